@@ -1,0 +1,32 @@
+/* batch - a mini-batch: B sequences packed one after another, without padding.
+ *
+ * Shapes: tokens (T) i32, offsets (B+1) u32 with offsets[0] = 0 and offsets[B] = T, counted (T) u8:
+ * counted[p] != 0 when the token at position p is a target: it is predicted from position p-1 of the same
+ * sequence, so the first token of a sequence is never a target.
+ * Owns: its arrays, of fixed capacity from ob_batch_new. */
+#ifndef OB_MODEL_BATCH_H
+#define OB_MODEL_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct ob_batch {
+    size_t sequences, tokens_used; /* B, T */
+    size_t sequences_max, tokens_max;
+    uint32_t *offsets;
+    int32_t *tokens;
+    uint8_t *counted;
+};
+
+OB_MUST_USE enum ob_err ob_batch_new(size_t sequences_max, size_t tokens_max, struct ob_batch **ret_batch,
+                                     struct ob_error *error);
+void ob_batch_free(struct ob_batch *batch);
+void ob_batch_clear(struct ob_batch *batch);
+/* False when the sequence does not fit any more. Targets are tokens [first_target, count), never token 0. */
+bool ob_batch_add(struct ob_batch *batch, const int32_t *tokens, size_t count, size_t first_target);
+size_t ob_batch_targets(const struct ob_batch *batch);
+
+#endif

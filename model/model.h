@@ -1,0 +1,61 @@
+/* model - a checkpoint opened for reading: its configuration and its tensors in canonical order.
+ *
+ * Canonical order, names and element order are the family table's (model/family.h), whatever the file: a
+ * tied weight is one tensor. Numbers in the manifest are indices into `tensors`.
+ * The checkpoint's file stays memory-mapped, in its own type, until ob_model_free.
+ *
+ * Errors:  OB_ENOTFOUND, OB_EFORMAT, OB_EUNSUPPORTED, OB_ETOOBIG, OB_EIO: all name the file and the tensor.
+ * Threads: read-only after open. */
+#ifndef OB_MODEL_MODEL_H
+#define OB_MODEL_MODEL_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/ids.h"
+#include "base/limits.h"
+#include "model/config.h"
+
+enum ob_tensor_role {
+    OB_ROLE_EMBEDDING, /* token embedding that is not also the head */
+    OB_ROLE_HEAD,      /* the head, also when it is tied to the embedding */
+    OB_ROLE_POSITION,
+    OB_ROLE_NORM,
+    OB_ROLE_BIAS,
+    OB_ROLE_ATTENTION, /* matrices of the attention */
+    OB_ROLE_MLP,       /* matrices of the feed-forward part */
+    OB_ROLE_COUNT
+};
+const char *ob_role_name(enum ob_tensor_role role);
+
+struct ob_model_tensor {
+    char name[OB_NAME_MAX]; /* canonical: Hugging Face's name in this family */
+    enum ob_tensor_role role;
+    uint32_t dims;          /* 1 or 2 */
+    uint64_t shape[2];
+    uint64_t elements;
+};
+
+struct ob_model {
+    struct ob_model_config config;
+    size_t tensor_count;
+    struct ob_model_tensor *tensors;
+    struct ob_checkpoint *checkpoint; /* model/safetensors.h */
+    size_t *checkpoint_index;         /* where each canonical tensor lies in the file */
+    char *folder;
+};
+
+/* Opens a Hugging Face folder: config.json and model.safetensors (F32, F16, BF16). Every tensor of the family
+ * must be there with its shape; unexpected ones are refused by name (known buffers such as GPT-2's attention
+ * masks and a tied lm_head.weight copy are ignored). */
+OB_MUST_USE enum ob_err ob_model_open(const char *folder, struct ob_model **ret_model, struct ob_error *error);
+void ob_model_free(struct ob_model *model);
+
+/* The checkpoint's own values as float32: elements [first, first + count) of a canonical tensor. Exact. */
+void ob_model_read(const struct ob_model *model, size_t tensor, uint64_t first, size_t count, float *ret_values);
+
+/* BLAKE2b-256 over every canonical tensor: le32 name length, name, le64 elements, its float32 values
+ * little-endian. Two files with the same values have the same hash, whatever their type or order. */
+OB_MUST_USE enum ob_err ob_model_hash(const struct ob_model *model, struct ob_hash *ret_hash, struct ob_error *error);
+
+#endif
