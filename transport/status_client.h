@@ -1,0 +1,12 @@
+/* status_client - asks a daemon's status socket: one JSON request, one JSON answer.
+ * Errors: OB_ENOTFOUND (no socket there: the daemon does not run), OB_ETIMEOUT, OB_EIO, OB_ETOOBIG. */
+#ifndef OB_TRANSPORT_STATUS_CLIENT_H
+#define OB_TRANSPORT_STATUS_CLIENT_H
+
+#include "base/err.h"
+
+/* ret_answer is malloc'ed and NUL-terminated; the caller frees it. */
+OB_MUST_USE enum ob_err ob_status_ask(const char *socket_path, const char *request, int timeout_ms, char **ret_answer,
+                                      struct ob_error *error);
+
+#endif
