@@ -3,25 +3,25 @@
 #define OB_BASE_LIMITS_H
 
 /* One run. */
-#define OB_SAMPLES_PER_ROUND_MAX 4096    /* manifest's samples_per_round; a record's n */
-#define OB_MACHINES_MAX          16384   /* manifest's max_machines; machines in one log */
+#define OB_SAMPLES_PER_ROUND_MAX 4096  /* manifest's samples_per_round; a record's n */
+#define OB_MACHINES_MAX          16384 /* manifest's max_machines; machines in one log */
 #define OB_ROUNDS_MAX            (1u << 30)
-#define OB_EXPONENT_LIMIT        40      /* |exponent| of a record; the manifest narrows it */
-#define OB_TENSORS_MAX           4096    /* tensors of one model */
-#define OB_RATES_MAX             4096    /* entries of the manifest's learning-rate table */
-#define OB_NAME_MAX              128     /* bytes of a tensor's or a machine's name, NUL included */
+#define OB_EXPONENT_LIMIT        40   /* |exponent| of a record; the manifest narrows it */
+#define OB_TENSORS_MAX           4096 /* tensors of one model */
+#define OB_RATES_MAX             4096 /* entries of the manifest's learning-rate table */
+#define OB_NAME_MAX              128  /* bytes of a tensor's or a machine's name, NUL included */
 
 /* Messages. */
-#define OB_MESSAGE_MAX           65536   /* bytes of any frame between peers */
-#define OB_QUEUE_MAX             65536   /* messages waiting in one socket (ZeroMQ high-water mark) */
-#define OB_STATUS_MAX            (1u << 20)
+#define OB_MESSAGE_MAX 65536 /* bytes of any frame between peers */
+#define OB_QUEUE_MAX   65536 /* messages waiting in one socket (ZeroMQ high-water mark) */
+#define OB_STATUS_MAX  (1u << 20)
 
 /* Files. */
-#define OB_MANIFEST_BYTES_MAX    (4u << 20)
-#define OB_CONFIG_BYTES_MAX      (1u << 20)
-#define OB_JSON_BYTES_MAX        (64u << 20) /* config.json, tokenizer.json */
-#define OB_CORPUS_BYTES_MAX      (1ull << 32)
-#define OB_CORPUS_ROW_MAX        (1u << 20)  /* bytes of one line */
+#define OB_MANIFEST_BYTES_MAX     (4u << 20)
+#define OB_CONFIG_BYTES_MAX       (1u << 20)
+#define OB_JSON_BYTES_MAX         (64u << 20) /* config.json, tokenizer.json */
+#define OB_CORPUS_BYTES_MAX       (1ull << 32)
+#define OB_CORPUS_ROW_MAX         (1u << 20) /* bytes of one line */
 #define OB_SAFETENSORS_HEADER_MAX (100u << 20)
 
 #endif

@@ -20,7 +20,7 @@ unsigned ob_pool_threads(const struct ob_pool *pool); /* NULL counts as 1 */
 
 /* Calls `body(context, index, thread)` once for each index in [0, count), thread in [0, threads).
  * Returns when all are done. A NULL pool runs everything in the caller. */
-void ob_pool_run(struct ob_pool *pool, size_t count, void (*body)(void *context, size_t index, unsigned thread),
-                 void *context);
+void ob_pool_run(struct ob_pool *pool, size_t count,
+                 void (*body)(void *context, size_t index, unsigned thread), void *context);
 
 #endif

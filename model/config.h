@@ -15,7 +15,12 @@ struct ob_family; /* model/family.h */
 
 enum ob_norm_kind { OB_NORM_LAYER, OB_NORM_RMS };
 enum ob_position_kind { OB_POSITION_LEARNED, OB_POSITION_ROTARY };
-enum ob_activation { OB_ACTIVATION_GELU_TANH, OB_ACTIVATION_GELU_ERF, OB_ACTIVATION_RELU, OB_ACTIVATION_SILU };
+enum ob_activation {
+    OB_ACTIVATION_GELU_TANH,
+    OB_ACTIVATION_GELU_ERF,
+    OB_ACTIVATION_RELU,
+    OB_ACTIVATION_SILU
+};
 
 struct ob_model_config {
     const struct ob_family *family;
@@ -23,8 +28,8 @@ struct ob_model_config {
     enum ob_norm_kind norm;
     enum ob_position_kind position;
     enum ob_activation activation;
-    bool gated;      /* SwiGLU: act(gate x) * (up x) */
-    bool tied;       /* the head is the token embedding */
+    bool gated; /* SwiGLU: act(gate x) * (up x) */
+    bool tied;  /* the head is the token embedding */
     float norm_epsilon;
     float rope_theta;
     int32_t bos, eos; /* token ids, -1 when the checkpoint names none */

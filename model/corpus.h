@@ -1,4 +1,5 @@
-/* corpus - training or evaluation rows from a JSON Lines file, tokenized once, and mini-batches drawn from it.
+/* corpus - training or evaluation rows from a JSON Lines file, tokenized once, and mini-batches drawn from
+ * it.
  *
  * Each line is an object with `text`, or with `prompt` and `completion` (other keys are ignored). Targets:
  * all tokens of a text after the first; the completion's tokens. Prompt and completion are encoded apart and
@@ -15,7 +16,7 @@
 #include "model/tokenizer.h"
 
 struct ob_corpus_options {
-    size_t length_max;     /* tokens of one sequence, at least 2 */
+    size_t length_max;      /* tokens of one sequence, at least 2 */
     uint32_t shard, shards; /* keep rows with row number mod shards = shard; shards 0 or 1: all */
 };
 
@@ -30,8 +31,8 @@ size_t ob_corpus_skipped(const struct ob_corpus *corpus);
 size_t ob_corpus_tokens(const struct ob_corpus *corpus);
 /* Sequence number i into the batch; false when it does not fit. */
 bool ob_corpus_add(const struct ob_corpus *corpus, size_t i, struct ob_batch *batch);
-/* Clears `batch` and draws up to `sequences` different ones for mini-batch number `draw` of a walk that visits
- * every sequence once an epoch, in an order that `seed` shuffles anew each epoch. Deterministic in
+/* Clears `batch` and draws up to `sequences` different ones for mini-batch number `draw` of a walk that
+ * visits every sequence once an epoch, in an order that `seed` shuffles anew each epoch. Deterministic in
  * (seed, draw, sequences). */
 void ob_corpus_draw(const struct ob_corpus *corpus, uint64_t seed, uint64_t draw, size_t sequences,
                     struct ob_batch *batch);

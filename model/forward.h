@@ -21,19 +21,22 @@
 struct ob_forward;
 
 /* tokens_max, sequences_max: the largest batch. pool may be NULL. */
-OB_MUST_USE enum ob_err ob_forward_new(const struct ob_model_config *config, size_t tokens_max, size_t sequences_max,
-                                       struct ob_pool *pool, struct ob_forward **ret_forward, struct ob_error *error);
+OB_MUST_USE enum ob_err ob_forward_new(const struct ob_model_config *config, size_t tokens_max,
+                                       size_t sequences_max, struct ob_pool *pool,
+                                       struct ob_forward **ret_forward, struct ob_error *error);
 void ob_forward_free(struct ob_forward *forward);
 size_t ob_forward_bytes(const struct ob_forward *forward); /* the arena, for status and benchmarks */
 
 /* ret_losses: one value for each lane. A batch without targets gives OB_EFORMAT. */
 OB_MUST_USE enum ob_err ob_forward_losses(struct ob_forward *forward, const struct ob_weight_source *source,
-                                          const struct ob_batch *batch, double *ret_losses, struct ob_error *error);
+                                          const struct ob_batch *batch, double *ret_losses,
+                                          struct ob_error *error);
 /* Sum of the losses of each sequence and its number of targets, lane 0 only (for eval): ret_sums (B),
  * ret_counts (B). */
-OB_MUST_USE enum ob_err ob_forward_sequence_losses(struct ob_forward *forward, const struct ob_weight_source *source,
-                                                   const struct ob_batch *batch, double *ret_sums, uint32_t *ret_counts,
-                                                   struct ob_error *error);
+OB_MUST_USE enum ob_err ob_forward_sequence_losses(struct ob_forward *forward,
+                                                   const struct ob_weight_source *source,
+                                                   const struct ob_batch *batch, double *ret_sums,
+                                                   uint32_t *ret_counts, struct ob_error *error);
 /* Logits (V) after the token at `position` of the packed batch, lane 0. */
 OB_MUST_USE enum ob_err ob_forward_logits(struct ob_forward *forward, const struct ob_weight_source *source,
                                           const struct ob_batch *batch, size_t position, float *ret_logits,

@@ -31,7 +31,7 @@ const char *ob_role_name(enum ob_tensor_role role);
 struct ob_model_tensor {
     char name[OB_NAME_MAX]; /* canonical: Hugging Face's name in this family */
     enum ob_tensor_role role;
-    uint32_t dims;          /* 1 or 2 */
+    uint32_t dims; /* 1 or 2 */
     uint64_t shape[2];
     uint64_t elements;
 };
@@ -48,14 +48,17 @@ struct ob_model {
 /* Opens a Hugging Face folder: config.json and model.safetensors (F32, F16, BF16). Every tensor of the family
  * must be there with its shape; unexpected ones are refused by name (known buffers such as GPT-2's attention
  * masks and a tied lm_head.weight copy are ignored). */
-OB_MUST_USE enum ob_err ob_model_open(const char *folder, struct ob_model **ret_model, struct ob_error *error);
+OB_MUST_USE enum ob_err ob_model_open(const char *folder, struct ob_model **ret_model,
+                                      struct ob_error *error);
 void ob_model_free(struct ob_model *model);
 
 /* The checkpoint's own values as float32: elements [first, first + count) of a canonical tensor. Exact. */
-void ob_model_read(const struct ob_model *model, size_t tensor, uint64_t first, size_t count, float *ret_values);
+void ob_model_read(const struct ob_model *model, size_t tensor, uint64_t first, size_t count,
+                   float *ret_values);
 
 /* BLAKE2b-256 over every canonical tensor: le32 name length, name, le64 elements, its float32 values
  * little-endian. Two files with the same values have the same hash, whatever their type or order. */
-OB_MUST_USE enum ob_err ob_model_hash(const struct ob_model *model, struct ob_hash *ret_hash, struct ob_error *error);
+OB_MUST_USE enum ob_err ob_model_hash(const struct ob_model *model, struct ob_hash *ret_hash,
+                                      struct ob_error *error);
 
 #endif

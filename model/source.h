@@ -9,9 +9,9 @@
 struct ob_weight_source {
     const struct ob_model *model;
     const struct ob_spsa_weights *weights; /* NULL: everything comes from the checkpoint */
-    const int64_t *trainable;  /* model->tensor_count entries: index in `weights`, or -1 for a frozen tensor.
-                                  NULL with weights: tensor i is weights tensor i */
-    const struct ob_spsa_engine *engine;   /* needed with weights */
+    const int64_t *trainable; /* model->tensor_count entries: index in `weights`, or -1 for a frozen tensor.
+                                 NULL with weights: tensor i is weights tensor i */
+    const struct ob_spsa_engine *engine; /* needed with weights */
     const struct ob_spsa_key *key; /* NULL: one lane, unperturbed. Else two lanes: +epsilon and -epsilon */
     float epsilon;
 };

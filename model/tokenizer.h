@@ -29,12 +29,13 @@ void ob_tokenizer_free(struct ob_tokenizer *tokenizer);
 size_t ob_tokenizer_vocabulary(const struct ob_tokenizer *tokenizer); /* largest id + 1 */
 
 /* ret_ids is malloc'ed, the caller frees it (NULL when there are none). No BOS or EOS is added. */
-OB_MUST_USE enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer, const char *text, size_t bytes,
-                                            int32_t **ret_ids, size_t *ret_count, struct ob_error *error);
+OB_MUST_USE enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer, const char *text,
+                                            size_t bytes, int32_t **ret_ids, size_t *ret_count,
+                                            struct ob_error *error);
 /* ret_text is malloc'ed and NUL-terminated (the length is in ret_bytes); ids out of range: OB_EFORMAT.
  * Special tokens are written as their text unless skip_special. */
-OB_MUST_USE enum ob_err ob_tokenizer_decode(const struct ob_tokenizer *tokenizer, const int32_t *ids, size_t count,
-                                            bool skip_special, char **ret_text, size_t *ret_bytes,
-                                            struct ob_error *error);
+OB_MUST_USE enum ob_err ob_tokenizer_decode(const struct ob_tokenizer *tokenizer, const int32_t *ids,
+                                            size_t count, bool skip_special, char **ret_text,
+                                            size_t *ret_bytes, struct ob_error *error);
 
 #endif

@@ -3,16 +3,13 @@
  *
  *   kind              direction        body after the two bytes
  *   1 RECORD          published        one record (record/record.h)
- *   2 HEARTBEAT       published, sent  signed: run_id, machine, instance, sequence, own next, own round, log digest,
- *                                      control digest, weights digest and the log digest it belongs to, signature
- *   3 FRONTIER_ASK    sent             run_id, index of the first machine wanted (paged)
- *   4 FRONTIER        sent             run_id, page: total machines, first index, count, count × (machine, next,
- *                                      head round, head hash)
- *   5 RECORDS_ASK     sent             run_id, machine, first sample wanted
- *   6 RECORDS         sent             run_id, count, count × (le32 length, record)
- *   7 CONTROL_ASK     sent             run_id, control digest of the asker
- *   8 CONTROL         published, sent  run_id, count, count × (le16 length, control entry)
- * Nothing is longer than OB_MESSAGE_MAX. */
+ *   2 HEARTBEAT       published, sent  signed: run_id, machine, instance, sequence, own next, own round, log
+ * digest, control digest, weights digest and the log digest it belongs to, signature 3 FRONTIER_ASK    sent
+ * run_id, index of the first machine wanted (paged) 4 FRONTIER        sent             run_id, page: total
+ * machines, first index, count, count × (machine, next, head round, head hash) 5 RECORDS_ASK     sent run_id,
+ * machine, first sample wanted 6 RECORDS         sent             run_id, count, count × (le32 length,
+ * record) 7 CONTROL_ASK     sent             run_id, control digest of the asker 8 CONTROL         published,
+ * sent  run_id, count, count × (le16 length, control entry) Nothing is longer than OB_MESSAGE_MAX. */
 #ifndef OB_PEER_MESSAGE_H
 #define OB_PEER_MESSAGE_H
 
@@ -36,8 +33,8 @@ enum ob_message_kind {
     OB_MESSAGE_CONTROL
 };
 
-/* Building an OB_MESSAGE_RECORDS in caller's storage, for OB_EFFECT_SERVE: start, add encoded records until it
- * returns false (full), end gives the length. */
+/* Building an OB_MESSAGE_RECORDS in caller's storage, for OB_EFFECT_SERVE: start, add encoded records until
+ * it returns false (full), end gives the length. */
 struct ob_message_records {
     struct ob_writer writer;
     uint32_t count;

@@ -7,13 +7,12 @@
  * durable first; OB_EFFECT_PERSIST may be committed in batches.
  *
  * Life:   RECOVERING --start--> RECONCILING --own frontier heard--> TRAINING <--> WAITING (pacing)
- *         TRAINING/WAITING --rounds used up--> FINISHED; any --leave--> LEAVING --> LEFT; any --fault--> HALTED
- * In every life but LEFT and HALTED the peer takes in records, repairs gaps and answers others.
+ *         TRAINING/WAITING --rounds used up--> FINISHED; any --leave--> LEAVING --> LEFT; any --fault-->
+ * HALTED In every life but LEFT and HALTED the peer takes in records, repairs gaps and answers others.
  *
- * Owns:    all its tables, of fixed capacity from ob_peer_new. Effects point into the peer or into the event's
- *          data and are valid until the next step.
- * Threads: one at a time.
- * Source:  DESIGN.md "Rounds, staleness, membership", "Chains, evidence, cuts"; docs/wire.md. */
+ * Owns:    all its tables, of fixed capacity from ob_peer_new. Effects point into the peer or into the
+ * event's data and are valid until the next step. Threads: one at a time. Source:  DESIGN.md "Rounds,
+ * staleness, membership", "Chains, evidence, cuts"; docs/wire.md. */
 #ifndef OB_PEER_PEER_H
 #define OB_PEER_PEER_H
 
@@ -41,11 +40,11 @@ struct ob_peer_options {
     struct ob_machine_id machine; /* ourselves */
     uint64_t instance;            /* random for each start of the daemon */
     struct ob_record_bounds bounds;
-    uint32_t max_staleness;       /* k; 0 is lockstep */
-    uint64_t rejoin_wait_ns;      /* RECONCILING lasts at most this long once a peer has answered … */
-    bool may_start_alone;         /* … or at all: the state directory is new, or provably the one we left */
-    bool observer;                /* never trains: follows, stores, answers */
-    size_t machines_max;          /* capacity, at most OB_MACHINES_MAX */
+    uint32_t max_staleness;  /* k; 0 is lockstep */
+    uint64_t rejoin_wait_ns; /* RECONCILING lasts at most this long once a peer has answered … */
+    bool may_start_alone;    /* … or at all: the state directory is new, or provably the one we left */
+    bool observer;           /* never trains: follows, stores, answers */
+    size_t machines_max;     /* capacity, at most OB_MACHINES_MAX */
     struct ob_peer_crypto crypto;
 };
 
@@ -53,8 +52,8 @@ OB_MUST_USE enum ob_err ob_peer_new(const struct ob_peer_options *options, struc
                                     struct ob_error *error);
 void ob_peer_free(struct ob_peer *peer);
 
-/* Before OB_EVENT_START: what the caller's store holds, each machine's records in chain order. Verified by the
- * store's own checks, not by signature again. Errors: OB_EMISMATCH when it does not extend its chain. */
+/* Before OB_EVENT_START: what the caller's store holds, each machine's records in chain order. Verified by
+ * the store's own checks, not by signature again. Errors: OB_EMISMATCH when it does not extend its chain. */
 OB_MUST_USE enum ob_err ob_peer_restore_record(struct ob_peer *peer, const struct ob_record *record,
                                                struct ob_error *error);
 OB_MUST_USE enum ob_err ob_peer_restore_control(struct ob_peer *peer, const void *data, size_t bytes,
@@ -63,16 +62,16 @@ OB_MUST_USE enum ob_err ob_peer_restore_control(struct ob_peer *peer, const void
 /* ---- events ---- */
 
 enum ob_event_kind {
-    OB_EVENT_START,     /* restoring is over; begins to talk */
-    OB_EVENT_EXPECT,    /* `machine` is one we will try to reach (configured); counts for RECONCILING */
-    OB_EVENT_LINK_UP,   /* a way to `machine` */
+    OB_EVENT_START,   /* restoring is over; begins to talk */
+    OB_EVENT_EXPECT,  /* `machine` is one we will try to reach (configured); counts for RECONCILING */
+    OB_EVENT_LINK_UP, /* a way to `machine` */
     OB_EVENT_LINK_DOWN,
-    OB_EVENT_MESSAGE,   /* `data` from `machine`, an admitted machine that the transport has authenticated */
-    OB_EVENT_TICK,      /* time has passed; call at least every 100 ms */
-    OB_EVENT_ROUND_DONE,/* the round of the last OB_EFFECT_START_ROUND: samples' bytes in `data` (0 … its n),
-                           `exponent`; fewer than asked when leaving, none: the round did not happen */
-    OB_EVENT_LEAVE,     /* publish a goodbye once the running round is done */
-    OB_EVENT_PAUSE,     /* start no further round (local; others see us go quiet) … */
+    OB_EVENT_MESSAGE,    /* `data` from `machine`, an admitted machine that the transport has authenticated */
+    OB_EVENT_TICK,       /* time has passed; call at least every 100 ms */
+    OB_EVENT_ROUND_DONE, /* the round of the last OB_EFFECT_START_ROUND: samples' bytes in `data` (0 … its n),
+                            `exponent`; fewer than asked when leaving, none: the round did not happen */
+    OB_EVENT_LEAVE,      /* publish a goodbye once the running round is done */
+    OB_EVENT_PAUSE,      /* start no further round (local; others see us go quiet) … */
     OB_EVENT_RESUME,
 };
 
@@ -91,30 +90,30 @@ enum ob_effect_kind {
     OB_EFFECT_PERSIST_OWN,     /* `record`, our own: durable before anything that follows */
     OB_EFFECT_PERSIST,         /* `record`, somebody else's */
     OB_EFFECT_PERSIST_CONTROL, /* `data`: an entry of the control table; (kind, signer, subject) replaces */
-    OB_EFFECT_APPLY,           /* `record` counts: put it into the weights (after it was handed to the store) */
-    OB_EFFECT_PUBLISH,         /* `data` to everybody */
-    OB_EFFECT_SEND,            /* `data` to `machine`; may be lost */
-    OB_EFFECT_SERVE,           /* send `machine` the stored records of `subject` from sample `first` on, as one
-                                  OB_MESSAGE_RECORDS of at most `bytes` (ob_message_records_*, message.h) */
-    OB_EFFECT_START_ROUND,     /* evaluate samples `first` … first+n-1 as round `round`, live `live` */
-    OB_EFFECT_TELL,            /* for log and status: `notice`, about `machine`; `text` */
-    OB_EFFECT_LEFT,            /* the goodbye is out: close down */
-    OB_EFFECT_HALT             /* `text`: we must not sign any more (fork of our own key, a used sample) */
+    OB_EFFECT_APPLY,       /* `record` counts: put it into the weights (after it was handed to the store) */
+    OB_EFFECT_PUBLISH,     /* `data` to everybody */
+    OB_EFFECT_SEND,        /* `data` to `machine`; may be lost */
+    OB_EFFECT_SERVE,       /* send `machine` the stored records of `subject` from sample `first` on, as one
+                              OB_MESSAGE_RECORDS of at most `bytes` (ob_message_records_*, message.h) */
+    OB_EFFECT_START_ROUND, /* evaluate samples `first` … first+n-1 as round `round`, live `live` */
+    OB_EFFECT_TELL,        /* for log and status: `notice`, about `machine`; `text` */
+    OB_EFFECT_LEFT,        /* the goodbye is out: close down */
+    OB_EFFECT_HALT         /* `text`: we must not sign any more (fork of our own key, a used sample) */
 };
 
 enum ob_notice {
-    OB_NOTICE_JOINED,     /* first record or hello of a machine */
-    OB_NOTICE_LEFT,       /* its goodbye */
-    OB_NOTICE_QUIET,      /* left the pacing set */
-    OB_NOTICE_BACK,       /* in the pacing set again */
-    OB_NOTICE_GAP,        /* fetching missing records */
-    OB_NOTICE_CAUGHT_UP,  /* our log is as complete as our peers' */
-    OB_NOTICE_REFUSED,    /* a message that was not taken: why is in text */
-    OB_NOTICE_FORK,       /* two heads at one sample */
-    OB_NOTICE_DISAGREE,   /* equal logs, different weights digests */
+    OB_NOTICE_JOINED,        /* first record or hello of a machine */
+    OB_NOTICE_LEFT,          /* its goodbye */
+    OB_NOTICE_QUIET,         /* left the pacing set */
+    OB_NOTICE_BACK,          /* in the pacing set again */
+    OB_NOTICE_GAP,           /* fetching missing records */
+    OB_NOTICE_CAUGHT_UP,     /* our log is as complete as our peers' */
+    OB_NOTICE_REFUSED,       /* a message that was not taken: why is in text */
+    OB_NOTICE_FORK,          /* two heads at one sample */
+    OB_NOTICE_DISAGREE,      /* equal logs, different weights digests */
     OB_NOTICE_RECOVERED_OWN, /* others held records of ours that we had lost */
-    OB_NOTICE_FINISHED,   /* all rounds of the run are done */
-    OB_NOTICE_VERSION     /* a peer speaks another protocol version */
+    OB_NOTICE_FINISHED,      /* all rounds of the run are done */
+    OB_NOTICE_VERSION        /* a peer speaks another protocol version */
 };
 
 struct ob_effect {
@@ -139,13 +138,21 @@ struct ob_effects {
 struct ob_effects ob_peer_step(struct ob_peer *peer, const struct ob_event *event);
 
 /* The weights digest that our weights have at log digest `log`; goes into the heartbeats. */
-void ob_peer_set_weights_digest(struct ob_peer *peer, const struct ob_hash *log, const struct ob_hash *weights);
+void ob_peer_set_weights_digest(struct ob_peer *peer, const struct ob_hash *log,
+                                const struct ob_hash *weights);
 
 /* ---- looking in ---- */
 
 enum ob_peer_life {
-    OB_PEER_RECOVERING, OB_PEER_RECONCILING, OB_PEER_TRAINING, OB_PEER_WAITING, OB_PEER_PAUSED, OB_PEER_FINISHED,
-    OB_PEER_LEAVING, OB_PEER_LEFT, OB_PEER_HALTED
+    OB_PEER_RECOVERING,
+    OB_PEER_RECONCILING,
+    OB_PEER_TRAINING,
+    OB_PEER_WAITING,
+    OB_PEER_PAUSED,
+    OB_PEER_FINISHED,
+    OB_PEER_LEAVING,
+    OB_PEER_LEFT,
+    OB_PEER_HALTED
 };
 const char *ob_peer_life_name(enum ob_peer_life life);
 const char *ob_notice_name(enum ob_notice notice);
@@ -156,14 +163,14 @@ struct ob_peer_counters {
 
 struct ob_peer_view {
     enum ob_peer_life life;
-    struct ob_round round;       /* the round that runs or comes next */
-    struct ob_sample next;       /* our next sample */
-    uint16_t live;               /* machines in the pacing set, ourselves included */
-    size_t machines;             /* machines in the frontier */
-    struct ob_hash log_digest;   /* BLAKE2b-256 of the sorted frontier */
+    struct ob_round round;     /* the round that runs or comes next */
+    struct ob_sample next;     /* our next sample */
+    uint16_t live;             /* machines in the pacing set, ourselves included */
+    size_t machines;           /* machines in the frontier */
+    struct ob_hash log_digest; /* BLAKE2b-256 of the sorted frontier */
     struct ob_hash control_digest;
     struct ob_peer_counters counters;
-    uint64_t median_round_ns;    /* 0: not known yet */
+    uint64_t median_round_ns; /* 0: not known yet */
 };
 struct ob_peer_view ob_peer_view(const struct ob_peer *peer);
 
@@ -174,9 +181,9 @@ struct ob_peer_machine {
     struct ob_round head_round;
     bool has_records, paced, linked, left;
     uint64_t last_record_ns, last_heard_ns;
-    struct ob_sample reported_next; /* how many samples its heartbeats claim */
-    struct ob_hash reported_log;    /* its last log digest … */
-    struct ob_hash reported_weights;/* … and weights digest, zeros when unknown */
+    struct ob_sample reported_next;  /* how many samples its heartbeats claim */
+    struct ob_hash reported_log;     /* its last log digest … */
+    struct ob_hash reported_weights; /* … and weights digest, zeros when unknown */
 };
 /* i < view.machines, sorted by machine key. */
 struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i);

@@ -62,8 +62,9 @@ struct ob_record {
 };
 
 /* Checks layout and bounds, not the signature. Errors: OB_EFORMAT, OB_ETOOBIG (says which field). */
-OB_MUST_USE enum ob_err ob_record_decode(const void *data, size_t bytes, const struct ob_record_bounds *bounds,
-                                         struct ob_record *ret_record, struct ob_error *error);
+OB_MUST_USE enum ob_err ob_record_decode(const void *data, size_t bytes,
+                                         const struct ob_record_bounds *bounds, struct ob_record *ret_record,
+                                         struct ob_error *error);
 
 static inline size_t ob_record_bytes(const struct ob_record *record) {
     return OB_RECORD_OVERHEAD_BYTES + (size_t)record->n;
@@ -77,7 +78,8 @@ size_t ob_record_encode(const struct ob_record *record, uint8_t *ret_data);
 struct ob_hash ob_record_hash(const struct ob_run_id *run, const struct ob_record *record);
 
 /* secret_key: Ed25519, 64 bytes as libsodium keeps it. Writes the signature to ret_signature. */
-void ob_record_sign(const struct ob_run_id *run, const struct ob_record *record, const uint8_t secret_key[static 64],
+void ob_record_sign(const struct ob_run_id *run, const struct ob_record *record,
+                    const uint8_t secret_key[static 64],
                     uint8_t ret_signature[static OB_RECORD_SIGNATURE_BYTES]);
 bool ob_record_verify(const struct ob_run_id *run, const struct ob_record *record);
 

@@ -14,10 +14,10 @@
 
 #include <stdint.h>
 
-#define OB_SPSA_ABSTAIN           0x80
-#define OB_SPSA_CODES_PER_OCTAVE  8
-#define OB_SPSA_C0_DEFAULT        96 /* code 96 is 1.0: values from 2^-11.9 to 2^3.9 at exponent 0 */
-#define OB_SPSA_CODE_MAX_DEFAULT  127
+#define OB_SPSA_ABSTAIN          0x80
+#define OB_SPSA_CODES_PER_OCTAVE 8
+#define OB_SPSA_C0_DEFAULT       96 /* code 96 is 1.0: values from 2^-11.9 to 2^3.9 at exponent 0 */
+#define OB_SPSA_CODE_MAX_DEFAULT 127
 
 struct ob_spsa_code {
     int32_t c0;       /* -1024 … 1024 */

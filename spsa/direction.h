@@ -29,8 +29,8 @@ struct ob_spsa_key {
 struct ob_spsa_key ob_spsa_direction_key(const struct ob_run_id *run, const struct ob_machine_id *machine,
                                          struct ob_sample sample);
 /* Keystream blocks [first_block, first_block + blocks) of a tensor: 64 bytes each. */
-void ob_spsa_direction_bits(const struct ob_spsa_key *key, uint32_t tensor, uint32_t first_block, size_t blocks,
-                            uint8_t *ret_bits);
+void ob_spsa_direction_bits(const struct ob_spsa_key *key, uint32_t tensor, uint32_t first_block,
+                            size_t blocks, uint8_t *ret_bits);
 uint64_t ob_spsa_step_randomness(const struct ob_spsa_key *key, uint32_t tensor);
 uint64_t ob_spsa_byte_randomness(const struct ob_spsa_key *key);
 

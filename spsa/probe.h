@@ -9,9 +9,9 @@
 #ifndef OB_SPSA_PROBE_H
 #define OB_SPSA_PROBE_H
 
+#include "base/err.h"
 #include "spsa/code.h"
 #include "spsa/direction.h"
-#include "base/err.h"
 
 struct ob_spsa_losses {
     double plus, minus; /* nats per target token */
@@ -32,8 +32,10 @@ struct ob_spsa_estimate {
     uint8_t byte;
 };
 
-OB_MUST_USE enum ob_err ob_spsa_probe(const struct ob_spsa_key *key, float epsilon, const struct ob_spsa_code *code,
-                                      int exponent, const struct ob_spsa_privacy *privacy, ob_spsa_loss_fn loss,
-                                      void *context, struct ob_spsa_estimate *ret_estimate, struct ob_error *error);
+OB_MUST_USE enum ob_err ob_spsa_probe(const struct ob_spsa_key *key, float epsilon,
+                                      const struct ob_spsa_code *code, int exponent,
+                                      const struct ob_spsa_privacy *privacy, ob_spsa_loss_fn loss,
+                                      void *context, struct ob_spsa_estimate *ret_estimate,
+                                      struct ob_error *error);
 
 #endif

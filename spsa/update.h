@@ -8,9 +8,8 @@
  * 48 + 32 + 30 - floor((c - c0)/8) - exponent - log2_scale - f. The part below the integer is compared, cut
  * to 64 bits, with ob_spsa_step_randomness. The byte's sign is applied last, so q(-b) = -q(b).
  *
- * scale: `capped` floor(2^32 · min(1, s0 / (live · n))); `sum` 2^32; `sqrt` floor(2^32 / sqrt(live)) by integer
- * square root; `mean` floor(2^32 / live).
- * Pure functions; no floating point, no libm. */
+ * scale: `capped` floor(2^32 · min(1, s0 / (live · n))); `sum` 2^32; `sqrt` floor(2^32 / sqrt(live)) by
+ * integer square root; `mean` floor(2^32 / live). Pure functions; no floating point, no libm. */
 #ifndef OB_SPSA_UPDATE_H
 #define OB_SPSA_UPDATE_H
 
@@ -27,10 +26,10 @@ struct ob_spsa_rule {
     struct ob_run_id run;
     struct ob_spsa_code code;
     enum ob_spsa_combine combine;
-    uint32_t s0;           /* for capped, 1 … 2^24 */
+    uint32_t s0;              /* for capped, 1 … 2^24 */
     uint32_t rounds_per_rate; /* lr(r) = rates[min(r / rounds_per_rate, rate_count - 1)] */
-    size_t rate_count;     /* 1 … OB_RATES_MAX */
-    const uint64_t *rates; /* Q48, below 2^48; borrowed */
+    size_t rate_count;        /* 1 … OB_RATES_MAX */
+    const uint64_t *rates;    /* Q48, below 2^48; borrowed */
 };
 
 /* The part of a record that moves weights. */
@@ -48,9 +47,11 @@ const char *ob_spsa_combine_name(enum ob_spsa_combine combine);
 int ob_spsa_combine_from_name(const char *name); /* -1: unknown */
 
 /* The coefficient without the byte: lr · scale, Q80 (lr Q48 times scale Q32). */
-unsigned __int128 ob_spsa_rate(const struct ob_spsa_rule *rule, struct ob_round round, uint16_t live, uint16_t n);
+unsigned __int128 ob_spsa_rate(const struct ob_spsa_rule *rule, struct ob_round round, uint16_t live,
+                               uint16_t n);
 /* The step of byte number `index` of an update in `tensor`; key is that sample's. */
 int32_t ob_spsa_step(const struct ob_spsa_rule *rule, const struct ob_spsa_update *update, size_t index,
-                     const struct ob_spsa_key *key, const struct ob_spsa_tensor *tensor, uint32_t tensor_index);
+                     const struct ob_spsa_key *key, const struct ob_spsa_tensor *tensor,
+                     uint32_t tensor_index);
 
 #endif

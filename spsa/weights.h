@@ -52,8 +52,8 @@ OB_MUST_USE enum ob_err ob_spsa_weights_set(struct ob_spsa_weights *weights, uin
  *   read:      out[i]   = (float)m · 2^-f
  *   read_pair: plus[i]  = (float)m · 2^-f + epsilon · 2^log2_scale · z,  minus[i] the same with a minus
  * Any slice; out buffers need no alignment. Same bits from every kernel table. */
-void ob_spsa_weights_read(const struct ob_spsa_engine *engine, const struct ob_spsa_weights *weights, uint32_t tensor,
-                          uint64_t first, size_t count, float *ret_values);
+void ob_spsa_weights_read(const struct ob_spsa_engine *engine, const struct ob_spsa_weights *weights,
+                          uint32_t tensor, uint64_t first, size_t count, float *ret_values);
 void ob_spsa_weights_read_pair(const struct ob_spsa_engine *engine, const struct ob_spsa_weights *weights,
                                const struct ob_spsa_key *key, float epsilon, uint32_t tensor, uint64_t first,
                                size_t count, float *ret_plus, float *ret_minus);

@@ -18,8 +18,10 @@ struct ob_identity {
 };
 
 void ob_identity_generate(struct ob_identity *ret_identity);
-OB_MUST_USE enum ob_err ob_identity_save(const struct ob_identity *identity, const char *path, struct ob_error *error);
-OB_MUST_USE enum ob_err ob_identity_load(const char *path, struct ob_identity *ret_identity, struct ob_error *error);
+OB_MUST_USE enum ob_err ob_identity_save(const struct ob_identity *identity, const char *path,
+                                         struct ob_error *error);
+OB_MUST_USE enum ob_err ob_identity_load(const char *path, struct ob_identity *ret_identity,
+                                         struct ob_error *error);
 void ob_identity_wipe(struct ob_identity *identity);
 
 /* Public keys as 64 lower-case hex digits. */

@@ -6,7 +6,7 @@
 #include "base/err.h"
 
 /* ret_answer is malloc'ed and NUL-terminated; the caller frees it. */
-OB_MUST_USE enum ob_err ob_status_ask(const char *socket_path, const char *request, int timeout_ms, char **ret_answer,
-                                      struct ob_error *error);
+OB_MUST_USE enum ob_err ob_status_ask(const char *socket_path, const char *request, int timeout_ms,
+                                      char **ret_answer, struct ob_error *error);
 
 #endif

@@ -31,24 +31,25 @@
 struct ob_transport;
 
 struct ob_transport_options {
-    const uint8_t *secret_key;  /* Ed25519, 64 bytes; copied, wiped by free */
-    const char *listen;         /* "tcp://0.0.0.0:7300" (PUB on 7301), or NULL: outgoing connections only */
-    const char *status_path;    /* file of the status socket (ipc, mode 0600), or NULL */
+    const uint8_t *secret_key; /* Ed25519, 64 bytes; copied, wiped by free */
+    const char *listen;        /* "tcp://0.0.0.0:7300" (PUB on 7301), or NULL: outgoing connections only */
+    const char *status_path;   /* file of the status socket (ipc, mode 0600), or NULL */
 };
 
-OB_MUST_USE enum ob_err ob_transport_new(const struct ob_transport_options *options, struct ob_transport **ret_transport,
-                                         struct ob_error *error);
+OB_MUST_USE enum ob_err ob_transport_new(const struct ob_transport_options *options,
+                                         struct ob_transport **ret_transport, struct ob_error *error);
 void ob_transport_free(struct ob_transport *transport);
 
 /* Admits a machine (its CURVE key is derived here). Errors: OB_EFORMAT, not a point of the curve. */
-OB_MUST_USE enum ob_err ob_transport_allow(struct ob_transport *transport, const struct ob_machine_id *machine,
-                                           struct ob_error *error);
+OB_MUST_USE enum ob_err ob_transport_allow(struct ob_transport *transport,
+                                           const struct ob_machine_id *machine, struct ob_error *error);
 /* Takes it out again; connections that are open are cut by rebinding the data sockets. */
-OB_MUST_USE enum ob_err ob_transport_forbid(struct ob_transport *transport, const struct ob_machine_id *machine,
-                                            struct ob_error *error);
+OB_MUST_USE enum ob_err ob_transport_forbid(struct ob_transport *transport,
+                                            const struct ob_machine_id *machine, struct ob_error *error);
 /* Opens SUB and DEALER to a machine that is allowed. Again with another endpoint: moves it. */
-OB_MUST_USE enum ob_err ob_transport_connect(struct ob_transport *transport, const struct ob_machine_id *machine,
-                                             const char *endpoint, struct ob_error *error);
+OB_MUST_USE enum ob_err ob_transport_connect(struct ob_transport *transport,
+                                             const struct ob_machine_id *machine, const char *endpoint,
+                                             struct ob_error *error);
 
 /* Published to every subscriber. Never blocks. */
 void ob_transport_publish(struct ob_transport *transport, const void *data, size_t bytes);
@@ -61,7 +62,8 @@ enum ob_transport_event_kind {
     OB_TRANSPORT_NOTHING, /* timeout */
     OB_TRANSPORT_WAKE,    /* ob_transport_wake was called (any number of times) */
     OB_TRANSPORT_FRAME,   /* a frame from `machine`, published or direct */
-    OB_TRANSPORT_LINK_UP, /* our DEALER's handshake with `machine` is done, or `machine` sent its first frame */
+    OB_TRANSPORT_LINK_UP, /* our DEALER's handshake with `machine` is done, or `machine` sent its first frame
+                           */
     OB_TRANSPORT_LINK_DOWN,
     OB_TRANSPORT_REFUSED, /* somebody was turned away; `text` has the address and why */
     OB_TRANSPORT_STATUS,  /* a request on the status socket; answer with ob_transport_status_reply */
@@ -85,12 +87,12 @@ void ob_transport_wake(struct ob_transport *transport);
 void ob_transport_status_reply(struct ob_transport *transport, const void *data, size_t bytes);
 
 struct ob_transport_counters {
-    uint64_t published_messages, published_bytes;   /* payload handed to PUB (once, not times subscribers) */
-    uint64_t sent_messages, sent_bytes;             /* direct */
+    uint64_t published_messages, published_bytes; /* payload handed to PUB (once, not times subscribers) */
+    uint64_t sent_messages, sent_bytes;           /* direct */
     uint64_t received_messages, received_bytes;
-    uint64_t dropped_messages;                      /* full queues */
+    uint64_t dropped_messages; /* full queues */
     uint64_t refused_handshakes;
-    uint32_t links;                                 /* machines with a way to them now */
+    uint32_t links; /* machines with a way to them now */
 };
 struct ob_transport_counters ob_transport_counters(const struct ob_transport *transport);
 bool ob_transport_linked(const struct ob_transport *transport, const struct ob_machine_id *machine);

@@ -1,0 +1,21 @@
+# Sourced by ./check and ./demo: what the build needs from Debian stable, and installing what is missing.
+BUILD_PACKAGES="gcc meson ninja-build pkg-config libc6-dev libzmq3-dev libsodium-dev libopenblas-dev libsqlite3-dev
+  libjansson-dev libpcre2-dev libinih-dev libcmocka-dev"
+CHECK_PACKAGES="clang clang-format clang-tidy"
+
+# install_missing PACKAGE…: says what it installs, never asks.
+install_missing() {
+    local missing=() package
+    for package in "$@"; do
+        [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return 0
+    local root=()
+    [ "$(id -u)" -eq 0 ] || root=(sudo -n)
+    echo "installing Debian packages: ${missing[*]}" >&2
+    if ! { "${root[@]}" apt-get update -q && DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install -y -q \
+        --no-install-recommends "${missing[@]}"; } >&2; then
+        echo "could not install them; install these packages and start again: ${missing[*]}" >&2
+        return 1
+    fi
+}
