@@ -10,6 +10,7 @@
 #ifndef OB_SPSA_WEIGHTS_H
 #define OB_SPSA_WEIGHTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,0 +1,91 @@
+#include "spsa/kernels.h"
+
+#include <immintrin.h>
+#include <string.h>
+
+/* Sixteen vectors of sixteen elements stay in registers while all records pass over them. Each starts from
+ * m - sum(q); a set bit (z = -1) gives back 2q. */
+enum { VECTORS = 16, SPAN = VECTORS * 16 };
+
+static void accumulate_span(int32_t *values, size_t byte, const uint8_t *const *bits, const int32_t *q,
+                            size_t count, __m512i total) {
+    __m512i sum[VECTORS];
+    for (int v = 0; v < VECTORS; v++)
+        sum[v] = _mm512_sub_epi32(_mm512_loadu_si512(values + 16 * v), total);
+    for (size_t j = 0; j < count; j++) {
+        __m512i twice = _mm512_set1_epi32((int32_t)(2u * (uint32_t)q[j]));
+        uint16_t masks[VECTORS];
+        memcpy(masks, bits[j] + byte, sizeof masks);
+        for (int v = 0; v < VECTORS; v++)
+            sum[v] = _mm512_mask_add_epi32(sum[v], masks[v], sum[v], twice);
+    }
+    for (int v = 0; v < VECTORS; v++)
+        _mm512_storeu_si512(values + 16 * v, sum[v]);
+}
+
+static void accumulate(int32_t *values, size_t blocks, const uint8_t *const *bits, const int32_t *q,
+                       size_t count) {
+    uint32_t total = 0;
+    for (size_t j = 0; j < count; j++)
+        total += (uint32_t)q[j];
+    __m512i totals = _mm512_set1_epi32((int32_t)total);
+    for (size_t i = 0; i < blocks * 512; i += SPAN)
+        accumulate_span(values + i, i / 8, bits, q, count, totals);
+}
+
+static void read_values(const int32_t *values, size_t count, float unit, float *out) {
+    __m512 units = _mm512_set1_ps(unit);
+    for (size_t i = 0; i < count; i += 16) {
+        __mmask16 live = count - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (count - i)) - 1u);
+        __m512i m = _mm512_maskz_loadu_epi32(live, values + i);
+        _mm512_mask_storeu_ps(out + i, live, _mm512_mul_ps(_mm512_cvtepi32_ps(m), units));
+    }
+}
+
+static __mmask16 bits_at(const uint8_t *bits, size_t index) {
+    uint32_t word;
+    memcpy(&word, bits + index / 8, sizeof word);
+    return (__mmask16)(word >> (index % 8));
+}
+
+static void read_pair(const int32_t *values, size_t count, float unit, const uint8_t *bits, size_t bit,
+                      float step, float *plus, float *minus) {
+    __m512 units = _mm512_set1_ps(unit);
+    __m512 up = _mm512_set1_ps(step), down = _mm512_set1_ps(-step);
+    for (size_t i = 0; i < count; i += 16) {
+        __mmask16 live = count - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (count - i)) - 1u);
+        __m512i m = _mm512_maskz_loadu_epi32(live, values + i);
+        __m512 weight = _mm512_mul_ps(_mm512_cvtepi32_ps(m), units);
+        __m512 signed_step = _mm512_mask_blend_ps(bits_at(bits, bit + i), up, down);
+        _mm512_mask_storeu_ps(plus + i, live, _mm512_add_ps(weight, signed_step));
+        _mm512_mask_storeu_ps(minus + i, live, _mm512_sub_ps(weight, signed_step));
+    }
+}
+
+static uint32_t sum(const int32_t *values, size_t count) {
+    __m512i total = _mm512_setzero_si512();
+    for (size_t i = 0; i < count; i += 16) {
+        __mmask16 live = count - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (count - i)) - 1u);
+        total = _mm512_add_epi32(total, _mm512_maskz_loadu_epi32(live, values + i));
+    }
+    return (uint32_t)_mm512_reduce_add_epi32(total);
+}
+
+static uint32_t reach(const int32_t *values, size_t count) {
+    __m512i all = _mm512_setzero_si512();
+    for (size_t i = 0; i < count; i += 16) {
+        __mmask16 live = count - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (count - i)) - 1u);
+        __m512i m = _mm512_maskz_loadu_epi32(live, values + i);
+        all = _mm512_or_si512(all, _mm512_xor_si512(m, _mm512_srai_epi32(m, 31)));
+    }
+    return (uint32_t)_mm512_reduce_or_epi32(all);
+}
+
+const struct ob_spsa_kernels ob_spsa_kernels_avx512 = {
+    .isa = OB_SPSA_AVX512,
+    .accumulate = accumulate,
+    .read = read_values,
+    .read_pair = read_pair,
+    .sum = sum,
+    .reach = reach,
+};

@@ -1,0 +1,53 @@
+#include "spsa/kernels.h"
+
+static unsigned bit_at(const uint8_t *bits, size_t index) {
+    return (bits[index / 8] >> (index % 8)) & 1u;
+}
+
+static void accumulate(int32_t *values, size_t blocks, const uint8_t *const *bits, const int32_t *q,
+                       size_t count) {
+    for (size_t i = 0; i < blocks * 512; i++) {
+        uint32_t value = (uint32_t)values[i];
+        for (size_t j = 0; j < count; j++)
+            value = bit_at(bits[j], i) ? value + (uint32_t)q[j] : value - (uint32_t)q[j];
+        values[i] = (int32_t)value;
+    }
+}
+
+static void read_values(const int32_t *values, size_t count, float unit, float *out) {
+    for (size_t i = 0; i < count; i++)
+        out[i] = (float)values[i] * unit;
+}
+
+static void read_pair(const int32_t *values, size_t count, float unit, const uint8_t *bits, size_t bit,
+                      float step, float *plus, float *minus) {
+    for (size_t i = 0; i < count; i++) {
+        float weight = (float)values[i] * unit;
+        float signed_step = bit_at(bits, bit + i) ? -step : step;
+        plus[i] = weight + signed_step;
+        minus[i] = weight - signed_step;
+    }
+}
+
+static uint32_t sum(const int32_t *values, size_t count) {
+    uint32_t total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += (uint32_t)values[i];
+    return total;
+}
+
+static uint32_t reach(const int32_t *values, size_t count) {
+    uint32_t all = 0;
+    for (size_t i = 0; i < count; i++)
+        all |= (uint32_t)(values[i] ^ (values[i] >> 31));
+    return all;
+}
+
+const struct ob_spsa_kernels ob_spsa_kernels_reference = {
+    .isa = OB_SPSA_REFERENCE,
+    .accumulate = accumulate,
+    .read = read_values,
+    .read_pair = read_pair,
+    .sum = sum,
+    .reach = reach,
+};

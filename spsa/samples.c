@@ -1,0 +1,34 @@
+#include "spsa/samples.h"
+
+static bool counts(const struct ob_spsa_rule *rule, uint8_t byte) {
+    int c = byte & 0x7f;
+    return c != 0 && c <= rule->code.code_max;
+}
+
+bool ob_spsa_next_group(const struct ob_spsa_rule *rule, const struct ob_spsa_update *updates, size_t count,
+                        struct ob_spsa_walk *walk, struct ob_spsa_group *ret_group) {
+    ret_group->count = 0;
+    for (; walk->update < count; walk->update++, walk->byte = 0) {
+        const struct ob_spsa_update *update = &updates[walk->update];
+        for (; walk->byte < update->n; walk->byte++) {
+            if (!counts(rule, update->bytes[walk->byte]))
+                continue;
+            if (ret_group->count == OB_SPSA_GROUP)
+                return true;
+            size_t i = ret_group->count++;
+            struct ob_sample sample = {update->first.index + walk->byte};
+            ret_group->keys[i] = ob_spsa_direction_key(&rule->run, &update->machine, sample);
+            ret_group->update[i] = update;
+            ret_group->byte[i] = walk->byte;
+        }
+    }
+    return ret_group->count > 0;
+}
+
+void ob_spsa_group_steps(const struct ob_spsa_rule *rule, const struct ob_spsa_group *group,
+                         const struct ob_spsa_tensor *tensor, uint32_t tensor_index,
+                         int32_t ret_steps[OB_SPSA_GROUP]) {
+    for (size_t i = 0; i < group->count; i++)
+        ret_steps[i] =
+            ob_spsa_step(rule, group->update[i], group->byte[i], &group->keys[i], tensor, tensor_index);
+}

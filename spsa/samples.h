@@ -1,0 +1,29 @@
+/* samples - the non-empty bytes of some updates, in groups, with the step of each in every tensor.
+ * Private to spsa/: what replay and the predicted checksum have in common. */
+#ifndef OB_SPSA_SAMPLES_H
+#define OB_SPSA_SAMPLES_H
+
+#include "spsa/replay.h"
+
+struct ob_spsa_group {
+    size_t count; /* samples of this group, at most OB_SPSA_GROUP */
+    struct ob_spsa_key keys[OB_SPSA_GROUP];
+    const struct ob_spsa_update *update[OB_SPSA_GROUP];
+    size_t byte[OB_SPSA_GROUP]; /* index within its update */
+};
+
+/* Walks over updates; start with zeros. */
+struct ob_spsa_walk {
+    size_t update, byte;
+};
+
+/* The next group; false when there are no more samples that change anything. */
+bool ob_spsa_next_group(const struct ob_spsa_rule *rule, const struct ob_spsa_update *updates, size_t count,
+                        struct ob_spsa_walk *walk, struct ob_spsa_group *ret_group);
+
+/* One step for each sample of the group in `tensor`. */
+void ob_spsa_group_steps(const struct ob_spsa_rule *rule, const struct ob_spsa_group *group,
+                         const struct ob_spsa_tensor *tensor, uint32_t tensor_index,
+                         int32_t ret_steps[OB_SPSA_GROUP]);
+
+#endif
