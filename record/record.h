@@ -38,6 +38,8 @@
 #define OB_RECORD_OVERHEAD_BYTES  (OB_RECORD_HEADER_BYTES + OB_RECORD_SIGNATURE_BYTES)
 #define OB_RECORD_BYTES_MAX       (OB_RECORD_OVERHEAD_BYTES + OB_SAMPLES_PER_ROUND_MAX)
 #define OB_RECORD_LABEL           "onebyte/record/1"
+#define OB_RECORD_BODY_BYTES_MAX  (16 + OB_HASH_BYTES + OB_RECORD_HEADER_BYTES + OB_SAMPLES_PER_ROUND_MAX)
+#define OB_SAMPLE_END             (1ull << 63) /* no sample has this number or a larger one */
 
 /* The manifest's bounds on what a signer may say. */
 struct ob_record_bounds {
@@ -75,6 +77,8 @@ size_t ob_record_encode_unsigned(const struct ob_record *record, uint8_t *ret_da
 /* The whole record (signature must be there): ob_record_bytes(). Returns that number. */
 size_t ob_record_encode(const struct ob_record *record, uint8_t *ret_data);
 
+/* Writes the signed body, at most OB_RECORD_BODY_BYTES_MAX bytes. Returns its length. */
+size_t ob_record_body(const struct ob_run_id *run, const struct ob_record *record, uint8_t *ret_body);
 struct ob_hash ob_record_hash(const struct ob_run_id *run, const struct ob_record *record);
 
 /* secret_key: Ed25519, 64 bytes as libsodium keeps it. Writes the signature to ret_signature. */

@@ -1,0 +1,105 @@
+#include "record/control.h"
+
+#include <assert.h>
+
+#include "base/cursor.h"
+#include "record/record_sign.h"
+
+#define LABEL_BYTES (sizeof OB_CONTROL_LABEL - 1)
+
+static_assert(LABEL_BYTES == 16, "the label's length is part of the format");
+static_assert(OB_CONTROL_HEADER_BYTES == 1 + 1 + 2 + 32 + 32 + 8, "fields of the header");
+static_assert(OB_CONTROL_BODY_BYTES_MAX ==
+                  LABEL_BYTES + OB_HASH_BYTES + OB_CONTROL_HEADER_BYTES + OB_CONTROL_PAYLOAD_MAX,
+              "the longest signed body");
+
+static enum ob_err check_goodbye(const struct ob_control *control, struct ob_error *error) {
+    if (control->payload_bytes != OB_CONTROL_GOODBYE_BYTES)
+        return ob_fail(error, OB_EFORMAT, "control: a goodbye has 8 bytes of payload, not %u",
+                       control->payload_bytes);
+    if (!ob_machine_equal(&control->signer, &control->subject))
+        return ob_fail(error, OB_EREFUSED, "control: a goodbye is signed by the machine that leaves");
+    if (ob_control_goodbye_next(control).index > OB_SAMPLE_END)
+        return ob_fail(error, OB_ETOOBIG, "control: the goodbye's sample is beyond 2^63");
+    return OB_OK;
+}
+
+enum ob_err ob_control_decode(const void *data, size_t bytes, struct ob_control *ret_control,
+                              struct ob_error *error) {
+    struct ob_reader reader = ob_reader_init(data, bytes);
+    struct ob_control control = {0};
+    uint8_t kind = ob_read_u8(&reader);
+    uint8_t reserved = ob_read_u8(&reader);
+    control.payload_bytes = ob_read_u16(&reader);
+    ob_read_bytes(&reader, control.signer.key, OB_KEY_BYTES);
+    ob_read_bytes(&reader, control.subject.key, OB_KEY_BYTES);
+    control.sequence = ob_read_u64(&reader);
+    control.payload = ob_read_view(&reader, control.payload_bytes);
+    control.signature = ob_read_view(&reader, OB_SIGNATURE_BYTES);
+    if (reader.failed || reader.left != 0)
+        return ob_fail(error, OB_EFORMAT, "control: %zu bytes, which is not 140 and the payload", bytes);
+    if (control.payload_bytes > OB_CONTROL_PAYLOAD_MAX)
+        return ob_fail(error, OB_ETOOBIG, "control: a payload of %u bytes, at most %u are allowed",
+                       control.payload_bytes, OB_CONTROL_PAYLOAD_MAX);
+    if (reserved != 0)
+        return ob_fail(error, OB_EFORMAT, "control: the reserved byte is %u, not 0", reserved);
+    if (kind != OB_CONTROL_GOODBYE)
+        return ob_fail(error, OB_EUNSUPPORTED, "control: kind %u is not known to this version", kind);
+    control.kind = OB_CONTROL_GOODBYE;
+    enum ob_err err = check_goodbye(&control, error);
+    if (err != OB_OK)
+        return err;
+    *ret_control = control;
+    return OB_OK;
+}
+
+struct ob_sample ob_control_goodbye_next(const struct ob_control *control) {
+    assert(control->payload_bytes == OB_CONTROL_GOODBYE_BYTES);
+    return (struct ob_sample){ob_load_u64(control->payload)};
+}
+
+size_t ob_control_encode(const struct ob_control *control, uint8_t *ret_data) {
+    assert(control->signature != NULL && control->payload_bytes <= OB_CONTROL_PAYLOAD_MAX);
+    struct ob_writer writer = ob_writer_init(ret_data, OB_CONTROL_BYTES_MAX);
+    ob_write_u8(&writer, (uint8_t)control->kind);
+    ob_write_u8(&writer, 0);
+    ob_write_u16(&writer, control->payload_bytes);
+    ob_write_bytes(&writer, control->signer.key, OB_KEY_BYTES);
+    ob_write_bytes(&writer, control->subject.key, OB_KEY_BYTES);
+    ob_write_u64(&writer, control->sequence);
+    ob_write_bytes(&writer, control->payload, control->payload_bytes);
+    ob_write_bytes(&writer, control->signature, OB_SIGNATURE_BYTES);
+    assert(!writer.failed);
+    return writer.used;
+}
+
+size_t ob_control_body(const struct ob_run_id *run, const struct ob_control *control, uint8_t *ret_body) {
+    static const uint8_t NO_SIGNATURE[OB_SIGNATURE_BYTES];
+    uint8_t entry[OB_CONTROL_BYTES_MAX];
+    struct ob_control plain = *control;
+    plain.signature = NO_SIGNATURE;
+    size_t bytes = ob_control_encode(&plain, entry) - OB_SIGNATURE_BYTES;
+    memcpy(ret_body, OB_CONTROL_LABEL, LABEL_BYTES);
+    memcpy(ret_body + LABEL_BYTES, run->hash.bytes, OB_HASH_BYTES);
+    memcpy(ret_body + LABEL_BYTES + OB_HASH_BYTES, entry, bytes);
+    return LABEL_BYTES + OB_HASH_BYTES + bytes;
+}
+
+size_t ob_control_sign(const struct ob_run_id *run, const struct ob_control *control,
+                       const uint8_t secret_key[static 64], uint8_t *ret_data) {
+    uint8_t body[OB_CONTROL_BODY_BYTES_MAX], key[OB_SECRET_KEY_BYTES], signature[OB_SIGNATURE_BYTES];
+    size_t bytes = ob_control_body(run, control, body);
+    memcpy(key, secret_key, sizeof key);
+    ob_record_ed25519_sign(key, body, bytes, signature);
+    explicit_bzero(key, sizeof key);
+    struct ob_control signed_control = *control;
+    signed_control.signature = signature;
+    return ob_control_encode(&signed_control, ret_data);
+}
+
+bool ob_control_verify(const struct ob_run_id *run, const struct ob_control *control) {
+    assert(control->signature != NULL);
+    uint8_t body[OB_CONTROL_BODY_BYTES_MAX];
+    size_t bytes = ob_control_body(run, control, body);
+    return ob_record_ed25519_verify(NULL, &control->signer, body, bytes, control->signature);
+}
