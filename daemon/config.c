@@ -1,0 +1,248 @@
+#include "daemon/config.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "daemon/file.h"
+#include "transport/identity.h"
+
+enum kind { TEXT, INTEGER, REAL, SWITCH };
+
+struct key {
+    const char *section, *name;
+    enum kind kind;
+    size_t offset, size;
+    double low, high; /* for numbers */
+    const char *fallback;
+};
+
+#define AT(member)       offsetof(struct ob_config, member), sizeof((struct ob_config){0}.member)
+#define SAMPLES_MAX_REAL ((double)OB_SAMPLES_PER_ROUND_MAX)
+
+static const struct key KEYS[] = {
+    {"machine", "state_dir", TEXT, AT(state_dir), 0, 0, ""},
+    {"machine", "identity", TEXT, AT(identity), 0, 0, ""},
+    {"machine", "threads", INTEGER, AT(threads), 0, 256, "0"},
+    {"machine", "blas_core", TEXT, AT(blas_core), 0, 0, "auto"},
+    {"machine", "digest_interval", INTEGER, AT(digest_interval), 0, 1e9, "64"},
+    {"machine", "log_level", TEXT, AT(log_level), 0, 0, "info"},
+    {"run", "manifest", TEXT, AT(manifest), 0, 0, ""},
+    {"run", "model", TEXT, AT(model), 0, 0, ""},
+    {"network", "listen", TEXT, AT(listen), 0, 0, ""},
+    {"training", "data", TEXT, AT(data), 0, 0, ""},
+    {"training", "batch", INTEGER, AT(batch), 1, 4096, "8"},
+    {"training", "length", INTEGER, AT(length), 2, 1 << 20, "128"},
+    {"training", "shard", INTEGER, AT(shard), 0, 1e6, "0"},
+    {"training", "shards", INTEGER, AT(shards), 1, 1e6, "1"},
+    {"training", "samples_per_round", INTEGER, AT(samples_per_round), 0, SAMPLES_MAX_REAL, "0"},
+    {"training", "epsilon", REAL, AT(epsilon), 0, 1, "0"},
+    {"training", "exponent", INTEGER, AT(exponent), -OB_EXPONENT_LIMIT, OB_EXPONENT_LIMIT, "0"},
+    {"training", "clip", REAL, AT(clip), 0, 1e30, "0"},
+    {"training", "noise", REAL, AT(noise), 0, 1e30, "0"},
+    {"training", "seed", INTEGER, AT(seed), 0, 9e15, "0"},
+    {"training", "observer", SWITCH, AT(observer), 0, 0, "no"},
+    {"swarm", "max_staleness", INTEGER, AT(max_staleness), 0, 1e6, "16"},
+    {"swarm", "rejoin_wait_s", INTEGER, AT(rejoin_wait_s), 0, 86400, "10"},
+    {"swarm", "solo", SWITCH, AT(solo), 0, 0, "no"},
+};
+#define KEY_COUNT (sizeof KEYS / sizeof *KEYS)
+
+/* Where a setting comes from, for messages. */
+struct origin {
+    const char *file;
+    int line; /* 0: the command line */
+};
+
+struct parse {
+    struct ob_config *config;
+    struct origin origin;
+    struct ob_error *error;
+    enum ob_err failed;
+};
+
+static enum ob_err complain(struct parse *parse, const char *section, const char *name, const char *why) {
+    if (parse->failed)
+        return parse->failed;
+    if (parse->origin.line > 0)
+        parse->failed = ob_fail(parse->error, OB_EUSAGE, "%s:%d: [%s] %s: %s", parse->origin.file,
+                                parse->origin.line, section, name, why);
+    else
+        parse->failed =
+            ob_fail(parse->error, OB_EUSAGE, "%s: %s.%s: %s", parse->origin.file, section, name, why);
+    return parse->failed;
+}
+
+static bool parse_integer(const char *text, const struct key *key, int64_t *ret_value) {
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (errno || end == text || *end || (double)value < key->low || (double)value > key->high)
+        return false;
+    *ret_value = value;
+    return true;
+}
+
+static bool parse_real(const char *text, const struct key *key, double *ret_value) {
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end || !isfinite(value) || value < key->low || value > key->high)
+        return false;
+    *ret_value = value;
+    return true;
+}
+
+static bool parse_switch(const char *text, bool *ret_value) {
+    bool yes = strcmp(text, "yes") == 0 || strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
+    bool no = strcmp(text, "no") == 0 || strcmp(text, "false") == 0 || strcmp(text, "0") == 0;
+    *ret_value = yes;
+    return yes || no;
+}
+
+static enum ob_err set_key(struct parse *parse, const struct key *key, const char *value) {
+    char why[128];
+    char *place = (char *)parse->config + key->offset;
+    switch (key->kind) {
+    case TEXT:
+        if (strlen(value) >= key->size)
+            return complain(parse, key->section, key->name, "is too long");
+        memcpy(place, value, strlen(value) + 1);
+        return OB_OK;
+    case INTEGER:
+        if (parse_integer(value, key, (int64_t *)(void *)place))
+            return OB_OK;
+        (void)snprintf(why, sizeof why, "expected a whole number from %.0f to %.0f", key->low, key->high);
+        return complain(parse, key->section, key->name, why);
+    case REAL:
+        if (parse_real(value, key, (double *)(void *)place))
+            return OB_OK;
+        (void)snprintf(why, sizeof why, "expected a number from %g to %g", key->low, key->high);
+        return complain(parse, key->section, key->name, why);
+    case SWITCH:
+        if (parse_switch(value, (bool *)place))
+            return OB_OK;
+        return complain(parse, key->section, key->name, "expected yes or no");
+    }
+    return complain(parse, key->section, key->name, "unknown kind");
+}
+
+static enum ob_err add_peer(struct parse *parse, const char *name, const char *value) {
+    struct ob_config *config = parse->config;
+    struct ob_config_peer peer = {0};
+    char key[OB_HEX_KEY_MAX], rest[256] = "", extra[2];
+    if (strlen(name) >= sizeof peer.name)
+        return complain(parse, "peers", name, "the name is longer than 63 bytes");
+    if (config->peer_count == OB_PEERS_MAX)
+        return complain(parse, "peers", name, "too many peers (at most 1024)");
+    int fields = sscanf(value, "%64s %255s %1s", key, rest, extra);
+    if (fields < 1 || fields > 2 || ob_machine_from_text(key, &peer.machine, NULL) != OB_OK)
+        return complain(parse, "peers", name,
+                        "expected KEY (64 hexadecimal digits) and an address tcp://host:port");
+    if (fields == 2 && strncmp(rest, "tcp://", 6) != 0)
+        return complain(parse, "peers", name, "the address must look like tcp://host:port");
+    memcpy(peer.name, name, strlen(name) + 1);
+    memcpy(peer.endpoint, rest, sizeof peer.endpoint);
+    struct ob_config_peer *grown = realloc(config->peers, (config->peer_count + 1) * sizeof *grown);
+    if (!grown)
+        return parse->failed = ob_fail(parse->error, OB_ENOMEM, "%s: out of memory", parse->origin.file);
+    config->peers = grown;
+    config->peers[config->peer_count++] = peer;
+    return OB_OK;
+}
+
+static enum ob_err set(struct parse *parse, const char *section, const char *name, const char *value) {
+    if (strcmp(section, "peers") == 0)
+        return add_peer(parse, name, value);
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        if (strcmp(section, KEYS[i].section) == 0 && strcmp(name, KEYS[i].name) == 0)
+            return set_key(parse, &KEYS[i], value);
+    return complain(parse, section, name, "there is no such key (configs/onebyte.conf lists all)");
+}
+
+static int on_line(void *context, const char *section, const char *name, const char *value, int line) {
+    struct parse *parse = context;
+    parse->origin.line = line;
+    return set(parse, section, name, value) == OB_OK;
+}
+
+static enum ob_err set_override(struct parse *parse, const char *text) {
+    const char *dot = strchr(text, '.'), *equals = strchr(text, '=');
+    char section[64], name[64];
+    if (!dot || !equals || dot > equals || (size_t)(dot - text) >= sizeof section ||
+        (size_t)(equals - dot) > sizeof name)
+        return ob_fail(parse->error, OB_EUSAGE, "--set %s: expected section.key=value", text);
+    (void)snprintf(section, sizeof section, "%.*s", (int)(dot - text), text);
+    (void)snprintf(name, sizeof name, "%.*s", (int)(equals - dot - 1), dot + 1);
+    parse->origin = (struct origin){.file = "--set"};
+    return set(parse, section, name, equals + 1);
+}
+
+static enum ob_err check(struct ob_config *config, const char *path, struct ob_error *error) {
+    if (config->state_dir[0] == 0)
+        return ob_fail(error, OB_EUSAGE, "%s: [machine] state_dir is not set", path);
+    if (config->manifest[0] == 0 || config->model[0] == 0)
+        return ob_fail(error, OB_EUSAGE, "%s: [run] needs both manifest and model", path);
+    if (config->data[0] == 0 && !config->observer)
+        return ob_fail(error, OB_EUSAGE, "%s: [training] data is not set (or set observer = yes)", path);
+    if (config->shard >= config->shards)
+        return ob_fail(error, OB_EUSAGE, "%s: [training] shard must be below shards", path);
+    if (config->identity[0] == 0 && snprintf(config->identity, sizeof config->identity, "%s/identity",
+                                             config->state_dir) >= (int)sizeof config->identity)
+        return ob_fail(error, OB_EUSAGE, "%s: [machine] state_dir is too long", path);
+    return OB_OK;
+}
+
+static enum ob_err read_all(struct parse *parse, const char *path, const char *const *overrides,
+                            size_t count) {
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        if (set_key(parse, &KEYS[i], KEYS[i].fallback))
+            return parse->failed;
+    char *text = NULL;
+    size_t bytes = 0;
+    enum ob_err failed = ob_file_read(path, OB_CONFIG_BYTES_MAX, &text, &bytes, parse->error);
+    if (failed)
+        return failed;
+    parse->origin = (struct origin){.file = path};
+    int line = strlen(text) == bytes ? ini_parse_string(text, on_line, parse) : 1;
+    free(text);
+    if (parse->failed)
+        return parse->failed;
+    if (line != 0)
+        return ob_fail(parse->error, OB_EUSAGE, "%s:%d: not a [section], a key = value or a # comment", path,
+                       line);
+    for (size_t i = 0; i < count; i++)
+        if ((failed = set_override(parse, overrides[i])))
+            return failed;
+    return check(parse->config, path, parse->error);
+}
+
+enum ob_err ob_config_read(const char *path, const char *const *overrides, size_t override_count,
+                           struct ob_config **ret_config, struct ob_error *error) {
+    struct parse parse = {.config = calloc(1, sizeof(struct ob_config)), .error = error};
+    if (!parse.config)
+        return ob_fail(error, OB_ENOMEM, "%s: out of memory", path);
+    enum ob_err failed = read_all(&parse, path, overrides, override_count);
+    if (failed) {
+        ob_config_free(parse.config);
+        return failed;
+    }
+    *ret_config = parse.config;
+    return OB_OK;
+}
+
+void ob_config_free(struct ob_config *config) {
+    if (!config)
+        return;
+    free(config->peers);
+    free(config);
+}
+
+void ob_config_each_key(void (*see)(void *, const char *, const char *, const char *), void *context) {
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        see(context, KEYS[i].section, KEYS[i].name, KEYS[i].fallback);
+}

@@ -1,0 +1,64 @@
+/* config - the configuration of one daemon: an INI file, and settings from the command line over it.
+ *
+ * Every key, its range and its default stand in one table (config.c); configs/onebyte.conf documents each,
+ * and a test keeps the two alike. An unknown section or key is an error, so that a typo is not a silent
+ * default.
+ *
+ * Errors:  OB_EUSAGE, OB_ENOTFOUND, OB_ETOOBIG: name the file, the line and the key.
+ * Owns:    its strings, inside the struct. */
+#ifndef OB_DAEMON_CONFIG_H
+#define OB_DAEMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/ids.h"
+
+#define OB_PATH_MAX  4096
+#define OB_PEERS_MAX 1024
+
+/* A line of [peers]: `name = KEY tcp://host:port`, or `name = KEY` for one that connects to us. */
+struct ob_config_peer {
+    char name[64];
+    struct ob_machine_id machine;
+    char endpoint[256]; /* "" when there is none */
+};
+
+struct ob_config {
+    /* [machine] */
+    char state_dir[OB_PATH_MAX];
+    char identity[OB_PATH_MAX]; /* default: STATE_DIR/identity */
+    /* [run] */
+    char manifest[OB_PATH_MAX];
+    char model[OB_PATH_MAX];
+    /* [network] */
+    char listen[256];
+    /* [training] */
+    char data[OB_PATH_MAX];
+    int64_t batch, length, shard, shards, samples_per_round, exponent, seed;
+    double epsilon, clip, noise;
+    bool observer;
+    /* [swarm] */
+    int64_t max_staleness, rejoin_wait_s;
+    bool solo;
+    /* [machine] */
+    int64_t threads, digest_interval;
+    char blas_core[64];
+    char log_level[16];
+    /* [peers] */
+    struct ob_config_peer *peers;
+    size_t peer_count;
+};
+
+/* `overrides`: "section.key=value" each. */
+OB_MUST_USE enum ob_err ob_config_read(const char *path, const char *const *overrides, size_t override_count,
+                                       struct ob_config **ret_config, struct ob_error *error);
+void ob_config_free(struct ob_config *config);
+
+/* For documentation and its test: calls `see` for every key. */
+void ob_config_each_key(void (*see)(void *context, const char *section, const char *key,
+                                    const char *fallback),
+                        void *context);
+
+#endif

@@ -1,0 +1,63 @@
+/* store - the log of one run and the peer's own state, in SQLite (STATE_DIR/log.sqlite).
+ *
+ * Tables (docs/files.md): `meta` (key, value), `machine` (number, key), `record` (machine number, first
+ * sample, the record without what its row already says), `control` (kind, signer, subject, entry).
+ * Durability: synchronous=FULL with a write-ahead log. ob_store_own commits before it returns (invariant 4);
+ * ob_store_other goes into a batch that ob_store_flush, or the next own record, commits.
+ *
+ * Errors:  OB_EIO (disk full, damaged: the message names the file), OB_EMISMATCH (another run's, another
+ *          machine's), OB_EBUSY (another daemon has it).
+ * Owns:    the database and a lock on STATE_DIR/lock. Threads: one at a time. */
+#ifndef OB_DAEMON_STORE_H
+#define OB_DAEMON_STORE_H
+
+#include "base/err.h"
+#include "record/control.h"
+#include "record/record.h"
+
+struct ob_store;
+
+struct ob_store_options {
+    const char *state_dir;
+    struct ob_run_id run;
+    struct ob_record_bounds bounds;
+    const struct ob_machine_id *machine; /* whose state it is; NULL: open for reading only */
+};
+
+OB_MUST_USE enum ob_err ob_store_open(const struct ob_store_options *options, struct ob_store **ret_store,
+                                      struct ob_error *error);
+void ob_store_close(struct ob_store *store); /* commits what is left */
+/* The database is new, or lies in the very folder (device, inode) where it was made. */
+bool ob_store_may_start_alone(const struct ob_store *store);
+
+OB_MUST_USE enum ob_err ob_store_own(struct ob_store *store, const struct ob_record *record,
+                                     struct ob_error *error);
+OB_MUST_USE enum ob_err ob_store_other(struct ob_store *store, const struct ob_record *record,
+                                       struct ob_error *error);
+OB_MUST_USE enum ob_err ob_store_control(struct ob_store *store, const struct ob_control *control,
+                                         const void *data, size_t bytes, struct ob_error *error);
+OB_MUST_USE enum ob_err ob_store_flush(struct ob_store *store, struct ob_error *error);
+
+/* `see` returns an error to stop. Records of each machine in chain order; the record is valid during the
+ * call. */
+typedef enum ob_err (*ob_store_record_fn)(void *context, const struct ob_record *record,
+                                          struct ob_error *error);
+OB_MUST_USE enum ob_err ob_store_each(struct ob_store *store, ob_store_record_fn see, void *context,
+                                      struct ob_error *error);
+/* Records of one machine from the one whose first sample is `first`. OB_ENOTFOUND from `see` ends it quietly.
+ */
+OB_MUST_USE enum ob_err ob_store_from(struct ob_store *store, const struct ob_machine_id *machine,
+                                      struct ob_sample first, ob_store_record_fn see, void *context,
+                                      struct ob_error *error);
+typedef enum ob_err (*ob_store_control_fn)(void *context, const void *data, size_t bytes,
+                                           struct ob_error *error);
+OB_MUST_USE enum ob_err ob_store_each_control(struct ob_store *store, ob_store_control_fn see, void *context,
+                                              struct ob_error *error);
+
+struct ob_store_counts {
+    uint64_t records, samples, file_bytes;
+};
+OB_MUST_USE enum ob_err ob_store_counts(struct ob_store *store, struct ob_store_counts *ret_counts,
+                                        struct ob_error *error);
+
+#endif
