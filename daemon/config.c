@@ -22,7 +22,7 @@ struct key {
     const char *fallback;
 };
 
-#define AT(member)       offsetof(struct ob_config, member), sizeof((struct ob_config){0}.member)
+#define AT(member)       offsetof(struct ob_config, member), sizeof(((struct ob_config *)0)->member)
 #define SAMPLES_MAX_REAL ((double)OB_SAMPLES_PER_ROUND_MAX)
 
 static const struct key KEYS[] = {

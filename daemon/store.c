@@ -179,8 +179,9 @@ enum ob_err ob_store_open(const struct ob_store_options *options, struct ob_stor
 void ob_store_close(struct ob_store *store) {
     if (!store)
         return;
-    if (store->open_batch)
-        (void)ob_store_flush(store, NULL);
+    /* what cannot be written now are others' records: they are fetched again */
+    if (store->open_batch && ob_store_flush(store, NULL))
+        store->open_batch = false;
     sqlite3_finalize(store->put_machine);
     sqlite3_finalize(store->put_record);
     sqlite3_finalize(store->put_control);
