@@ -164,10 +164,31 @@ static enum ob_err set(struct parse *parse, const char *section, const char *nam
     return complain(parse, section, name, "there is no such key (configs/onebyte.conf lists all)");
 }
 
-static int on_line(void *context, const char *section, const char *name, const char *value, int line) {
-    struct parse *parse = context;
-    parse->origin.line = line;
-    return set(parse, section, name, value) == OB_OK;
+static int on_line(void *context, const char *section, const char *name, const char *value) {
+    return set(context, section, name, value) == OB_OK;
+}
+
+/* Gives inih one line after the other, and counts them: Debian's build does not tell the handler. */
+struct lines {
+    const char *at;
+    struct parse *parse;
+};
+
+static char *next_line(char *buffer, int capacity, void *stream) {
+    struct lines *lines = stream;
+    const char *end = strchrnul(lines->at, '\n');
+    size_t length = (size_t)(end - lines->at);
+    if (*lines->at == 0)
+        return NULL;
+    lines->parse->origin.line++;
+    if (length + 1 > (size_t)capacity) {
+        (void)complain(lines->parse, "", "", "the line is too long");
+        return NULL;
+    }
+    memcpy(buffer, lines->at, length);
+    buffer[length] = 0;
+    lines->at = *end ? end + 1 : end;
+    return buffer;
 }
 
 static enum ob_err set_override(struct parse *parse, const char *text) {
@@ -208,7 +229,8 @@ static enum ob_err read_all(struct parse *parse, const char *path, const char *c
     if (failed)
         return failed;
     parse->origin = (struct origin){.file = path};
-    int line = strlen(text) == bytes ? ini_parse_string(text, on_line, parse) : 1;
+    struct lines lines = {.at = text, .parse = parse};
+    int line = strlen(text) == bytes ? ini_parse_stream(next_line, &lines, on_line, parse) : 1;
     free(text);
     if (parse->failed)
         return parse->failed;

@@ -1,0 +1,309 @@
+#include "daemon/compute.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PASS_UPDATES 1024 /* records of one replay pass at most */
+
+/* A record that waits to be replayed: its update and a copy of its bytes. */
+struct waiting {
+    struct waiting *next;
+    struct ob_spsa_update update;
+    uint8_t bytes[];
+};
+
+/* At most one round and one digest are under way, and a failure for each. */
+#define RESULTS_MAX 4
+
+struct ob_compute {
+    struct ob_compute_options options;
+    struct ob_forward *forward;
+    struct ob_batch *batch;
+    pthread_t thread;
+    bool started;
+
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t work;
+    struct waiting *head, **tail;
+    bool has_round, has_digest, stop, hurry, failed;
+    struct ob_round_job round;
+    struct ob_hash digest_log;
+    struct ob_result results[RESULTS_MAX];
+    size_t result_first, result_count;
+    struct ob_compute_view view;
+};
+
+static double seconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* A mean that forgets: about the last twenty. */
+static double smooth(double mean, double value) {
+    return mean == 0.0 ? value : mean + 0.05 * (value - mean);
+}
+
+static void push_result(struct ob_compute *compute, const struct ob_result *result) {
+    pthread_mutex_lock(&compute->lock);
+    assert(compute->result_count < RESULTS_MAX);
+    compute->results[(compute->result_first + compute->result_count++) % RESULTS_MAX] = *result;
+    if (result->kind == OB_RESULT_FAILED)
+        compute->failed = true;
+    pthread_mutex_unlock(&compute->lock);
+    compute->options.wake(compute->options.context);
+}
+
+static void push_failure(struct ob_compute *compute, const struct ob_error *error) {
+    struct ob_result result = {.kind = OB_RESULT_FAILED};
+    memcpy(result.text, error->text, sizeof result.text);
+    push_result(compute, &result);
+}
+
+static enum ob_err pair_loss(void *context, const struct ob_spsa_key *key, float epsilon,
+                             struct ob_spsa_losses *ret_losses, struct ob_error *error) {
+    struct ob_compute *compute = context;
+    struct ob_weight_source source = ob_replica_source(compute->options.replica);
+    double losses[2];
+    source.key = key;
+    source.epsilon = epsilon;
+    enum ob_err failed = ob_forward_losses(compute->forward, &source, compute->batch, losses, error);
+    if (!failed)
+        *ret_losses = (struct ob_spsa_losses){.plus = losses[0], .minus = losses[1]};
+    return failed;
+}
+
+static enum ob_err evaluate(struct ob_compute *compute, struct ob_sample sample,
+                            struct ob_spsa_estimate *ret_estimate, struct ob_error *error) {
+    const struct ob_compute_options *o = &compute->options;
+    const struct ob_manifest *manifest = o->replica->manifest;
+    struct ob_spsa_key key = ob_spsa_direction_key(&manifest->run, &o->machine, sample);
+    ob_corpus_draw(o->corpus, o->seed, sample.index, o->batch, compute->batch);
+    double start = seconds_now();
+    enum ob_err failed = ob_spsa_probe(&key, o->epsilon, &manifest->rule.code, o->exponent, &o->privacy,
+                                       pair_loss, compute, ret_estimate, error);
+    pthread_mutex_lock(&compute->lock);
+    compute->view.samples_evaluated++;
+    compute->view.sample_seconds = smooth(compute->view.sample_seconds, seconds_now() - start);
+    compute->view.last_loss = 0.5 * (ret_estimate->losses.plus + ret_estimate->losses.minus);
+    pthread_mutex_unlock(&compute->lock);
+    return failed;
+}
+
+static bool must_hurry(struct ob_compute *compute) {
+    pthread_mutex_lock(&compute->lock);
+    bool hurry = compute->hurry || compute->stop;
+    pthread_mutex_unlock(&compute->lock);
+    return hurry;
+}
+
+static void run_round(struct ob_compute *compute, const struct ob_round_job *job) {
+    struct ob_result result = {.kind = OB_RESULT_ROUND};
+    struct ob_error error = {0};
+    double sum = 0;
+    for (uint16_t i = 0; i < job->n && !must_hurry(compute); i++) {
+        struct ob_spsa_estimate estimate = {0};
+        if (evaluate(compute, (struct ob_sample){job->first.index + i}, &estimate, &error)) {
+            push_failure(compute, &error);
+            return;
+        }
+        result.bytes[result.n++] = estimate.byte;
+        sum += 0.5 * (estimate.losses.plus + estimate.losses.minus);
+    }
+    result.loss = result.n ? sum / result.n : 0.0;
+    push_result(compute, &result);
+}
+
+static void run_replay(struct ob_compute *compute, struct waiting *list) {
+    struct ob_spsa_update updates[PASS_UPDATES];
+    struct ob_error error = {0};
+    uint64_t samples = 0;
+    double start = seconds_now();
+    enum ob_err failed = OB_OK;
+    size_t count = 0;
+    for (const struct waiting *at = list; at && !failed; at = at->next) {
+        updates[count++] = at->update;
+        samples += at->update.n;
+        if (count == PASS_UPDATES || !at->next) {
+            failed = ob_replica_apply(compute->options.replica, updates, count, &error);
+            count = 0;
+        }
+    }
+    if (failed)
+        push_failure(compute, &error);
+    while (list) {
+        struct waiting *next = list->next;
+        free(list);
+        list = next;
+    }
+    pthread_mutex_lock(&compute->lock);
+    compute->view.samples_replayed += samples;
+    compute->view.replay_seconds =
+        smooth(compute->view.replay_seconds, (seconds_now() - start) / (double)samples);
+    pthread_mutex_unlock(&compute->lock);
+}
+
+static void run_digest(struct ob_compute *compute, const struct ob_hash *log) {
+    struct ob_result result = {.kind = OB_RESULT_DIGEST, .log = *log};
+    struct ob_error error = {0};
+    const struct ob_replica *replica = compute->options.replica;
+    if (ob_replica_digest(replica, &result.weights, &error)) {
+        push_failure(compute, &error);
+        return;
+    }
+    result.overrange = ob_spsa_weights_overrange(&replica->engine, replica->weights);
+    push_result(compute, &result);
+}
+
+static void *serve(void *argument) {
+    struct ob_compute *compute = argument;
+    pthread_mutex_lock(&compute->lock);
+    for (;;) {
+        while (!compute->stop && !compute->head && !compute->has_round && !compute->has_digest)
+            pthread_cond_wait(&compute->work, &compute->lock);
+        if (compute->stop)
+            break;
+        /* everything that waits is taken first: a round starts, and a digest is made, on top of it */
+        struct waiting *list = compute->head;
+        bool has_round = compute->has_round, has_digest = compute->has_digest, dead = compute->failed;
+        struct ob_round_job round = compute->round;
+        struct ob_hash log = compute->digest_log;
+        compute->head = NULL;
+        compute->tail = &compute->head;
+        compute->has_round = compute->has_digest = false;
+        compute->view.waiting_records = 0;
+        pthread_mutex_unlock(&compute->lock);
+        if (list)
+            run_replay(compute, list);
+        if (has_digest && !dead)
+            run_digest(compute, &log);
+        if (has_round && !dead)
+            run_round(compute, &round);
+        pthread_mutex_lock(&compute->lock);
+    }
+    pthread_mutex_unlock(&compute->lock);
+    return NULL;
+}
+
+static enum ob_err prepare(struct ob_compute *compute, struct ob_error *error) {
+    const struct ob_compute_options *o = &compute->options;
+    if (o->corpus) {
+        const struct ob_replica *replica = o->replica;
+        size_t tokens = o->batch * o->length;
+        enum ob_err failed = ob_forward_new(&replica->model->config, tokens, o->batch, replica->pool,
+                                            &compute->forward, error);
+        if (!failed)
+            failed = ob_batch_new(o->batch, tokens, &compute->batch, error);
+        if (failed)
+            return failed;
+        compute->view.forward_bytes = ob_forward_bytes(compute->forward);
+    }
+    int failed = pthread_create(&compute->thread, NULL, serve, compute);
+    if (failed)
+        return ob_fail(error, OB_EIO, "cannot start the compute thread: %s", strerror(failed));
+    compute->started = true;
+    return OB_OK;
+}
+
+enum ob_err ob_compute_new(const struct ob_compute_options *options, struct ob_compute **ret_compute,
+                           struct ob_error *error) {
+    struct ob_compute *compute = calloc(1, sizeof *compute);
+    if (!compute)
+        return ob_fail(error, OB_ENOMEM, "out of memory");
+    compute->options = *options;
+    compute->tail = &compute->head;
+    pthread_mutex_init(&compute->lock, NULL);
+    pthread_cond_init(&compute->work, NULL);
+    enum ob_err failed = prepare(compute, error);
+    if (failed) {
+        ob_compute_free(compute);
+        return failed;
+    }
+    *ret_compute = compute;
+    return OB_OK;
+}
+
+void ob_compute_free(struct ob_compute *compute) {
+    if (!compute)
+        return;
+    if (compute->started) {
+        pthread_mutex_lock(&compute->lock);
+        compute->stop = true;
+        pthread_cond_signal(&compute->work);
+        pthread_mutex_unlock(&compute->lock);
+        pthread_join(compute->thread, NULL);
+    }
+    while (compute->head) {
+        struct waiting *next = compute->head->next;
+        free(compute->head);
+        compute->head = next;
+    }
+    ob_batch_free(compute->batch);
+    ob_forward_free(compute->forward);
+    pthread_cond_destroy(&compute->work);
+    pthread_mutex_destroy(&compute->lock);
+    free(compute);
+}
+
+enum ob_err ob_compute_apply(struct ob_compute *compute, const struct ob_record *record,
+                             struct ob_error *error) {
+    struct waiting *waiting = malloc(sizeof *waiting + record->n);
+    if (!waiting)
+        return ob_fail(error, OB_ENOMEM, "no memory for a record that waits to be replayed");
+    waiting->next = NULL;
+    waiting->update = ob_update_of(record);
+    waiting->update.bytes = memcpy(waiting->bytes, record->bytes, record->n);
+    pthread_mutex_lock(&compute->lock);
+    *compute->tail = waiting;
+    compute->tail = &waiting->next;
+    compute->view.waiting_records++;
+    pthread_cond_signal(&compute->work);
+    pthread_mutex_unlock(&compute->lock);
+    return OB_OK;
+}
+
+void ob_compute_round(struct ob_compute *compute, const struct ob_round_job *job) {
+    assert(job->n >= 1 && compute->options.corpus);
+    pthread_mutex_lock(&compute->lock);
+    assert(!compute->has_round);
+    compute->round = *job;
+    compute->has_round = true;
+    pthread_cond_signal(&compute->work);
+    pthread_mutex_unlock(&compute->lock);
+}
+
+void ob_compute_digest(struct ob_compute *compute, const struct ob_hash *log) {
+    pthread_mutex_lock(&compute->lock);
+    compute->digest_log = *log;
+    compute->has_digest = true;
+    pthread_cond_signal(&compute->work);
+    pthread_mutex_unlock(&compute->lock);
+}
+
+void ob_compute_hurry(struct ob_compute *compute) {
+    pthread_mutex_lock(&compute->lock);
+    compute->hurry = true;
+    pthread_mutex_unlock(&compute->lock);
+}
+
+bool ob_compute_take(struct ob_compute *compute, struct ob_result *ret_result) {
+    pthread_mutex_lock(&compute->lock);
+    bool any = compute->result_count > 0;
+    if (any) {
+        *ret_result = compute->results[compute->result_first];
+        compute->result_first = (compute->result_first + 1) % RESULTS_MAX;
+        compute->result_count--;
+    }
+    pthread_mutex_unlock(&compute->lock);
+    return any;
+}
+
+struct ob_compute_view ob_compute_view(struct ob_compute *compute) {
+    pthread_mutex_lock(&compute->lock);
+    struct ob_compute_view view = compute->view;
+    pthread_mutex_unlock(&compute->lock);
+    return view;
+}

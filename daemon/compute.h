@@ -1,0 +1,75 @@
+/* compute - the thread that owns the weights: it evaluates rounds and replays records, in the order in which
+ * the network thread hands them over, so that START_ROUND sees every APPLY before it.
+ *
+ * Jobs go in through bounded copies; results come out one at a time and wake the network thread. Several
+ * records that wait are replayed in one pass. Errors:  what goes wrong in the thread becomes a
+ * OB_RESULT_FAILED with its text; the thread then only drains. Owns:    its thread, its queues, the forward
+ * pass; borrows replica and corpus, which nobody else touches between start and stop. Threads: submit, take
+ * and stop from the network thread; `wake` is called from the compute thread. */
+#ifndef OB_DAEMON_COMPUTE_H
+#define OB_DAEMON_COMPUTE_H
+
+#include "daemon/replica.h"
+#include "model/corpus.h"
+#include "model/forward.h"
+#include "spsa/probe.h"
+
+struct ob_compute_options {
+    struct ob_replica *replica;
+    const struct ob_corpus *corpus; /* NULL for an observer: only replays */
+    struct ob_machine_id machine;
+    size_t batch, length; /* sequences of a mini-batch, tokens of a sequence */
+    uint64_t seed;        /* of the walk through the corpus */
+    float epsilon;
+    int8_t exponent;
+    struct ob_spsa_privacy privacy;
+    void (*wake)(void *context); /* a result is there */
+    void *context;
+};
+
+struct ob_round_job {
+    struct ob_sample first;
+    struct ob_round round;
+    uint16_t n, live;
+};
+
+enum ob_result_kind { OB_RESULT_NONE, OB_RESULT_ROUND, OB_RESULT_DIGEST, OB_RESULT_FAILED };
+
+struct ob_result {
+    enum ob_result_kind kind;
+    uint16_t n; /* ROUND: bytes that are there; fewer than asked after ob_compute_hurry */
+    uint8_t bytes[OB_SAMPLES_PER_ROUND_MAX];
+    double loss;                  /* ROUND: mean of (L+ + L-)/2 over its samples */
+    struct ob_hash log, weights;  /* DIGEST: of the log digest that it was asked for */
+    int64_t overrange;            /* DIGEST: a tensor beyond half its range, or -1 */
+    char text[OB_ERROR_TEXT_MAX]; /* FAILED */
+};
+
+/* What status shows; a consistent copy. */
+struct ob_compute_view {
+    uint64_t samples_evaluated, samples_replayed, waiting_records;
+    double sample_seconds, replay_seconds; /* recent means for one sample */
+    double last_loss;
+    size_t forward_bytes;
+};
+
+struct ob_compute;
+
+OB_MUST_USE enum ob_err ob_compute_new(const struct ob_compute_options *options,
+                                       struct ob_compute **ret_compute, struct ob_error *error);
+/* Stops the thread after the sample that it evaluates, and frees everything. */
+void ob_compute_free(struct ob_compute *compute);
+
+OB_MUST_USE enum ob_err ob_compute_apply(struct ob_compute *compute, const struct ob_record *record,
+                                         struct ob_error *error);
+void ob_compute_round(struct ob_compute *compute, const struct ob_round_job *job);
+/* The digest of everything submitted so far, whose log digest is `log`. A later request replaces a waiting
+ * one. */
+void ob_compute_digest(struct ob_compute *compute, const struct ob_hash *log);
+/* Ends the running round after its present sample (for leaving). */
+void ob_compute_hurry(struct ob_compute *compute);
+/* False: nothing is there. */
+bool ob_compute_take(struct ob_compute *compute, struct ob_result *ret_result);
+struct ob_compute_view ob_compute_view(struct ob_compute *compute);
+
+#endif
