@@ -188,4 +188,7 @@ struct ob_peer_machine {
 /* i < view.machines, sorted by machine key. */
 struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i);
 
+/* What is true between any two steps: NULL, or the sentence that is broken. For tests and simulations. */
+const char *ob_peer_check(const struct ob_peer *peer);
+
 #endif

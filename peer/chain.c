@@ -1,0 +1,185 @@
+/* chain - decides what a record is to its machine's chain: the next one, a duplicate, beyond a gap, a fork.
+ * Source: DESIGN.md, "Chains, evidence, cuts". A signature is checked before anything is believed. */
+#include <assert.h>
+
+#include "peer/state.h"
+#include "record/hash.h"
+
+struct arrival {
+    struct ob_record record;
+    struct ob_hash hash;
+    bool signature_good;
+};
+
+const struct own_entry *ob_chain_own_entry(const struct ob_peer *peer, uint64_t sample) {
+    size_t kept = peer->own_count < OWN_HISTORY ? peer->own_count : OWN_HISTORY;
+    for (size_t back = 1; back <= kept; back++) {
+        const struct own_entry *entry = &peer->own_history[(peer->own_count - back) % OWN_HISTORY];
+        if (sample >= entry->end)
+            return NULL;
+        if (sample >= entry->first)
+            return entry;
+    }
+    return NULL;
+}
+
+bool ob_chain_extends(const struct machine *machine, const struct ob_record *record) {
+    if (record->first.index != machine->next || !ob_hash_equal(&record->prev, &machine->head))
+        return false;
+    return !machine->has_records || record->round.index > machine->head_round;
+}
+
+void ob_chain_extend(struct ob_peer *peer, struct machine *machine, const struct ob_record *record,
+                     const struct ob_hash *hash) {
+    assert(ob_chain_extends(machine, record));
+    machine->has_records = true;
+    machine->head_first = record->first.index;
+    machine->next = record->first.index + record->n;
+    machine->head = *hash;
+    machine->head_round = record->round.index;
+    machine->failures = 0;
+    peer->digests->log_known = false;
+    if (machine == peer->own) {
+        struct own_entry *entry = &peer->own_history[peer->own_count++ % OWN_HISTORY];
+        *entry = (struct own_entry){machine->head_first, machine->next, *hash};
+    }
+    assert(machine->next > machine->head_first);
+}
+
+static void tell_fork(struct ob_peer *peer, struct machine *machine, uint64_t sample) {
+    machine->forked = true;
+    if (machine->told_fork_ns != 0)
+        return;
+    machine->told_fork_ns = peer->now_ns;
+    ob_effects_tell(
+        peer, OB_NOTICE_FORK, &machine->id,
+        "two different records of this machine at sample %llu, both signed by it: its chain forked",
+        (unsigned long long)sample);
+}
+
+static void own_fork(struct ob_peer *peer, uint64_t sample) {
+    peer->own->forked = true;
+    ob_effects_halt(
+        peer,
+        "a record signed with our key holds other bytes for our sample %llu: the key was used twice "
+        "(a copied or restored machine); this machine needs a new key",
+        (unsigned long long)sample);
+}
+
+static enum chain_verdict bad_signature(struct ob_peer *peer, struct machine *sender) {
+    peer->counters.bad_signatures++;
+    ob_effects_refuse(peer, sender, "a record with a bad signature (or of another run)");
+    return CHAIN_REFUSED;
+}
+
+/* A record of samples that we hold: the same record, or one that must not exist. */
+static enum chain_verdict known_samples(struct ob_peer *peer, struct machine *sender, struct machine *machine,
+                                        const struct arrival *arrival) {
+    uint64_t first = arrival->record.first.index;
+    bool differs = first == machine->head_first && !ob_hash_equal(&arrival->hash, &machine->head);
+    if (machine == peer->own) {
+        const struct own_entry *entry = ob_chain_own_entry(peer, first);
+        differs = entry != NULL && (entry->first != first || !ob_hash_equal(&entry->hash, &arrival->hash));
+    }
+    if (!differs) {
+        peer->counters.duplicates++;
+        return CHAIN_DUPLICATE;
+    }
+    if (!arrival->signature_good)
+        return bad_signature(peer, sender);
+    if (machine == peer->own)
+        own_fork(peer, first);
+    else
+        tell_fork(peer, machine, first);
+    return CHAIN_REFUSED;
+}
+
+/* first == next, and yet it does not extend: another head before it, or a round that does not rise. */
+static enum chain_verdict misfit(struct ob_peer *peer, struct machine *sender, struct machine *machine,
+                                 const struct ob_record *record) {
+    if (ob_hash_equal(&record->prev, &machine->head)) {
+        ob_effects_refuse(peer, sender, "a record whose round %u does not rise above %u", record->round.index,
+                          machine->head_round);
+        return CHAIN_REFUSED;
+    }
+    peer->counters.refused++;
+    if (machine == peer->own)
+        own_fork(peer, machine->head_first);
+    else
+        tell_fork(peer, machine, machine->head_first);
+    return CHAIN_REFUSED;
+}
+
+/* Only a machine whose signature was good gets here. */
+static enum chain_verdict take(struct ob_peer *peer, struct machine *machine, const struct arrival *arrival) {
+    bool own = machine == peer->own;
+    uint64_t before = machine->next;
+    ob_chain_extend(peer, machine, &arrival->record, &arrival->hash);
+    peer->counters.records_accepted++;
+    peer->counters.samples_accepted += arrival->record.n;
+    struct ob_effect *persist = ob_effects_add(peer, own ? OB_EFFECT_PERSIST_OWN : OB_EFFECT_PERSIST);
+    persist->record = arrival->record;
+    persist->machine = machine->id;
+    struct ob_effect *apply = ob_effects_add(peer, OB_EFFECT_APPLY);
+    apply->record = arrival->record;
+    apply->machine = machine->id;
+    if (own)
+        ob_effects_tell(peer, OB_NOTICE_RECOVERED_OWN, &machine->id,
+                        "our own samples %llu to %llu came back from others: going on after them",
+                        (unsigned long long)before, (unsigned long long)machine->next - 1);
+    else
+        ob_heartbeat_joined(peer, machine);
+    if (machine->asked != NULL && machine->next >= machine->target)
+        ob_repair_close(peer, machine);
+    ob_pacing_record(peer, machine);
+    return CHAIN_TAKEN;
+}
+
+static enum chain_verdict new_samples(struct ob_peer *peer, struct machine *sender, struct machine *machine,
+                                      const struct arrival *arrival) {
+    const struct ob_record *record = &arrival->record;
+    uint64_t end = record->first.index + record->n;
+    if (end > machine->cut) {
+        peer->counters.refused++;
+        return CHAIN_REFUSED;
+    }
+    if (record->first.index > machine->next) {
+        peer->counters.out_of_order++;
+        ob_repair_want(peer, machine, end, sender);
+        return CHAIN_GAP;
+    }
+    if (!ob_chain_extends(machine, record))
+        return misfit(peer, sender, machine, record);
+    return take(peer, machine, arrival);
+}
+
+enum chain_verdict ob_chain_receive(struct ob_peer *peer, struct machine *sender, const void *data,
+                                    size_t bytes) {
+    struct arrival arrival;
+    struct ob_error error;
+    if (ob_record_decode(data, bytes, &peer->options.bounds, &arrival.record, &error) != OB_OK) {
+        ob_effects_refuse(peer, sender, "%s", error.text);
+        return CHAIN_REFUSED;
+    }
+    const struct ob_record *record = &arrival.record;
+    struct machine *machine = ob_machines_find(peer, &record->machine);
+    uint8_t body[OB_RECORD_BODY_BYTES_MAX];
+    size_t body_bytes = ob_record_body(&peer->options.run, record, body);
+    arrival.hash = ob_hash_of(body, body_bytes);
+    bool known = machine != NULL && record->first.index < machine->next;
+    if (known && ob_hash_equal(&arrival.hash, &machine->head)) {
+        peer->counters.duplicates++;
+        return CHAIN_DUPLICATE;
+    }
+    const struct ob_peer_crypto *crypto = &peer->options.crypto;
+    bool needs_signature = !known || machine == peer->own || record->first.index == machine->head_first;
+    arrival.signature_good = needs_signature && crypto->verify(crypto->context, &record->machine, body,
+                                                               body_bytes, record->signature);
+    if (known)
+        return known_samples(peer, sender, machine, &arrival);
+    if (!arrival.signature_good)
+        return bad_signature(peer, sender);
+    if (machine == NULL)
+        machine = ob_machines_take(peer, &record->machine);
+    return machine == NULL ? CHAIN_REFUSED : new_samples(peer, sender, machine, &arrival);
+}

@@ -1,0 +1,74 @@
+/* codec - the bodies of messages as structs; private to peer/. Layouts: head of message.c.
+ *
+ * Decoders get the bytes after kind and version. They return false for a body that does not follow its layout
+ * or its bounds, and leave ret_* as it was; encoders write the whole message and return its length. */
+#ifndef OB_PEER_CODEC_H
+#define OB_PEER_CODEC_H
+
+#include <stdbool.h>
+
+#include "peer/message.h"
+
+#define OB_MESSAGE_HEADER_BYTES    2
+#define OB_HEARTBEAT_LABEL         "onebyte/heartb/1"
+#define OB_HEARTBEAT_FIELDS_BYTES  (4 * OB_HASH_BYTES + OB_HASH_BYTES + OB_KEY_BYTES + 8 + 8 + 1 + 8 + 4)
+#define OB_HEARTBEAT_BODY_BYTES    (16 + OB_HEARTBEAT_FIELDS_BYTES)
+#define OB_HEARTBEAT_BYTES         (OB_MESSAGE_HEADER_BYTES + OB_HEARTBEAT_FIELDS_BYTES + 64)
+#define OB_FRONTIER_ENTRY_BYTES    (OB_KEY_BYTES + 8 + 4 + OB_HASH_BYTES)
+#define OB_FRONTIER_HEADER_BYTES   (OB_MESSAGE_HEADER_BYTES + OB_HASH_BYTES + 4 + 4 + 4)
+#define OB_FRONTIER_PAGE_MAX       ((OB_MESSAGE_MAX - OB_FRONTIER_HEADER_BYTES) / OB_FRONTIER_ENTRY_BYTES)
+#define OB_SMALL_MESSAGE_BYTES_MAX 512
+
+struct ob_heartbeat {
+    struct ob_run_id run;
+    struct ob_machine_id machine;
+    uint64_t instance, sequence;
+    bool trains; /* it starts rounds: others may wait for its records */
+    struct ob_sample next;
+    struct ob_round round; /* that runs or comes next; may be the run's max_rounds */
+    struct ob_hash log, control, weights, weights_log;
+    const uint8_t *signature; /* 64 bytes */
+};
+/* The signed body: label ‖ the fields. Returns OB_HEARTBEAT_BODY_BYTES. */
+size_t ob_heartbeat_body(const struct ob_heartbeat *heartbeat, uint8_t *ret_body);
+size_t ob_heartbeat_encode(const struct ob_heartbeat *heartbeat, uint8_t *ret_data);
+bool ob_heartbeat_decode(struct ob_reader reader, struct ob_heartbeat *ret_heartbeat);
+
+struct ob_frontier_entry {
+    struct ob_machine_id machine;
+    struct ob_sample next;
+    struct ob_round head_round;
+    struct ob_hash head;
+};
+struct ob_frontier_page {
+    uint32_t total, first, count;
+    struct ob_reader entries; /* count of them */
+};
+struct ob_writer ob_frontier_start(const struct ob_run_id *run, uint32_t total, uint32_t first,
+                                   uint32_t count, void *buffer, size_t capacity);
+void ob_frontier_add(struct ob_writer *writer, const struct ob_frontier_entry *entry);
+bool ob_frontier_decode(struct ob_reader reader, struct ob_run_id *ret_run,
+                        struct ob_frontier_page *ret_page);
+bool ob_frontier_next(struct ob_reader *entries, struct ob_frontier_entry *ret_entry);
+
+size_t ob_frontier_ask_encode(const struct ob_run_id *run, uint32_t first, uint8_t *ret_data);
+bool ob_frontier_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run, uint32_t *ret_first);
+
+size_t ob_records_ask_encode(const struct ob_run_id *run, const struct ob_machine_id *machine,
+                             struct ob_sample first, uint8_t *ret_data);
+bool ob_records_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run,
+                           struct ob_machine_id *ret_machine, struct ob_sample *ret_first);
+
+/* count × (length, entry): le32 lengths in RECORDS, le16 in CONTROL. */
+bool ob_list_decode(struct ob_reader reader, struct ob_run_id *ret_run, uint32_t *ret_count,
+                    struct ob_reader *ret_items);
+const uint8_t *ob_records_next(struct ob_reader *items, size_t *ret_bytes); /* NULL: cut short */
+const uint8_t *ob_control_next(struct ob_reader *items, size_t *ret_bytes);
+
+size_t ob_control_ask_encode(const struct ob_run_id *run, const struct ob_hash *digest, uint8_t *ret_data);
+bool ob_control_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run, struct ob_hash *ret_digest);
+struct ob_writer ob_control_list_start(const struct ob_run_id *run, void *buffer, size_t capacity);
+bool ob_control_list_add(struct ob_writer *writer, const void *entry, size_t bytes);
+void ob_control_list_end(struct ob_writer *writer, uint32_t count);
+
+#endif

@@ -1,0 +1,124 @@
+/* frontier - what each chain ends with, asked for and told in pages.
+ *
+ * A page is asked by the position of its first chain among the chains with records, sorted by key. Chains are
+ * never removed, so that a chain which is new while pages are fetched moves others to later pages, never out
+ * of them. What a page says is a claim: only records with good signatures change anything. */
+#include <assert.h>
+
+#include "peer/state.h"
+
+void ob_frontier_ask(struct ob_peer *peer, struct machine *of) {
+    uint8_t *data = ob_effects_scratch(peer, OB_SMALL_MESSAGE_BYTES_MAX);
+    if (data == NULL || of == peer->own)
+        return;
+    if (!of->frontier_open) {
+        of->frontier_open = true;
+        of->frontier_index = 0;
+    }
+    of->frontier_asked_ns = peer->now_ns;
+    of->ask_at_once = false;
+    size_t bytes = ob_frontier_ask_encode(&peer->options.run, of->frontier_index, data);
+    ob_effects_send(peer, of, data, bytes);
+}
+
+static uint32_t chains_with_records(const struct ob_peer *peer) {
+    uint32_t total = 0;
+    for (size_t i = 0; i < peer->count; i++)
+        total += peer->order[i]->has_records;
+    return total;
+}
+
+static void send_page(struct ob_peer *peer, const struct machine *to, uint32_t first) {
+    uint32_t total = chains_with_records(peer), at = 0;
+    if (first > total)
+        first = total;
+    uint32_t count = total - first;
+    if (count > OB_FRONTIER_PAGE_MAX)
+        count = OB_FRONTIER_PAGE_MAX;
+    size_t capacity = OB_FRONTIER_HEADER_BYTES + (size_t)count * OB_FRONTIER_ENTRY_BYTES;
+    uint8_t *data = ob_effects_scratch(peer, capacity);
+    if (data == NULL)
+        return;
+    struct ob_writer writer = ob_frontier_start(&peer->options.run, total, first, count, data, capacity);
+    for (size_t i = 0; i < peer->count && at < first + count; i++) {
+        const struct machine *machine = peer->order[i];
+        if (!machine->has_records)
+            continue;
+        if (at++ >= first)
+            ob_frontier_add(&writer, &(struct ob_frontier_entry){
+                                         .machine = machine->id,
+                                         .next = {machine->next},
+                                         .head_round = {machine->head_round},
+                                         .head = machine->head,
+                                     });
+    }
+    assert(!writer.failed && writer.used == capacity);
+    ob_effects_send(peer, to, data, capacity);
+}
+
+void ob_frontier_serve(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
+    struct ob_run_id run;
+    uint32_t first;
+    if (!ob_frontier_ask_decode(body, &run, &first))
+        ob_effects_refuse(peer, sender, "a malformed question for the frontier");
+    else if (!ob_hash_equal(&run.hash, &peer->options.run.hash))
+        ob_effects_refuse(peer, sender, "a question for the frontier of another run");
+    else
+        send_page(peer, sender, first);
+}
+
+/* A claim about our own chain that differs below its end: the record itself is asked for, and decides. */
+static void check_own(struct ob_peer *peer, struct machine *sender, const struct ob_frontier_entry *claim) {
+    const struct own_entry *entry = ob_chain_own_entry(peer, claim->next.index - 1);
+    if (entry == NULL || (entry->end == claim->next.index && ob_hash_equal(&entry->hash, &claim->head)))
+        return;
+    ob_repair_ask_fork(peer, peer->own, entry->first, sender);
+}
+
+static void take_claim(struct ob_peer *peer, struct machine *sender, const struct ob_frontier_entry *claim) {
+    struct machine *machine = ob_machines_take_claimed(peer, &claim->machine);
+    if (machine == NULL)
+        return; /* full: the next round of pages finds room or not */
+    if (claim->next.index > machine->next) {
+        if (machine == peer->own && sender->own_claim_refused)
+            return;
+        ob_repair_want(peer, machine, claim->next.index, sender);
+        if (peer->life == OB_PEER_RECONCILING && machine->target > machine->rejoin_target)
+            machine->rejoin_target = machine->target;
+    } else if (machine == peer->own) {
+        check_own(peer, sender, claim);
+    } else if (claim->next.index == machine->next && !ob_hash_equal(&claim->head, &machine->head)) {
+        if (machine->told_fork_ns == 0)
+            ob_repair_ask_fork(peer, machine, machine->head_first, sender);
+    }
+}
+
+void ob_frontier_receive(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
+    struct ob_run_id run;
+    struct ob_frontier_page page;
+    if (!ob_frontier_decode(body, &run, &page)) {
+        ob_effects_refuse(peer, sender, "a malformed page of its frontier");
+        return;
+    }
+    if (!ob_hash_equal(&run.hash, &peer->options.run.hash)) {
+        ob_effects_refuse(peer, sender, "the frontier of another run");
+        return;
+    }
+    if (!sender->frontier_open || page.first != sender->frontier_index)
+        return; /* not asked for, or a second copy */
+    for (uint32_t i = 0; i < page.count; i++) {
+        struct ob_frontier_entry entry;
+        if (!ob_frontier_next(&page.entries, &entry)) {
+            ob_effects_refuse(peer, sender, "a frontier with an impossible sample number");
+            return;
+        }
+        take_claim(peer, sender, &entry);
+    }
+    if (page.count > 0 && page.first + page.count < page.total) {
+        sender->frontier_index = page.first + page.count;
+        ob_frontier_ask(peer, sender);
+    } else {
+        sender->frontier_open = false;
+        sender->answered = true;
+    }
+}

@@ -1,0 +1,263 @@
+/* message - encoding and decoding of everything that peers say to each other.
+ *
+ * Every message: kind u8, version u8 (1), then, little-endian and without gaps:
+ *
+ *   1 RECORD        a record (record/record.h) up to the end of the message
+ *   2 HEARTBEAT     run 32, machine 32, instance u64, sequence u64, flags u8 (bit 0: trains; others 0),
+ *                   next u64, round u32, log 32, control 32, weights 32, weights_log 32 (both zeros: not
+ * known), signature 64 over "onebyte/heartb/1" ‖ run … weights_log 3 FRONTIER_ASK  run 32, first u32 4
+ * FRONTIER      run 32, total u32, first u32, count u32, count × (machine 32, next u64, head_round u32, head
+ * 32) 5 RECORDS_ASK   run 32, machine 32, first u64 6 RECORDS       run 32, count u32, count × (length u32,
+ * record) 7 CONTROL_ASK   run 32, digest 32 8 CONTROL       run 32, count u32, count × (length u16, entry)
+ *
+ * Valid if and only if the length is exact, sample numbers are at most 2^63 and reserved bits are 0. */
+#include "peer/message.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "peer/codec.h"
+#include "record/control.h"
+
+static_assert(sizeof OB_HEARTBEAT_LABEL - 1 == 16, "the label's length is part of the format");
+static_assert(OB_HEARTBEAT_BYTES <= OB_SMALL_MESSAGE_BYTES_MAX, "small messages");
+static_assert(OB_FRONTIER_PAGE_MAX >= 512, "a frontier page is worth its message");
+static_assert(OB_RECORD_BYTES_MAX + 64 <= OB_MESSAGE_MAX, "the longest record fits a message");
+
+static struct ob_writer start(enum ob_message_kind kind, const struct ob_run_id *run, void *buffer,
+                              size_t capacity) {
+    struct ob_writer writer = ob_writer_init(buffer, capacity);
+    ob_write_u8(&writer, (uint8_t)kind);
+    ob_write_u8(&writer, OB_PROTOCOL_VERSION);
+    ob_write_bytes(&writer, run->hash.bytes, OB_HASH_BYTES);
+    return writer;
+}
+
+static bool complete(const struct ob_reader *reader) {
+    return !reader->failed && reader->left == 0;
+}
+
+static void write_heartbeat(struct ob_writer *writer, const struct ob_heartbeat *heartbeat) {
+    ob_write_bytes(writer, heartbeat->run.hash.bytes, OB_HASH_BYTES);
+    ob_write_bytes(writer, heartbeat->machine.key, OB_KEY_BYTES);
+    ob_write_u64(writer, heartbeat->instance);
+    ob_write_u64(writer, heartbeat->sequence);
+    ob_write_u8(writer, heartbeat->trains ? 1 : 0);
+    ob_write_u64(writer, heartbeat->next.index);
+    ob_write_u32(writer, heartbeat->round.index);
+    ob_write_bytes(writer, heartbeat->log.bytes, OB_HASH_BYTES);
+    ob_write_bytes(writer, heartbeat->control.bytes, OB_HASH_BYTES);
+    ob_write_bytes(writer, heartbeat->weights.bytes, OB_HASH_BYTES);
+    ob_write_bytes(writer, heartbeat->weights_log.bytes, OB_HASH_BYTES);
+}
+
+size_t ob_heartbeat_body(const struct ob_heartbeat *heartbeat, uint8_t *ret_body) {
+    struct ob_writer writer = ob_writer_init(ret_body, OB_HEARTBEAT_BODY_BYTES);
+    ob_write_bytes(&writer, OB_HEARTBEAT_LABEL, sizeof OB_HEARTBEAT_LABEL - 1);
+    write_heartbeat(&writer, heartbeat);
+    assert(!writer.failed && writer.used == OB_HEARTBEAT_BODY_BYTES);
+    return writer.used;
+}
+
+size_t ob_heartbeat_encode(const struct ob_heartbeat *heartbeat, uint8_t *ret_data) {
+    struct ob_writer writer = ob_writer_init(ret_data, OB_HEARTBEAT_BYTES);
+    ob_write_u8(&writer, OB_MESSAGE_HEARTBEAT);
+    ob_write_u8(&writer, OB_PROTOCOL_VERSION);
+    write_heartbeat(&writer, heartbeat);
+    ob_write_bytes(&writer, heartbeat->signature, 64);
+    assert(!writer.failed && writer.used == OB_HEARTBEAT_BYTES);
+    return writer.used;
+}
+
+bool ob_heartbeat_decode(struct ob_reader reader, struct ob_heartbeat *ret_heartbeat) {
+    struct ob_heartbeat heartbeat = {0};
+    ob_read_bytes(&reader, heartbeat.run.hash.bytes, OB_HASH_BYTES);
+    ob_read_bytes(&reader, heartbeat.machine.key, OB_KEY_BYTES);
+    heartbeat.instance = ob_read_u64(&reader);
+    heartbeat.sequence = ob_read_u64(&reader);
+    uint8_t flags = ob_read_u8(&reader);
+    heartbeat.next.index = ob_read_u64(&reader);
+    heartbeat.round.index = ob_read_u32(&reader);
+    ob_read_bytes(&reader, heartbeat.log.bytes, OB_HASH_BYTES);
+    ob_read_bytes(&reader, heartbeat.control.bytes, OB_HASH_BYTES);
+    ob_read_bytes(&reader, heartbeat.weights.bytes, OB_HASH_BYTES);
+    ob_read_bytes(&reader, heartbeat.weights_log.bytes, OB_HASH_BYTES);
+    heartbeat.signature = ob_read_view(&reader, 64);
+    if (!complete(&reader) || flags > 1 || heartbeat.next.index > OB_SAMPLE_END)
+        return false;
+    heartbeat.trains = flags == 1;
+    *ret_heartbeat = heartbeat;
+    return true;
+}
+
+struct ob_writer ob_frontier_start(const struct ob_run_id *run, uint32_t total, uint32_t first,
+                                   uint32_t count, void *buffer, size_t capacity) {
+    assert(count <= OB_FRONTIER_PAGE_MAX);
+    struct ob_writer writer = start(OB_MESSAGE_FRONTIER, run, buffer, capacity);
+    ob_write_u32(&writer, total);
+    ob_write_u32(&writer, first);
+    ob_write_u32(&writer, count);
+    return writer;
+}
+
+void ob_frontier_add(struct ob_writer *writer, const struct ob_frontier_entry *entry) {
+    ob_write_bytes(writer, entry->machine.key, OB_KEY_BYTES);
+    ob_write_u64(writer, entry->next.index);
+    ob_write_u32(writer, entry->head_round.index);
+    ob_write_bytes(writer, entry->head.bytes, OB_HASH_BYTES);
+}
+
+bool ob_frontier_decode(struct ob_reader reader, struct ob_run_id *ret_run,
+                        struct ob_frontier_page *ret_page) {
+    struct ob_run_id run;
+    struct ob_frontier_page page;
+    ob_read_bytes(&reader, run.hash.bytes, OB_HASH_BYTES);
+    page.total = ob_read_u32(&reader);
+    page.first = ob_read_u32(&reader);
+    page.count = ob_read_u32(&reader);
+    if (reader.failed || page.total > OB_MACHINES_MAX || page.first > page.total ||
+        page.count > page.total - page.first || reader.left != (size_t)page.count * OB_FRONTIER_ENTRY_BYTES)
+        return false;
+    page.entries = reader;
+    *ret_run = run;
+    *ret_page = page;
+    return true;
+}
+
+bool ob_frontier_next(struct ob_reader *entries, struct ob_frontier_entry *ret_entry) {
+    struct ob_frontier_entry entry;
+    ob_read_bytes(entries, entry.machine.key, OB_KEY_BYTES);
+    entry.next.index = ob_read_u64(entries);
+    entry.head_round.index = ob_read_u32(entries);
+    ob_read_bytes(entries, entry.head.bytes, OB_HASH_BYTES);
+    if (entries->failed || entry.next.index == 0 || entry.next.index > OB_SAMPLE_END)
+        return false;
+    *ret_entry = entry;
+    return true;
+}
+
+size_t ob_frontier_ask_encode(const struct ob_run_id *run, uint32_t first, uint8_t *ret_data) {
+    struct ob_writer writer = start(OB_MESSAGE_FRONTIER_ASK, run, ret_data, OB_SMALL_MESSAGE_BYTES_MAX);
+    ob_write_u32(&writer, first);
+    return writer.used;
+}
+
+bool ob_frontier_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run, uint32_t *ret_first) {
+    struct ob_run_id run;
+    ob_read_bytes(&reader, run.hash.bytes, OB_HASH_BYTES);
+    uint32_t first = ob_read_u32(&reader);
+    if (!complete(&reader))
+        return false;
+    *ret_run = run;
+    *ret_first = first;
+    return true;
+}
+
+size_t ob_records_ask_encode(const struct ob_run_id *run, const struct ob_machine_id *machine,
+                             struct ob_sample first, uint8_t *ret_data) {
+    struct ob_writer writer = start(OB_MESSAGE_RECORDS_ASK, run, ret_data, OB_SMALL_MESSAGE_BYTES_MAX);
+    ob_write_bytes(&writer, machine->key, OB_KEY_BYTES);
+    ob_write_u64(&writer, first.index);
+    return writer.used;
+}
+
+bool ob_records_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run,
+                           struct ob_machine_id *ret_machine, struct ob_sample *ret_first) {
+    struct ob_run_id run;
+    struct ob_machine_id machine;
+    ob_read_bytes(&reader, run.hash.bytes, OB_HASH_BYTES);
+    ob_read_bytes(&reader, machine.key, OB_KEY_BYTES);
+    struct ob_sample first = {ob_read_u64(&reader)};
+    if (!complete(&reader) || first.index > OB_SAMPLE_END)
+        return false;
+    *ret_run = run;
+    *ret_machine = machine;
+    *ret_first = first;
+    return true;
+}
+
+bool ob_list_decode(struct ob_reader reader, struct ob_run_id *ret_run, uint32_t *ret_count,
+                    struct ob_reader *ret_items) {
+    struct ob_run_id run;
+    ob_read_bytes(&reader, run.hash.bytes, OB_HASH_BYTES);
+    uint32_t count = ob_read_u32(&reader);
+    if (reader.failed || count > reader.left / 2)
+        return false;
+    *ret_run = run;
+    *ret_count = count;
+    *ret_items = reader;
+    return true;
+}
+
+const uint8_t *ob_records_next(struct ob_reader *items, size_t *ret_bytes) {
+    *ret_bytes = ob_read_u32(items);
+    return ob_read_view(items, *ret_bytes);
+}
+
+const uint8_t *ob_control_next(struct ob_reader *items, size_t *ret_bytes) {
+    *ret_bytes = ob_read_u16(items);
+    return ob_read_view(items, *ret_bytes);
+}
+
+void ob_message_records_start(struct ob_message_records *message, const struct ob_run_id *run, void *buffer,
+                              size_t capacity) {
+    if (capacity > OB_MESSAGE_MAX)
+        capacity = OB_MESSAGE_MAX;
+    message->writer = start(OB_MESSAGE_RECORDS, run, buffer, capacity);
+    ob_write_u32(&message->writer, 0);
+    message->count = 0;
+    assert(!message->writer.failed);
+}
+
+bool ob_message_records_add(struct ob_message_records *message, const void *record, size_t bytes) {
+    assert(bytes >= OB_RECORD_OVERHEAD_BYTES && bytes <= OB_RECORD_BYTES_MAX);
+    if (message->writer.capacity - message->writer.used < 4 + bytes)
+        return false;
+    ob_write_u32(&message->writer, (uint32_t)bytes);
+    ob_write_bytes(&message->writer, record, bytes);
+    message->count++;
+    assert(!message->writer.failed);
+    return true;
+}
+
+size_t ob_message_records_end(struct ob_message_records *message) {
+    ob_store_u32(message->writer.start + OB_MESSAGE_HEADER_BYTES + OB_HASH_BYTES, message->count);
+    return message->writer.used;
+}
+
+size_t ob_control_ask_encode(const struct ob_run_id *run, const struct ob_hash *digest, uint8_t *ret_data) {
+    struct ob_writer writer = start(OB_MESSAGE_CONTROL_ASK, run, ret_data, OB_SMALL_MESSAGE_BYTES_MAX);
+    ob_write_bytes(&writer, digest->bytes, OB_HASH_BYTES);
+    return writer.used;
+}
+
+bool ob_control_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run, struct ob_hash *ret_digest) {
+    struct ob_run_id run;
+    struct ob_hash digest;
+    ob_read_bytes(&reader, run.hash.bytes, OB_HASH_BYTES);
+    ob_read_bytes(&reader, digest.bytes, OB_HASH_BYTES);
+    if (!complete(&reader))
+        return false;
+    *ret_run = run;
+    *ret_digest = digest;
+    return true;
+}
+
+struct ob_writer ob_control_list_start(const struct ob_run_id *run, void *buffer, size_t capacity) {
+    struct ob_writer writer = start(OB_MESSAGE_CONTROL, run, buffer, capacity);
+    ob_write_u32(&writer, 0);
+    return writer;
+}
+
+bool ob_control_list_add(struct ob_writer *writer, const void *entry, size_t bytes) {
+    assert(bytes <= OB_CONTROL_BYTES_MAX);
+    if (writer->failed || writer->capacity - writer->used < 2 + bytes)
+        return false;
+    ob_write_u16(writer, (uint16_t)bytes);
+    ob_write_bytes(writer, entry, bytes);
+    return true;
+}
+
+void ob_control_list_end(struct ob_writer *writer, uint32_t count) {
+    ob_store_u32(writer->start + OB_MESSAGE_HEADER_BYTES + OB_HASH_BYTES, count);
+}

@@ -1,0 +1,145 @@
+/* pacing - whose records we wait for before the next round, and which round that is.
+ *
+ * A machine is paced while it has not said goodbye, is not idle, and is not quiet: a new record within
+ * max(5 s, 3 median rounds). It enters when its head is within k rounds of our next round, and then stays
+ * however far it falls behind: that is what we wait for. Nothing here changes what a record means. Source:
+ * DESIGN.md, "Rounds, staleness, membership". */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "peer/state.h"
+
+static int compare_u64(const void *a, const void *b) {
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static int compare_u32(const void *a, const void *b) {
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+    return (left > right) - (left < right);
+}
+
+uint64_t ob_pacing_median_ns(const struct ob_peer *peer) {
+    uint64_t sorted[DURATIONS];
+    size_t kept = peer->durations_count < DURATIONS ? peer->durations_count : DURATIONS;
+    if (kept == 0)
+        return 0;
+    memcpy(sorted, peer->durations, kept * sizeof sorted[0]);
+    qsort(sorted, kept, sizeof sorted[0], compare_u64);
+    return sorted[(kept - 1) / 2];
+}
+
+/* A round that already takes longer than the median says more than the median. */
+static uint64_t quiet_after_ns(const struct ob_peer *peer) {
+    uint64_t typical = ob_pacing_median_ns(peer);
+    if (peer->round.running && peer->now_ns - peer->round.started_ns > typical)
+        typical = peer->now_ns - peer->round.started_ns;
+    return 3 * typical > QUIET_AT_LEAST_NS ? 3 * typical : QUIET_AT_LEAST_NS;
+}
+
+/* Rounds that it has finished: 0 without records. */
+static uint64_t finished_rounds(const struct machine *machine) {
+    return machine->has_records ? (uint64_t)machine->head_round + 1 : 0;
+}
+
+static bool within_staleness(const struct ob_peer *peer, const struct machine *machine) {
+    return finished_rounds(machine) + peer->options.max_staleness >= peer->next_round;
+}
+
+static bool is_quiet(const struct ob_peer *peer, const struct machine *machine, uint64_t after_ns) {
+    return peer->now_ns - machine->last_record_ns >= after_ns;
+}
+
+static bool is_active(const struct ob_peer *peer, const struct machine *machine, uint64_t after_ns) {
+    return machine != peer->own && !ob_machines_left(machine) && !machine->idle &&
+           !is_quiet(peer, machine, after_ns);
+}
+
+static void enter(struct ob_peer *peer, struct machine *machine) {
+    machine->paced = true;
+    if (machine->quiet_told)
+        ob_effects_tell(peer, OB_NOTICE_BACK, &machine->id, "its records are waited for again");
+    machine->quiet_told = false;
+}
+
+static void leave(struct ob_peer *peer, struct machine *machine) {
+    machine->paced = false;
+    if (ob_machines_left(machine))
+        return; /* LEFT was told */
+    machine->quiet_told = true;
+    ob_effects_tell(peer, OB_NOTICE_QUIET, &machine->id,
+                    machine->idle ? "it starts no rounds now; nobody waits for it"
+                                  : "no new record of it; nobody waits for it now");
+}
+
+static void update_machine(struct ob_peer *peer, struct machine *machine, uint64_t after_ns) {
+    bool active = is_active(peer, machine, after_ns);
+    if (machine->paced && !active)
+        leave(peer, machine);
+    else if (!machine->paced && active && (machine->has_records || machine->heard) &&
+             within_staleness(peer, machine))
+        enter(peer, machine);
+}
+
+/* Lower median of the head rounds of the machines that are active, or, with `all`, of all others. */
+static bool median_head(struct ob_peer *peer, uint64_t after_ns, bool all, uint32_t *ret_round) {
+    size_t count = 0;
+    for (size_t i = 0; i < peer->count; i++) {
+        const struct machine *machine = peer->order[i];
+        if (machine->has_records && machine != peer->own && (all || is_active(peer, machine, after_ns)))
+            peer->heads[count++] = machine->head_round;
+    }
+    if (count == 0)
+        return false;
+    qsort(peer->heads, count, sizeof peer->heads[0], compare_u32);
+    *ret_round = peer->heads[(count - 1) / 2];
+    return true;
+}
+
+static uint32_t choose_round(struct ob_peer *peer, uint64_t after_ns) {
+    uint32_t median;
+    if (!peer->own->has_records) {
+        if (median_head(peer, after_ns, false, &median) || median_head(peer, after_ns, true, &median))
+            return median + 1;
+        return 0;
+    }
+    uint32_t next = peer->own->head_round + 1;
+    if (median_head(peer, after_ns, false, &median) && median > next &&
+        median - next > peer->options.max_staleness)
+        return median;
+    return next;
+}
+
+void ob_pacing_update(struct ob_peer *peer) {
+    uint64_t after_ns = quiet_after_ns(peer);
+    peer->next_round = choose_round(peer, after_ns);
+    assert(!peer->own->has_records || peer->next_round > peer->own->head_round);
+    for (size_t i = 0; i < peer->count; i++)
+        if (peer->order[i] != peer->own)
+            update_machine(peer, peer->order[i], after_ns);
+}
+
+void ob_pacing_record(struct ob_peer *peer, struct machine *machine) {
+    machine->last_record_ns = peer->now_ns;
+    if (machine == peer->own) {
+        if (peer->next_round <= machine->head_round)
+            peer->next_round = machine->head_round + 1;
+        return;
+    }
+    machine->idle = false; /* a heartbeat that says otherwise was older, or comes again */
+    update_machine(peer, machine, quiet_after_ns(peer));
+}
+
+bool ob_pacing_may_start(const struct ob_peer *peer) {
+    for (size_t i = 0; i < peer->count; i++)
+        if (peer->order[i]->paced && !within_staleness(peer, peer->order[i]))
+            return false;
+    return true;
+}
+
+uint16_t ob_pacing_live(const struct ob_peer *peer) {
+    size_t live = 1;
+    for (size_t i = 0; i < peer->count; i++)
+        live += peer->order[i]->paced;
+    return live < peer->options.bounds.max_machines ? (uint16_t)live : peer->options.bounds.max_machines;
+}

@@ -1,0 +1,233 @@
+/* peer - one step: which part of the protocol an event belongs to. */
+#include "peer/peer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "peer/state.h"
+
+static enum ob_err check_options(const struct ob_peer_options *options, struct ob_error *error) {
+    const struct ob_record_bounds *bounds = &options->bounds;
+    if (options->machines_max < 1 || options->machines_max > OB_MACHINES_MAX)
+        return ob_fail(error, OB_ETOOBIG, "machines_max is %zu, allowed are 1 to %d", options->machines_max,
+                       OB_MACHINES_MAX);
+    if (bounds->samples_per_round < 1 || bounds->samples_per_round > OB_SAMPLES_PER_ROUND_MAX ||
+        bounds->max_machines < 1 || bounds->max_rounds < 1 || bounds->max_rounds > OB_ROUNDS_MAX ||
+        bounds->exponent_min > bounds->exponent_max || bounds->profiles < 1)
+        return ob_fail(error, OB_ETOOBIG, "the run's bounds are beyond what a peer can hold");
+    if (options->crypto.sign == NULL || options->crypto.verify == NULL)
+        return ob_fail(error, OB_EUSAGE, "a peer needs functions that sign and verify");
+    return OB_OK;
+}
+
+static bool allocate(struct ob_peer *peer, size_t capacity) {
+    peer->slots = calloc(capacity, sizeof *peer->slots);
+    peer->order = calloc(capacity, sizeof(struct machine *));
+    peer->spare = calloc(capacity, sizeof(struct machine *));
+    peer->heads = calloc(capacity, sizeof *peer->heads);
+    peer->control = calloc(capacity, sizeof *peer->control);
+    peer->control_order = calloc(capacity, sizeof(struct control_entry *));
+    peer->digests = calloc(1, sizeof *peer->digests);
+    peer->effects = calloc(EFFECTS_MAX, sizeof *peer->effects);
+    peer->scratch = malloc(SCRATCH_BYTES);
+    peer->texts = calloc(TEXTS_MAX, sizeof *peer->texts);
+    peer->capacity = capacity;
+    return peer->slots && peer->order && peer->spare && peer->heads && peer->control && peer->control_order &&
+           peer->digests && peer->effects && peer->scratch && peer->texts;
+}
+
+enum ob_err ob_peer_new(const struct ob_peer_options *options, struct ob_peer **ret_peer,
+                        struct ob_error *error) {
+    enum ob_err err = check_options(options, error);
+    if (err != OB_OK)
+        return err;
+    struct ob_peer *peer = calloc(1, sizeof *peer);
+    if (peer == NULL)
+        return ob_fail(error, OB_ENOMEM, "a peer's tables");
+    peer->options = *options;
+    if (!allocate(peer, options->machines_max)) {
+        ob_peer_free(peer);
+        return ob_fail(error, OB_ENOMEM, "a peer's tables for %zu machines", options->machines_max);
+    }
+    peer->own = ob_machines_take(peer, &options->machine);
+    assert(peer->own != NULL && peer->life == OB_PEER_RECOVERING);
+    *ret_peer = peer;
+    return OB_OK;
+}
+
+void ob_peer_free(struct ob_peer *peer) {
+    if (peer == NULL)
+        return;
+    free(peer->slots);
+    free(peer->order);
+    free(peer->spare);
+    free(peer->heads);
+    free(peer->control);
+    free(peer->control_order);
+    free(peer->digests);
+    free(peer->effects);
+    free(peer->scratch);
+    free(peer->texts);
+    free(peer);
+}
+
+static void receive_record(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
+    (void)ob_chain_receive(peer, sender, body.at, body.left);
+}
+
+static void receive(struct ob_peer *peer, const struct ob_event *event) {
+    static void (*const RECEIVE[])(struct ob_peer *, struct machine *, struct ob_reader) = {
+        [OB_MESSAGE_RECORD] = receive_record,
+        [OB_MESSAGE_HEARTBEAT] = ob_heartbeat_receive,
+        [OB_MESSAGE_FRONTIER_ASK] = ob_frontier_serve,
+        [OB_MESSAGE_FRONTIER] = ob_frontier_receive,
+        [OB_MESSAGE_RECORDS_ASK] = ob_repair_serve,
+        [OB_MESSAGE_RECORDS] = ob_repair_records,
+        [OB_MESSAGE_CONTROL_ASK] = ob_control_table_serve,
+        [OB_MESSAGE_CONTROL] = ob_control_table_receive,
+    };
+    struct machine *sender = ob_machines_take(peer, &event->machine);
+    if (sender == NULL)
+        return;
+    sender->spoke = true;
+    struct ob_reader reader = ob_reader_init(event->data, event->bytes);
+    uint8_t kind = ob_read_u8(&reader), version = ob_read_u8(&reader);
+    if (reader.failed || event->bytes > OB_MESSAGE_MAX) {
+        ob_effects_refuse(peer, sender, "a message of %zu bytes", event->bytes);
+        return;
+    }
+    if (version != OB_PROTOCOL_VERSION) {
+        peer->counters.refused++;
+        if (sender->told_version_ns == 0 || peer->now_ns - sender->told_version_ns >= TELL_EVERY_NS) {
+            sender->told_version_ns = peer->now_ns;
+            ob_effects_tell(peer, OB_NOTICE_VERSION, &sender->id,
+                            "it speaks version %u of the protocol, we %d", version, OB_PROTOCOL_VERSION);
+        }
+        return;
+    }
+    if (kind >= sizeof RECEIVE / sizeof RECEIVE[0] || RECEIVE[kind] == NULL) {
+        ob_effects_refuse(peer, sender, "a message of the unknown kind %u", kind);
+        return;
+    }
+    RECEIVE[kind](peer, sender, reader);
+}
+
+static void start(struct ob_peer *peer) {
+    if (peer->life != OB_PEER_RECOVERING)
+        return;
+    ob_reconcile_start(peer);
+    ob_heartbeat_publish(peer);
+}
+
+static void link_up(struct ob_peer *peer, const struct ob_machine_id *id) {
+    struct machine *machine = ob_machines_take(peer, id);
+    if (machine == NULL || machine == peer->own)
+        return;
+    machine->linked = true;
+    machine->ask_at_once = true;
+    machine->frontier_open = false;
+    if (peer->life == OB_PEER_RECOVERING)
+        return;
+    ob_heartbeat_send(peer, machine);
+    if (peer->life == OB_PEER_RECONCILING && !machine->answered)
+        ob_frontier_ask(peer, machine);
+}
+
+static void link_down(struct ob_peer *peer, const struct ob_machine_id *id) {
+    struct machine *machine = ob_machines_find(peer, id);
+    if (machine == NULL)
+        return;
+    machine->linked = false;
+    machine->frontier_open = false;
+    ob_repair_drop_link(peer, machine);
+}
+
+static void expect(struct ob_peer *peer, const struct ob_machine_id *id) {
+    struct machine *machine = ob_machines_take(peer, id);
+    if (machine != NULL)
+        machine->expected = true;
+}
+
+static void pause_rounds(struct ob_peer *peer, bool pause) {
+    peer->pause = pause;
+    if (pause && (peer->life == OB_PEER_TRAINING || peer->life == OB_PEER_WAITING)) {
+        if (peer->life == OB_PEER_TRAINING)
+            ob_life_move(peer, OB_PEER_WAITING);
+        ob_life_move(peer, OB_PEER_PAUSED);
+    }
+    if (!pause && peer->life == OB_PEER_PAUSED) {
+        ob_life_move(peer, OB_PEER_WAITING);
+        if (peer->round.running) /* the round that ran when it was paused still runs */
+            ob_life_move(peer, OB_PEER_TRAINING);
+        ob_pacing_update(peer);
+    }
+}
+
+static void tick(struct ob_peer *peer) {
+    if (peer->life == OB_PEER_RECOVERING)
+        return;
+    ob_repair_tick(peer);
+    ob_reconcile_tick(peer);
+    ob_pacing_update(peer);
+    if (peer->now_ns - peer->heartbeat_ns >= HEARTBEAT_EVERY_NS)
+        ob_heartbeat_publish(peer);
+}
+
+static void dispatch(struct ob_peer *peer, const struct ob_event *event) {
+    switch (event->kind) {
+    case OB_EVENT_START:
+        start(peer);
+        break;
+    case OB_EVENT_EXPECT:
+        expect(peer, &event->machine);
+        break;
+    case OB_EVENT_LINK_UP:
+        link_up(peer, &event->machine);
+        break;
+    case OB_EVENT_LINK_DOWN:
+        link_down(peer, &event->machine);
+        break;
+    case OB_EVENT_MESSAGE:
+        if (peer->life != OB_PEER_RECOVERING)
+            receive(peer, event);
+        break;
+    case OB_EVENT_TICK:
+        tick(peer);
+        break;
+    case OB_EVENT_ROUND_DONE:
+        ob_rounds_done(peer, event);
+        break;
+    case OB_EVENT_LEAVE:
+        if (!peer->leaving)
+            ob_rounds_leave(peer);
+        break;
+    case OB_EVENT_PAUSE:
+    case OB_EVENT_RESUME:
+        pause_rounds(peer, event->kind == OB_EVENT_PAUSE);
+        break;
+    }
+}
+
+struct ob_effects ob_peer_step(struct ob_peer *peer, const struct ob_event *event) {
+    peer->effects_count = 0;
+    peer->scratch_used = 0;
+    peer->texts_used = 0;
+    if (event->now_ns > peer->now_ns)
+        peer->now_ns = event->now_ns;
+    bool over = peer->life == OB_PEER_LEFT || peer->life == OB_PEER_HALTED;
+    if (over && event->kind == OB_EVENT_LEAVE)
+        ob_effects_add(peer, OB_EFFECT_LEFT)->machine = peer->options.machine;
+    if (!over) {
+        dispatch(peer, event);
+        ob_reconcile_check(peer);
+        if (event->kind != OB_EVENT_ROUND_DONE)
+            ob_rounds_try_start(peer);
+    }
+    assert(peer->effects_count <= EFFECTS_MAX && peer->scratch_used <= SCRATCH_BYTES);
+    return (struct ob_effects){.items = peer->effects, .count = peer->effects_count};
+}
+
+void ob_peer_set_weights_digest(struct ob_peer *peer, const struct ob_hash *log,
+                                const struct ob_hash *weights) {
+    peer->weights[peer->weights_count++ % WEIGHTS_HISTORY] = (struct weights_digest){*log, *weights};
+}

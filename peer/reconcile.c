@@ -1,0 +1,80 @@
+/* reconcile - before anything is signed after a start: what do others hold of our chain and of all others?
+ *
+ * Ends when every machine that is expected or linked has told its frontier and all that they claimed is here;
+ * or after rejoin_wait with at least one answer and all that was claimed; or without any answer, alone, when
+ * that is allowed. What is claimed and never delivered is dropped by repair.c, so that this ends. */
+#include <assert.h>
+
+#include "peer/state.h"
+
+void ob_reconcile_start(struct ob_peer *peer) {
+    ob_life_move(peer, OB_PEER_RECONCILING);
+    for (size_t i = 0; i < peer->count; i++) {
+        struct machine *machine = peer->order[i];
+        machine->last_record_ns = peer->now_ns;
+        if (machine->linked)
+            ob_frontier_ask(peer, machine);
+    }
+    peer->start_ns = peer->now_ns;
+}
+
+static bool counts(const struct ob_peer *peer, const struct machine *machine) {
+    return machine != peer->own && (machine->expected || machine->linked);
+}
+
+struct answers {
+    size_t wanted, given, all;
+    bool fetched;
+};
+
+static struct answers answers(const struct ob_peer *peer) {
+    struct answers answers = {.fetched = true};
+    for (size_t i = 0; i < peer->count; i++) {
+        const struct machine *machine = peer->order[i];
+        answers.wanted += counts(peer, machine);
+        answers.given += counts(peer, machine) && machine->answered;
+        answers.all += machine->answered;
+        if (machine->rejoin_target > machine->next)
+            answers.fetched = false;
+    }
+    return answers;
+}
+
+static void end(struct ob_peer *peer, const char *why) {
+    ob_pacing_update(peer);
+    ob_life_move(peer, OB_PEER_WAITING);
+    ob_effects_tell(peer, OB_NOTICE_CAUGHT_UP, &peer->options.machine, "%s", why);
+    if (peer->pause)
+        ob_life_move(peer, OB_PEER_PAUSED);
+}
+
+void ob_reconcile_check(struct ob_peer *peer) {
+    if (peer->life != OB_PEER_RECONCILING)
+        return;
+    struct answers now = answers(peer);
+    bool waited = peer->now_ns - peer->start_ns >= peer->options.rejoin_wait_ns;
+    bool own_open = peer->own->target > peer->own->next;
+    if (!now.fetched || own_open)
+        return;
+    if (now.wanted > 0 && now.given == now.wanted)
+        end(peer, "all peers have told what they hold, and we hold it too");
+    else if (waited && now.all > 0)
+        end(peer, "not all peers answered in time; what the others hold is here");
+    else if (peer->options.may_start_alone && now.all == 0 && (waited || now.wanted == 0))
+        end(peer, "nobody answered: starting alone");
+}
+
+void ob_reconcile_tick(struct ob_peer *peer) {
+    if (peer->life != OB_PEER_RECONCILING)
+        return;
+    unsigned asked = 0;
+    for (size_t i = 0; i < peer->count && asked < FRONTIER_ASKS_A_TICK; i++) {
+        struct machine *machine = peer->order[i];
+        if (!machine->linked || machine == peer->own || machine->answered ||
+            peer->now_ns - machine->frontier_asked_ns < FRONTIER_RETRY_NS)
+            continue;
+        ob_frontier_ask(peer, machine);
+        asked++;
+    }
+    assert(asked <= FRONTIER_ASKS_A_TICK);
+}

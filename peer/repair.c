@@ -1,0 +1,223 @@
+/* repair - asks for the records that are missing of each chain, one ask at a time for each, and serves
+ * others.
+ *
+ * Whoever says that a chain goes further becomes its claimant and is asked first; an ask that brings nothing
+ * in ASK_TIMEOUT_NS goes to another machine with a link. After ASK_TRIES without progress the claim is
+ * dropped and rests, so that a false claim costs little and blocks nothing for good. */
+#include <assert.h>
+
+#include "peer/state.h"
+
+static bool missing(const struct machine *machine) {
+    return machine->target > machine->next;
+}
+
+void ob_repair_close(struct ob_peer *peer, struct machine *machine) {
+    if (machine->asked == NULL)
+        return;
+    assert(machine->asked->asks_open > 0 && peer->asks_open > 0);
+    machine->asked->asks_open--;
+    peer->asks_open--;
+    machine->asked = NULL;
+}
+
+static bool send_ask(struct ob_peer *peer, const struct machine *machine, uint64_t first,
+                     const struct machine *of) {
+    uint8_t *data = ob_effects_scratch(peer, OB_SMALL_MESSAGE_BYTES_MAX);
+    if (data == NULL)
+        return false;
+    size_t bytes = ob_records_ask_encode(&peer->options.run, &machine->id, (struct ob_sample){first}, data);
+    ob_effects_send(peer, of, data, bytes);
+    peer->counters.fetches++;
+    return true;
+}
+
+static void ask(struct ob_peer *peer, struct machine *machine, struct machine *of) {
+    assert(machine->asked == NULL && of != peer->own);
+    if (peer->asks_open >= ASKS_MAX || of->asks_open >= ASKS_PER_PEER_MAX)
+        return; /* the next tick tries again */
+    if (!send_ask(peer, machine, machine->next, of))
+        return;
+    machine->asked = of;
+    machine->asked_ns = peer->now_ns;
+    of->asks_open++;
+    peer->asks_open++;
+    if (!peer->gap_told && (peer->gap_told_ns == 0 || peer->now_ns - peer->gap_told_ns >= TELL_EVERY_NS)) {
+        peer->gap_told = true;
+        peer->gap_told_ns = peer->now_ns;
+        ob_effects_tell(peer, OB_NOTICE_GAP, &machine->id, "fetching missing records from sample %llu on",
+                        (unsigned long long)machine->next);
+    }
+}
+
+void ob_repair_want(struct ob_peer *peer, struct machine *machine, uint64_t target,
+                    struct machine *claimant) {
+    assert(target <= OB_SAMPLE_END);
+    if (target > machine->cut)
+        target = machine->cut;
+    if (target <= machine->next || peer->now_ns < machine->rest_until_ns || claimant == peer->own)
+        return;
+    if (target > machine->target) {
+        machine->target = target;
+        machine->claimant = claimant;
+    }
+    if (machine->asked == NULL)
+        ask(peer, machine, claimant);
+}
+
+void ob_repair_ask_fork(struct ob_peer *peer, struct machine *machine, uint64_t first, struct machine *of) {
+    if (machine->fork_asked_ns != 0 && peer->now_ns - machine->fork_asked_ns < FORK_ASK_EVERY_NS)
+        return;
+    machine->fork_asked_ns = peer->now_ns;
+    (void)send_ask(peer, machine, first, of);
+}
+
+static struct machine *another_link(struct ob_peer *peer, const struct machine *not_this) {
+    for (size_t step = 0; step < peer->count; step++) {
+        struct machine *other = peer->order[(peer->other_cursor + step) % peer->count];
+        if (!other->linked || other == peer->own || other == not_this)
+            continue;
+        peer->other_cursor = (peer->other_cursor + step + 1) % peer->count;
+        return other;
+    }
+    return NULL;
+}
+
+/* The claimant first; after a failure the machine itself and any other that we have a way to, in turn. */
+static struct machine *whom_to_ask(struct ob_peer *peer, struct machine *machine) {
+    struct machine *claimant = machine->claimant;
+    if (machine->failures % 2 == 0 && claimant != NULL && claimant->linked)
+        return claimant;
+    if (machine->failures % 4 == 1 && machine->linked)
+        return machine;
+    struct machine *other = another_link(peer, claimant);
+    return other != NULL ? other : claimant;
+}
+
+static void give_up(struct ob_peer *peer, struct machine *machine) {
+    machine->target = machine->next;
+    if (machine->rejoin_target > machine->next)
+        machine->rejoin_target = machine->next;
+    machine->failures = 0;
+    machine->rest_until_ns = peer->now_ns + CLAIM_REST_NS;
+    if (machine->claimant == NULL)
+        return;
+    if (machine == peer->own)
+        machine->claimant->own_claim_refused = true;
+    ob_effects_refuse(peer, machine->claimant, "it claims records that nobody delivers");
+}
+
+static void ask_again(struct ob_peer *peer, struct machine *machine) {
+    assert(machine->asked == NULL);
+    if (machine->failures >= ASK_TRIES) {
+        give_up(peer, machine);
+        return;
+    }
+    struct machine *of = whom_to_ask(peer, machine);
+    if (of != NULL)
+        ask(peer, machine, of);
+}
+
+static void ask_failed(struct ob_peer *peer, struct machine *machine) {
+    ob_repair_close(peer, machine);
+    machine->failures++;
+    if (missing(machine))
+        ask_again(peer, machine);
+}
+
+void ob_repair_drop_link(struct ob_peer *peer, struct machine *machine) {
+    for (size_t i = 0; machine->asks_open > 0 && i < peer->count; i++)
+        if (peer->order[i]->asked == machine)
+            ob_repair_close(peer, peer->order[i]);
+    assert(machine->asks_open == 0);
+}
+
+void ob_repair_tick(struct ob_peer *peer) {
+    bool any_missing = false;
+    size_t start = peer->count == 0 ? 0 : peer->repair_cursor % peer->count;
+    for (size_t step = 0; step < peer->count; step++) {
+        struct machine *machine = peer->order[(start + step) % peer->count];
+        if (machine->asked != NULL && peer->now_ns - machine->asked_ns >= ASK_TIMEOUT_NS)
+            ask_failed(peer, machine);
+        else if (missing(machine) && machine->asked == NULL && peer->asks_open < ASKS_MAX)
+            ask_again(peer, machine);
+        any_missing = any_missing || missing(machine);
+    }
+    peer->repair_cursor = start + ASKS_MAX;
+    for (size_t i = peer->count; i > 0; i--) {
+        struct machine *machine = peer->order[i - 1];
+        if (!missing(machine) && machine->asked == NULL && ob_machines_only_claimed(peer, machine))
+            ob_machines_give_back(peer, machine);
+    }
+    if (peer->gap_told && !any_missing) {
+        peer->gap_told = false;
+        ob_effects_tell(peer, OB_NOTICE_CAUGHT_UP, &peer->options.machine, "nothing is missing any more");
+    }
+}
+
+/* One answer was taken in: close its ask and, when more is missing, ask on at once. */
+static void answered(struct ob_peer *peer, struct machine *sender, struct machine *machine, bool progress) {
+    if (machine->asked != sender)
+        return;
+    if (!progress && missing(machine)) {
+        ask_failed(peer, machine);
+        return;
+    }
+    ob_repair_close(peer, machine);
+    if (missing(machine))
+        ask(peer, machine, sender);
+}
+
+/* The records of one message are those of one machine (what SERVE sends); of another one they are taken as
+ * well, but close no ask. */
+void ob_repair_records(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
+    struct ob_run_id run;
+    struct ob_reader items;
+    uint32_t count;
+    if (!ob_list_decode(body, &run, &count, &items)) {
+        ob_effects_refuse(peer, sender, "a malformed message of records");
+        return;
+    }
+    if (!ob_hash_equal(&run.hash, &peer->options.run.hash)) {
+        ob_effects_refuse(peer, sender, "records of another run");
+        return;
+    }
+    struct ob_machine_id first = {{0}};
+    bool progress = false;
+    for (uint32_t i = 0; i < count && peer->life != OB_PEER_HALTED && ob_effects_room(peer); i++) {
+        size_t bytes;
+        const uint8_t *record = ob_records_next(&items, &bytes);
+        if (record == NULL || bytes < OB_RECORD_OVERHEAD_BYTES) {
+            ob_effects_refuse(peer, sender, "a malformed message of records");
+            break;
+        }
+        if (i == 0)
+            memcpy(first.key, record, OB_KEY_BYTES);
+        progress |= ob_chain_receive(peer, sender, record, bytes) == CHAIN_TAKEN;
+    }
+    struct machine *machine = count > 0 ? ob_machines_find(peer, &first) : NULL;
+    if (machine != NULL && peer->life != OB_PEER_HALTED)
+        answered(peer, sender, machine, progress);
+}
+
+void ob_repair_serve(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
+    struct ob_run_id run;
+    struct ob_machine_id id;
+    struct ob_sample first;
+    if (!ob_records_ask_decode(body, &run, &id, &first)) {
+        ob_effects_refuse(peer, sender, "a malformed question for records");
+        return;
+    }
+    if (!ob_hash_equal(&run.hash, &peer->options.run.hash)) {
+        ob_effects_refuse(peer, sender, "a question for records of another run");
+        return;
+    }
+    const struct machine *machine = ob_machines_find(peer, &id);
+    if (machine == NULL || first.index >= machine->next)
+        return; /* we have none; it will ask somebody else */
+    struct ob_effect *serve = ob_effects_add(peer, OB_EFFECT_SERVE);
+    serve->machine = sender->id;
+    serve->subject = id;
+    serve->first = first;
+    serve->bytes = OB_MESSAGE_MAX;
+}

@@ -1,0 +1,40 @@
+/* restore - filling the tables from the caller's store, before START. */
+#include <assert.h>
+
+#include "peer/state.h"
+
+enum ob_err ob_peer_restore_record(struct ob_peer *peer, const struct ob_record *record,
+                                   struct ob_error *error) {
+    if (peer->life != OB_PEER_RECOVERING)
+        return ob_fail(error, OB_ESTATE, "records are restored before the start only");
+    struct machine *machine = ob_machines_find(peer, &record->machine);
+    if (machine == NULL && peer->count == peer->capacity)
+        return ob_fail(error, OB_ETOOBIG, "the log holds more than %zu machines", peer->capacity);
+    static const struct machine NO_RECORDS;
+    if (!ob_chain_extends(machine != NULL ? machine : &NO_RECORDS, record) || record->n == 0 ||
+        record->first.index > OB_SAMPLE_END - record->n)
+        return ob_fail(error, OB_EMISMATCH,
+                       "the log's record of sample %llu (round %u) does not extend its chain",
+                       (unsigned long long)record->first.index, record->round.index);
+    if (machine == NULL)
+        machine = ob_machines_take(peer, &record->machine);
+    struct ob_hash hash = ob_record_hash(&peer->options.run, record);
+    ob_chain_extend(peer, machine, record, &hash);
+    return OB_OK;
+}
+
+enum ob_err ob_peer_restore_control(struct ob_peer *peer, const void *data, size_t bytes,
+                                    struct ob_error *error) {
+    if (peer->life != OB_PEER_RECOVERING)
+        return ob_fail(error, OB_ESTATE, "control entries are restored before the start only");
+    struct ob_control control;
+    enum ob_err err = ob_control_decode(data, bytes, &control, error);
+    if (err != OB_OK)
+        return err;
+    if (ob_machines_find(peer, &control.subject) == NULL && peer->count == peer->capacity)
+        return ob_fail(error, OB_ETOOBIG, "the control table is about more than %zu machines",
+                       peer->capacity);
+    const struct control_entry *entry;
+    (void)ob_control_table_merge(peer, &control, &entry);
+    return OB_OK;
+}

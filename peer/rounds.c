@@ -1,0 +1,142 @@
+/* rounds - our own rounds: starting one, turning its bytes into a record, leaving.
+ *
+ * A record is signed only for samples that our chain does not hold and that nobody claims to hold: as long as
+ * somebody's claim about our own chain is open, no round starts and a finished one is thrown away. */
+#include <assert.h>
+
+#include "peer/state.h"
+
+static bool own_claimed(const struct ob_peer *peer) {
+    return peer->own->target > peer->own->next;
+}
+
+static bool trains_now(const struct ob_peer *peer) {
+    return (peer->life == OB_PEER_TRAINING || peer->life == OB_PEER_WAITING) && !peer->options.observer &&
+           !peer->pause && !peer->leaving;
+}
+
+static void finish(struct ob_peer *peer) {
+    if (peer->life != OB_PEER_WAITING)
+        return;
+    ob_life_move(peer, OB_PEER_FINISHED);
+    ob_effects_tell(peer, OB_NOTICE_FINISHED, &peer->options.machine, "all %u rounds of the run are done",
+                    peer->options.bounds.max_rounds);
+}
+
+void ob_rounds_try_start(struct ob_peer *peer) {
+    if (!trains_now(peer) || peer->round.running)
+        return;
+    if (peer->next_round >= peer->options.bounds.max_rounds) {
+        finish(peer);
+        return;
+    }
+    uint16_t n = peer->options.bounds.samples_per_round;
+    if (own_claimed(peer) || !ob_pacing_may_start(peer) || peer->own->next > OB_SAMPLE_END - n)
+        return;
+    peer->round = (struct round_state){
+        .running = true,
+        .first = peer->own->next,
+        .started_ns = peer->now_ns,
+        .round = peer->next_round,
+        .n = n,
+        .live = ob_pacing_live(peer),
+    };
+    ob_life_move(peer, OB_PEER_TRAINING);
+    struct ob_effect *effect = ob_effects_add(peer, OB_EFFECT_START_ROUND);
+    effect->machine = peer->options.machine;
+    effect->first.index = peer->round.first;
+    effect->round.index = peer->round.round;
+    effect->n = n;
+    effect->live = peer->round.live;
+}
+
+static void sign_record(struct ob_peer *peer, const struct ob_event *event) {
+    const struct ob_peer_options *options = &peer->options;
+    uint8_t body[OB_RECORD_BODY_BYTES_MAX], signature[OB_RECORD_SIGNATURE_BYTES];
+    struct ob_record record = {
+        .machine = options->machine,
+        .first = {peer->round.first},
+        .round = {peer->round.round},
+        .live = peer->round.live,
+        .n = (uint16_t)event->bytes,
+        .exponent = event->exponent,
+        .prev = peer->own->head,
+        .bytes = event->data,
+        .signature = signature,
+    };
+    size_t body_bytes = ob_record_body(&options->run, &record, body);
+    options->crypto.sign(options->crypto.context, body, body_bytes, signature);
+    struct ob_hash hash = ob_record_hash(&options->run, &record);
+
+    uint8_t *data = ob_effects_scratch(peer, OB_MESSAGE_HEADER_BYTES + OB_RECORD_BYTES_MAX);
+    assert(data != NULL); /* the first message of its step */
+    data[0] = OB_MESSAGE_RECORD;
+    data[1] = OB_PROTOCOL_VERSION;
+    size_t bytes = ob_record_encode(&record, data + OB_MESSAGE_HEADER_BYTES);
+    record.bytes = data + OB_MESSAGE_HEADER_BYTES + OB_RECORD_HEADER_BYTES;
+    record.signature = record.bytes + record.n;
+
+    struct ob_effect *persist = ob_effects_add(peer, OB_EFFECT_PERSIST_OWN);
+    persist->record = record;
+    persist->machine = options->machine;
+    ob_effects_publish(peer, data, OB_MESSAGE_HEADER_BYTES + bytes);
+    struct ob_effect *apply = ob_effects_add(peer, OB_EFFECT_APPLY);
+    apply->record = record;
+    apply->machine = options->machine;
+    ob_chain_extend(peer, peer->own, &record, &hash);
+    peer->counters.records_accepted++;
+    peer->counters.samples_accepted += record.n;
+    ob_pacing_record(peer, peer->own);
+}
+
+static const char *why_unusable(const struct ob_peer *peer, const struct ob_event *event) {
+    if (event->bytes > peer->round.n || (event->bytes > 0 && event->data == NULL))
+        return "more bytes than the round has samples";
+    if (event->exponent < peer->options.bounds.exponent_min ||
+        event->exponent > peer->options.bounds.exponent_max)
+        return "an exponent outside the run's bounds";
+    if (peer->round.first != peer->own->next || own_claimed(peer))
+        return "our chain moved on meanwhile: others hold records of ours that we had lost";
+    return NULL;
+}
+
+void ob_rounds_done(struct ob_peer *peer, const struct ob_event *event) {
+    if (!peer->round.running) {
+        ob_effects_refuse(peer, peer->own, "the result of a round that was not started");
+        return;
+    }
+    peer->round.running = false;
+    if (peer->life == OB_PEER_TRAINING)
+        ob_life_move(peer, OB_PEER_WAITING);
+    const char *reason = why_unusable(peer, event);
+    if (reason != NULL) {
+        ob_effects_refuse(peer, peer->own, "a round's result was thrown away: %s", reason);
+    } else if (event->bytes > 0) {
+        peer->durations[peer->durations_count++ % DURATIONS] = peer->now_ns - peer->round.started_ns;
+        sign_record(peer, event);
+    }
+    if (peer->leaving)
+        ob_rounds_leave(peer);
+    else if (event->bytes > 0) {
+        ob_pacing_update(peer);
+        ob_rounds_try_start(peer);
+    } /* a round that did not happen is started again by the next step */
+}
+
+/* Called when asked to leave, and again when the round that ran is done. */
+void ob_rounds_leave(struct ob_peer *peer) {
+    bool reconciled = peer->life != OB_PEER_RECOVERING && peer->life != OB_PEER_RECONCILING;
+    if (!peer->leaving) {
+        peer->leaving = true;
+        peer->signs_goodbye = reconciled && !peer->options.observer;
+        if (peer->life != OB_PEER_RECOVERING)
+            ob_life_move(peer, OB_PEER_LEAVING);
+    }
+    if (peer->round.running)
+        return;
+    if (peer->signs_goodbye)
+        ob_control_table_goodbye(peer);
+    ob_life_move(peer, OB_PEER_LEFT);
+    struct ob_effect *left = ob_effects_add(peer, OB_EFFECT_LEFT);
+    left->machine = peer->options.machine;
+}
