@@ -39,7 +39,7 @@ void ob_effects_send(struct ob_peer *peer, const struct machine *to, const uint8
 }
 
 /* The text lives until the next step; a step that says too much says less at its end. */
-static const char *write_text(struct ob_peer *peer, const char *format, va_list arguments) {
+OB_PRINTF(2, 0) static const char *write_text(struct ob_peer *peer, const char *format, va_list arguments) {
     if (peer->texts_used == TEXTS_MAX)
         return "(more happened in this step than is told)";
     char *text = peer->texts[peer->texts_used++];
@@ -47,6 +47,7 @@ static const char *write_text(struct ob_peer *peer, const char *format, va_list 
     return text;
 }
 
+OB_PRINTF(4, 0)
 static void tell(struct ob_peer *peer, enum ob_notice notice, const struct ob_machine_id *about,
                  const char *format, va_list arguments) {
     if (peer->effects_count + 8 > EFFECTS_MAX)
