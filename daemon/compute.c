@@ -8,9 +8,11 @@
 
 #define PASS_UPDATES 1024 /* records of one replay pass at most */
 
-/* A record that waits to be replayed: its update and a copy of its bytes. */
+/* A record that waits to be replayed, with a copy of its bytes; or a mark where a digest is wanted. */
 struct waiting {
     struct waiting *next;
+    bool is_digest;
+    struct ob_hash log; /* of a mark */
     struct ob_spsa_update update;
     uint8_t bytes[];
 };
@@ -28,9 +30,8 @@ struct ob_compute {
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t work;
     struct waiting *head, **tail;
-    bool has_round, has_digest, stop, hurry, failed;
+    bool has_round, stop, hurry, failed;
     struct ob_round_job round;
-    struct ob_hash digest_log;
     struct ob_result results[RESULTS_MAX];
     size_t result_first, result_count;
     struct ob_compute_view view;
@@ -158,28 +159,41 @@ static void run_digest(struct ob_compute *compute, const struct ob_hash *log) {
     push_result(compute, &result);
 }
 
+/* Takes what waits, up to the first mark: the digest must be of the records before it and no others. */
+static struct waiting *take_waiting(struct ob_compute *compute, struct waiting **ret_mark) {
+    struct waiting *list = compute->head, **end = &list;
+    while (*end && !(*end)->is_digest) {
+        end = &(*end)->next;
+        compute->view.waiting_records--;
+    }
+    *ret_mark = *end;
+    compute->head = *end ? (*end)->next : NULL;
+    if (!compute->head)
+        compute->tail = &compute->head;
+    *end = NULL;
+    return list;
+}
+
 static void *serve(void *argument) {
     struct ob_compute *compute = argument;
     pthread_mutex_lock(&compute->lock);
     for (;;) {
-        while (!compute->stop && !compute->head && !compute->has_round && !compute->has_digest)
+        while (!compute->stop && !compute->head && !compute->has_round)
             pthread_cond_wait(&compute->work, &compute->lock);
         if (compute->stop)
             break;
-        /* everything that waits is taken first: a round starts, and a digest is made, on top of it */
-        struct waiting *list = compute->head;
-        bool has_round = compute->has_round, has_digest = compute->has_digest, dead = compute->failed;
+        struct waiting *mark = NULL;
+        struct waiting *list = take_waiting(compute, &mark);
+        bool has_round = compute->has_round && !compute->head, dead = compute->failed;
         struct ob_round_job round = compute->round;
-        struct ob_hash log = compute->digest_log;
-        compute->head = NULL;
-        compute->tail = &compute->head;
-        compute->has_round = compute->has_digest = false;
-        compute->view.waiting_records = 0;
+        if (has_round)
+            compute->has_round = false;
         pthread_mutex_unlock(&compute->lock);
         if (list)
             run_replay(compute, list);
-        if (has_digest && !dead)
-            run_digest(compute, &log);
+        if (mark && !dead)
+            run_digest(compute, &mark->log);
+        free(mark);
         if (has_round && !dead)
             run_round(compute, &round);
         pthread_mutex_lock(&compute->lock);
@@ -248,20 +262,23 @@ void ob_compute_free(struct ob_compute *compute) {
     free(compute);
 }
 
-enum ob_err ob_compute_apply(struct ob_compute *compute, const struct ob_record *record,
-                             struct ob_error *error) {
-    struct waiting *waiting = malloc(sizeof *waiting + record->n);
-    if (!waiting)
-        return ob_fail(error, OB_ENOMEM, "no memory for a record that waits to be replayed");
-    waiting->next = NULL;
-    waiting->update = ob_update_of(record);
-    waiting->update.bytes = memcpy(waiting->bytes, record->bytes, record->n);
+static void submit(struct ob_compute *compute, struct waiting *waiting) {
     pthread_mutex_lock(&compute->lock);
     *compute->tail = waiting;
     compute->tail = &waiting->next;
-    compute->view.waiting_records++;
+    compute->view.waiting_records += !waiting->is_digest;
     pthread_cond_signal(&compute->work);
     pthread_mutex_unlock(&compute->lock);
+}
+
+enum ob_err ob_compute_apply(struct ob_compute *compute, const struct ob_record *record,
+                             struct ob_error *error) {
+    struct waiting *waiting = calloc(1, sizeof *waiting + record->n);
+    if (!waiting)
+        return ob_fail(error, OB_ENOMEM, "no memory for a record that waits to be replayed");
+    waiting->update = ob_update_of(record);
+    waiting->update.bytes = memcpy(waiting->bytes, record->bytes, record->n);
+    submit(compute, waiting);
     return OB_OK;
 }
 
@@ -275,12 +292,14 @@ void ob_compute_round(struct ob_compute *compute, const struct ob_round_job *job
     pthread_mutex_unlock(&compute->lock);
 }
 
-void ob_compute_digest(struct ob_compute *compute, const struct ob_hash *log) {
-    pthread_mutex_lock(&compute->lock);
-    compute->digest_log = *log;
-    compute->has_digest = true;
-    pthread_cond_signal(&compute->work);
-    pthread_mutex_unlock(&compute->lock);
+enum ob_err ob_compute_digest(struct ob_compute *compute, const struct ob_hash *log, struct ob_error *error) {
+    struct waiting *mark = calloc(1, sizeof *mark);
+    if (!mark)
+        return ob_fail(error, OB_ENOMEM, "no memory to ask for a digest");
+    mark->is_digest = true;
+    mark->log = *log;
+    submit(compute, mark);
+    return OB_OK;
 }
 
 void ob_compute_hurry(struct ob_compute *compute) {

@@ -63,9 +63,10 @@ void ob_compute_free(struct ob_compute *compute);
 OB_MUST_USE enum ob_err ob_compute_apply(struct ob_compute *compute, const struct ob_record *record,
                                          struct ob_error *error);
 void ob_compute_round(struct ob_compute *compute, const struct ob_round_job *job);
-/* The digest of everything submitted so far, whose log digest is `log`. A later request replaces a waiting
- * one. */
-void ob_compute_digest(struct ob_compute *compute, const struct ob_hash *log);
+/* The digest of everything submitted so far, whose log digest is `log`. One request at a time: the next only
+ * after its OB_RESULT_DIGEST. */
+OB_MUST_USE enum ob_err ob_compute_digest(struct ob_compute *compute, const struct ob_hash *log,
+                                          struct ob_error *error);
 /* Ends the running round after its present sample (for leaving). */
 void ob_compute_hurry(struct ob_compute *compute);
 /* False: nothing is there. */

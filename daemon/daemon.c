@@ -1,0 +1,345 @@
+#include "daemon/daemon.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/blas.h"
+#include "daemon/file.h"
+
+#define SECOND_NS      ((uint64_t)1000000000)
+#define TICK_NS        (SECOND_NS / 20)
+#define FLUSH_NS       (SECOND_NS / 2)
+#define IDLE_DIGEST_NS SECOND_NS /* no new record for this long: a good moment for a digest */
+
+uint64_t ob_now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+}
+
+static void wake(void *context) {
+    struct ob_daemon *daemon = context;
+    ob_transport_wake(daemon->transport);
+}
+
+static enum ob_err open_store(struct ob_daemon *daemon, struct ob_error *error) {
+    enum ob_err failed = ob_file_make_folder(daemon->config->state_dir, 0700, error);
+    if (!failed)
+        failed = ob_identity_load(daemon->config->identity, &daemon->identity, error);
+    if (failed)
+        return failed;
+    struct ob_store_options options = {.state_dir = daemon->config->state_dir,
+                                       .run = daemon->manifest->run,
+                                       .bounds = daemon->manifest->bounds,
+                                       .machine = &daemon->identity.machine};
+    return ob_store_open(&options, &daemon->store, error);
+}
+
+static enum ob_err open_data(struct ob_daemon *daemon, struct ob_error *error) {
+    struct ob_config *config = daemon->config;
+    if (config->observer)
+        return OB_OK;
+    if ((uint64_t)config->length > daemon->replica->model->config.context)
+        return ob_fail(error, OB_EUSAGE, "[training] length is %lld, the model's context is %u",
+                       (long long)config->length, daemon->replica->model->config.context);
+    enum ob_err failed = ob_tokenizer_open(config->model, &daemon->tokenizer, error);
+    if (failed)
+        return failed;
+    struct ob_corpus_options options = {.length_max = (size_t)config->length,
+                                        .shard = (uint32_t)config->shard,
+                                        .shards = (uint32_t)config->shards};
+    return ob_corpus_open(config->data, daemon->tokenizer, &options, &daemon->corpus, error);
+}
+
+static enum ob_err open_compute(struct ob_daemon *daemon, struct ob_error *error) {
+    const struct ob_config *config = daemon->config;
+    struct ob_compute_options options = {
+        .replica = daemon->replica,
+        .corpus = daemon->corpus,
+        .machine = daemon->identity.machine,
+        .batch = (size_t)config->batch,
+        .length = (size_t)config->length,
+        .seed = (uint64_t)config->seed,
+        .epsilon = config->epsilon > 0 ? (float)config->epsilon : daemon->manifest->epsilon,
+        .exponent = (int8_t)config->exponent,
+        .privacy = {.clip = config->clip, .noise = config->noise},
+        .wake = wake,
+        .context = daemon,
+    };
+    if (config->exponent < daemon->manifest->bounds.exponent_min ||
+        config->exponent > daemon->manifest->bounds.exponent_max)
+        return ob_fail(error, OB_EUSAGE, "[training] exponent is outside what the run allows");
+    return ob_compute_new(&options, &daemon->compute, error);
+}
+
+static enum ob_err open_transport(struct ob_daemon *daemon, struct ob_error *error) {
+    char status[OB_PATH_MAX + 16];
+    (void)snprintf(status, sizeof status, "%s/status.sock", daemon->config->state_dir);
+    struct ob_transport_options options = {
+        .secret_key = daemon->identity.secret_key,
+        .listen = daemon->config->listen[0] ? daemon->config->listen : NULL,
+        .status_path = status,
+    };
+    enum ob_err failed = ob_transport_new(&options, &daemon->transport, error);
+    for (size_t i = 0; i < daemon->config->peer_count && !failed; i++) {
+        const struct ob_config_peer *peer = &daemon->config->peers[i];
+        if (ob_machine_equal(&peer->machine, &daemon->identity.machine))
+            continue; /* one list of peers may serve every machine */
+        failed = ob_transport_allow(daemon->transport, &peer->machine, error);
+        if (!failed && peer->endpoint[0])
+            failed = ob_transport_connect(daemon->transport, &peer->machine, peer->endpoint, error);
+        if (failed)
+            (void)ob_fail_within(error, "[peers] %s", peer->name);
+    }
+    return failed;
+}
+
+static enum ob_err restore_record(void *context, const struct ob_record *record, struct ob_error *error) {
+    return ob_peer_restore_record(context, record, error);
+}
+
+static enum ob_err restore_control(void *context, const void *data, size_t bytes, struct ob_error *error) {
+    return ob_peer_restore_control(context, data, bytes, error);
+}
+
+static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
+    const struct ob_config *config = daemon->config;
+    struct ob_peer_options options = {
+        .run = daemon->manifest->run,
+        .machine = daemon->identity.machine,
+        .bounds = daemon->manifest->bounds,
+        .max_staleness = (uint32_t)config->max_staleness,
+        .rejoin_wait_ns = (uint64_t)config->rejoin_wait_s * SECOND_NS,
+        .may_start_alone = config->solo || ob_store_may_start_alone(daemon->store),
+        .observer = config->observer,
+        .machines_max = daemon->manifest->bounds.max_machines,
+        .crypto = {.context = daemon->identity.secret_key,
+                   .sign = ob_record_ed25519_sign,
+                   .verify = ob_record_ed25519_verify},
+    };
+    randombytes_buf(&options.instance, sizeof options.instance);
+    enum ob_err failed = ob_peer_new(&options, &daemon->peer, error);
+    if (!failed)
+        failed = ob_store_each(daemon->store, restore_record, daemon->peer, error);
+    if (!failed)
+        failed = ob_store_each_control(daemon->store, restore_control, daemon->peer, error);
+    if (failed)
+        (void)ob_fail_within(error, "%s/log.sqlite", config->state_dir);
+    return failed;
+}
+
+static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
+    struct ob_config *config = daemon->config;
+    int level = ob_log_level_from_name(config->log_level);
+    if (level < 0)
+        return ob_fail(error, OB_EUSAGE, "[machine] log_level is %s, expected debug, info, warn or error",
+                       config->log_level);
+    daemon->log.least = (enum ob_log_level)level;
+    enum ob_err failed = ob_manifest_read(config->manifest, &daemon->manifest, error);
+    if (!failed)
+        failed = open_store(daemon, error); /* the log first: it must find descriptors and room */
+    if (!failed)
+        failed = ob_replica_new(daemon->manifest, config->model, (unsigned)config->threads, &daemon->replica,
+                                error);
+    if (!failed)
+        failed = open_data(daemon, error);
+    if (!failed)
+        failed = ob_replica_replay(daemon->replica, daemon->store, NULL, NULL, error);
+    if (!failed)
+        failed = open_peer(daemon, error);
+    if (!failed)
+        failed = open_transport(daemon, error);
+    return failed ? failed : open_compute(daemon, error);
+}
+
+enum ob_err ob_daemon_open(struct ob_config *config, struct ob_daemon **ret_daemon, struct ob_error *error) {
+    struct ob_daemon *daemon = calloc(1, sizeof *daemon);
+    if (!daemon)
+        return ob_fail(error, OB_ENOMEM, "out of memory");
+    daemon->config = config;
+    daemon->overrange = -1;
+    atomic_init(&daemon->leave_wanted, false);
+    enum ob_err failed = open_all(daemon, error);
+    if (failed) {
+        ob_daemon_close(daemon);
+        return failed;
+    }
+    *ret_daemon = daemon;
+    return OB_OK;
+}
+
+void ob_daemon_close(struct ob_daemon *daemon) {
+    if (!daemon)
+        return;
+    ob_compute_free(daemon->compute); /* first: it wakes the transport and reads replica and corpus */
+    ob_transport_free(daemon->transport);
+    ob_peer_free(daemon->peer);
+    ob_corpus_free(daemon->corpus);
+    ob_tokenizer_free(daemon->tokenizer);
+    ob_replica_free(daemon->replica);
+    ob_store_close(daemon->store);
+    ob_manifest_free(daemon->manifest);
+    ob_identity_wipe(&daemon->identity);
+    free(daemon);
+}
+
+static enum ob_err on_status(struct ob_daemon *daemon, const struct ob_transport_event *event,
+                             struct ob_error *error) {
+    char *answer = NULL;
+    enum ob_err failed = ob_daemon_answer(daemon, event->data, event->bytes, &answer, error);
+    if (failed)
+        return failed;
+    ob_transport_status_reply(daemon->transport, answer, strlen(answer));
+    free(answer);
+    return OB_OK;
+}
+
+static enum ob_err on_transport(struct ob_daemon *daemon, const struct ob_transport_event *seen,
+                                struct ob_error *error) {
+    struct ob_event event = {.machine = seen->machine, .data = seen->data, .bytes = seen->bytes};
+    char text[600], name[64];
+    switch (seen->kind) {
+    case OB_TRANSPORT_FRAME:
+        event.kind = OB_EVENT_MESSAGE;
+        return ob_daemon_step(daemon, &event, error);
+    case OB_TRANSPORT_LINK_UP:
+    case OB_TRANSPORT_LINK_DOWN:
+        event.kind = seen->kind == OB_TRANSPORT_LINK_UP ? OB_EVENT_LINK_UP : OB_EVENT_LINK_DOWN;
+        ob_log(&daemon->log, OB_LOG_INFO, event.kind == OB_EVENT_LINK_UP ? "link-up" : "link-down",
+               "machine=%s", ob_daemon_name_of(daemon, &seen->machine, name));
+        return ob_daemon_step(daemon, &event, error);
+    case OB_TRANSPORT_REFUSED:
+        ob_log(&daemon->log, OB_LOG_WARN, "refused", "text=%s", ob_log_quote(seen->text, text, sizeof text));
+        return OB_OK;
+    case OB_TRANSPORT_STATUS:
+        return on_status(daemon, seen, error);
+    case OB_TRANSPORT_NOTHING:
+    case OB_TRANSPORT_WAKE:
+        break;
+    }
+    return OB_OK;
+}
+
+static enum ob_err on_round(struct ob_daemon *daemon, const struct ob_result *result,
+                            struct ob_error *error) {
+    struct ob_event event = {.kind = OB_EVENT_ROUND_DONE,
+                             .data = result->bytes,
+                             .bytes = result->n,
+                             .exponent = (int8_t)daemon->config->exponent};
+    struct ob_peer_view view = ob_peer_view(daemon->peer);
+    daemon->own_rounds++;
+    daemon->own_samples += result->n;
+    daemon->rounds_since_digest++;
+    daemon->loss = result->loss;
+    ob_log(&daemon->log, OB_LOG_INFO, "round", "round=%u samples=%u loss=%.4f live=%u", view.round.index,
+           result->n, result->loss, view.live);
+    return ob_daemon_step(daemon, &event, error);
+}
+
+static void on_digest(struct ob_daemon *daemon, const struct ob_result *result) {
+    daemon->digest_pending = false;
+    daemon->has_digest = true;
+    daemon->digest_log = result->log;
+    daemon->weights_digest = result->weights;
+    ob_peer_set_weights_digest(daemon->peer, &result->log, &result->weights);
+    if (result->overrange >= 0 && daemon->overrange < 0)
+        ob_log(&daemon->log, OB_LOG_ERROR, "overrange",
+               "tensor=%s text=\"a weight is beyond half its range; paused\"",
+               daemon->manifest->tensors[result->overrange].name);
+    daemon->overrange = result->overrange;
+}
+
+static enum ob_err on_results(struct ob_daemon *daemon, struct ob_error *error) {
+    struct ob_result result;
+    enum ob_err failed = OB_OK;
+    while (!failed && ob_compute_take(daemon->compute, &result)) {
+        if (result.kind == OB_RESULT_ROUND)
+            failed = on_round(daemon, &result, error);
+        else if (result.kind == OB_RESULT_DIGEST)
+            on_digest(daemon, &result);
+        else
+            failed = ob_fail(error, OB_EIO, "computing: %s", result.text);
+    }
+    return failed;
+}
+
+static enum ob_err on_clock(struct ob_daemon *daemon, struct ob_error *error) {
+    uint64_t now = ob_now_ns();
+    enum ob_err failed = OB_OK;
+    if (now - daemon->last_tick_ns >= TICK_NS) {
+        struct ob_event tick = {.kind = OB_EVENT_TICK};
+        daemon->last_tick_ns = now;
+        failed = ob_daemon_step(daemon, &tick, error);
+    }
+    if (!failed && now - daemon->last_flush_ns >= FLUSH_NS) {
+        daemon->last_flush_ns = now;
+        failed = ob_store_flush(daemon->store, error);
+    }
+    if (!failed && atomic_load(&daemon->leave_wanted) && !daemon->leaving) {
+        struct ob_event leave = {.kind = OB_EVENT_LEAVE};
+        daemon->leaving = true;
+        ob_compute_hurry(daemon->compute);
+        failed = ob_daemon_step(daemon, &leave, error);
+    }
+    return failed;
+}
+
+/* A digest every digest_interval rounds, and whenever the log has come to rest. */
+static enum ob_err want_digest(struct ob_daemon *daemon, struct ob_error *error) {
+    struct ob_hash log = ob_peer_view(daemon->peer).log_digest;
+    uint64_t now = ob_now_ns();
+    if (!ob_hash_equal(&log, &daemon->seen_log)) {
+        daemon->seen_log = log;
+        daemon->last_change_ns = now;
+    }
+    bool known = daemon->has_digest && ob_hash_equal(&log, &daemon->digest_log);
+    bool due = daemon->config->digest_interval > 0 &&
+               daemon->rounds_since_digest >= (uint64_t)daemon->config->digest_interval;
+    if (daemon->digest_pending || known || !(due || now - daemon->last_change_ns >= IDLE_DIGEST_NS))
+        return OB_OK;
+    daemon->digest_pending = true;
+    daemon->rounds_since_digest = 0;
+    return ob_compute_digest(daemon->compute, &log, error);
+}
+
+static enum ob_err start(struct ob_daemon *daemon, struct ob_error *error) {
+    char key[OB_HEX_KEY_MAX];
+    daemon->started_ns = ob_now_ns();
+    ob_machine_to_text(&daemon->identity.machine, key);
+    ob_log(&daemon->log, OB_LOG_INFO, "start", "run=%s machine=%s pid=%d blas=%s kernels=%s samples=%llu",
+           daemon->manifest->name, key, (int)getpid(), ob_blas_core(),
+           ob_spsa_isa_name(ob_spsa_engine_isa(&daemon->replica->engine)),
+           (unsigned long long)daemon->replica->samples);
+    enum ob_err failed = OB_OK;
+    for (size_t i = 0; i < daemon->config->peer_count && !failed; i++) {
+        struct ob_event expect = {.kind = OB_EVENT_EXPECT, .machine = daemon->config->peers[i].machine};
+        if (daemon->config->peers[i].endpoint[0] &&
+            !ob_machine_equal(&expect.machine, &daemon->identity.machine))
+            failed = ob_daemon_step(daemon, &expect, error);
+    }
+    struct ob_event event = {.kind = OB_EVENT_START};
+    return failed ? failed : ob_daemon_step(daemon, &event, error);
+}
+
+enum ob_err ob_daemon_run(struct ob_daemon *daemon, struct ob_error *error) {
+    enum ob_err failed = start(daemon, error);
+    while (!failed && !daemon->left) {
+        struct ob_transport_event seen;
+        failed = ob_transport_poll(daemon->transport, (int)(TICK_NS / 1000000), &seen, error);
+        if (!failed)
+            failed = on_transport(daemon, &seen, error);
+        if (!failed)
+            failed = on_results(daemon, error);
+        if (!failed)
+            failed = on_clock(daemon, error);
+        if (!failed)
+            failed = want_digest(daemon, error);
+    }
+    ob_log(&daemon->log, failed ? OB_LOG_ERROR : OB_LOG_INFO, "stop", "rounds=%llu samples=%llu",
+           (unsigned long long)daemon->own_rounds, (unsigned long long)daemon->own_samples);
+    return failed;
+}

@@ -1,0 +1,62 @@
+/* daemon - one peer at work: the place where the layers meet.
+ *
+ * The network thread (the caller of ob_daemon_run) turns what the transport, the compute thread and the clock
+ * say into events of the peer's state machine, and carries out its effects in order. Nothing acts inside a
+ * callback. */
+#ifndef OB_DAEMON_DAEMON_H
+#define OB_DAEMON_DAEMON_H
+
+#include <stdatomic.h>
+
+#include "daemon/compute.h"
+#include "daemon/config.h"
+#include "daemon/log.h"
+#include "daemon/replica.h"
+#include "daemon/store.h"
+#include "peer/peer.h"
+#include "record/record_sign.h"
+#include "transport/identity.h"
+#include "transport/transport.h"
+
+struct ob_daemon {
+    struct ob_config *config;
+    struct ob_log log;
+    struct ob_manifest *manifest;
+    struct ob_identity identity;
+    struct ob_store *store;
+    struct ob_replica *replica;
+    struct ob_tokenizer *tokenizer;
+    struct ob_corpus *corpus;
+    struct ob_compute *compute;
+    struct ob_peer *peer;
+    struct ob_transport *transport;
+
+    atomic_bool leave_wanted; /* set by the signal thread */
+    bool leaving, left, halted, failed, paused;
+    uint64_t started_ns, last_tick_ns, last_flush_ns, last_change_ns;
+    uint64_t own_rounds, own_samples, rounds_since_digest;
+    double loss; /* of the last own round */
+    bool digest_pending, has_digest;
+    struct ob_hash seen_log, digest_log, weights_digest;
+    int64_t overrange;
+};
+
+/* Everything up to the first event; what is wrong with a file or an address is found here. */
+OB_MUST_USE enum ob_err ob_daemon_open(struct ob_config *config, struct ob_daemon **ret_daemon,
+                                       struct ob_error *error);
+void ob_daemon_close(struct ob_daemon *daemon);
+/* Until it has left or cannot go on. */
+OB_MUST_USE enum ob_err ob_daemon_run(struct ob_daemon *daemon, struct ob_error *error);
+
+/* daemon/perform.c: one event through the peer, and its effects. */
+OB_MUST_USE enum ob_err ob_daemon_step(struct ob_daemon *daemon, struct ob_event *event,
+                                       struct ob_error *error);
+/* daemon/status.c: answers one request of the status socket. ret_answer is malloc'ed JSON. */
+enum ob_err ob_daemon_answer(struct ob_daemon *daemon, const uint8_t *request, size_t bytes,
+                             char **ret_answer, struct ob_error *error);
+uint64_t ob_now_ns(void); /* monotonic */
+/* The configured name of a machine, or the first digits of its key. Returns `buffer`. */
+const char *ob_daemon_name_of(const struct ob_daemon *daemon, const struct ob_machine_id *machine,
+                              char buffer[64]);
+
+#endif

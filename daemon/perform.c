@@ -1,0 +1,126 @@
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "daemon/daemon.h"
+#include "peer/message.h"
+
+const char *ob_daemon_name_of(const struct ob_daemon *daemon, const struct ob_machine_id *machine,
+                              char buffer[64]) {
+    char text[OB_HEX_KEY_MAX];
+    for (size_t i = 0; i < daemon->config->peer_count; i++)
+        if (ob_machine_equal(&daemon->config->peers[i].machine, machine))
+            return strcpy(buffer, daemon->config->peers[i].name);
+    ob_machine_to_text(machine, text);
+    memcpy(buffer, text, 12);
+    buffer[12] = 0;
+    return buffer;
+}
+
+/* Serving: records of one chain into one message, as many as fit. */
+struct serving {
+    struct ob_message_records message;
+    uint8_t buffer[OB_MESSAGE_MAX];
+};
+
+static enum ob_err serve_record(void *context, const struct ob_record *record, struct ob_error *error) {
+    struct serving *serving = context;
+    uint8_t data[OB_RECORD_BYTES_MAX];
+    size_t bytes = ob_record_encode(record, data);
+    if (ob_message_records_add(&serving->message, data, bytes))
+        return OB_OK;
+    return ob_fail(error, OB_ENOTFOUND, "the message is full");
+}
+
+static enum ob_err serve(struct ob_daemon *daemon, const struct ob_effect *effect, struct ob_error *error) {
+    struct serving serving;
+    size_t capacity = effect->bytes < sizeof serving.buffer ? effect->bytes : sizeof serving.buffer;
+    ob_message_records_start(&serving.message, &daemon->manifest->run, serving.buffer, capacity);
+    enum ob_err failed =
+        ob_store_from(daemon->store, &effect->subject, effect->first, serve_record, &serving, error);
+    if (failed)
+        return failed;
+    size_t bytes = ob_message_records_end(&serving.message);
+    (void)ob_transport_send(daemon->transport, &effect->machine, serving.buffer, bytes);
+    return OB_OK;
+}
+
+static enum ob_err persist_control(struct ob_daemon *daemon, const struct ob_effect *effect,
+                                   struct ob_error *error) {
+    struct ob_control control;
+    enum ob_err failed = ob_control_decode(effect->data, effect->bytes, &control, error);
+    return failed ? failed : ob_store_control(daemon->store, &control, effect->data, effect->bytes, error);
+}
+
+static void tell(struct ob_daemon *daemon, const struct ob_effect *effect) {
+    char name[64], text[600];
+    enum ob_log_level level = OB_LOG_INFO;
+    if (effect->notice == OB_NOTICE_REFUSED || effect->notice == OB_NOTICE_VERSION)
+        level = OB_LOG_WARN;
+    if (effect->notice == OB_NOTICE_FORK || effect->notice == OB_NOTICE_DISAGREE)
+        level = OB_LOG_ERROR;
+    ob_log(&daemon->log, level, ob_notice_name(effect->notice), "machine=%s text=%s",
+           ob_daemon_name_of(daemon, &effect->machine, name),
+           ob_log_quote(effect->text ? effect->text : "", text, sizeof text));
+}
+
+static void start_round(struct ob_daemon *daemon, const struct ob_effect *effect) {
+    struct ob_round_job job = {
+        .first = effect->first, .round = effect->round, .n = effect->n, .live = effect->live};
+    int64_t wanted = daemon->config->samples_per_round;
+    if (wanted > 0 && wanted < job.n)
+        job.n = (uint16_t)wanted;
+    ob_compute_round(daemon->compute, &job);
+}
+
+static void halt(struct ob_daemon *daemon, const char *why) {
+    char text[600];
+    daemon->halted = true;
+    ob_log(&daemon->log, OB_LOG_ERROR, "halted", "text=%s", ob_log_quote(why, text, sizeof text));
+}
+
+static enum ob_err perform(struct ob_daemon *daemon, const struct ob_effect *effect, struct ob_error *error) {
+    switch (effect->kind) {
+    case OB_EFFECT_PERSIST_OWN:
+        return ob_store_own(daemon->store, &effect->record, error);
+    case OB_EFFECT_PERSIST:
+        return ob_store_other(daemon->store, &effect->record, error);
+    case OB_EFFECT_PERSIST_CONTROL:
+        return persist_control(daemon, effect, error);
+    case OB_EFFECT_APPLY:
+        return ob_compute_apply(daemon->compute, &effect->record, error);
+    case OB_EFFECT_PUBLISH:
+        ob_transport_publish(daemon->transport, effect->data, effect->bytes);
+        return OB_OK;
+    case OB_EFFECT_SEND: /* may be lost */
+        (void)ob_transport_send(daemon->transport, &effect->machine, effect->data, effect->bytes);
+        return OB_OK;
+    case OB_EFFECT_SERVE:
+        return serve(daemon, effect, error);
+    case OB_EFFECT_START_ROUND:
+        start_round(daemon, effect);
+        return OB_OK;
+    case OB_EFFECT_TELL:
+        tell(daemon, effect);
+        return OB_OK;
+    case OB_EFFECT_LEFT:
+        daemon->left = true;
+        return OB_OK;
+    case OB_EFFECT_HALT:
+        halt(daemon, effect->text);
+        return OB_OK;
+    }
+    assert(false);
+    return OB_OK;
+}
+
+enum ob_err ob_daemon_step(struct ob_daemon *daemon, struct ob_event *event, struct ob_error *error) {
+    event->now_ns = ob_now_ns();
+    struct ob_effects effects = ob_peer_step(daemon->peer, event);
+    for (size_t i = 0; i < effects.count; i++) {
+        enum ob_err failed = perform(daemon, &effects.items[i], error);
+        if (failed)
+            return failed;
+    }
+    return OB_OK;
+}
