@@ -1,0 +1,144 @@
+/* The status socket's requests: {"command": "status" | "leave" | "pause" | "resume"}. Every answer is an
+ * object with "ok"; docs/files.md lists the fields of a status. */
+#include <jansson.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "daemon/blas.h"
+#include "daemon/daemon.h"
+
+/* Bytes that CURVE and ZMTP framing add to a message on the wire (measured; DESIGN.md, invariant 7). */
+#define FRAMING_BYTES 40
+
+static json_t *hex_json(const uint8_t bytes[32]) {
+    char text[65];
+    sodium_bin2hex(text, sizeof text, bytes, 32);
+    return json_string(text);
+}
+
+static bool is_zero(const struct ob_hash *hash) {
+    return sodium_is_zero(hash->bytes, sizeof hash->bytes);
+}
+
+static json_t *age_json(uint64_t then_ns) {
+    return then_ns == 0 ? json_null() : json_real((double)(ob_now_ns() - then_ns) * 1e-9);
+}
+
+static json_t *machine_json(const struct ob_daemon *daemon, size_t index) {
+    char name[64];
+    struct ob_peer_machine m = ob_peer_machine(daemon->peer, index);
+    bool self = ob_machine_equal(&m.machine, &daemon->identity.machine);
+    bool agrees = self || (daemon->has_digest && ob_hash_equal(&m.reported_log, &daemon->digest_log) &&
+                           ob_hash_equal(&m.reported_weights, &daemon->weights_digest));
+    return json_pack("{s:s, s:o, s:b, s:I, s:I, s:b, s:b, s:b, s:o, s:o, s:b}", "name",
+                     self ? "(this machine)" : ob_daemon_name_of(daemon, &m.machine, name), "machine",
+                     hex_json(m.machine.key), "self", self, "samples", (json_int_t)m.next.index, "round",
+                     m.has_records ? (json_int_t)m.head_round.index : (json_int_t)-1, "training", m.paced,
+                     "linked", self || ob_transport_linked(daemon->transport, &m.machine), "left", m.left,
+                     "last_record_s", age_json(m.last_record_ns), "last_heard_s", age_json(m.last_heard_ns),
+                     "agrees", agrees);
+}
+
+static json_t *traffic_json(const struct ob_daemon *daemon) {
+    struct ob_transport_counters c = ob_transport_counters(daemon->transport);
+    double wire = (double)(c.published_bytes + FRAMING_BYTES * c.published_messages);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:f}", "published_messages",
+                     (json_int_t)c.published_messages, "published_bytes", (json_int_t)c.published_bytes,
+                     "sent_messages", (json_int_t)c.sent_messages, "sent_bytes", (json_int_t)c.sent_bytes,
+                     "received_bytes", (json_int_t)c.received_bytes, "dropped_messages",
+                     (json_int_t)c.dropped_messages, "refused_handshakes", (json_int_t)c.refused_handshakes,
+                     "links", (int)c.links, "wire_bytes_per_sample",
+                     daemon->own_samples ? wire / (double)daemon->own_samples : 0.0);
+}
+
+static json_t *work_json(struct ob_daemon *daemon) {
+    struct ob_compute_view v = ob_compute_view(daemon->compute);
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return json_pack("{s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:i, s:s, s:s}", "samples_evaluated",
+                     (json_int_t)v.samples_evaluated, "samples_replayed", (json_int_t)v.samples_replayed,
+                     "waiting_records", (json_int_t)v.waiting_records, "sample_seconds", v.sample_seconds,
+                     "replay_seconds", v.replay_seconds, "replay_ratio",
+                     v.sample_seconds > 0 ? v.replay_seconds / v.sample_seconds : 0.0, "peak_memory_bytes",
+                     (json_int_t)usage.ru_maxrss * 1024, "threads",
+                     (int)ob_pool_threads(daemon->replica->pool), "blas_core", ob_blas_core(), "kernels",
+                     ob_spsa_isa_name(ob_spsa_engine_isa(&daemon->replica->engine)));
+}
+
+static json_t *log_json(struct ob_daemon *daemon) {
+    struct ob_store_counts counts = {0};
+    struct ob_error error;
+    if (ob_store_counts(daemon->store, &counts, &error))
+        return json_pack("{s:s}", "error", error.text);
+    return json_pack("{s:I, s:I, s:I}", "records", (json_int_t)counts.records, "samples",
+                     (json_int_t)counts.samples, "file_bytes", (json_int_t)counts.file_bytes);
+}
+
+static json_t *counters_json(const struct ob_peer_counters *c) {
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "records_accepted",
+                     (json_int_t)c->records_accepted, "samples_accepted", (json_int_t)c->samples_accepted,
+                     "duplicates", (json_int_t)c->duplicates, "refused", (json_int_t)c->refused,
+                     "out_of_order", (json_int_t)c->out_of_order, "bad_signatures",
+                     (json_int_t)c->bad_signatures, "fetches", (json_int_t)c->fetches);
+}
+
+static json_t *status_json(struct ob_daemon *daemon) {
+    struct ob_peer_view view = ob_peer_view(daemon->peer);
+    json_t *machines = json_array();
+    for (size_t i = 0; i < view.machines; i++)
+        json_array_append_new(machines, machine_json(daemon, i));
+    bool current = daemon->has_digest && ob_hash_equal(&daemon->digest_log, &view.log_digest);
+    const char *life = daemon->halted ? "halted" : ob_peer_life_name(view.life);
+    return json_pack(
+        "{s:b, s:s, s:s, s:o, s:o, s:s, s:f, s:I, s:I, s:I, s:i, s:I, s:I, s:f, s:o, s:o, s:b, s:o, s:o, "
+        "s:o, s:o, s:o}",
+        "ok", true, "version", OB_VERSION, "name", daemon->manifest->name, "run",
+        hex_json(daemon->manifest->run.hash.bytes), "machine", hex_json(daemon->identity.machine.key), "life",
+        life, "uptime_s", (double)(ob_now_ns() - daemon->started_ns) * 1e-9, "round",
+        (json_int_t)view.round.index, "max_rounds", (json_int_t)daemon->manifest->bounds.max_rounds,
+        "next_sample", (json_int_t)view.next.index, "live", (int)view.live, "own_rounds",
+        (json_int_t)daemon->own_rounds, "own_samples", (json_int_t)daemon->own_samples, "loss", daemon->loss,
+        "log_digest", hex_json(view.log_digest.bytes), "weights_digest",
+        daemon->has_digest ? hex_json(daemon->weights_digest.bytes) : json_null(), "weights_digest_current",
+        current, "log", log_json(daemon), "traffic", traffic_json(daemon), "work", work_json(daemon), "peer",
+        counters_json(&view.counters), "machines", machines);
+}
+
+static json_t *simple_event(struct ob_daemon *daemon, enum ob_event_kind kind) {
+    struct ob_event event = {.kind = kind};
+    struct ob_error error;
+    if (ob_daemon_step(daemon, &event, &error))
+        return json_pack("{s:b, s:s}", "ok", false, "error", error.text);
+    return json_pack("{s:b}", "ok", true);
+}
+
+static json_t *answer(struct ob_daemon *daemon, const char *command) {
+    if (strcmp(command, "status") == 0)
+        return status_json(daemon);
+    if (strcmp(command, "leave") == 0) {
+        atomic_store(&daemon->leave_wanted, true);
+        return json_pack("{s:b}", "ok", true);
+    }
+    if (strcmp(command, "pause") == 0)
+        return simple_event(daemon, OB_EVENT_PAUSE);
+    if (strcmp(command, "resume") == 0)
+        return simple_event(daemon, OB_EVENT_RESUME);
+    return json_pack("{s:b, s:s}", "ok", false, "error", "unknown command (status, leave, pause, resume)");
+}
+
+enum ob_err ob_daemon_answer(struct ob_daemon *daemon, const uint8_t *request, size_t bytes,
+                             char **ret_answer, struct ob_error *error) {
+    json_t *root = json_loadb((const char *)request, bytes, JSON_REJECT_DUPLICATES, NULL);
+    const char *command = json_string_value(json_object_get(root, "command"));
+    json_t *reply = command ? answer(daemon, command)
+                            : json_pack("{s:b, s:s}", "ok", false, "error", "expected {\"command\": \"…\"}");
+    json_decref(root);
+    char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
+    json_decref(reply);
+    if (!text)
+        return ob_fail(error, OB_ENOMEM, "status: out of memory");
+    *ret_answer = text;
+    return OB_OK;
+}
