@@ -18,10 +18,6 @@ static json_t *hex_json(const uint8_t bytes[32]) {
     return json_string(text);
 }
 
-static bool is_zero(const struct ob_hash *hash) {
-    return sodium_is_zero(hash->bytes, sizeof hash->bytes);
-}
-
 static json_t *age_json(uint64_t then_ns) {
     return then_ns == 0 ? json_null() : json_real((double)(ob_now_ns() - then_ns) * 1e-9);
 }

@@ -1,0 +1,92 @@
+/* onebyte - the tool's main: a table of subcommands. */
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/blas.h"
+#include "daemon/replica.h"
+#include "daemon/tool.h"
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+    const char *help;
+};
+
+static const struct command COMMANDS[] = {
+    {"keygen", ob_tool_keygen, "make a machine's identity",
+     "usage: onebyte keygen FILE\n\nWrites an Ed25519 identity to FILE (mode 0600) and its public key to "
+     "FILE.pub; prints the\n"
+     "public key. FILE must not exist. The public key is what others put into [peers].\n"},
+    {"run", ob_tool_run, "create a run: write its manifest",
+     "usage: onebyte run create --model FOLDER --out FILE [options]\n\n"
+     "  --name TEXT            name of the run (run)\n  --lr NUMBER            peak learning rate, below 1 "
+     "(2e-5)\n"
+     "  --rounds N             rounds of the run (10000)\n  --samples-per-round N  at most so many samples a "
+     "record (8)\n"
+     "  --schedule NAME        constant, linear or cosine (linear)\n  --warm-up PART         part of the "
+     "rounds, 0 to 0.9 (0.02)\n"
+     "  --epsilon NUMBER       half the distance between the two losses' weights (0.001)\n"
+     "  --combine NAME         capped, sum, sqrt or mean (capped)\n  --s0 N                 for capped: "
+     "parallel samples at full rate (64)\n"
+     "  --max-machines N       (1024)\n"
+     "  --scale-norm K, --scale-bias K, --scale-head K, --scale-matrix K, --scale-embedding K\n"
+     "                         log2 of the direction scale by role (3, 3, 2, 0, 0)\n\n"
+     "FILE must not exist; copy it to every machine of the run as it is.\n"},
+    {"status", ob_tool_status, "what a daemon is doing",
+     "usage: onebyte status STATE_DIR [--json] [--watch]\n\nExit code 1 when no daemon answers.\n"},
+    {"leave", ob_tool_leave, "let a daemon leave its run properly", "usage: onebyte leave STATE_DIR\n"},
+    {"pause", ob_tool_pause, "let a daemon start no further round", "usage: onebyte pause STATE_DIR\n"},
+    {"resume", ob_tool_resume, "let a paused daemon go on", "usage: onebyte resume STATE_DIR\n"},
+    {"log", ob_tool_log, "print the records that a state directory holds",
+     "usage: onebyte log STATE_DIR --manifest FILE [--json]\n"},
+    {"verify", ob_tool_verify, "replay a log from the base and compare digests",
+     "usage: onebyte verify STATE_DIR --manifest FILE --model FOLDER [--digest HEX]\n\n"
+     "Checks every signature and chain, replays the log onto the base model and prints the weights\n"
+     "digest. Compares it with --digest, or with the running daemon's when one answers. Exit code 3\n"
+     "when they differ.\n"},
+    {"export", ob_tool_export, "write the fine-tuned model as a Hugging Face folder",
+     "usage: onebyte export STATE_DIR --manifest FILE --model FOLDER --out FOLDER [--dtype f32|f16|bf16]\n"},
+    {"eval", ob_tool_eval, "loss and perplexity of a checkpoint on a JSON Lines file",
+     "usage: onebyte eval --model FOLDER --data FILE [--length N] [--batch N] [--json]\n"},
+    {"generate", ob_tool_generate, "sample text from a checkpoint",
+     "usage: onebyte generate --model FOLDER [--prompt TEXT] [--tokens N] [--temperature T] [--seed N]\n"},
+    {"bench", ob_tool_bench, "measure this machine on a checkpoint",
+     "usage: onebyte bench --model FOLDER [--batch N] [--length N] [--seconds S] [--json]\n\n"
+     "Forward pass, one sample and its parts, replay with 1 and 64 records a pass, peak memory.\n"},
+};
+#define COMMAND_COUNT (sizeof COMMANDS / sizeof *COMMANDS)
+
+static int print_help(FILE *to) {
+    fputs("usage: onebyte COMMAND [ARGUMENTS]\n\n", to);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(to, "  %-10s %s\n", COMMANDS[i].name, COMMANDS[i].summary);
+    fputs("\n`onebyte COMMAND --help` says more. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a check did "
+          "not hold.\n",
+          to);
+    return to == stdout ? OB_EXIT_DONE : OB_EXIT_USAGE;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2)
+        return print_help(stderr);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+        return print_help(stdout);
+    if (strcmp(argv[1], "--version") == 0)
+        return puts("onebyte " OB_VERSION) < 0;
+    ob_blas_fix_core(argv, "auto");
+    if (sodium_init() < 0)
+        return ob_tool_usage("no source of randomness");
+    ob_blas_set_threads(ob_processors());
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(argv[1], COMMANDS[i].name) != 0)
+            continue;
+        for (int a = 2; a < argc; a++)
+            if (strcmp(argv[a], "--help") == 0)
+                return fputs(COMMANDS[i].help, stdout) < 0;
+        return COMMANDS[i].run(argc - 1, argv + 1);
+    }
+    fprintf(stderr, "onebyte: there is no command \"%s\"\n", argv[1]);
+    return print_help(stderr);
+}

@@ -1,0 +1,46 @@
+/* tool - what the subcommands of `onebyte` share. One file for each group of subcommands, one table in
+ * onebyte.c. Exit codes: 0 done; 1 failed; 2 wrong usage; 3 a check that was asked for did not hold (verify).
+ */
+#ifndef OB_DAEMON_TOOL_H
+#define OB_DAEMON_TOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum { OB_EXIT_DONE = 0, OB_EXIT_FAILED = 1, OB_EXIT_USAGE = 2, OB_EXIT_CHECK = 3 };
+
+/* An option of a subcommand: `--name VALUE`, or a switch when `is_switch`. */
+struct ob_tool_option {
+    const char *name;
+    bool is_switch;
+    const char
+        *value; /* set by ob_tool_parse: the text, "yes" for a switch, else what was there (a default) */
+};
+
+/* Reads options and up to `operand_max` operands; both arrays end up filled. Returns false after a complaint.
+ */
+bool ob_tool_parse(int argc, char **argv, struct ob_tool_option *options, size_t option_count,
+                   const char **operands, size_t operand_max, size_t *ret_operand_count);
+bool ob_tool_integer(const struct ob_tool_option *option, int64_t low, int64_t high, int64_t *ret_value);
+bool ob_tool_real(const struct ob_tool_option *option, double low, double high, double *ret_value);
+/* Prints "onebyte: …" and gives the exit code. */
+int ob_tool_complain(const struct ob_error *error);
+int ob_tool_usage(const char *what);
+
+int ob_tool_keygen(int argc, char **argv);
+int ob_tool_run(int argc, char **argv);
+int ob_tool_status(int argc, char **argv);
+int ob_tool_leave(int argc, char **argv);
+int ob_tool_pause(int argc, char **argv);
+int ob_tool_resume(int argc, char **argv);
+int ob_tool_log(int argc, char **argv);
+int ob_tool_verify(int argc, char **argv);
+int ob_tool_export(int argc, char **argv);
+int ob_tool_eval(int argc, char **argv);
+int ob_tool_generate(int argc, char **argv);
+int ob_tool_bench(int argc, char **argv);
+
+#endif
