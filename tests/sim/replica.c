@@ -1,0 +1,56 @@
+#include "tests/sim/replica.h"
+
+#include <stdlib.h>
+
+static const struct ob_spsa_tensor LAYOUT[] = {{.elements = 600, .exponent = 24, .log2_scale = 0},
+                                               {.elements = 600, .exponent = 26, .log2_scale = 3}};
+#define TENSORS (sizeof LAYOUT / sizeof LAYOUT[0])
+
+void sim_replica_init(struct sim_replica *replica, const struct ob_spsa_engine *engine,
+                      const struct ob_spsa_rule *rule) {
+    *replica = (struct sim_replica){.engine = engine, .rule = rule};
+    if (ob_spsa_weights_new(LAYOUT, TENSORS, &replica->weights, NULL) != OB_OK)
+        abort();
+}
+
+void sim_replica_done(struct sim_replica *replica) {
+    ob_spsa_weights_free(replica->weights);
+    replica->weights = NULL;
+    replica->pending_count = 0;
+}
+
+void sim_replica_apply(struct sim_replica *replica, const struct sim_record *record) {
+    replica->pending[replica->pending_count++] = record;
+    if (replica->pending_count == SIM_REPLICA_BATCH)
+        sim_replica_flush(replica);
+}
+
+void sim_replica_flush(struct sim_replica *replica) {
+    struct ob_spsa_update updates[SIM_REPLICA_BATCH];
+    static const struct ob_record_bounds WIDE = {OB_ROUNDS_MAX, UINT16_MAX, OB_SAMPLES_PER_ROUND_MAX,
+                                                 -128,          127,        1};
+    for (size_t i = 0; i < replica->pending_count; i++) {
+        struct ob_record record;
+        if (ob_record_decode(replica->pending[i]->data, replica->pending[i]->bytes, &WIDE, &record, NULL) !=
+            OB_OK)
+            abort();
+        updates[i] = (struct ob_spsa_update){.machine = record.machine,
+                                             .first = record.first,
+                                             .round = record.round,
+                                             .live = record.live,
+                                             .n = record.n,
+                                             .exponent = record.exponent,
+                                             .bytes = record.bytes};
+    }
+    if (ob_spsa_apply(replica->engine, replica->weights, replica->rule, updates, replica->pending_count,
+                      NULL) != OB_OK)
+        abort();
+    replica->pending_count = 0;
+}
+
+bool sim_replica_equal(const struct sim_replica *a, const struct sim_replica *b) {
+    for (size_t t = 0; t < TENSORS; t++)
+        if (memcmp(a->weights->values[t], b->weights->values[t], LAYOUT[t].elements * sizeof(int32_t)) != 0)
+            return false;
+    return true;
+}

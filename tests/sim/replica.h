@@ -1,0 +1,25 @@
+/* replica - the weights of one simulated machine, by the real spsa library. */
+#ifndef OB_SIM_REPLICA_H
+#define OB_SIM_REPLICA_H
+
+#include "spsa/replay.h"
+#include "tests/sim/ledger.h"
+
+#define SIM_REPLICA_BATCH 32
+
+struct sim_replica {
+    const struct ob_spsa_engine *engine;
+    const struct ob_spsa_rule *rule;
+    struct ob_spsa_weights *weights;
+    const struct sim_record *pending[SIM_REPLICA_BATCH];
+    size_t pending_count;
+};
+
+void sim_replica_init(struct sim_replica *replica, const struct ob_spsa_engine *engine,
+                      const struct ob_spsa_rule *rule);
+void sim_replica_done(struct sim_replica *replica);
+void sim_replica_apply(struct sim_replica *replica, const struct sim_record *record);
+void sim_replica_flush(struct sim_replica *replica);
+bool sim_replica_equal(const struct sim_replica *a, const struct sim_replica *b);
+
+#endif
