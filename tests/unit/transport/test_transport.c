@@ -1,0 +1,325 @@
+/* Real sockets on loopback, with encryption. Nothing asserts a time: the limits are for hanging. */
+#include "tests/unit/cmocka_all.h"
+
+#include <pthread.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "transport/identity.h"
+#include "transport/status_client.h"
+#include "transport/transport.h"
+
+#define LIMIT_S 20
+
+struct machine {
+    struct ob_identity identity;
+    char endpoint[64];
+    struct ob_transport *transport;
+};
+
+static unsigned next_port(void) {
+    static unsigned port;
+    if (port == 0)
+        port = 21000 + (unsigned)getpid() % 20000;
+    port += 2;
+    return port;
+}
+
+static void start(struct machine *m, bool listens) {
+    struct ob_transport_options options = {.secret_key = m->identity.secret_key,
+                                           .listen = listens ? m->endpoint : NULL};
+    struct ob_error error = {0};
+    enum ob_err failed = ob_transport_new(&options, &m->transport, &error);
+    if (failed)
+        print_message("%s\n", error.text);
+    assert_int_equal(failed, OB_OK);
+}
+
+static void make(struct machine *m, bool listens) {
+    ob_identity_generate(&m->identity);
+    (void)snprintf(m->endpoint, sizeof m->endpoint, "tcp://127.0.0.1:%u", next_port());
+    start(m, listens);
+}
+
+static void join(struct machine *a, struct machine *b) {
+    assert_int_equal(ob_transport_allow(a->transport, &b->identity.machine, NULL), OB_OK);
+    assert_int_equal(ob_transport_connect(a->transport, &b->identity.machine, b->endpoint, NULL), OB_OK);
+}
+
+/* Polls all, until `wanted` comes at machine number `at`; false after LIMIT_S. */
+static bool wait_for(struct machine **all, size_t count, size_t at, enum ob_transport_event_kind wanted,
+                     const char *text, struct ob_transport_event *ret_event) {
+    time_t end = time(NULL) + LIMIT_S;
+    while (time(NULL) < end)
+        for (size_t i = 0; i < count; i++) {
+            struct ob_transport_event event;
+            assert_int_equal(ob_transport_poll(all[i]->transport, 5, &event, NULL), OB_OK);
+            if (i != at || event.kind != wanted)
+                continue;
+            if (text && (event.bytes != strlen(text) || memcmp(event.data, text, event.bytes) != 0))
+                continue;
+            *ret_event = event;
+            return true;
+        }
+    return false;
+}
+
+static void publish_until_seen(struct machine **all, size_t count, size_t from, size_t at, const char *text) {
+    for (int i = 0; i < 200; i++) {
+        ob_transport_publish(all[from]->transport, text, strlen(text));
+        for (int k = 0; k < 40; k++) {
+            struct ob_transport_event event;
+            size_t who = (size_t)k % count;
+            assert_int_equal(ob_transport_poll(all[who]->transport, 5, &event, NULL), OB_OK);
+            if (who == at && event.kind == OB_TRANSPORT_FRAME && event.published) {
+                assert_true(ob_machine_equal(&event.machine, &all[from]->identity.machine));
+                assert_memory_equal(event.data, text, event.bytes);
+                return;
+            }
+        }
+    }
+    fail_msg("a published frame did not arrive");
+}
+
+static void published_and_direct_frames_both_ways(void **state) {
+    (void)state;
+    struct machine a, b, *all[2] = {&a, &b};
+    struct ob_transport_event event;
+    make(&a, true), make(&b, true);
+    join(&a, &b), join(&b, &a);
+    assert_true(wait_for(all, 2, 0, OB_TRANSPORT_LINK_UP, NULL, &event));
+    assert_true(ob_transport_linked(a.transport, &b.identity.machine));
+    publish_until_seen(all, 2, 0, 1, "from a");
+    publish_until_seen(all, 2, 1, 0, "from b");
+    assert_true(ob_transport_send(a.transport, &b.identity.machine, "direct", 6));
+    assert_true(wait_for(all, 2, 1, OB_TRANSPORT_FRAME, "direct", &event));
+    assert_false(event.published);
+    assert_true(ob_machine_equal(&event.machine, &a.identity.machine));
+    ob_transport_free(a.transport);
+    ob_transport_free(b.transport);
+}
+
+static void answer_over_the_other_sides_connection(void **state) {
+    (void)state;
+    struct machine a, b, *all[2] = {&a, &b};
+    struct ob_transport_event event;
+    make(&a, true), make(&b, false); /* b cannot be reached */
+    join(&b, &a);
+    assert_int_equal(ob_transport_allow(a.transport, &b.identity.machine, NULL), OB_OK);
+    assert_false(ob_transport_send(a.transport, &b.identity.machine, "x", 1));
+    assert_true(wait_for(all, 2, 1, OB_TRANSPORT_LINK_UP, NULL, &event));
+    assert_true(ob_transport_send(b.transport, &a.identity.machine, "hello", 5));
+    assert_true(wait_for(all, 2, 0, OB_TRANSPORT_FRAME, "hello", &event));
+    assert_true(ob_transport_send(a.transport, &b.identity.machine, "welcome", 7));
+    assert_true(wait_for(all, 2, 1, OB_TRANSPORT_FRAME, "welcome", &event));
+    ob_transport_free(a.transport);
+    ob_transport_free(b.transport);
+}
+
+static void stranger_gets_nothing_in_or_out(void **state) {
+    (void)state;
+    struct machine a, stranger, *all[2] = {&a, &stranger};
+    struct ob_transport_event event;
+    make(&a, true), make(&stranger, false);
+    join(&stranger, &a); /* knows a's key, but a does not admit it */
+    assert_true(wait_for(all, 2, 0, OB_TRANSPORT_REFUSED, NULL, &event));
+    assert_non_null(strstr(event.text, "127.0.0.1"));
+    for (int i = 0; i < 50; i++) {
+        ob_transport_publish(a.transport, "secret", 6);
+        for (size_t k = 0; k < 2; k++) {
+            assert_int_equal(ob_transport_poll(all[k]->transport, 5, &event, NULL), OB_OK);
+            assert_int_not_equal(event.kind, OB_TRANSPORT_FRAME);
+            assert_int_not_equal(event.kind, OB_TRANSPORT_LINK_UP);
+        }
+    }
+    assert_true(ob_transport_counters(a.transport).refused_handshakes > 0);
+    /* admitted later, it gets in by itself */
+    assert_int_equal(ob_transport_allow(a.transport, &stranger.identity.machine, NULL), OB_OK);
+    assert_true(wait_for(all, 2, 1, OB_TRANSPORT_LINK_UP, NULL, &event));
+    publish_until_seen(all, 2, 0, 1, "now");
+    ob_transport_free(a.transport);
+    ob_transport_free(stranger.transport);
+}
+
+static void plain_client_gets_nothing(void **state) {
+    (void)state;
+    struct machine a, *all[1] = {&a};
+    struct ob_transport_event event;
+    make(&a, true);
+    void *context = zmq_ctx_new(), *plain = zmq_socket(context, ZMQ_DEALER);
+    int linger = 0;
+    zmq_setsockopt(plain, ZMQ_LINGER, &linger, sizeof linger);
+    assert_int_equal(zmq_connect(plain, a.endpoint), 0);
+    assert_int_equal(zmq_send(plain, "hi", 2, ZMQ_DONTWAIT), 2);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(ob_transport_poll(all[0]->transport, 5, &event, NULL), OB_OK);
+        assert_int_not_equal(event.kind, OB_TRANSPORT_FRAME);
+    }
+    zmq_close(plain);
+    zmq_ctx_term(context);
+    ob_transport_free(a.transport);
+}
+
+static void restarted_peer_is_linked_again(void **state) {
+    (void)state;
+    struct machine a, b, *all[2] = {&a, &b}, *one[1] = {&a};
+    struct ob_transport_event event;
+    make(&a, true), make(&b, true);
+    join(&a, &b), join(&b, &a);
+    publish_until_seen(all, 2, 1, 0, "before");
+    ob_transport_free(b.transport);
+    assert_true(wait_for(one, 1, 0, OB_TRANSPORT_LINK_DOWN, NULL, &event));
+    start(&b, true);
+    join(&b, &a);
+    assert_true(wait_for(all, 2, 0, OB_TRANSPORT_LINK_UP, NULL, &event));
+    publish_until_seen(all, 2, 1, 0, "after");
+    publish_until_seen(all, 2, 0, 1, "back");
+    ob_transport_free(a.transport);
+    ob_transport_free(b.transport);
+}
+
+static void forbid_cuts_an_open_connection(void **state) {
+    (void)state;
+    struct machine a, b, *all[2] = {&a, &b};
+    struct ob_transport_event event;
+    make(&a, true), make(&b, false);
+    assert_int_equal(ob_transport_allow(a.transport, &b.identity.machine, NULL), OB_OK);
+    join(&b, &a);
+    publish_until_seen(all, 2, 0, 1, "one");
+    assert_int_equal(ob_transport_forbid(a.transport, &b.identity.machine, NULL), OB_OK);
+    assert_true(wait_for(all, 2, 1, OB_TRANSPORT_LINK_DOWN, NULL, &event));
+    assert_true(wait_for(all, 2, 0, OB_TRANSPORT_REFUSED, NULL, &event));
+    ob_transport_free(a.transport);
+    ob_transport_free(b.transport);
+}
+
+static void *wake_later(void *argument) {
+    usleep(20000);
+    ob_transport_wake(argument);
+    return NULL;
+}
+
+static void wake_from_another_thread(void **state) {
+    (void)state;
+    struct machine a, *all[1] = {&a};
+    struct ob_transport_event event;
+    pthread_t thread;
+    make(&a, false);
+    assert_int_equal(pthread_create(&thread, NULL, wake_later, a.transport), 0);
+    assert_true(wait_for(all, 1, 0, OB_TRANSPORT_WAKE, NULL, &event));
+    pthread_join(thread, NULL);
+    ob_transport_free(a.transport);
+}
+
+struct question {
+    char path[64];
+    char *answer;
+    enum ob_err failed;
+};
+
+static void *ask(void *argument) {
+    struct question *question = argument;
+    question->failed = ob_status_ask(question->path, "{}", LIMIT_S * 1000, &question->answer, NULL);
+    return NULL;
+}
+
+static void status_round_trip(void **state) {
+    (void)state;
+    struct question question = {0};
+    char folder[] = "/tmp/onebyte-test-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(question.path, sizeof question.path, "%s/s.sock", folder);
+    struct ob_error error = {0};
+    assert_int_equal(ob_status_ask(question.path, "{}", 100, &question.answer, &error), OB_ENOTFOUND);
+    struct machine a, *all[1] = {&a};
+    ob_identity_generate(&a.identity);
+    struct ob_transport_options options = {.secret_key = a.identity.secret_key, .status_path = question.path};
+    assert_int_equal(ob_transport_new(&options, &a.transport, &error), OB_OK);
+    struct stat info;
+    assert_int_equal(stat(question.path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    pthread_t thread;
+    struct ob_transport_event event;
+    assert_int_equal(pthread_create(&thread, NULL, ask, &question), 0);
+    assert_true(wait_for(all, 1, 0, OB_TRANSPORT_STATUS, "{}", &event));
+    ob_transport_status_reply(a.transport, "{\"ok\":1}", 8);
+    pthread_join(thread, NULL);
+    assert_int_equal(question.failed, OB_OK);
+    assert_string_equal(question.answer, "{\"ok\":1}");
+    free(question.answer);
+    ob_transport_free(a.transport);
+    assert_int_not_equal(stat(question.path, &info), 0);
+    rmdir(folder);
+}
+
+static void bad_addresses_are_named(void **state) {
+    (void)state;
+    struct ob_identity identity;
+    struct ob_error error = {0};
+    struct ob_transport *transport = NULL;
+    const char *bad[] = {"127.0.0.1:80", "tcp://nothing", "tcp://127.0.0.1:0", "tcp://127.0.0.1:65535",
+                         "tcp://h:1x"};
+    ob_identity_generate(&identity);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct ob_transport_options options = {.secret_key = identity.secret_key, .listen = bad[i]};
+        assert_int_equal(ob_transport_new(&options, &transport, &error), OB_EUSAGE);
+        assert_non_null(strstr(error.text, bad[i]));
+    }
+    struct machine a;
+    make(&a, true);
+    struct ob_transport_options taken = {.secret_key = identity.secret_key, .listen = a.endpoint};
+    assert_int_equal(ob_transport_new(&taken, &transport, &error), OB_EBUSY);
+    assert_non_null(strstr(error.text, a.endpoint));
+    ob_transport_free(a.transport);
+}
+
+static void identity_files(void **state) {
+    (void)state;
+    char folder[] = "/tmp/onebyte-test-XXXXXX", path[64], public_path[80];
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/identity", folder);
+    (void)snprintf(public_path, sizeof public_path, "%s.pub", path);
+    struct ob_identity made, read;
+    struct ob_error error = {0};
+    ob_identity_generate(&made);
+    assert_int_equal(ob_identity_load(path, &read, &error), OB_ENOTFOUND);
+    assert_int_equal(ob_identity_save(&made, path, &error), OB_OK);
+    assert_int_equal(ob_identity_save(&made, path, &error), OB_EBUSY);
+    assert_int_equal(ob_identity_load(path, &read, &error), OB_OK);
+    assert_memory_equal(&made, &read, sizeof made);
+    assert_int_equal(chmod(path, 0644), 0);
+    assert_int_equal(ob_identity_load(path, &read, &error), OB_EREFUSED);
+    assert_non_null(strstr(error.text, "chmod 600"));
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(truncate(path, 50), 0);
+    assert_int_equal(ob_identity_load(path, &read, &error), OB_EFORMAT);
+    assert_non_null(strstr(error.text, path));
+    unlink(path), unlink(public_path), rmdir(folder);
+}
+
+static int setup(void **state) {
+    (void)state;
+    return sodium_init() < 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(published_and_direct_frames_both_ways),
+        cmocka_unit_test(answer_over_the_other_sides_connection),
+        cmocka_unit_test(stranger_gets_nothing_in_or_out),
+        cmocka_unit_test(plain_client_gets_nothing),
+        cmocka_unit_test(restarted_peer_is_linked_again),
+        cmocka_unit_test(forbid_cuts_an_open_connection),
+        cmocka_unit_test(wake_from_another_thread),
+        cmocka_unit_test(status_round_trip),
+        cmocka_unit_test(bad_addresses_are_named),
+        cmocka_unit_test(identity_files),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -1,0 +1,110 @@
+#include "transport/identity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HEAD       "onebyte-identity-1 "
+#define FILE_BYTES (sizeof HEAD - 1 + 64 + 1)
+
+void ob_identity_generate(struct ob_identity *ret_identity) {
+    crypto_sign_keypair(ret_identity->machine.key, ret_identity->secret_key);
+}
+
+void ob_identity_wipe(struct ob_identity *identity) {
+    sodium_memzero(identity, sizeof *identity);
+}
+
+void ob_machine_to_text(const struct ob_machine_id *machine, char ret_text[static OB_HEX_KEY_MAX]) {
+    sodium_bin2hex(ret_text, OB_HEX_KEY_MAX, machine->key, OB_KEY_BYTES);
+}
+
+enum ob_err ob_machine_from_text(const char *text, struct ob_machine_id *ret_machine,
+                                 struct ob_error *error) {
+    struct ob_machine_id machine;
+    size_t used = 0;
+    if (strlen(text) != 64 || sodium_hex2bin(machine.key, OB_KEY_BYTES, text, 64, NULL, &used, NULL) != 0 ||
+        used != OB_KEY_BYTES)
+        return ob_fail(error, OB_EFORMAT, "\"%.80s\" is not a machine's key (64 hexadecimal digits)", text);
+    *ret_machine = machine;
+    return OB_OK;
+}
+
+static enum ob_err write_new(const char *path, const char *data, size_t bytes, mode_t mode,
+                             struct ob_error *error) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0)
+        return ob_fail(error, errno == EEXIST ? OB_EBUSY : OB_EIO, "%s: cannot create: %s", path,
+                       strerror(errno));
+    bool written = write(fd, data, bytes) == (ssize_t)bytes && fchmod(fd, mode) == 0 && fsync(fd) == 0;
+    int why = errno;
+    close(fd);
+    if (written)
+        return OB_OK;
+    unlink(path);
+    return ob_fail(error, OB_EIO, "%s: cannot write: %s", path, strerror(why));
+}
+
+enum ob_err ob_identity_save(const struct ob_identity *identity, const char *path, struct ob_error *error) {
+    char text[FILE_BYTES + 1], public_text[OB_HEX_KEY_MAX + 1], public_path[4200];
+    if (snprintf(public_path, sizeof public_path, "%s.pub", path) >= (int)sizeof public_path)
+        return ob_fail(error, OB_EUSAGE, "%s: the name is too long", path);
+    memcpy(text, HEAD, sizeof HEAD - 1);
+    sodium_bin2hex(text + sizeof HEAD - 1, 65, identity->secret_key, 32);
+    text[FILE_BYTES - 1] = '\n';
+    enum ob_err failed = write_new(path, text, FILE_BYTES, 0600, error);
+    sodium_memzero(text, sizeof text);
+    if (failed)
+        return failed;
+    ob_machine_to_text(&identity->machine, public_text);
+    public_text[64] = '\n';
+    unlink(public_path); /* holds nothing that the identity does not */
+    return write_new(public_path, public_text, 65, 0644, error);
+}
+
+static enum ob_err parse(const char *path, const char *text, size_t bytes, struct ob_identity *ret_identity,
+                         struct ob_error *error) {
+    uint8_t seed[32];
+    size_t used = 0;
+    if (bytes != FILE_BYTES || memcmp(text, HEAD, sizeof HEAD - 1) != 0 || text[FILE_BYTES - 1] != '\n' ||
+        sodium_hex2bin(seed, sizeof seed, text + sizeof HEAD - 1, 64, NULL, &used, NULL) != 0 ||
+        used != sizeof seed) {
+        sodium_memzero(seed, sizeof seed);
+        return ob_fail(error, OB_EFORMAT, "%s: is not an identity (make one with `onebyte keygen %s`)", path,
+                       path);
+    }
+    crypto_sign_seed_keypair(ret_identity->machine.key, ret_identity->secret_key, seed);
+    sodium_memzero(seed, sizeof seed);
+    return OB_OK;
+}
+
+enum ob_err ob_identity_load(const char *path, struct ob_identity *ret_identity, struct ob_error *error) {
+    char text[FILE_BYTES + 1];
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT)
+        return ob_fail(error, OB_ENOTFOUND, "%s: there is no identity; make one with `onebyte keygen %s`",
+                       path, path);
+    if (fd < 0 || fstat(fd, &info) != 0) {
+        int why = errno;
+        if (fd >= 0)
+            close(fd);
+        return ob_fail(error, OB_EIO, "%s: cannot open: %s", path, strerror(why));
+    }
+    if ((info.st_mode & 077) != 0 || info.st_uid != geteuid()) {
+        close(fd);
+        return ob_fail(error, OB_EREFUSED,
+                       "%s: must be yours alone (mode 0600, not %03o): run chmod 600 on it", path,
+                       info.st_mode & 0777u);
+    }
+    ssize_t bytes = read(fd, text, sizeof text);
+    close(fd);
+    enum ob_err failed = bytes < 0 ? ob_fail(error, OB_EIO, "%s: cannot read: %s", path, strerror(errno))
+                                   : parse(path, text, (size_t)bytes, ret_identity, error);
+    sodium_memzero(text, sizeof text);
+    return failed;
+}
