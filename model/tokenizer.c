@@ -1,0 +1,197 @@
+#include "model/tokenizer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/limits.h"
+#include "model/tokenizer_parts.h"
+#include "model/tokenizer_utf8.h"
+
+void ob_tokenizer_free(struct ob_tokenizer *tokenizer) {
+    if (tokenizer == NULL)
+        return;
+    ob_vocab_done(&tokenizer->vocab);
+    ob_bpe_done(&tokenizer->bpe);
+    ob_added_done(&tokenizer->raw);
+    ob_added_done(&tokenizer->normalized);
+    ob_splitter_done(&tokenizer->splitter);
+    free(tokenizer);
+}
+
+enum ob_err ob_tokenizer_parse(const char *json, size_t bytes, const char *name,
+                               struct ob_tokenizer **ret_tokenizer, struct ob_error *error) {
+    struct ob_error ours;
+    error = error == NULL ? &ours : error;
+    if (bytes > OB_JSON_BYTES_MAX)
+        return ob_fail(error, OB_ETOOBIG, "%s: more than %u bytes", name, OB_JSON_BYTES_MAX);
+    json_error_t where;
+    json_t *root = json_loadb(json, bytes, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &where);
+    if (root == NULL)
+        return ob_fail(error, json_error_code(&where) == json_error_out_of_memory ? OB_ENOMEM : OB_EFORMAT,
+                       "%s:%d: %s", name, where.line, where.text);
+    struct ob_tokenizer *tokenizer = calloc(1, sizeof *tokenizer);
+    enum ob_err err = tokenizer == NULL ? ob_fail(error, OB_ENOMEM, "no memory for a tokenizer")
+                                        : ob_tokenizer_read(tokenizer, root, error);
+    json_decref(root);
+    if (err != OB_OK) {
+        ob_tokenizer_free(tokenizer);
+        return ob_fail_within(error, "%s", name);
+    }
+    *ret_tokenizer = tokenizer;
+    return OB_OK;
+}
+
+static enum ob_err read_open_file(FILE *file, const char *path, char **ret_data, size_t *ret_bytes,
+                                  struct ob_error *error) {
+    struct stat status;
+    if (fstat(fileno(file), &status) != 0)
+        return ob_fail(error, OB_EIO, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        return ob_fail(error, OB_EIO, "%s: not a regular file", path);
+    if (status.st_size > (off_t)OB_JSON_BYTES_MAX)
+        return ob_fail(error, OB_ETOOBIG, "%s: more than %u bytes", path, OB_JSON_BYTES_MAX);
+    size_t bytes = (size_t)status.st_size;
+    char *data = malloc(bytes + 1);
+    if (data == NULL)
+        return ob_fail(error, OB_ENOMEM, "%s: no memory for %zu bytes", path, bytes);
+    if (fread(data, 1, bytes, file) != bytes) {
+        free(data);
+        return ob_fail(error, OB_EIO, "%s: cannot be read to its end", path);
+    }
+    *ret_data = data;
+    *ret_bytes = bytes;
+    return OB_OK;
+}
+
+enum ob_err ob_tokenizer_open(const char *folder, struct ob_tokenizer **ret_tokenizer,
+                              struct ob_error *error) {
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof path, "%s/tokenizer.json", folder);
+    if (length < 0 || (size_t)length >= sizeof path)
+        return ob_fail(error, OB_ETOOBIG, "%s: the path is too long", folder);
+    FILE *file = fopen(path, "rbe");
+    if (file == NULL)
+        return ob_fail(error, errno == ENOENT ? OB_ENOTFOUND : OB_EIO, "%s: %s", path, strerror(errno));
+    char *json = NULL;
+    size_t bytes = 0;
+    enum ob_err err = read_open_file(file, path, &json, &bytes, error);
+    (void)fclose(file);
+    if (err != OB_OK)
+        return err;
+    err = ob_tokenizer_parse(json, bytes, path, ret_tokenizer, error);
+    free(json);
+    return err;
+}
+
+size_t ob_tokenizer_vocabulary(const struct ob_tokenizer *tokenizer) {
+    return tokenizer->vocab.ids;
+}
+
+/* One call of ob_tokenizer_encode. */
+struct encoding {
+    const struct ob_tokenizer *tokenizer;
+    struct ob_bpe_work work;
+    struct ob_ids ids;
+    struct ob_split_run run;
+    struct ob_error *error;
+};
+
+static enum ob_err encode_piece(void *context, const char *piece, size_t bytes) {
+    struct encoding *encoding = context;
+    const struct ob_tokenizer *tokenizer = encoding->tokenizer;
+    return ob_bpe_piece(&tokenizer->bpe, &tokenizer->vocab, &encoding->work, piece, bytes, &encoding->ids,
+                        encoding->error);
+}
+
+/* Text without added tokens: its valid stretches, and each byte between them by itself. */
+static enum ob_err encode_plain(struct encoding *encoding, const char *text, size_t bytes) {
+    enum ob_err err = OB_OK;
+    for (size_t at = 0; err == OB_OK && at < bytes;) {
+        size_t valid = ob_utf8_valid(text + at, bytes - at);
+        if (valid > 0)
+            err = ob_split(&encoding->run, text + at, valid);
+        else
+            err = encode_piece(encoding, text + at, valid = 1);
+        at += valid;
+    }
+    return err;
+}
+
+/* Cuts the text at the added tokens of one list and hands what lies between to `between`. */
+static enum ob_err encode_around(struct encoding *encoding, const struct ob_added *added, const char *text,
+                                 size_t bytes,
+                                 enum ob_err (*between)(struct encoding *, const char *, size_t)) {
+    struct ob_added_match match;
+    size_t done = 0;
+    enum ob_err err = OB_OK;
+    while (err == OB_OK && ob_added_find(added, text, bytes, done, &match)) {
+        err = between(encoding, text + done, match.start - done);
+        if (err == OB_OK)
+            err = ob_ids_append(&encoding->ids, match.id, encoding->error);
+        done = match.end;
+    }
+    return err != OB_OK ? err : between(encoding, text + done, bytes - done);
+}
+
+static enum ob_err encode_normalized(struct encoding *encoding, const char *text, size_t bytes) {
+    return encode_around(encoding, &encoding->tokenizer->normalized, text, bytes, encode_plain);
+}
+
+enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer, const char *text, size_t bytes,
+                                int32_t **ret_ids, size_t *ret_count, struct ob_error *error) {
+    if (bytes >= OB_BPE_PIECE_MAX)
+        return ob_fail(error, OB_ETOOBIG, "a text of %zu bytes; at most %u are encoded", bytes,
+                       OB_BPE_PIECE_MAX);
+    struct encoding encoding = {.tokenizer = tokenizer, .error = error};
+    encoding.run = (struct ob_split_run){.splitter = &tokenizer->splitter,
+                                         .match = ob_split_match_data(),
+                                         .take = encode_piece,
+                                         .context = &encoding,
+                                         .error = error};
+    enum ob_err err = encoding.run.match == NULL
+                          ? ob_fail(error, OB_ENOMEM, "no memory to encode a text")
+                          : encode_around(&encoding, &tokenizer->raw, text, bytes, encode_normalized);
+    pcre2_match_data_free(encoding.run.match);
+    ob_bpe_work_done(&encoding.work);
+    if (err != OB_OK) {
+        free(encoding.ids.data);
+        return err;
+    }
+    *ret_ids = encoding.ids.data;
+    *ret_count = encoding.ids.count;
+    return OB_OK;
+}
+
+enum ob_err ob_tokenizer_decode(const struct ob_tokenizer *tokenizer, const int32_t *ids, size_t count,
+                                bool skip_special, char **ret_text, size_t *ret_bytes,
+                                struct ob_error *error) {
+    const struct ob_vocab *vocab = &tokenizer->vocab;
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (ids[i] < 0 || (size_t)ids[i] >= vocab->ids || !vocab->tokens[ids[i]].present)
+            return ob_fail(error, OB_EFORMAT, "the tokenizer has no token %d", ids[i]);
+        bytes += vocab->tokens[ids[i]].text_bytes;
+    }
+    char *text = malloc(bytes + 1);
+    if (text == NULL)
+        return ob_fail(error, OB_ENOMEM, "no memory for a text of %zu bytes", bytes);
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct ob_token *token = &vocab->tokens[ids[i]];
+        if (token->special && skip_special)
+            continue;
+        memcpy(text + used, vocab->arena + token->text, token->text_bytes);
+        used += token->text_bytes;
+    }
+    assert(used <= bytes);
+    text[used] = '\0';
+    *ret_text = text;
+    *ret_bytes = used;
+    return OB_OK;
+}
