@@ -47,7 +47,6 @@ void *ob_socket_new(struct ob_transport *transport, int type, bool server, const
     if (server) {
         set_int(socket, ZMQ_CURVE_SERVER, 1);
         zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, OB_ZAP_DOMAIN, strlen(OB_ZAP_DOMAIN));
-                1); /* without a handler nobody gets in, instead of everybody */
     } else {
         zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, transport->curve_public, OB_CURVE_KEY_BYTES);
         zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server_key, OB_CURVE_KEY_BYTES);
