@@ -42,6 +42,8 @@ void ob_chain_extend(struct ob_peer *peer, struct machine *machine, const struct
     if (machine == peer->own) {
         struct own_entry *entry = &peer->own_history[peer->own_count++ % OWN_HISTORY];
         *entry = (struct own_entry){machine->head_first, machine->next, *hash};
+        if (peer->next_round <= machine->head_round)
+            peer->next_round = machine->head_round + 1;
     }
     assert(machine->next > machine->head_first);
 }

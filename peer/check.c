@@ -58,8 +58,7 @@ const char *ob_peer_check(const struct ob_peer *peer) {
         asks_at += machine->asks_open;
     }
     CHECK(asks == peer->asks_open && asks == asks_at && asks <= ASKS_MAX, "open asks are counted right");
-    CHECK(peer->next_round > peer->own->head_round || !peer->own->has_records ||
-              peer->life == OB_PEER_RECOVERING || peer->life == OB_PEER_RECONCILING,
+    CHECK(peer->next_round > peer->own->head_round || !peer->own->has_records,
           "the next round is above the last one");
     return check_round(peer);
 }

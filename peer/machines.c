@@ -43,7 +43,7 @@ static struct machine *insert(struct ob_peer *peer, const struct ob_machine_id *
 
 bool ob_machines_only_claimed(const struct ob_peer *peer, const struct machine *machine) {
     return machine != peer->own && !machine->has_records && !machine->expected && !machine->linked &&
-           !machine->spoke && !machine->goodbye && machine->asks_open == 0;
+           machine->spoke_ns == 0 && !machine->goodbye && machine->asks_open == 0;
 }
 
 void ob_machines_give_back(struct ob_peer *peer, struct machine *machine) {

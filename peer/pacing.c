@@ -121,12 +121,10 @@ void ob_pacing_update(struct ob_peer *peer) {
 
 void ob_pacing_record(struct ob_peer *peer, struct machine *machine) {
     machine->last_record_ns = peer->now_ns;
-    if (machine == peer->own) {
-        if (peer->next_round <= machine->head_round)
-            peer->next_round = machine->head_round + 1;
+    if (machine == peer->own)
         return;
-    }
-    machine->idle = false; /* a heartbeat that says otherwise was older, or comes again */
+    if (machine->next > machine->reported_next)
+        machine->idle = false; /* it has started a round since it said otherwise */
     update_machine(peer, machine, quiet_after_ns(peer));
 }
 

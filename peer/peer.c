@@ -89,7 +89,7 @@ static void receive(struct ob_peer *peer, const struct ob_event *event) {
     struct machine *sender = ob_machines_take(peer, &event->machine);
     if (sender == NULL)
         return;
-    sender->spoke = true;
+    sender->spoke_ns = peer->now_ns > 0 ? peer->now_ns : 1;
     struct ob_reader reader = ob_reader_init(event->data, event->bytes);
     uint8_t kind = ob_read_u8(&reader), version = ob_read_u8(&reader);
     if (reader.failed || event->bytes > OB_MESSAGE_MAX) {
@@ -126,6 +126,7 @@ static void link_up(struct ob_peer *peer, const struct ob_machine_id *id) {
     machine->linked = true;
     machine->ask_at_once = true;
     machine->frontier_open = false;
+    ob_repair_link(peer, machine);
     if (peer->life == OB_PEER_RECOVERING)
         return;
     ob_heartbeat_send(peer, machine);

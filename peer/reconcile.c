@@ -18,8 +18,9 @@ void ob_reconcile_start(struct ob_peer *peer) {
     peer->start_ns = peer->now_ns;
 }
 
+/* Nobody waits for the answer of a machine that said goodbye, unless it is there. */
 static bool counts(const struct ob_peer *peer, const struct machine *machine) {
-    return machine != peer->own && (machine->expected || machine->linked);
+    return machine != peer->own && (machine->linked || (machine->expected && !ob_machines_left(machine)));
 }
 
 struct answers {
@@ -40,7 +41,12 @@ static struct answers answers(const struct ob_peer *peer) {
     return answers;
 }
 
+/* Machines that we have a way to were held up as we were: they have a while from now on until they are quiet.
+ */
 static void end(struct ob_peer *peer, const char *why) {
+    for (size_t i = 0; i < peer->count; i++)
+        if (peer->order[i]->linked || peer->order[i]->heard)
+            peer->order[i]->last_record_ns = peer->now_ns;
     ob_pacing_update(peer);
     ob_life_move(peer, OB_PEER_WAITING);
     ob_effects_tell(peer, OB_NOTICE_CAUGHT_UP, &peer->options.machine, "%s", why);

@@ -12,6 +12,11 @@ static bool missing(const struct machine *machine) {
     return machine->target > machine->next;
 }
 
+static bool reachable(const struct ob_peer *peer, const struct machine *machine) {
+    return machine->linked && machine != peer->own && machine->spoke_ns != 0 &&
+           peer->now_ns - machine->spoke_ns < REACHABLE_NS;
+}
+
 void ob_repair_close(struct ob_peer *peer, struct machine *machine) {
     if (machine->asked == NULL)
         return;
@@ -19,6 +24,17 @@ void ob_repair_close(struct ob_peer *peer, struct machine *machine) {
     machine->asked->asks_open--;
     peer->asks_open--;
     machine->asked = NULL;
+}
+
+/* A machine is back: what it could not deliver is believed again. */
+void ob_repair_link(struct ob_peer *peer, struct machine *machine) {
+    for (size_t i = 0; i < peer->count; i++) {
+        struct machine *other = peer->order[i];
+        if (other->refuted == machine)
+            other->refuted = NULL;
+        if (other->claimant == machine || other == machine)
+            other->failures = 0;
+    }
 }
 
 static bool send_ask(struct ob_peer *peer, const struct machine *machine, uint64_t first,
@@ -55,12 +71,13 @@ void ob_repair_want(struct ob_peer *peer, struct machine *machine, uint64_t targ
     assert(target <= OB_SAMPLE_END);
     if (target > machine->cut)
         target = machine->cut;
-    if (target <= machine->next || peer->now_ns < machine->rest_until_ns || claimant == peer->own)
+    bool rests = peer->now_ns < machine->rest_until_ns && claimant == machine->refuted;
+    if (target <= machine->next || rests || claimant == peer->own)
         return;
-    if (target > machine->target) {
-        machine->target = target;
+    if (target > machine->target || machine->claimant == NULL || !reachable(peer, machine->claimant))
         machine->claimant = claimant;
-    }
+    if (target > machine->target)
+        machine->target = target;
     if (machine->asked == NULL)
         ask(peer, machine, claimant);
 }
@@ -72,10 +89,10 @@ void ob_repair_ask_fork(struct ob_peer *peer, struct machine *machine, uint64_t 
     (void)send_ask(peer, machine, first, of);
 }
 
-static struct machine *another_link(struct ob_peer *peer, const struct machine *not_this) {
+static struct machine *another(struct ob_peer *peer, const struct machine *not_this) {
     for (size_t step = 0; step < peer->count; step++) {
         struct machine *other = peer->order[(peer->other_cursor + step) % peer->count];
-        if (!other->linked || other == peer->own || other == not_this)
+        if (!reachable(peer, other) || other == not_this)
             continue;
         peer->other_cursor = (peer->other_cursor + step + 1) % peer->count;
         return other;
@@ -83,14 +100,14 @@ static struct machine *another_link(struct ob_peer *peer, const struct machine *
     return NULL;
 }
 
-/* The claimant first; after a failure the machine itself and any other that we have a way to, in turn. */
+/* The claimant, the machine itself and the others in turn, of those that were heard lately. */
 static struct machine *whom_to_ask(struct ob_peer *peer, struct machine *machine) {
     struct machine *claimant = machine->claimant;
-    if (machine->failures % 2 == 0 && claimant != NULL && claimant->linked)
+    if (machine->failures % 3 == 0 && claimant != NULL && reachable(peer, claimant))
         return claimant;
-    if (machine->failures % 4 == 1 && machine->linked)
+    if (machine->failures % 3 == 1 && reachable(peer, machine))
         return machine;
-    struct machine *other = another_link(peer, claimant);
+    struct machine *other = another(peer, claimant);
     return other != NULL ? other : claimant;
 }
 
@@ -100,6 +117,7 @@ static void give_up(struct ob_peer *peer, struct machine *machine) {
         machine->rejoin_target = machine->next;
     machine->failures = 0;
     machine->rest_until_ns = peer->now_ns + CLAIM_REST_NS;
+    machine->refuted = machine->claimant;
     if (machine->claimant == NULL)
         return;
     if (machine == peer->own)

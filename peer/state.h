@@ -23,7 +23,8 @@
 #define FRONTIER_RETRY_NS    (1 * SECONDS)        /* while reconciling */
 #define FRONTIER_ASKS_A_TICK 8
 #define CONTROL_ASK_EVERY_NS (1 * SECONDS)
-#define CONTROL_CHUNKS       2 /* messages that answer one CONTROL_ASK */
+#define CONTROL_CHUNKS       2             /* messages that answer one CONTROL_ASK */
+#define REACHABLE_NS         (5 * SECONDS) /* since its last message */
 #define FORK_ASK_EVERY_NS    (5 * SECONDS)
 #define TELL_EVERY_NS        (10 * SECONDS)
 #define EFFECTS_MAX          2048
@@ -47,17 +48,18 @@ struct machine {
     uint64_t cut; /* records at or above it do not count; UINT64_MAX: no cut */
 
     /* fetching what is missing of it */
-    uint64_t target;        /* somebody says that it goes up to here */
-    uint64_t rejoin_target; /* the same, as said while reconciling */
-    struct machine *claimant;
-    struct machine *asked; /* where an ask is open, or NULL */
+    uint64_t target;                    /* somebody says that it goes up to here */
+    uint64_t rejoin_target;             /* the same, as said while reconciling */
+    struct machine *claimant, *refuted; /* who says so; whose claim was dropped last */
+    struct machine *asked;              /* where an ask is open, or NULL */
     uint64_t asked_ns, rest_until_ns, fork_asked_ns;
     unsigned failures;
 
     /* it as a correspondent */
-    bool expected, linked, joined, spoke;
-    bool heard; /* a heartbeat since START; the fields below are from the last one */
-    bool idle;  /* it said that it starts no rounds */
+    bool expected, linked, joined;
+    uint64_t spoke_ns; /* its last message of any kind; 0: none yet */
+    bool heard;        /* a heartbeat since START; the fields below are from the last one */
+    bool idle;         /* it said that it starts no rounds */
     uint64_t instance, sequence, reported_next, last_heard_ns;
     struct ob_hash reported_log, reported_weights, disagreed;
     unsigned log_differs;    /* consecutive heartbeats with another log digest */
@@ -198,6 +200,7 @@ void ob_repair_ask_fork(struct ob_peer *peer, struct machine *machine, uint64_t 
 void ob_repair_records(struct ob_peer *peer, struct machine *sender, struct ob_reader body);
 void ob_repair_serve(struct ob_peer *peer, struct machine *sender, struct ob_reader body);
 void ob_repair_close(struct ob_peer *peer, struct machine *machine); /* the ask that is open, if any */
+void ob_repair_link(struct ob_peer *peer, struct machine *machine);
 void ob_repair_drop_link(struct ob_peer *peer, struct machine *machine);
 void ob_repair_tick(struct ob_peer *peer);
 
