@@ -42,6 +42,7 @@ struct ob_model {
     struct ob_model_tensor *tensors;
     struct ob_checkpoint *checkpoint; /* model/safetensors.h */
     size_t *checkpoint_index;         /* where each canonical tensor lies in the file */
+    int64_t *slots;                   /* tensor of each (layer, slot), -1: none; ob_model_slot reads it */
     char *folder;
 };
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/tokenizer_unicode.h"
 #include "model/tokenizer_utf8.h"
 
 /* Unicode's White_Space and what it leaves. PCRE2's own \s has U+180E as well. */
@@ -16,14 +17,13 @@
     "\\x{0}-\\x{8}\\x{E}-\\x{1F}\\x{21}-\\x{84}\\x{86}-\\x{9F}\\x{A1}-\\x{167F}\\x{1681}-\\x{1FFF}"          \
     "\\x{200B}-\\x{2027}\\x{202A}-\\x{202E}\\x{2030}-\\x{205E}\\x{2060}-\\x{2FFF}\\x{3001}-\\x{10FFFF}"
 
-static const char *const CATEGORIES[] = {"L",  "Lu", "Ll", "Lt", "Lm", "Lo", "M",  "Mn", "Mc",
-                                         "Me", "N",  "Nd", "Nl", "No", "P",  "Pc", "Pd", "Ps",
-                                         "Pe", "Pi", "Pf", "Po", "S",  "Sm", "Sc", "Sk", "So",
-                                         "Z",  "Zs", "Zl", "Zp", "C",  "Cc", "Cf", "Co"};
+static const char *const CATEGORIES[] = {
+    "L",  "Lu", "Ll", "Lt", "Lm", "Lo", "M",  "Mn", "Mc", "Me", "N", "Nd", "Nl", "No", "P",  "Pc", "Pd",
+    "Ps", "Pe", "Pi", "Pf", "Po", "S",  "Sm", "Sc", "Sk", "So", "Z", "Zs", "Zl", "Zp", "Cc", "Cf", "Co"};
 
 struct translation {
     const char *at, *end;
-    char out[16 * OB_PATTERN_BYTES_MAX];
+    char out[32 * OB_PATTERN_BYTES_MAX];
     size_t used;
     bool failed; /* `out` is full */
 };
@@ -71,20 +71,42 @@ static enum ob_err put_character(struct translation *to, struct ob_error *error)
     return OB_OK;
 }
 
+/* The members of a category, to stand in a class. */
+static void put_category(struct translation *to, const char *name) {
+    put_format(to, "\\p{%s}", name);
+    for (size_t i = 0; i < OB_UNICODE_ADDED_COUNT; i++) {
+        const struct ob_unicode_range *range = &OB_UNICODE_ADDED[i];
+        if (strncmp(range->category, name, strlen(name)) == 0)
+            put_format(to, "\\x{%X}-\\x{%X}", range->first, range->last);
+    }
+}
+
+/* `opposite`: all the others, which cannot be said inside a class. */
+static void put_category_class(struct translation *to, const char *name, bool in_class, bool opposite) {
+    if (!in_class)
+        put(to, opposite ? "[^" : "[", opposite ? 2 : 1);
+    put_category(to, name);
+    if (!in_class)
+        put(to, "]", 1);
+}
+
 /* to->at is behind \p or \P. */
-static enum ob_err put_property(struct translation *to, char letter, struct ob_error *error) {
+static enum ob_err put_property(struct translation *to, bool in_class, bool opposite,
+                                struct ob_error *error) {
     const char *start = to->at - 2;
     const char *close =
         to->at < to->end && *to->at == '{' ? memchr(to->at, '}', (size_t)(to->end - to->at)) : NULL;
     if (close == NULL)
         return refuse(to, start, error);
     const char *name = to->at + 1;
-    bool opposite = *name == '^';
-    name += opposite;
+    if (*name == '^') {
+        name++;
+        opposite = !opposite;
+    }
     size_t bytes = (size_t)(close - name);
-    for (size_t i = 0; i < sizeof CATEGORIES / sizeof *CATEGORIES; i++) {
+    for (size_t i = 0; i < sizeof CATEGORIES / sizeof *CATEGORIES && !(opposite && in_class); i++) {
         if (strlen(CATEGORIES[i]) == bytes && memcmp(CATEGORIES[i], name, bytes) == 0) {
-            put_format(to, "\\%c{%s%s}", letter, opposite ? "^" : "", CATEGORIES[i]);
+            put_category_class(to, CATEGORIES[i], in_class, opposite);
             to->at = close + 1;
             return OB_OK;
         }
@@ -131,11 +153,13 @@ static enum ob_err put_escape(struct translation *to, bool in_class, enum item *
         return OB_OK;
     case 'd':
     case 'D':
-        put_format(to, "\\%c{Nd}", letter == 'd' ? 'p' : 'P');
+        if (in_class && letter == 'D')
+            return refuse(to, to->at - 2, error);
+        put_category_class(to, "Nd", in_class, letter == 'D');
         return OB_OK;
     case 'p':
     case 'P':
-        return put_property(to, letter, error);
+        return put_property(to, in_class, letter == 'P', error);
     default:
         break;
     }
@@ -284,8 +308,9 @@ static enum ob_err compile(const char *pattern, size_t bytes, uint32_t options, 
                            struct ob_error *error) {
     int number;
     PCRE2_SIZE offset;
-    pcre2_code *code =
-        pcre2_compile((PCRE2_SPTR)pattern, bytes, options | PCRE2_UTF | PCRE2_UCP, &number, &offset, NULL);
+    /* PCRE2 10.42 makes the + in \P{Nd}+?\P{Lu} possessive, wrongly. */
+    options |= PCRE2_UTF | PCRE2_NO_AUTO_POSSESS;
+    pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, bytes, options, &number, &offset, NULL);
     if (code == NULL) {
         PCRE2_UCHAR text[128] = "";
         (void)pcre2_get_error_message(number, text, sizeof text);
@@ -315,7 +340,7 @@ enum ob_err ob_pattern_compile(const char *pattern, size_t bytes, pcre2_code **r
         return err;
     if (to.failed)
         return ob_fail(error, OB_ETOOBIG, "the pattern is too long");
-    return compile(to.out, to.used, 0, ret_code, error);
+    return compile(to.out, to.used, PCRE2_UCP, ret_code, error);
 }
 
 enum ob_err ob_pattern_compile_literal(const char *text, size_t bytes, pcre2_code **ret_code,

@@ -3,8 +3,8 @@
  * The two differ in places (what \s holds, \h, \v, `$`, `{1,3}+`, nested classes), so a pattern is taken
  * apart and written anew. Understood, because it means the same in both: literals, `.`, groups ( (?: (?i:
  * (?= (?! (?>, alternatives, ? * + {n} {n,} {n,m}, the lazy and possessive forms of the first three, classes
- * with ranges, \s \S \d \D \p{…} \P{…} with general categories, \r \n \t \f \v \a \e \x{…} \uHHHH and escaped
- * punctuation. The rest is refused by name.
+ * with ranges, \s \S \d \D \p{…} \P{…} with general categories (in classes not \D and \P), \r \n \t \f \v \a
+ * \e \x{…} \uHHHH and escaped punctuation. The rest is refused by name.
  *
  * Errors: OB_EUNSUPPORTED, OB_ETOOBIG, OB_ENOMEM. Source: Oniguruma's doc/RE, pcre2pattern(3). */
 #ifndef OB_MODEL_TOKENIZER_PATTERN_H

@@ -35,7 +35,9 @@ static enum ob_err read_digits(struct reading *reading, const json_t *field) {
     enum ob_err err = ob_json_bool(field, "individual_digits", false, &individual, reading->error);
     if (err != OB_OK)
         return err;
-    const char *pattern = individual ? "\\p{N}" : "\\p{N}+";
+    /* `tokenizers` asks Rust here, which has Unicode 17's digits. */
+    const char *pattern = individual ? "[\\p{N}\\x{11DE0}-\\x{11DE9}\\x{16FF4}-\\x{16FF6}]"
+                                     : "[\\p{N}\\x{11DE0}-\\x{11DE9}\\x{16FF4}-\\x{16FF6}]+";
     err = ob_pattern_compile(pattern, strlen(pattern), &step.code, reading->error);
     return err != OB_OK ? err : ob_splitter_add(reading->splitter, step, reading->error);
 }

@@ -1,0 +1,57 @@
+#include "model/batch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum ob_err ob_batch_new(size_t sequences_max, size_t tokens_max, struct ob_batch **ret_batch,
+                         struct ob_error *error) {
+    assert(sequences_max > 0 && tokens_max > 0);
+    struct ob_batch *batch = calloc(1, sizeof *batch);
+    if (batch) {
+        batch->sequences_max = sequences_max;
+        batch->tokens_max = tokens_max;
+        batch->offsets = calloc(sequences_max + 1, sizeof *batch->offsets);
+        batch->tokens = calloc(tokens_max, sizeof *batch->tokens);
+        batch->counted = calloc(tokens_max, sizeof *batch->counted);
+    }
+    if (!batch || !batch->offsets || !batch->tokens || !batch->counted) {
+        ob_batch_free(batch);
+        return ob_fail(error, OB_ENOMEM, "no memory for a mini-batch of %zu tokens", tokens_max);
+    }
+    *ret_batch = batch;
+    return OB_OK;
+}
+
+void ob_batch_free(struct ob_batch *batch) {
+    if (!batch)
+        return;
+    free(batch->offsets);
+    free(batch->tokens);
+    free(batch->counted);
+    free(batch);
+}
+
+void ob_batch_clear(struct ob_batch *batch) {
+    batch->sequences = batch->tokens_used = 0;
+}
+
+bool ob_batch_add(struct ob_batch *batch, const int32_t *tokens, size_t count, size_t first_target) {
+    assert(count > 0);
+    if (batch->sequences == batch->sequences_max || count > batch->tokens_max - batch->tokens_used)
+        return false;
+    size_t at = batch->tokens_used;
+    memcpy(batch->tokens + at, tokens, count * sizeof *tokens);
+    for (size_t i = 0; i < count; i++)
+        batch->counted[at + i] = i > 0 && i >= first_target;
+    batch->tokens_used += count;
+    batch->offsets[++batch->sequences] = (uint32_t)batch->tokens_used;
+    return true;
+}
+
+size_t ob_batch_targets(const struct ob_batch *batch) {
+    size_t targets = 0;
+    for (size_t i = 0; i < batch->tokens_used; i++)
+        targets += batch->counted[i] != 0;
+    return targets;
+}

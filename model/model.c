@@ -1,0 +1,209 @@
+#include "model/model.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cursor.h"
+#include "model/family.h"
+#include "model/safetensors.h"
+
+const char *ob_role_name(enum ob_tensor_role role) {
+    static const char *const NAMES[OB_ROLE_COUNT] = {"embedding", "head",      "position", "norm",
+                                                     "bias",      "attention", "mlp"};
+    assert((unsigned)role < OB_ROLE_COUNT);
+    return NAMES[role];
+}
+
+int64_t ob_model_slot(const struct ob_model *model, uint32_t layer, enum ob_slot slot) {
+    assert(layer < model->config.layers);
+    return model->slots[(size_t)layer * OB_SLOT_COUNT + slot];
+}
+
+/* Does the model have this row's tensor? A tied head has none of its own. */
+static bool has_row(const struct ob_model_config *config, const struct ob_family_tensor *row) {
+    return !(row->slot == OB_SLOT_HEAD && config->tied);
+}
+
+static size_t count_tensors(const struct ob_model_config *config) {
+    size_t count = 0;
+    for (size_t i = 0; i < config->family->tensor_count; i++)
+        if (has_row(config, &config->family->tensors[i]))
+            count += config->family->tensors[i].per_layer ? config->layers : 1;
+    return count;
+}
+
+static void describe(struct ob_model *model, const struct ob_family_tensor *row, uint32_t layer) {
+    size_t index = model->tensor_count++;
+    struct ob_model_tensor *tensor = &model->tensors[index];
+    const char *mark = strstr(row->name, "%u");
+    if (mark)
+        (void)snprintf(tensor->name, sizeof tensor->name, "%.*s%u%s", (int)(mark - row->name), row->name,
+                       layer, mark + 2);
+    else
+        (void)snprintf(tensor->name, sizeof tensor->name, "%s", row->name);
+    tensor->role = row->role;
+    if (row->slot == OB_SLOT_TOKENS && model->config.tied)
+        tensor->role = OB_ROLE_HEAD;
+    tensor->dims = row->shape[1] == OB_DIM_NONE ? 1 : 2;
+    tensor->shape[0] = ob_family_dimension(&model->config, row->shape[0]);
+    tensor->shape[1] = ob_family_dimension(&model->config, row->shape[1]);
+    tensor->elements = tensor->shape[0] * tensor->shape[1];
+    model->slots[(size_t)layer * OB_SLOT_COUNT + row->slot] = (int64_t)index;
+}
+
+/* Canonical order: the table's rows, those of a layer together, layer after layer, where the first of them
+ * stands. */
+static void describe_all(struct ob_model *model) {
+    const struct ob_family *family = model->config.family;
+    for (size_t i = 0; i < (size_t)model->config.layers * OB_SLOT_COUNT; i++)
+        model->slots[i] = -1;
+    for (size_t i = 0; i < family->tensor_count;) {
+        size_t end = i;
+        while (end < family->tensor_count && family->tensors[end].per_layer)
+            end++;
+        if (end == i) {
+            if (has_row(&model->config, &family->tensors[i]))
+                describe(model, &family->tensors[i], 0);
+            i++;
+            continue;
+        }
+        for (uint32_t layer = 0; layer < model->config.layers; layer++)
+            for (size_t k = i; k < end; k++)
+                describe(model, &family->tensors[k], layer);
+        i = end;
+    }
+}
+
+/* A tensor under its canonical name, or without the family's optional prefix. */
+static int64_t find(const struct ob_model *model, const char *name) {
+    const char *prefix = model->config.family->optional_prefix;
+    int64_t at = ob_checkpoint_find(model->checkpoint, name);
+    if (at < 0 && strncmp(name, prefix, strlen(prefix)) == 0)
+        at = ob_checkpoint_find(model->checkpoint, name + strlen(prefix));
+    return at;
+}
+
+static enum ob_err match(struct ob_model *model, size_t i, bool *used, struct ob_error *error) {
+    const struct ob_model_tensor *tensor = &model->tensors[i];
+    const char *path = model->checkpoint->path;
+    int64_t at = find(model, tensor->name);
+    if (at < 0)
+        return ob_fail(error, OB_ENOTFOUND, "%s: tensor %s is missing", path, tensor->name);
+    const struct ob_checkpoint_tensor *found = &model->checkpoint->tensors[at];
+    bool same = found->dims == tensor->dims && found->shape[0] == tensor->shape[0] &&
+                (tensor->dims == 1 || found->shape[1] == tensor->shape[1]);
+    if (!same)
+        return ob_fail(error, OB_EMISMATCH,
+                       "%s: tensor %s has shape (%" PRIu64 ", %" PRIu64 "), config.json asks for (%" PRIu64
+                       ", %" PRIu64 ")",
+                       path, tensor->name, found->dims > 0 ? found->shape[0] : 0,
+                       found->dims > 1 ? found->shape[1] : 1, tensor->shape[0], tensor->shape[1]);
+    model->checkpoint_index[i] = (size_t)at;
+    used[at] = true;
+    return OB_OK;
+}
+
+static enum ob_err match_all(struct ob_model *model, struct ob_error *error) {
+    bool *used = calloc(model->checkpoint->count + 1, sizeof *used);
+    enum ob_err failed = used ? OB_OK : ob_fail(error, OB_ENOMEM, "%s: out of memory", model->folder);
+    for (size_t i = 0; i < model->tensor_count && !failed; i++)
+        failed = match(model, i, used, error);
+    for (size_t i = 0; i < model->checkpoint->count && !failed; i++) {
+        const char *name = model->checkpoint->tensors[i].name;
+        bool tied_copy = model->config.tied && strcmp(name, "lm_head.weight") == 0;
+        if (!used[i] && !tied_copy && !model->config.family->ignores(name))
+            failed = ob_fail(error, OB_EUNSUPPORTED, "%s: tensor %s is not part of a %s",
+                             model->checkpoint->path, name, model->config.family->architecture);
+    }
+    free(used);
+    return failed;
+}
+
+static enum ob_err open_all(struct ob_model *model, const char *folder, struct ob_error *error) {
+    char path[4096];
+    enum ob_err failed = ob_model_config_read(folder, &model->config, error);
+    if (failed)
+        return failed;
+    size_t count = count_tensors(&model->config);
+    if (count > OB_TENSORS_MAX)
+        return ob_fail(error, OB_ETOOBIG, "%s: %zu tensors, at most %d are supported", folder, count,
+                       OB_TENSORS_MAX);
+    model->folder = strdup(folder);
+    model->tensors = calloc(count, sizeof *model->tensors);
+    model->checkpoint_index = calloc(count, sizeof *model->checkpoint_index);
+    model->slots = calloc((size_t)model->config.layers * OB_SLOT_COUNT, sizeof *model->slots);
+    if (!model->folder || !model->tensors || !model->checkpoint_index || !model->slots)
+        return ob_fail(error, OB_ENOMEM, "%s: out of memory", folder);
+    describe_all(model);
+    assert(model->tensor_count == count);
+    if (snprintf(path, sizeof path, "%s/model.safetensors", folder) >= (int)sizeof path)
+        return ob_fail(error, OB_EUSAGE, "%.60s...: the name is too long", folder);
+    failed = ob_checkpoint_open(path, &model->checkpoint, error);
+    return failed ? failed : match_all(model, error);
+}
+
+enum ob_err ob_model_open(const char *folder, struct ob_model **ret_model, struct ob_error *error) {
+    struct ob_model *model = calloc(1, sizeof *model);
+    if (!model)
+        return ob_fail(error, OB_ENOMEM, "%s: out of memory", folder);
+    enum ob_err failed = open_all(model, folder, error);
+    if (failed) {
+        ob_model_free(model);
+        return failed;
+    }
+    *ret_model = model;
+    return OB_OK;
+}
+
+void ob_model_free(struct ob_model *model) {
+    if (!model)
+        return;
+    ob_checkpoint_free(model->checkpoint);
+    free(model->checkpoint_index);
+    free(model->slots);
+    free(model->tensors);
+    free(model->folder);
+    free(model);
+}
+
+void ob_model_read(const struct ob_model *model, size_t tensor, uint64_t first, size_t count,
+                   float *ret_values) {
+    assert(tensor < model->tensor_count);
+    ob_checkpoint_read(&model->checkpoint->tensors[model->checkpoint_index[tensor]], first, count,
+                       ret_values);
+}
+
+static void hash_tensor(const struct ob_model *model, size_t tensor, crypto_generichash_state *state) {
+    const struct ob_model_tensor *t = &model->tensors[tensor];
+    uint8_t number[8], bytes[4 * 1024];
+    float values[1024];
+    ob_store_u32(number, (uint32_t)strlen(t->name));
+    crypto_generichash_update(state, number, 4);
+    crypto_generichash_update(state, (const uint8_t *)t->name, strlen(t->name));
+    ob_store_u64(number, t->elements);
+    crypto_generichash_update(state, number, 8);
+    for (uint64_t at = 0; at < t->elements; at += 1024) {
+        size_t count = t->elements - at < 1024 ? (size_t)(t->elements - at) : 1024;
+        ob_model_read(model, tensor, at, count, values);
+        for (size_t i = 0; i < count; i++) {
+            uint32_t bits;
+            memcpy(&bits, &values[i], sizeof bits);
+            ob_store_u32(bytes + 4 * i, bits);
+        }
+        crypto_generichash_update(state, bytes, 4 * count);
+    }
+}
+
+enum ob_err ob_model_hash(const struct ob_model *model, struct ob_hash *ret_hash, struct ob_error *error) {
+    (void)error;
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, OB_HASH_BYTES);
+    for (size_t i = 0; i < model->tensor_count; i++)
+        hash_tensor(model, i, &state);
+    crypto_generichash_final(&state, ret_hash->bytes, OB_HASH_BYTES);
+    return OB_OK;
+}
