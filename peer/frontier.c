@@ -83,8 +83,9 @@ static void take_claim(struct ob_peer *peer, struct machine *sender, const struc
         if (machine == peer->own && sender->own_claim_refused)
             return;
         ob_repair_want(peer, machine, claim->next.index, sender);
-        if (peer->life == OB_PEER_RECONCILING && machine->target > machine->rejoin_target)
-            machine->rejoin_target = machine->target;
+        bool counts = peer->life == OB_PEER_RECONCILING && !sender->answered; /* what it says later is news */
+        if (counts && claim->next.index > machine->rejoin_target && claim->next.index <= machine->target)
+            machine->rejoin_target = claim->next.index;
     } else if (machine == peer->own) {
         check_own(peer, sender, claim);
     } else if (claim->next.index == machine->next && !ob_hash_equal(&claim->head, &machine->head)) {

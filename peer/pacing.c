@@ -98,22 +98,32 @@ static bool median_head(struct ob_peer *peer, uint64_t after_ns, bool all, uint3
 
 static uint32_t choose_round(struct ob_peer *peer, uint64_t after_ns) {
     uint32_t median;
-    if (!peer->own->has_records) {
+    if (!peer->own->has_records && !peer->round.running) {
         if (median_head(peer, after_ns, false, &median) || median_head(peer, after_ns, true, &median))
             return median + 1;
         return 0;
     }
-    uint32_t next = peer->own->head_round + 1;
+    uint32_t next = peer->round.running ? peer->round.round + 1 : peer->own->head_round + 1;
     if (median_head(peer, after_ns, false, &median) && median > next &&
         median - next > peer->options.max_staleness)
         return median;
     return next;
 }
 
+/* We jumped ahead: whoever is now beyond k rounds behind is not waited for until it has jumped as well. */
+static void forget_far_ones(struct ob_peer *peer) {
+    for (size_t i = 0; i < peer->count; i++)
+        if (peer->order[i]->paced && !within_staleness(peer, peer->order[i]))
+            peer->order[i]->paced = false;
+}
+
 void ob_pacing_update(struct ob_peer *peer) {
     uint64_t after_ns = quiet_after_ns(peer);
+    uint32_t before = peer->next_round;
     peer->next_round = choose_round(peer, after_ns);
     assert(!peer->own->has_records || peer->next_round > peer->own->head_round);
+    if (peer->next_round > before)
+        forget_far_ones(peer);
     for (size_t i = 0; i < peer->count; i++)
         if (peer->order[i] != peer->own)
             update_machine(peer, peer->order[i], after_ns);

@@ -41,6 +41,7 @@ void ob_rounds_try_start(struct ob_peer *peer) {
         .n = n,
         .live = ob_pacing_live(peer),
     };
+    peer->next_round = peer->round.round + 1;
     ob_life_move(peer, OB_PEER_TRAINING);
     struct ob_effect *effect = ob_effects_add(peer, OB_EFFECT_START_ROUND);
     effect->machine = peer->options.machine;
@@ -115,12 +116,11 @@ void ob_rounds_done(struct ob_peer *peer, const struct ob_event *event) {
         peer->durations[peer->durations_count++ % DURATIONS] = peer->now_ns - peer->round.started_ns;
         sign_record(peer, event);
     }
+    ob_pacing_update(peer);
     if (peer->leaving)
         ob_rounds_leave(peer);
-    else if (event->bytes > 0) {
-        ob_pacing_update(peer);
+    else if (event->bytes > 0) /* a round that did not happen is started again by the next step */
         ob_rounds_try_start(peer);
-    } /* a round that did not happen is started again by the next step */
 }
 
 /* Called when asked to leave, and again when the round that ran is done. */

@@ -125,7 +125,7 @@ struct ob_peer {
     size_t own_count; /* ever added */
 
     struct round_state round;
-    uint32_t next_round;
+    uint32_t next_round; /* after the one that runs */
     uint64_t durations[DURATIONS];
     size_t durations_count; /* ever added */
     uint32_t *heads;        /* scratch of `capacity` for the median */

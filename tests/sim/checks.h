@@ -12,7 +12,7 @@ bool sim_check_agree(const struct sim_cluster *cluster);
 const char *sim_check_logs(const struct sim_cluster *cluster);
 /* The same bits everywhere, and the same as from the log in another order. */
 const char *sim_check_weights(struct sim_cluster *cluster);
-/* Life went on: somebody trained, and nobody live was locked out. */
-const char *sim_check_progress(const struct sim_cluster *cluster);
+/* Everybody has signed something since the cluster healed; else ret_node is one that has not. */
+const char *sim_check_progress(const struct sim_cluster *cluster, size_t *ret_node);
 
 #endif

@@ -23,8 +23,9 @@ struct sim_node {
     bool round_running;
     uint16_t round_samples;
     size_t round_number;
-    uint64_t round_ns; /* what a round takes it */
-    unsigned side;     /* of a partition */
+    uint64_t round_ns;     /* what a round takes it */
+    unsigned side;         /* of a partition */
+    size_t records_before; /* signed until the cluster healed */
 };
 
 struct sim_counts {
@@ -46,7 +47,9 @@ struct sim_cluster {
     struct ob_spsa_rule rule;
     uint64_t rate;
     struct ob_run_id run;
-    bool calm, verbose;
+    bool healed; /* no more faults; the network still loses, copies and delays */
+    bool calm;   /* nothing is lost and nobody trains */
+    bool verbose;
     struct sim_counts counts;
     const char *broken; /* NULL, or the rule */
     size_t broken_at;   /* number of the node */
@@ -66,7 +69,8 @@ bool sim_cluster_up(const struct sim_cluster *cluster, size_t node);
 
 /* faults.c */
 void sim_faults_roll(struct sim_cluster *cluster);
-void sim_faults_calm(struct sim_cluster *cluster); /* heals, restarts and pauses everything */
+void sim_faults_heal(struct sim_cluster *cluster); /* one network again, everybody up and training */
+void sim_faults_calm(struct sim_cluster *cluster); /* nothing is lost, everybody pauses */
 
 /* network.c */
 void sim_network_wire(struct sim_cluster *cluster); /* who is linked with whom */

@@ -66,7 +66,7 @@ static void roll_back(struct sim_cluster *cluster, size_t number) {
 
 void sim_faults_roll(struct sim_cluster *cluster) {
     const struct sim_scenario *scenario = &cluster->scenario;
-    if (cluster->calm)
+    if (cluster->healed)
         return;
     size_t node = sim_random_below(&cluster->random, cluster->count);
     bool up = sim_cluster_up(cluster, node);
@@ -85,14 +85,23 @@ void sim_faults_roll(struct sim_cluster *cluster) {
                     (struct sim_event){.time_ns = cluster->now_ns + ROLL_EVERY_NS, .kind = SIM_FAULT});
 }
 
-void sim_faults_calm(struct sim_cluster *cluster) {
-    cluster->calm = true;
+void sim_faults_heal(struct sim_cluster *cluster) {
+    cluster->healed = true;
     for (size_t i = 0; i < cluster->count; i++)
         cluster->nodes[i].side = 0;
     for (size_t i = 0; i < cluster->count; i++) {
-        if (sim_cluster_up(cluster, i))
-            sim_cluster_tell(cluster, i, OB_EVENT_PAUSE);
-        else if (!cluster->nodes[i].gone)
+        struct sim_node *node = &cluster->nodes[i];
+        node->records_before = cluster->ledger.chains[i].count;
+        if (node->peer != NULL)
+            sim_cluster_tell(cluster, i, OB_EVENT_RESUME);
+        else if (!node->gone)
             sim_cluster_start(cluster, i);
     }
+}
+
+void sim_faults_calm(struct sim_cluster *cluster) {
+    cluster->calm = true;
+    for (size_t i = 0; i < cluster->count; i++)
+        if (sim_cluster_up(cluster, i))
+            sim_cluster_tell(cluster, i, OB_EVENT_PAUSE);
 }

@@ -146,7 +146,7 @@ static void left(struct sim_cluster *cluster, size_t number) {
     sim_cluster_crash(cluster, number); /* in good order: everything is on disk */
     node->gone = true;
     cluster->counts.leaves++;
-    if (!cluster->calm && sim_random_chance(&cluster->random, 0.5))
+    if (!cluster->healed && sim_random_chance(&cluster->random, 0.5))
         sim_events_push(&cluster->events,
                         (struct sim_event){.time_ns = cluster->now_ns + SIM_SECONDS +
                                                       sim_random_below(&cluster->random, 10 * SIM_SECONDS),
@@ -193,7 +193,7 @@ static void perform(struct sim_cluster *cluster, size_t number, const struct ob_
 }
 
 static bool crashes_now(struct sim_cluster *cluster) {
-    return !cluster->calm && sim_random_chance(&cluster->random, cluster->scenario.crash_in_step);
+    return !cluster->healed && sim_random_chance(&cluster->random, cluster->scenario.crash_in_step);
 }
 
 void sim_perform_step(struct sim_cluster *cluster, size_t number, const struct ob_event *event) {

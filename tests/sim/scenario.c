@@ -22,8 +22,11 @@ struct sim_scenario sim_scenario_draw(uint64_t seed, size_t peers) {
         .silent = sim_random_chance(&random, 0.5),
         .rollbacks = sim_random_chance(&random, 0.15),
         .faults_ns = 30 * SIM_SECONDS,
+        .healed_ns = 25 * SIM_SECONDS,
         .calm_ns = 120 * SIM_SECONDS,
     };
+    if (scenario.loss > 0.2)
+        scenario.healed_ns += 20 * SIM_SECONDS; /* fetching a backlog takes a while then */
     if (scenario.rollbacks) {
         scenario.crashes = scenario.partitions = scenario.leaves = scenario.crash_in_step = 0;
         scenario.sparse = false;

@@ -23,6 +23,7 @@ struct sim_scenario {
     bool silent;                                /* nobody is told of broken links */
     bool rollbacks;     /* a machine comes back from an older copy of its disk; nothing else goes wrong */
     uint64_t faults_ns; /* how long things go wrong */
+    uint64_t healed_ns; /* then nothing breaks any more: everybody must train */
     uint64_t calm_ns;   /* how long the cluster may then take to agree */
 };
 

@@ -38,30 +38,46 @@ static bool parse(int count, char **words, struct arguments *ret_arguments) {
     return arguments.peers >= 2 && arguments.peers <= 8192;
 }
 
-/* NULL, or the rule that broke. */
-static const char *run(struct sim_cluster *cluster) {
-    uint64_t faults_end = cluster->now_ns + cluster->scenario.faults_ns;
-    while (cluster->now_ns < faults_end)
+static bool run_until(struct sim_cluster *cluster, uint64_t end_ns) {
+    while (cluster->now_ns < end_ns)
         if (!sim_cluster_advance(cluster))
-            return cluster->broken;
-    sim_faults_calm(cluster);
-    uint64_t calm_start = cluster->now_ns, look = calm_start;
-    for (;;) {
-        if (!sim_cluster_advance(cluster))
-            return cluster->broken;
-        if (cluster->now_ns < look)
-            continue;
-        if (sim_check_agree(cluster))
-            break;
-        look = cluster->now_ns + 50 * SIM_MILLISECONDS;
-        if (cluster->now_ns > calm_start + cluster->scenario.calm_ns)
-            return "the machines did not agree although the network is calm";
+            return false;
+    return true;
+}
+
+static bool run_until_agreed(struct sim_cluster *cluster) {
+    uint64_t start = cluster->now_ns;
+    while (cluster->now_ns < start + cluster->scenario.calm_ns) {
+        if (!run_until(cluster, cluster->now_ns + 50 * SIM_MILLISECONDS))
+            return false;
+        if (sim_check_agree(cluster)) {
+            cluster->counts.agreed_ns = cluster->now_ns - start;
+            return true;
+        }
     }
-    cluster->counts.agreed_ns = cluster->now_ns - calm_start;
-    const char *broken = sim_check_logs(cluster);
+    sim_cluster_break(cluster, 0, "the machines did not agree although the network is calm");
+    return false;
+}
+
+/* Faults, then training in peace, then silence. What breaks is in cluster->broken. */
+static void run(struct sim_cluster *cluster) {
+    if (!run_until(cluster, cluster->now_ns + cluster->scenario.faults_ns))
+        return;
+    sim_faults_heal(cluster);
+    if (!run_until(cluster, cluster->now_ns + cluster->scenario.healed_ns))
+        return;
+    size_t node = 0;
+    const char *broken = sim_check_progress(cluster, &node);
+    if (broken == NULL) {
+        sim_faults_calm(cluster);
+        if (!run_until_agreed(cluster))
+            return;
+        broken = sim_check_logs(cluster);
+    }
     if (broken == NULL)
         broken = sim_check_weights(cluster);
-    return broken == NULL ? sim_check_progress(cluster) : broken;
+    if (broken != NULL)
+        sim_cluster_break(cluster, node, broken);
 }
 
 static void add(struct sim_counts *sum, const struct sim_counts *counts) {
@@ -78,17 +94,38 @@ static void add(struct sim_counts *sum, const struct sim_counts *counts) {
         sum->agreed_ns = counts->agreed_ns;
 }
 
+/* What the machine that broke a rule knows of all others. */
+static void print_node(const struct sim_cluster *cluster) {
+    const struct ob_peer *peer = cluster->nodes[cluster->broken_at].peer;
+    if (peer == NULL)
+        return;
+    struct ob_peer_view view = ob_peer_view(peer);
+    printf("machine %zu: %s, round %u, next %llu, live %u\n", cluster->broken_at,
+           ob_peer_life_name(view.life), view.round.index, (unsigned long long)view.next.index, view.live);
+    for (size_t i = 0; i < view.machines; i++) {
+        struct ob_peer_machine machine = ob_peer_machine(peer, i);
+        printf("  %2zu: next %llu (says %llu) head round %u%s%s%s, last record %.1f s ago\n",
+               sim_network_number(cluster, &machine.machine), (unsigned long long)machine.next.index,
+               (unsigned long long)machine.reported_next.index, machine.head_round.index,
+               machine.paced ? " paced" : "", machine.linked ? " linked" : "", machine.left ? " left" : "",
+               (double)(cluster->now_ns - machine.last_record_ns) / 1e9);
+    }
+}
+
 static bool run_seed(const struct arguments *arguments, uint64_t seed, struct sim_counts *sum) {
     struct sim_scenario scenario = sim_scenario_draw(seed, arguments->peers);
     struct sim_cluster cluster;
     sim_cluster_init(&cluster, &scenario, arguments->verbose);
-    const char *broken = run(&cluster);
+    run(&cluster);
+    const char *broken = cluster.broken;
     add(sum, &cluster.counts);
     if (arguments->verbose)
         printf("seed %llu: %zu + %zu machines, k %u, loss %.2f, %llu records, agreed after %.2f s\n",
                (unsigned long long)seed, scenario.peers, scenario.joiners, scenario.max_staleness,
                scenario.loss, (unsigned long long)cluster.counts.records,
                (double)cluster.counts.agreed_ns / 1e9);
+    if (broken != NULL && arguments->verbose)
+        print_node(&cluster);
     if (broken != NULL)
         printf("FAILED: seed %llu, %zu peers: %s (machine %zu, %.3f s)\nagain: sim_run --seeds 1 --peers %zu "
                "--seed %llu --verbose\n",
