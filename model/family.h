@@ -29,6 +29,7 @@ enum ob_slot {
     OB_SLOT_NORM2,
     OB_SLOT_NORM2_BIAS,
     OB_SLOT_GATE,
+    OB_SLOT_GATE_BIAS,
     OB_SLOT_UP,
     OB_SLOT_UP_BIAS,
     OB_SLOT_DOWN,

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/tokenizer_unicode.h"
@@ -304,13 +305,14 @@ static enum ob_err put_next(struct translation *to, struct ob_error *error) {
     }
 }
 
-static enum ob_err compile(const char *pattern, size_t bytes, uint32_t options, pcre2_code **ret_code,
-                           struct ob_error *error) {
+static enum ob_err compile(const struct translation *to, pcre2_code **ret_code, struct ob_error *error) {
+    if (to->failed)
+        return ob_fail(error, OB_ETOOBIG, "the pattern is too long");
     int number;
     PCRE2_SIZE offset;
     /* PCRE2 10.42 makes the + in \P{Nd}+?\P{Lu} possessive, wrongly. */
-    options |= PCRE2_UTF | PCRE2_NO_AUTO_POSSESS;
-    pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, bytes, options, &number, &offset, NULL);
+    uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NO_AUTO_POSSESS;
+    pcre2_code *code = pcre2_compile((PCRE2_SPTR)to->out, to->used, options, &number, &offset, NULL);
     if (code == NULL) {
         PCRE2_UCHAR text[128] = "";
         (void)pcre2_get_error_message(number, text, sizeof text);
@@ -321,30 +323,34 @@ static enum ob_err compile(const char *pattern, size_t bytes, uint32_t options, 
     return OB_OK;
 }
 
-static enum ob_err check_length(size_t bytes, struct ob_error *error) {
+static enum ob_err translate(const char *pattern, size_t bytes,
+                             enum ob_err (*next)(struct translation *, struct ob_error *),
+                             pcre2_code **ret_code, struct ob_error *error) {
     if (bytes == 0)
         return ob_fail(error, OB_EUNSUPPORTED, "an empty pattern is not supported");
     if (bytes > OB_PATTERN_BYTES_MAX)
         return ob_fail(error, OB_ETOOBIG, "the pattern has %zu bytes, more than %d", bytes,
                        OB_PATTERN_BYTES_MAX);
-    return OB_OK;
+    struct translation *to = calloc(1, sizeof *to);
+    if (to == NULL)
+        return ob_fail(error, OB_ENOMEM, "no memory for a pattern");
+    to->at = pattern;
+    to->end = pattern + bytes;
+    enum ob_err err = OB_OK;
+    while (err == OB_OK && to->at < to->end)
+        err = next(to, error);
+    if (err == OB_OK)
+        err = compile(to, ret_code, error);
+    free(to);
+    return err;
 }
 
 enum ob_err ob_pattern_compile(const char *pattern, size_t bytes, pcre2_code **ret_code,
                                struct ob_error *error) {
-    enum ob_err err = check_length(bytes, error);
-    struct translation to = {.at = pattern, .end = pattern + bytes};
-    while (err == OB_OK && to.at < to.end)
-        err = put_next(&to, error);
-    if (err != OB_OK)
-        return err;
-    if (to.failed)
-        return ob_fail(error, OB_ETOOBIG, "the pattern is too long");
-    return compile(to.out, to.used, PCRE2_UCP, ret_code, error);
+    return translate(pattern, bytes, put_next, ret_code, error);
 }
 
 enum ob_err ob_pattern_compile_literal(const char *text, size_t bytes, pcre2_code **ret_code,
                                        struct ob_error *error) {
-    enum ob_err err = check_length(bytes, error);
-    return err != OB_OK ? err : compile(text, bytes, PCRE2_LITERAL, ret_code, error);
+    return translate(text, bytes, put_character, ret_code, error);
 }

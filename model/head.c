@@ -1,0 +1,82 @@
+/* The vocabulary, tile by tile, for the rows that a loss needs: a running maximum and sum of exponentials, so
+ * that (T, V) logits are never held. */
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "model/pass.h"
+#include "model/vector.h"
+
+struct tile_job {
+    const struct ob_pass *pass;
+    size_t first, count; /* of the vocabulary */
+};
+
+/* Folds one row of one tile into the running softmax: sum stays relative to the maximum so far. */
+static void fold_row(void *context, size_t index, unsigned thread) {
+    (void)thread;
+    const struct tile_job *job = context;
+    const struct ob_pass *pass = job->pass;
+    const struct ob_forward *f = pass->forward;
+    size_t lane = index / pass->row_count, row = index % pass->row_count;
+    const float *logits = f->lanes[lane].logits + row * job->count;
+    size_t at = lane * f->tokens_max + row;
+    float largest;
+    double sum;
+    ob_vector_exp_sum(job->count, logits, &largest, &sum);
+    double before = f->row_max[at], now = (double)largest > before ? (double)largest : before;
+    f->row_sum[at] = f->row_sum[at] * exp(before - now) + sum * exp((double)largest - now);
+    f->row_max[at] = now;
+    size_t target = (size_t)f->targets[row];
+    if (target >= job->first && target < job->first + job->count)
+        f->row_target[at] = (double)logits[target - job->first];
+}
+
+static void reset_rows(const struct ob_pass *pass) {
+    const struct ob_forward *f = pass->forward;
+    for (unsigned lane = 0; lane < pass->lanes; lane++)
+        for (size_t row = 0; row < pass->row_count; row++) {
+            f->row_max[lane * f->tokens_max + row] = -1e300; /* finite: exp of the difference is 0, not NaN */
+            f->row_sum[lane * f->tokens_max + row] = 0.0;
+        }
+}
+
+static void finish_rows(const struct ob_pass *pass) {
+    const struct ob_forward *f = pass->forward;
+    for (unsigned lane = 0; lane < pass->lanes; lane++)
+        for (size_t row = 0; row < pass->row_count; row++) {
+            size_t at = lane * f->tokens_max + row;
+            f->lanes[lane].loss[row] = f->row_max[at] + log(f->row_sum[at]) - f->row_target[at];
+        }
+}
+
+void ob_pass_head(const struct ob_pass *pass, float *ret_logits) {
+    struct ob_forward *f = pass->forward;
+    size_t width = f->config.width, vocabulary = f->config.vocabulary;
+    int64_t tensor = ob_model_slot(pass->source->model, 0, f->config.tied ? OB_SLOT_TOKENS : OB_SLOT_HEAD);
+    assert(tensor >= 0 && pass->row_count > 0);
+    ob_pass_norm(pass, 0, OB_SLOT_FINAL_NORM, OB_SLOT_FINAL_NORM_BIAS, f->rows, pass->row_count);
+    reset_rows(pass);
+    for (size_t at = 0; at < vocabulary; at += f->vocabulary_tile) {
+        size_t count = vocabulary - at < f->vocabulary_tile ? vocabulary - at : f->vocabulary_tile;
+        ob_pass_read_tile(pass, (size_t)tensor, (uint64_t)at * width, count * width);
+        struct ob_product product = {.a = {f->lanes[0].h, f->lanes[1].h},
+                                     .c = {f->lanes[0].logits, f->lanes[1].logits},
+                                     .lda = width,
+                                     .ldb = width,
+                                     .ldc = count,
+                                     .rows = pass->row_count,
+                                     .n = count,
+                                     .k = width,
+                                     .transposed = true};
+        ob_pass_multiply(pass, &product);
+        if (ret_logits) {
+            memcpy(ret_logits + at, f->lanes[0].logits, count * sizeof *ret_logits);
+            continue;
+        }
+        struct tile_job job = {.pass = pass, .first = at, .count = count};
+        ob_pool_run(f->pool, pass->lanes * pass->row_count, fold_row, &job);
+    }
+    if (!ret_logits)
+        finish_rows(pass);
+}

@@ -1,0 +1,127 @@
+#include <assert.h>
+#include <cblas.h>
+#include <string.h>
+
+#include "model/pass.h"
+#include "model/vector.h"
+
+#define READ_ELEMENTS 32768 /* of one thread's read */
+
+struct read_job {
+    const struct ob_pass *pass;
+    size_t tensor;
+    uint64_t first;
+    size_t count;
+};
+
+static void read_part(void *context, size_t index, unsigned thread) {
+    (void)thread;
+    const struct read_job *job = context;
+    const struct ob_pass *pass = job->pass;
+    size_t at = index * READ_ELEMENTS;
+    size_t count = job->count - at < READ_ELEMENTS ? job->count - at : READ_ELEMENTS;
+    float *const lanes[2] = {pass->forward->lanes[0].tile + at, pass->forward->lanes[1].tile + at};
+    ob_source_read(pass->source, job->tensor, job->first + at, count, lanes);
+}
+
+void ob_pass_read_tile(const struct ob_pass *pass, size_t tensor, uint64_t first, size_t count) {
+    assert(count <= pass->forward->tile_elements);
+    struct read_job job = {.pass = pass, .tensor = tensor, .first = first, .count = count};
+    ob_pool_run(pass->forward->pool, (count + READ_ELEMENTS - 1) / READ_ELEMENTS, read_part, &job);
+}
+
+struct multiply_job {
+    const struct ob_pass *pass;
+    const struct ob_product *product;
+    size_t blocks; /* of rows, for each lane */
+};
+
+static void multiply_part(void *context, size_t index, unsigned thread) {
+    (void)thread;
+    const struct multiply_job *job = context;
+    const struct ob_product *p = job->product;
+    size_t lane = index / job->blocks, block = index % job->blocks;
+    size_t from = p->rows * block / job->blocks, to = p->rows * (block + 1) / job->blocks;
+    if (from == to)
+        return;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, p->transposed ? CblasTrans : CblasNoTrans, (int)(to - from),
+                (int)p->n, (int)p->k, 1.0f, p->a[lane] + from * p->lda, (int)p->lda,
+                job->pass->forward->lanes[lane].tile, (int)p->ldb, p->beta, p->c[lane] + from * p->ldc,
+                (int)p->ldc);
+}
+
+void ob_pass_multiply(const struct ob_pass *pass, const struct ob_product *product) {
+    unsigned threads = ob_pool_threads(pass->forward->pool);
+    struct multiply_job job = {
+        .pass = pass, .product = product, .blocks = (threads + pass->lanes - 1) / pass->lanes};
+    ob_pool_run(pass->forward->pool, pass->lanes * job.blocks, multiply_part, &job);
+}
+
+/* Puts the bias under the product; returns whether y holds something to add to. */
+static bool place_bias(const struct ob_pass *pass, const struct ob_linear *linear) {
+    int64_t bias = ob_model_slot(pass->source->model, linear->layer, linear->bias);
+    if (bias < 0)
+        return linear->accumulate;
+    float *const vectors[2] = {pass->forward->lanes[0].b, pass->forward->lanes[1].b};
+    ob_source_read(pass->source, (size_t)bias, 0, linear->out, vectors);
+    for (unsigned lane = 0; lane < pass->lanes; lane++)
+        for (size_t row = 0; row < linear->rows; row++) {
+            float *y = linear->y[lane] + row * linear->ldy;
+            if (linear->accumulate)
+                ob_vector_add(linear->out, y, vectors[lane]);
+            else
+                memcpy(y, vectors[lane], linear->out * sizeof *y);
+        }
+    return true;
+}
+
+/* (out, in): a tile is some rows, and makes some columns of y. */
+static void multiply_output_major(const struct ob_pass *pass, const struct ob_linear *l, size_t tensor,
+                                  bool add) {
+    size_t rows = pass->forward->tile_elements / l->in;
+    for (size_t at = 0; at < l->out; at += rows) {
+        size_t n = l->out - at < rows ? l->out - at : rows;
+        ob_pass_read_tile(pass, tensor, (uint64_t)at * l->in, n * l->in);
+        struct ob_product product = {.a = {l->x[0], l->x[1]},
+                                     .c = {l->y[0] + at, l->y[1] ? l->y[1] + at : NULL},
+                                     .lda = l->ldx,
+                                     .ldb = l->in,
+                                     .ldc = l->ldy,
+                                     .rows = l->rows,
+                                     .n = n,
+                                     .k = l->in,
+                                     .transposed = true,
+                                     .beta = add ? 1.0f : 0.0f};
+        ob_pass_multiply(pass, &product);
+    }
+}
+
+/* (in, out): a tile is some rows, and adds some terms to all of y. */
+static void multiply_input_major(const struct ob_pass *pass, const struct ob_linear *l, size_t tensor,
+                                 bool add) {
+    size_t rows = pass->forward->tile_elements / l->out;
+    for (size_t at = 0; at < l->in; at += rows) {
+        size_t k = l->in - at < rows ? l->in - at : rows;
+        ob_pass_read_tile(pass, tensor, (uint64_t)at * l->out, k * l->out);
+        struct ob_product product = {.a = {l->x[0] + at, l->x[1] ? l->x[1] + at : NULL},
+                                     .c = {l->y[0], l->y[1]},
+                                     .lda = l->ldx,
+                                     .ldb = l->out,
+                                     .ldc = l->ldy,
+                                     .rows = l->rows,
+                                     .n = l->out,
+                                     .k = k,
+                                     .beta = add || at > 0 ? 1.0f : 0.0f};
+        ob_pass_multiply(pass, &product);
+    }
+}
+
+void ob_pass_linear(const struct ob_pass *pass, const struct ob_linear *linear) {
+    int64_t tensor = ob_model_slot(pass->source->model, linear->layer, linear->weight);
+    assert(tensor >= 0);
+    bool add = place_bias(pass, linear);
+    if (pass->forward->config.family->input_major)
+        multiply_input_major(pass, linear, (size_t)tensor, add);
+    else
+        multiply_output_major(pass, linear, (size_t)tensor, add);
+}
