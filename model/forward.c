@@ -106,9 +106,10 @@ enum ob_err ob_forward_new(const struct ob_model_config *config, size_t tokens_m
     f->arena_bytes = lay_out(f, NULL);
     f->arena = aligned_alloc(ALIGNMENT, f->arena_bytes);
     if (!f->arena) {
+        size_t megabytes = f->arena_bytes >> 20;
         ob_forward_free(f);
         return ob_fail(error, OB_ENOMEM, "no memory for activations of %zu tokens (%zu MB)", tokens_max,
-                       f->arena_bytes >> 20);
+                       megabytes);
     }
     lay_out(f, f->arena);
     if (config->position == OB_POSITION_ROTARY)
