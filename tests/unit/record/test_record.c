@@ -1,173 +1,160 @@
-#include "tests/unit/cmocka_all.h"
+#include "tests/unit/record/fixture.h"
 
-#include <sodium.h>
-#include <stdio.h>
-#include <string.h>
+static const uint8_t BYTES[4] = {0x01, 0x80, 0xff, 0x60};
 
-#include "record/control.h"
-#include "record/record.h"
+static void sign_golden_gives_golden_bytes(void **state) {
+    (void)state;
+    uint8_t expected[FIXTURE_BYTES_MAX], data[OB_RECORD_BYTES_MAX], key[64], signature[64];
+    size_t bytes = from_hex(GOLDEN_RECORD, expected, sizeof expected);
+    struct ob_run_id run = fixture_run();
+    struct ob_record record = fixture_record(BYTES);
+    fixture_secret_key(key);
+    ob_record_sign(&run, &record, key, signature);
+    record.signature = signature;
+    assert_int_equal(ob_record_bytes(&record), bytes);
+    assert_int_equal(ob_record_encode(&record, data), bytes);
+    assert_memory_equal(data, expected, bytes);
+    assert_int_equal(ob_record_encode_unsigned(&record, data), bytes - OB_RECORD_SIGNATURE_BYTES);
+}
 
-static const struct ob_record_bounds BOUNDS = {.max_rounds = 1000,
-                                               .max_machines = 64,
-                                               .samples_per_round = 16,
-                                               .exponent_min = -4,
-                                               .exponent_max = 4,
-                                               .profiles = 1};
-/* From an independent implementation (Python: cryptography, hashlib). */
-#define GOLDEN_RECORD                                                                                        \
-    "fd1724385aa0c75b64fb78cd602fa1d991fdebf76b13c58ed702eac835e9f618280000000000"                           \
-    "00000700000003000500fe000404040404040404040404040404040404040404040404040404"                           \
-    "040404040404018060ff004c9761e101168e326d1f19948ee02214deb93a2cc91ec608011a35"                           \
-    "ba9391a1d9fd6b68de0f7bbeb6e81b83191de9a515781b08204332dc9f4dd48742e3766f0b"
-#define GOLDEN_HASH "20aa124861c93719d634f00629b9ba2d2d00aea3f476d6c258e9351487126974"
+static void hash_golden_is_golden(void **state) {
+    (void)state;
+    struct ob_hash expected;
+    from_hex(GOLDEN_RECORD_HASH, expected.bytes, sizeof expected);
+    struct ob_run_id run = fixture_run();
+    struct ob_record record = fixture_record(BYTES);
+    struct ob_hash hash = ob_record_hash(&run, &record);
+    assert_memory_equal(hash.bytes, expected.bytes, OB_HASH_BYTES);
+}
 
-static const uint8_t BYTES[5] = {1, 0x80, 96, 255, 0};
+static void decode_golden_gives_every_field(void **state) {
+    (void)state;
+    uint8_t data[FIXTURE_BYTES_MAX];
+    size_t bytes = from_hex(GOLDEN_RECORD, data, sizeof data);
+    struct ob_record record, expected = fixture_record(BYTES);
+    assert_int_equal(ob_record_decode(data, bytes, &FIXTURE_BOUNDS, &record, NULL), OB_OK);
+    assert_true(ob_machine_equal(&record.machine, &expected.machine));
+    assert_true(ob_hash_equal(&record.prev, &expected.prev));
+    assert_int_equal(record.first.index, 1000);
+    assert_int_equal(record.round.index, 77);
+    assert_int_equal(record.live, 3);
+    assert_int_equal(record.n, 4);
+    assert_int_equal(record.exponent, -2);
+    assert_int_equal(record.profile, 0);
+    assert_memory_equal(record.bytes, BYTES, 4);
+    assert_ptr_equal(record.signature, data + bytes - 64);
+    struct ob_run_id run = fixture_run();
+    assert_true(ob_record_verify(&run, &record));
+}
 
-struct fixture {
-    struct ob_run_id run;
-    uint8_t secret[64];
+static void verify_other_run_fails(void **state) {
+    (void)state;
+    uint8_t data[FIXTURE_BYTES_MAX];
+    size_t bytes = from_hex(GOLDEN_RECORD, data, sizeof data);
     struct ob_record record;
-    uint8_t data[OB_RECORD_BYTES_MAX];
-    size_t bytes;
-};
-
-/* A fixed key and a fixed record: Ed25519 is deterministic, so its bytes are a golden vector. */
-static void make(struct fixture *f) {
-    uint8_t seed[32], signature[64];
-    memset(seed, 9, sizeof seed);
-    memset(&f->run, 3, sizeof f->run);
-    f->record = (struct ob_record){.first = {40},
-                                   .round = {7},
-                                   .live = 3,
-                                   .n = 5,
-                                   .exponent = -2,
-                                   .bytes = BYTES,
-                                   .signature = signature};
-    crypto_sign_seed_keypair(f->record.machine.key, f->secret, seed);
-    memset(f->record.prev.bytes, 4, OB_HASH_BYTES);
-    ob_record_sign(&f->run, &f->record, f->secret, signature);
-    f->bytes = ob_record_encode(&f->record, f->data);
-    assert_int_equal(f->bytes, OB_RECORD_OVERHEAD_BYTES + 5);
-    assert_int_equal(ob_record_decode(f->data, f->bytes, &BOUNDS, &f->record, NULL), OB_OK);
+    assert_int_equal(ob_record_decode(data, bytes, &FIXTURE_BOUNDS, &record, NULL), OB_OK);
+    struct ob_run_id run = fixture_run();
+    run.hash.bytes[31] ^= 1;
+    assert_false(ob_record_verify(&run, &record));
 }
 
-static void golden_record(void **state) {
+static void decode_any_flipped_bit_breaks_signature_or_layout(void **state) {
     (void)state;
-    struct fixture f;
-    char text[2 * 151 + 1];
-    make(&f);
-    sodium_bin2hex(text, sizeof text, f.data, f.bytes);
-    assert_string_equal(text, GOLDEN_RECORD);
-    struct ob_hash hash = ob_record_hash(&f.run, &f.record);
-    sodium_bin2hex(text, sizeof text, hash.bytes, 32);
-    assert_string_equal(text, GOLDEN_HASH);
-}
-
-static void decode_round_trips(void **state) {
-    (void)state;
-    struct fixture f;
-    make(&f);
-    assert_int_equal(f.record.first.index, 40);
-    assert_int_equal(f.record.round.index, 7);
-    assert_int_equal(f.record.exponent, -2);
-    assert_memory_equal(f.record.bytes, BYTES, 5);
-    assert_true(ob_record_verify(&f.run, &f.record));
-    uint8_t again[OB_RECORD_BYTES_MAX];
-    assert_int_equal(ob_record_encode(&f.record, again), f.bytes);
-    assert_memory_equal(again, f.data, f.bytes);
-}
-
-static void every_flipped_bit_is_noticed(void **state) {
-    (void)state;
-    struct fixture f;
-    make(&f);
-    for (size_t bit = 0; bit < f.bytes * 8; bit++) {
+    uint8_t data[FIXTURE_BYTES_MAX];
+    size_t bytes = from_hex(GOLDEN_RECORD, data, sizeof data);
+    struct ob_run_id run = fixture_run();
+    for (size_t bit = 0; bit < 8 * bytes; bit++) {
         struct ob_record record;
-        f.data[bit / 8] ^= (uint8_t)(1u << (bit % 8));
-        if (ob_record_decode(f.data, f.bytes, &BOUNDS, &record, NULL) == OB_OK)
-            assert_false(ob_record_verify(&f.run, &record));
-        f.data[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+        data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        if (ob_record_decode(data, bytes, &FIXTURE_BOUNDS, &record, NULL) == OB_OK)
+            assert_false(ob_record_verify(&run, &record));
+        data[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
-    f.run.hash.bytes[0] ^= 1; /* the same record in another run */
-    assert_false(ob_record_verify(&f.run, &f.record));
 }
 
-static void every_other_length_is_refused(void **state) {
+static void decode_any_other_length_fails(void **state) {
     (void)state;
-    struct fixture f;
-    struct ob_record record;
-    make(&f);
-    for (size_t bytes = 0; bytes < sizeof f.data; bytes++)
-        if (bytes != f.bytes)
-            assert_int_equal(ob_record_decode(f.data, bytes, &BOUNDS, &record, NULL), OB_EFORMAT);
+    uint8_t data[FIXTURE_BYTES_MAX] = {0};
+    size_t bytes = from_hex(GOLDEN_RECORD, data, sizeof data);
+    for (size_t length = 0; length <= bytes + 20; length++) {
+        struct ob_record record = {.n = 999};
+        struct ob_error error;
+        if (length == bytes)
+            continue;
+        assert_int_equal(ob_record_decode(data, length, &FIXTURE_BOUNDS, &record, &error), OB_EFORMAT);
+        assert_int_equal(record.n, 999); /* untouched */
+    }
 }
 
-static void assert_refused(struct fixture *f, const char *word) {
+/* Encodes a changed record and decodes it: the error, and the field that its message names. */
+static void expect_error(const struct ob_record *record, enum ob_err expected, const char *field) {
+    static const uint8_t NO_SIGNATURE[64];
     uint8_t data[OB_RECORD_BYTES_MAX];
+    struct ob_record whole = *record, decoded;
+    struct ob_error error;
+    whole.signature = NO_SIGNATURE;
+    size_t bytes = ob_record_encode(&whole, data);
+    assert_int_equal(ob_record_decode(data, bytes, &FIXTURE_BOUNDS, &decoded, &error), expected);
+    if (expected != OB_OK)
+        assert_non_null(strstr(error.text, field));
+}
+
+static void decode_each_bound_has_its_error(void **state) {
+    (void)state;
+    static const uint8_t ZEROS[17];
+    struct ob_record good = fixture_record(BYTES), bad;
+    expect_error(&good, OB_OK, "");
+    bad = good, bad.n = 17, bad.bytes = ZEROS;
+    expect_error(&bad, OB_ETOOBIG, "n is 17");
+    bad = good, bad.live = 0;
+    expect_error(&bad, OB_ETOOBIG, "live is 0");
+    bad = good, bad.live = 9;
+    expect_error(&bad, OB_ETOOBIG, "live is 9");
+    bad = good, bad.live = 8;
+    expect_error(&bad, OB_OK, "");
+    bad = good, bad.round.index = 100;
+    expect_error(&bad, OB_ETOOBIG, "round is 100");
+    bad = good, bad.exponent = 4;
+    expect_error(&bad, OB_ETOOBIG, "exponent is 4");
+    bad = good, bad.exponent = -5;
+    expect_error(&bad, OB_ETOOBIG, "exponent is -5");
+    bad = good, bad.profile = 1;
+    expect_error(&bad, OB_ETOOBIG, "profile is 1");
+    bad = good, bad.first.index = OB_SAMPLE_END - 3;
+    expect_error(&bad, OB_ETOOBIG, "2^63");
+    bad = good, bad.first.index = UINT64_MAX;
+    expect_error(&bad, OB_ETOOBIG, "2^63");
+    bad = good, bad.first.index = OB_SAMPLE_END - 4;
+    expect_error(&bad, OB_OK, "");
+    bad = good, bad.first.index = 0;
+    expect_error(&bad, OB_EFORMAT, "prev");
+    bad = good, memset(bad.prev.bytes, 0, sizeof bad.prev.bytes);
+    expect_error(&bad, OB_EFORMAT, "prev");
+    bad.first.index = 0;
+    expect_error(&bad, OB_OK, "");
+}
+
+static void decode_no_samples_fails(void **state) {
+    (void)state;
+    uint8_t data[FIXTURE_BYTES_MAX];
+    size_t bytes = from_hex(GOLDEN_RECORD, data, sizeof data);
     struct ob_record record;
-    struct ob_error error = {0};
-    size_t bytes = ob_record_encode(&f->record, data);
-    assert_int_not_equal(ob_record_decode(data, bytes, &BOUNDS, &record, &error), OB_OK);
-    assert_non_null(strstr(error.text, word));
-}
-
-static void every_bound_is_checked(void **state) {
-    (void)state;
-    struct fixture f;
-    uint8_t many[17] = {0};
-    make(&f), f.record.n = 17, f.record.bytes = many, assert_refused(&f, "n");
-    make(&f), f.data[46] = 0; /* n = 0, with the length that fits it */
-    assert_int_not_equal(ob_record_decode(f.data, OB_RECORD_OVERHEAD_BYTES, &BOUNDS, &f.record, NULL), OB_OK);
-    make(&f), f.record.live = 0, assert_refused(&f, "live");
-    make(&f), f.record.live = 65, assert_refused(&f, "live");
-    make(&f), f.record.round.index = 1000, assert_refused(&f, "round");
-    make(&f), f.record.exponent = 5, assert_refused(&f, "exponent");
-    make(&f), f.record.exponent = -5, assert_refused(&f, "exponent");
-    make(&f), f.record.profile = 1, assert_refused(&f, "profile");
-    make(&f), f.record.first.index = UINT64_MAX - 2, assert_refused(&f, "first");
-    make(&f), f.record.first.index = 0, assert_refused(&f, "prev");
-    make(&f), memset(f.record.prev.bytes, 0, 32), assert_refused(&f, "prev");
-}
-
-static void control_round_trips_and_notices_damage(void **state) {
-    (void)state;
-    struct fixture f;
-    make(&f);
-    uint8_t payload[8] = {45}, data[OB_CONTROL_BYTES_MAX];
-    struct ob_control goodbye = {.kind = OB_CONTROL_GOODBYE,
-                                 .payload_bytes = 8,
-                                 .signer = f.record.machine,
-                                 .subject = f.record.machine,
-                                 .sequence = 12,
-                                 .payload = payload};
-    size_t bytes = ob_control_sign(&f.run, &goodbye, f.secret, data);
-    struct ob_control control;
-    assert_int_equal(ob_control_decode(data, bytes, &control, NULL), OB_OK);
-    assert_int_equal(control.sequence, 12);
-    assert_true(ob_control_verify(&f.run, &control));
-    for (size_t bit = 0; bit < bytes * 8; bit++) {
-        data[bit / 8] ^= (uint8_t)(1u << (bit % 8));
-        if (ob_control_decode(data, bytes, &control, NULL) == OB_OK)
-            assert_false(ob_control_verify(&f.run, &control));
-        data[bit / 8] ^= (uint8_t)(1u << (bit % 8));
-    }
-    for (size_t cut = 0; cut < bytes; cut++)
-        assert_int_not_equal(ob_control_decode(data, cut, &control, NULL), OB_OK);
-}
-
-static int setup(void **state) {
-    (void)state;
-    return sodium_init() < 0;
+    struct ob_error error;
+    data[46] = 0; /* n; and its four bytes are gone */
+    assert_int_equal(ob_record_decode(data, bytes - 4, &FIXTURE_BOUNDS, &record, &error), OB_ETOOBIG);
+    assert_non_null(strstr(error.text, "n is 0"));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(golden_record),
-        cmocka_unit_test(decode_round_trips),
-        cmocka_unit_test(every_flipped_bit_is_noticed),
-        cmocka_unit_test(every_other_length_is_refused),
-        cmocka_unit_test(every_bound_is_checked),
-        cmocka_unit_test(control_round_trips_and_notices_damage),
+        cmocka_unit_test(sign_golden_gives_golden_bytes),
+        cmocka_unit_test(hash_golden_is_golden),
+        cmocka_unit_test(decode_golden_gives_every_field),
+        cmocka_unit_test(verify_other_run_fails),
+        cmocka_unit_test(decode_any_flipped_bit_breaks_signature_or_layout),
+        cmocka_unit_test(decode_any_other_length_fails),
+        cmocka_unit_test(decode_each_bound_has_its_error),
+        cmocka_unit_test(decode_no_samples_fails),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,103 @@
+#include "tests/unit/record/fixture.h"
+
+static size_t golden(uint8_t *ret_data) {
+    return from_hex(GOLDEN_CONTROL, ret_data, FIXTURE_BYTES_MAX);
+}
+
+static void sign_goodbye_gives_golden_bytes(void **state) {
+    (void)state;
+    uint8_t expected[FIXTURE_BYTES_MAX], data[OB_CONTROL_BYTES_MAX], key[64];
+    size_t bytes = golden(expected);
+    struct ob_run_id run = fixture_run();
+    uint8_t payload[8] = {0xec, 0x03}; /* 1004 */
+    struct ob_control control = {
+        .kind = OB_CONTROL_GOODBYE, .payload_bytes = 8, .sequence = 5, .payload = payload};
+    from_hex(GOLDEN_MACHINE, control.signer.key, sizeof control.signer.key);
+    control.subject = control.signer;
+    fixture_secret_key(key);
+    assert_int_equal(ob_control_sign(&run, &control, key, data), bytes);
+    assert_memory_equal(data, expected, bytes);
+}
+
+static void decode_goodbye_gives_every_field(void **state) {
+    (void)state;
+    uint8_t data[FIXTURE_BYTES_MAX], again[OB_CONTROL_BYTES_MAX];
+    size_t bytes = golden(data);
+    struct ob_control control;
+    assert_int_equal(ob_control_decode(data, bytes, &control, NULL), OB_OK);
+    assert_int_equal(control.kind, OB_CONTROL_GOODBYE);
+    assert_int_equal(control.sequence, 5);
+    assert_int_equal(ob_control_goodbye_next(&control).index, 1004);
+    struct ob_run_id run = fixture_run();
+    assert_true(ob_control_verify(&run, &control));
+    run.hash.bytes[0] ^= 1;
+    assert_false(ob_control_verify(&run, &control));
+    assert_int_equal(ob_control_encode(&control, again), bytes);
+    assert_memory_equal(again, data, bytes);
+}
+
+static void decode_any_flipped_bit_breaks_signature_or_layout(void **state) {
+    (void)state;
+    uint8_t data[FIXTURE_BYTES_MAX];
+    size_t bytes = golden(data);
+    struct ob_run_id run = fixture_run();
+    for (size_t bit = 0; bit < 8 * bytes; bit++) {
+        struct ob_control control;
+        data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        if (ob_control_decode(data, bytes, &control, NULL) == OB_OK)
+            assert_false(ob_control_verify(&run, &control));
+        data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+}
+
+static void decode_any_other_length_fails(void **state) {
+    (void)state;
+    uint8_t data[FIXTURE_BYTES_MAX] = {0};
+    size_t bytes = golden(data);
+    for (size_t length = 0; length <= bytes + 20; length++) {
+        struct ob_control control;
+        if (length != bytes)
+            assert_int_equal(ob_control_decode(data, length, &control, NULL), OB_EFORMAT);
+    }
+}
+
+static void expect_error(size_t offset, uint8_t value, enum ob_err expected) {
+    uint8_t data[FIXTURE_BYTES_MAX];
+    size_t bytes = golden(data);
+    struct ob_control control;
+    struct ob_error error;
+    data[offset] = value;
+    assert_int_equal(ob_control_decode(data, bytes, &control, &error), expected);
+    assert_true(strncmp(error.text, "control: ", 9) == 0);
+}
+
+static void decode_each_rule_has_its_error(void **state) {
+    (void)state;
+    expect_error(0, 2, OB_EUNSUPPORTED);
+    expect_error(0, 0, OB_EUNSUPPORTED);
+    expect_error(1, 1, OB_EFORMAT);
+    expect_error(2, 9, OB_EFORMAT);     /* length */
+    expect_error(36, 0, OB_EREFUSED);   /* subject is another than the signer */
+    expect_error(83, 0x81, OB_ETOOBIG); /* sample */
+}
+
+static void decode_long_payload_fails(void **state) {
+    (void)state;
+    uint8_t data[OB_CONTROL_HEADER_BYTES + 1025 + 64] = {1, 0, 0x01, 0x04};
+    struct ob_control control;
+    assert_int_equal(ob_control_decode(data, sizeof data, &control, NULL), OB_ETOOBIG);
+    data[2] = 0x00; /* 1024 fits, but a goodbye has 8 */
+    assert_int_equal(ob_control_decode(data, sizeof data - 1, &control, NULL), OB_EFORMAT);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sign_goodbye_gives_golden_bytes),
+        cmocka_unit_test(decode_goodbye_gives_every_field),
+        cmocka_unit_test(decode_any_flipped_bit_breaks_signature_or_layout),
+        cmocka_unit_test(decode_any_other_length_fails),
+        cmocka_unit_test(decode_each_rule_has_its_error),
+        cmocka_unit_test(decode_long_payload_fails),
+    };
+    return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}
