@@ -78,7 +78,7 @@ int main(int argc, char **argv) {
     ob_blas_fix_core(argv, "auto");
     if (sodium_init() < 0)
         return ob_tool_usage("no source of randomness");
-    ob_blas_set_threads(ob_processors());
+    ob_blas_set_threads(1); /* our own pool spreads the products */
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(argv[1], COMMANDS[i].name) != 0)
             continue;

@@ -131,7 +131,7 @@ int main(int argc, char **argv) {
     ob_blas_fix_core(argv, config->blas_core);
     block_signals();
     raise_descriptors();
-    ob_blas_set_threads(config->threads > 0 ? (unsigned)config->threads : ob_processors());
+    ob_blas_set_threads(1); /* our own pool spreads the products: nothing spins against anything */
     code = run(config, arguments.check, &error);
     ob_config_free(config);
     return code;

@@ -1,0 +1,246 @@
+/* eval, generate: everything that computes with a checkpoint alone */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/replica.h"
+#include "daemon/tool.h"
+#include "model/corpus.h"
+#include "model/forward.h"
+
+struct evaluation {
+    double sum;
+    uint64_t targets;
+};
+
+static enum ob_err evaluate(const struct ob_model *model, const struct ob_corpus *corpus,
+                            struct ob_pool *pool, size_t batch_size, size_t length, struct evaluation *ret,
+                            struct ob_error *error) {
+    struct ob_forward *forward = NULL;
+    struct ob_batch *batch = NULL;
+    double *sums = calloc(batch_size, sizeof *sums);
+    uint32_t *counts = calloc(batch_size, sizeof *counts);
+    struct ob_weight_source source = {.model = model};
+    enum ob_err failed = sums && counts ? OB_OK : ob_fail(error, OB_ENOMEM, "out of memory");
+    if (!failed)
+        failed = ob_forward_new(&model->config, batch_size * length, batch_size, pool, &forward, error);
+    if (!failed)
+        failed = ob_batch_new(batch_size, batch_size * length, &batch, error);
+    for (size_t at = 0; !failed && at < ob_corpus_sequences(corpus); at += batch->sequences) {
+        ob_batch_clear(batch);
+        while (at + batch->sequences < ob_corpus_sequences(corpus) &&
+               ob_corpus_add(corpus, at + batch->sequences, batch))
+            continue;
+        failed = ob_forward_sequence_losses(forward, &source, batch, sums, counts, error);
+        for (size_t s = 0; s < batch->sequences && !failed; s++) {
+            ret->sum += sums[s];
+            ret->targets += counts[s];
+        }
+    }
+    ob_batch_free(batch);
+    ob_forward_free(forward);
+    free(sums);
+    free(counts);
+    return failed;
+}
+
+static void print_evaluation(const struct evaluation *e, const struct ob_corpus *corpus, bool json) {
+    double loss = e->sum / (double)e->targets;
+    if (json)
+        printf("{\"loss\":%.6f,\"perplexity\":%.4f,\"targets\":%llu,\"sequences\":%zu,\"skipped\":%zu}\n",
+               loss, exp(loss), (unsigned long long)e->targets, ob_corpus_sequences(corpus),
+               ob_corpus_skipped(corpus));
+    else
+        printf(
+            "loss %.4f nats a token, perplexity %.2f, over %llu tokens of %zu sequences (%zu rows skipped)\n",
+            loss, exp(loss), (unsigned long long)e->targets, ob_corpus_sequences(corpus),
+            ob_corpus_skipped(corpus));
+}
+
+int ob_tool_eval(int argc, char **argv) {
+    struct ob_tool_option o[] = {{.name = "model"},
+                                 {.name = "data"},
+                                 {.name = "length", .value = "0"},
+                                 {.name = "batch", .value = "8"},
+                                 {.name = "json", .is_switch = true}};
+    size_t count = 0;
+    int64_t length = 0, batch = 0;
+    struct ob_error error = {0};
+    struct ob_model *model = NULL;
+    struct ob_tokenizer *tokenizer = NULL;
+    struct ob_corpus *corpus = NULL;
+    struct ob_pool *pool = NULL;
+    struct evaluation evaluation = {0};
+    if (!ob_tool_parse(argc, argv, o, 5, NULL, 0, &count))
+        return OB_EXIT_USAGE;
+    if (!o[0].value || !o[1].value)
+        return ob_tool_usage("eval needs --model and --data");
+    if (!ob_tool_integer(&o[2], 0, 1 << 20, &length) || !ob_tool_integer(&o[3], 1, 4096, &batch))
+        return OB_EXIT_USAGE;
+    enum ob_err failed = ob_pool_new(ob_processors(), &pool, &error);
+    if (!failed)
+        failed = ob_model_open(o[0].value, &model, &error);
+    if (!failed)
+        failed = ob_tokenizer_open(o[0].value, &tokenizer, &error);
+    if (!failed) {
+        if (length == 0 || length > (int64_t)model->config.context)
+            length = model->config.context < 1024 ? model->config.context : 1024;
+        struct ob_corpus_options options = {.length_max = (size_t)length};
+        failed = ob_corpus_open(o[1].value, tokenizer, &options, &corpus, &error);
+    }
+    if (!failed)
+        failed = evaluate(model, corpus, pool, (size_t)batch, (size_t)length, &evaluation, &error);
+    if (!failed)
+        print_evaluation(&evaluation, corpus, o[4].value != NULL);
+    ob_corpus_free(corpus);
+    ob_tokenizer_free(tokenizer);
+    ob_model_free(model);
+    ob_pool_free(pool);
+    return failed ? ob_tool_complain(&error) : OB_EXIT_DONE;
+}
+
+/* splitmix64: the same seed writes the same text. */
+static double uniform(uint64_t *state) {
+    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
+}
+
+/* temperature 0: the likeliest token. */
+static int32_t choose(const float *logits, size_t count, double temperature, uint64_t *random) {
+    size_t best = 0;
+    for (size_t i = 1; i < count; i++)
+        if (logits[i] > logits[best])
+            best = i;
+    if (temperature <= 0.0)
+        return (int32_t)best;
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += exp((double)(logits[i] - logits[best]) / temperature);
+    double at = uniform(random) * sum;
+    for (size_t i = 0; i < count; i++) {
+        at -= exp((double)(logits[i] - logits[best]) / temperature);
+        if (at <= 0.0)
+            return (int32_t)i;
+    }
+    return (int32_t)best;
+}
+
+struct generation {
+    const struct ob_model *model;
+    const struct ob_tokenizer *tokenizer;
+    double temperature;
+    uint64_t random;
+    int32_t *tokens; /* prompt and what follows */
+    size_t count, wanted;
+};
+
+static enum ob_err extend(struct generation *g, struct ob_forward *forward, struct ob_batch *batch,
+                          float *logits, struct ob_error *error) {
+    struct ob_weight_source source = {.model = g->model};
+    size_t context = batch->tokens_max;
+    for (size_t i = 0; i < g->wanted; i++) {
+        size_t from = g->count > context ? g->count - context : 0;
+        ob_batch_clear(batch);
+        if (!ob_batch_add(batch, g->tokens + from, g->count - from, 1))
+            break;
+        enum ob_err failed =
+            ob_forward_logits(forward, &source, batch, batch->tokens_used - 1, logits, error);
+        if (failed)
+            return failed;
+        int32_t next = choose(logits, g->model->config.vocabulary, g->temperature, &g->random);
+        if (next == g->model->config.eos)
+            break;
+        g->tokens[g->count++] = next;
+    }
+    return OB_OK;
+}
+
+static enum ob_err generate(struct generation *g, struct ob_pool *pool, struct ob_error *error) {
+    struct ob_forward *forward = NULL;
+    struct ob_batch *batch = NULL;
+    char *text = NULL;
+    size_t bytes = 0, context = g->model->config.context < 1024 ? g->model->config.context : 1024;
+    float *logits = calloc(g->model->config.vocabulary, sizeof *logits);
+    enum ob_err failed = logits ? OB_OK : ob_fail(error, OB_ENOMEM, "out of memory");
+    if (!failed)
+        failed = ob_forward_new(&g->model->config, context, 1, pool, &forward, error);
+    if (!failed)
+        failed = ob_batch_new(1, context, &batch, error);
+    if (!failed)
+        failed = extend(g, forward, batch, logits, error);
+    if (!failed)
+        failed = ob_tokenizer_decode(g->tokenizer, g->tokens, g->count, true, &text, &bytes, error);
+    if (!failed) {
+        fwrite(text, 1, bytes, stdout);
+        putchar('\n');
+    }
+    free(text);
+    ob_batch_free(batch);
+    ob_forward_free(forward);
+    free(logits);
+    return failed;
+}
+
+static enum ob_err start_prompt(struct generation *g, const char *prompt, struct ob_error *error) {
+    int32_t *ids = NULL;
+    size_t count = 0;
+    enum ob_err failed = ob_tokenizer_encode(g->tokenizer, prompt, strlen(prompt), &ids, &count, error);
+    if (failed)
+        return failed;
+    if (count == 0 && g->model->config.bos < 0)
+        return ob_fail(error, OB_EUSAGE, "this model has no token to start from: give a --prompt");
+    g->tokens = calloc(count + 1 + g->wanted, sizeof *g->tokens);
+    if (!g->tokens) {
+        free(ids);
+        return ob_fail(error, OB_ENOMEM, "out of memory");
+    }
+    if (count == 0)
+        g->tokens[g->count++] = g->model->config.bos;
+    for (size_t i = 0; i < count; i++)
+        g->tokens[g->count++] = ids[i];
+    free(ids);
+    return OB_OK;
+}
+
+int ob_tool_generate(int argc, char **argv) {
+    struct ob_tool_option o[] = {{.name = "model"},
+                                 {.name = "prompt", .value = ""},
+                                 {.name = "tokens", .value = "64"},
+                                 {.name = "temperature", .value = "0.8"},
+                                 {.name = "seed", .value = "1"}};
+    size_t count = 0;
+    int64_t tokens = 0, seed = 0;
+    struct ob_error error = {0};
+    struct ob_model *model = NULL;
+    struct ob_tokenizer *tokenizer = NULL;
+    struct ob_pool *pool = NULL;
+    struct generation g = {0};
+    if (!ob_tool_parse(argc, argv, o, 5, NULL, 0, &count))
+        return OB_EXIT_USAGE;
+    if (!o[0].value)
+        return ob_tool_usage("generate needs --model");
+    if (!ob_tool_integer(&o[2], 1, 1 << 20, &tokens) || !ob_tool_real(&o[3], 0, 100, &g.temperature) ||
+        !ob_tool_integer(&o[4], 0, INT64_MAX, &seed))
+        return OB_EXIT_USAGE;
+    g.wanted = (size_t)tokens;
+    g.random = (uint64_t)seed;
+    enum ob_err failed = ob_pool_new(ob_processors(), &pool, &error);
+    if (!failed)
+        failed = ob_model_open(o[0].value, &model, &error);
+    if (!failed)
+        failed = ob_tokenizer_open(o[0].value, &tokenizer, &error);
+    g.model = model;
+    g.tokenizer = tokenizer;
+    if (!failed)
+        failed = start_prompt(&g, o[1].value, &error);
+    if (!failed)
+        failed = generate(&g, pool, &error);
+    free(g.tokens);
+    ob_tokenizer_free(tokenizer);
+    ob_model_free(model);
+    ob_pool_free(pool);
+    return failed ? ob_tool_complain(&error) : OB_EXIT_DONE;
+}
