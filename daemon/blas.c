@@ -1,6 +1,7 @@
 #include "daemon/blas.h"
 
 #include <cblas.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,26 +22,36 @@ static const char *fitting_core(void) {
 }
 
 /* Cores that use what the fitting one uses: no reason to start again. */
-static int as_good(const char *core, const char *fitting) {
+static bool as_good(const char *core, const char *fitting) {
     if (strcmp(core, fitting) == 0)
-        return 1;
+        return true;
     if (strcmp(fitting, "SkylakeX") == 0)
         return strcmp(core, "Cooperlake") == 0 || strcmp(core, "SapphireRapids") == 0;
     if (strcmp(fitting, "Haswell") == 0)
         return strcmp(core, "Zen") == 0 || strcmp(core, "Excavator") == 0;
-    return 0;
+    return false;
+}
+
+static const char *better_core(const char *wanted) {
+    const char *core = openblas_get_corename();
+    if (strcmp(wanted, "keep") == 0 || (strcmp(wanted, "auto") == 0 && getenv("OPENBLAS_CORETYPE")))
+        return NULL;
+    if (strcmp(wanted, "auto") != 0)
+        return strcmp(core, wanted) == 0 ? NULL : wanted;
+    const char *fitting = fitting_core();
+    return !fitting || as_good(core, fitting) ? NULL : fitting;
 }
 
 void ob_blas_fix_core(char **argv, const char *wanted) {
-    const char *core = openblas_get_corename();
-    const char *fitting = strcmp(wanted, "auto") == 0 ? fitting_core() : wanted;
-    if (getenv(MARK) || !fitting || strcmp(wanted, "keep") == 0)
+    const char *threads = getenv("OPENBLAS_NUM_THREADS"), *core = better_core(wanted);
+    bool alone = threads && strcmp(threads, "1") == 0;
+    if (getenv(MARK) || (alone && !core))
         return;
-    if (strcmp(wanted, "auto") == 0 ? getenv("OPENBLAS_CORETYPE") != NULL || as_good(core, fitting)
-                                    : strcmp(core, fitting) == 0)
+    if (setenv("OPENBLAS_NUM_THREADS", "1", 1) != 0 || setenv(MARK, "1", 1) != 0)
         return;
-    if (setenv("OPENBLAS_CORETYPE", fitting, 1) == 0 && setenv(MARK, fitting, 1) == 0)
-        execv("/proc/self/exe", argv);
+    if (core && setenv("OPENBLAS_CORETYPE", core, 1) != 0)
+        return;
+    execv("/proc/self/exe", argv);
 }
 
 const char *ob_blas_core(void) {

@@ -1,6 +1,7 @@
 /* blas - OpenBLAS picks its kernels when it is loaded, from the environment, and Debian's version falls back
  * to a slow generic one on processors that are newer than itself. This finds that out and starts the program
- * again with the core that fits. Source: DESIGN.md, "OpenBLAS trap". */
+ * again with the core that fits, and without OpenBLAS's own threads: ours spread the products, idle ones
+ * would only take signals that are meant for us. Source: DESIGN.md, "OpenBLAS trap". */
 #ifndef OB_DAEMON_BLAS_H
 #define OB_DAEMON_BLAS_H
 
