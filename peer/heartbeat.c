@@ -157,6 +157,7 @@ void ob_heartbeat_receive(struct ob_peer *peer, struct machine *sender, struct o
         return; /* a copy, or overtaken by a later one */
     take_report(peer, sender, &heartbeat);
     ob_heartbeat_joined(peer, sender);
+    ob_pacing_heard(peer, sender);
     compare_logs(peer, sender, &heartbeat);
     compare_weights(peer, sender, &heartbeat);
     struct ob_hash control = ob_control_table_digest(peer);

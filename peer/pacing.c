@@ -1,7 +1,7 @@
 /* pacing - whose records we wait for before the next round, and which round that is.
  *
  * A machine is paced while it has not said goodbye, is not idle, and is not quiet: a new record within
- * max(5 s, 3 median rounds). It enters when its head is within k rounds of our next round, and then stays
+ * max(5 s, 3 median rounds). It enters when its head is within k rounds of ours, and then stays
  * however far it falls behind: that is what we wait for. Nothing here changes what a record means. Source:
  * DESIGN.md, "Rounds, staleness, membership". */
 #include <assert.h>
@@ -42,8 +42,14 @@ static uint64_t finished_rounds(const struct machine *machine) {
     return machine->has_records ? (uint64_t)machine->head_round + 1 : 0;
 }
 
-static bool within_staleness(const struct ob_peer *peer, const struct machine *machine) {
-    return finished_rounds(machine) + peer->options.max_staleness >= peer->next_round;
+static bool within_staleness(const struct ob_peer *peer, const struct machine *machine, uint32_t round) {
+    return finished_rounds(machine) + peer->options.max_staleness >= round;
+}
+
+/* Whoever could be in the round that we are in now may enter. */
+static bool may_enter(const struct ob_peer *peer, const struct machine *machine) {
+    uint32_t round = peer->round.running ? peer->round.round : peer->next_round;
+    return (machine->has_records || machine->heard) && within_staleness(peer, machine, round);
 }
 
 static bool is_quiet(const struct ob_peer *peer, const struct machine *machine, uint64_t after_ns) {
@@ -76,8 +82,7 @@ static void update_machine(struct ob_peer *peer, struct machine *machine, uint64
     bool active = is_active(peer, machine, after_ns);
     if (machine->paced && !active)
         leave(peer, machine);
-    else if (!machine->paced && active && (machine->has_records || machine->heard) &&
-             within_staleness(peer, machine))
+    else if (!machine->paced && active && may_enter(peer, machine))
         enter(peer, machine);
 }
 
@@ -113,7 +118,7 @@ static uint32_t choose_round(struct ob_peer *peer, uint64_t after_ns) {
 /* We jumped ahead: whoever is now beyond k rounds behind is not waited for until it has jumped as well. */
 static void forget_far_ones(struct ob_peer *peer) {
     for (size_t i = 0; i < peer->count; i++)
-        if (peer->order[i]->paced && !within_staleness(peer, peer->order[i]))
+        if (peer->order[i]->paced && !within_staleness(peer, peer->order[i], peer->next_round))
             peer->order[i]->paced = false;
 }
 
@@ -135,12 +140,16 @@ void ob_pacing_record(struct ob_peer *peer, struct machine *machine) {
         return;
     if (machine->next > machine->reported_next)
         machine->idle = false; /* it has started a round since it said otherwise */
+    ob_pacing_heard(peer, machine);
+}
+
+void ob_pacing_heard(struct ob_peer *peer, struct machine *machine) {
     update_machine(peer, machine, quiet_after_ns(peer));
 }
 
 bool ob_pacing_may_start(const struct ob_peer *peer) {
     for (size_t i = 0; i < peer->count; i++)
-        if (peer->order[i]->paced && !within_staleness(peer, peer->order[i]))
+        if (peer->order[i]->paced && !within_staleness(peer, peer->order[i], peer->next_round))
             return false;
     return true;
 }

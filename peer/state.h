@@ -233,6 +233,7 @@ void ob_control_table_goodbye(struct ob_peer *peer);
 
 void ob_pacing_update(struct ob_peer *peer);                          /* who is paced, which round is next */
 void ob_pacing_record(struct ob_peer *peer, struct machine *machine); /* a new record of it was taken */
+void ob_pacing_heard(struct ob_peer *peer, struct machine *machine);  /* a heartbeat of it, or a record */
 bool ob_pacing_may_start(const struct ob_peer *peer);
 uint16_t ob_pacing_live(const struct ob_peer *peer);
 uint64_t ob_pacing_median_ns(const struct ob_peer *peer);

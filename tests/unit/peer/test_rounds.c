@@ -124,7 +124,8 @@ static void pacing_quiet_machine_is_left_behind_and_comes_back(void **state) {
     const struct ob_effect *start = find_effect(f, OB_EFFECT_START_ROUND);
     assert_non_null(start);
     assert_int_equal(start->live, 1);
-    receive_record(f, 1, 1); /* we are in round 2: within k of the next one only at 2 */
+    step_round_done(f, FIXTURE_SAMPLES);
+    receive_record(f, 1, 1); /* we are in round 3 */
     assert_false(look(f, 1).paced);
     receive_record(f, 1, 2);
     assert_true(look(f, 1).paced);
