@@ -73,8 +73,25 @@ void ob_transport_free(struct ob_transport *transport) {
     free(transport);
 }
 
+/* A machine that we connect to and that does not connect to us has no subscription to our PUB (we cannot be
+ * reached, or it does not know where): what we publish is pushed to it over our own connection. */
+static void push_to_unsubscribed(struct ob_transport *transport, const void *data, size_t bytes) {
+    for (size_t i = 0; i < transport->link_count; i++) {
+        const struct ob_link *link = transport->links[i];
+        if (!link->dealer_up || link->routing_id_bytes > 0)
+            continue;
+        if (zmq_send(link->dealer, data, bytes, ZMQ_DONTWAIT) < 0) {
+            transport->counters.dropped_messages++;
+            continue;
+        }
+        transport->counters.sent_messages++;
+        transport->counters.sent_bytes += bytes;
+    }
+}
+
 void ob_transport_publish(struct ob_transport *transport, const void *data, size_t bytes) {
     assert(bytes <= OB_MESSAGE_MAX);
+    push_to_unsubscribed(transport, data, bytes);
     if (zmq_send(transport->pub, data, bytes, ZMQ_DONTWAIT) < 0) {
         transport->counters.dropped_messages++;
         return;

@@ -118,6 +118,8 @@ static void answer_over_the_other_sides_connection(void **state) {
     assert_true(wait_for(all, 2, 0, OB_TRANSPORT_FRAME, "hello", &event));
     assert_true(ob_transport_send(a.transport, &b.identity.machine, "welcome", 7));
     assert_true(wait_for(all, 2, 1, OB_TRANSPORT_FRAME, "welcome", &event));
+    ob_transport_publish(b.transport, "pushed", 6); /* a has no subscription to b */
+    assert_true(wait_for(all, 2, 0, OB_TRANSPORT_FRAME, "pushed", &event));
     ob_transport_free(a.transport);
     ob_transport_free(b.transport);
 }
