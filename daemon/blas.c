@@ -51,7 +51,12 @@ void ob_blas_fix_core(char **argv, const char *wanted) {
         return;
     if (core && setenv("OPENBLAS_CORETYPE", core, 1) != 0)
         return;
-    execv("/proc/self/exe", argv);
+    char self[4096]; /* not the link itself: the process would be called "exe" */
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length <= 0)
+        return;
+    self[length] = 0;
+    execv(self, argv);
 }
 
 const char *ob_blas_core(void) {
