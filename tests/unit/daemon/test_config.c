@@ -1,0 +1,116 @@
+#include "tests/unit/cmocka_all.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/config.h"
+#include "daemon/file.h"
+
+static enum ob_err read_text(const char *text, const char *override, struct ob_config **ret,
+                             struct ob_error *error) {
+    char path[] = "/tmp/onebyte-config-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    enum ob_err failed = ob_config_read(path, &override, override ? 1 : 0, ret, error);
+    unlink(path);
+    return failed;
+}
+
+#define GOOD "[machine]\nstate_dir = /s\n[run]\nmanifest = m\nmodel = f\n[training]\ndata = d\n"
+
+static void read_defaults_and_override(void **state) {
+    (void)state;
+    struct ob_config *config = NULL;
+    assert_int_equal(read_text(GOOD "batch = 4\n", "training.batch=16", &config, NULL), OB_OK);
+    assert_int_equal(config->batch, 16);
+    assert_int_equal(config->length, 128);
+    assert_int_equal(config->max_staleness, 16);
+    assert_string_equal(config->identity, "/s/identity");
+    ob_config_free(config);
+}
+
+static void read_peers(void **state) {
+    (void)state;
+    struct ob_config *config = NULL;
+    const char *text =
+        GOOD "[peers]\na = 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef tcp://h:7300\n"
+             "b = 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdee\n";
+    assert_int_equal(read_text(text, NULL, &config, NULL), OB_OK);
+    assert_int_equal(config->peer_count, 2);
+    assert_string_equal(config->peers[0].endpoint, "tcp://h:7300");
+    assert_string_equal(config->peers[1].endpoint, "");
+    assert_int_equal(config->peers[1].machine.key[31], 0xee);
+    ob_config_free(config);
+}
+
+static void assert_refused(const char *text, const char *override, const char *word) {
+    struct ob_config *config = NULL;
+    struct ob_error error = {0};
+    assert_int_equal(read_text(text, override, &config, &error), OB_EUSAGE);
+    if (!strstr(error.text, word))
+        fail_msg("\"%s\" does not say \"%s\"", error.text, word);
+}
+
+static void bad_settings_are_named(void **state) {
+    (void)state;
+    assert_refused(GOOD "bach = 4\n", NULL, "bach");
+    assert_refused(GOOD "batch = 0\n", NULL, ":8: [training] batch");
+    assert_refused(GOOD "batch = 4x\n", NULL, "whole number from 1 to 4096");
+    assert_refused(GOOD "clip = nan\n", NULL, "clip");
+    assert_refused(GOOD "observer = maybe\n", NULL, "yes or no");
+    assert_refused(GOOD "what is this\n", NULL, ":8:");
+    assert_refused(GOOD "[peers]\nx = abc\n", NULL, "64 hexadecimal");
+    assert_refused(GOOD, "training.nothing=1", "nothing");
+    assert_refused(GOOD, "nonsense", "section.key=value");
+    assert_refused("[machine]\nstate_dir = /s\n", NULL, "manifest");
+    assert_refused(GOOD "shard = 3\nshards = 2\n", NULL, "shard");
+}
+
+struct documentation {
+    const char *text;
+    size_t keys;
+};
+
+static void find_key(void *context, const char *section, const char *key, const char *fallback) {
+    (void)section;
+    struct documentation *documentation = context;
+    char line[128];
+    (void)snprintf(line, sizeof line, "\n%s =", key);
+    if (!strstr(documentation->text, line))
+        fail_msg("configs/onebyte.conf does not mention %s", key);
+    if (fallback[0]) {
+        (void)snprintf(line, sizeof line, "\n%s = %s\n", key, fallback);
+        if (!strstr(documentation->text, line))
+            fail_msg("configs/onebyte.conf has another default for %s than %s", key, fallback);
+    }
+    documentation->keys++;
+}
+
+static void every_key_is_documented(void **state) {
+    (void)state;
+    char *text = NULL;
+    size_t bytes = 0;
+    assert_int_equal(ob_file_read(OB_SOURCE_ROOT "/configs/onebyte.conf", 1 << 20, &text, &bytes, NULL),
+                     OB_OK);
+    struct documentation documentation = {.text = text};
+    ob_config_each_key(find_key, &documentation);
+    size_t lines = 0;
+    for (const char *at = text; (at = strstr(at, " =")); at++)
+        lines++;
+    assert_true(documentation.keys > 20 && lines >= documentation.keys);
+    free(text);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(read_defaults_and_override),
+        cmocka_unit_test(read_peers),
+        cmocka_unit_test(bad_settings_are_named),
+        cmocka_unit_test(every_key_is_documented),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
