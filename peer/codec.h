@@ -59,11 +59,16 @@ size_t ob_records_ask_encode(const struct ob_run_id *run, const struct ob_machin
 bool ob_records_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run,
                            struct ob_machine_id *ret_machine, struct ob_sample *ret_first);
 
-/* count × (length, entry): le32 lengths in RECORDS, le16 in CONTROL. */
-bool ob_list_decode(struct ob_reader reader, struct ob_run_id *ret_run, uint32_t *ret_count,
-                    struct ob_reader *ret_items);
-const uint8_t *ob_records_next(struct ob_reader *items, size_t *ret_bytes); /* NULL: cut short */
-const uint8_t *ob_control_next(struct ob_reader *items, size_t *ret_bytes);
+/* count × (length, item): le32 lengths in RECORDS, le16 in CONTROL. Decoding walks over all of them: the
+ * items fill the message exactly, and taking the next one cannot fail. */
+struct ob_list {
+    struct ob_reader items;
+    uint32_t count;
+    bool short_lengths;
+};
+bool ob_list_decode(struct ob_reader reader, bool short_lengths, struct ob_run_id *ret_run,
+                    struct ob_list *ret_list);
+const uint8_t *ob_list_next(struct ob_list *list, size_t *ret_bytes); /* NULL: that was the last one */
 
 size_t ob_control_ask_encode(const struct ob_run_id *run, const struct ob_hash *digest, uint8_t *ret_data);
 bool ob_control_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run, struct ob_hash *ret_digest);

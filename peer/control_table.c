@@ -166,9 +166,8 @@ static void receive_entry(struct ob_peer *peer, struct machine *sender, const ui
 
 void ob_control_table_receive(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
     struct ob_run_id run;
-    struct ob_reader items;
-    uint32_t count;
-    if (!ob_list_decode(body, &run, &count, &items)) {
+    struct ob_list list;
+    if (!ob_list_decode(body, true, &run, &list)) {
         ob_effects_refuse(peer, sender, "a malformed control message");
         return;
     }
@@ -176,13 +175,11 @@ void ob_control_table_receive(struct ob_peer *peer, struct machine *sender, stru
         ob_effects_refuse(peer, sender, "a control message of another run");
         return;
     }
-    for (uint32_t i = 0; i < count && ob_effects_room(peer); i++) {
+    while (ob_effects_room(peer)) {
         size_t bytes;
-        const uint8_t *data = ob_control_next(&items, &bytes);
-        if (data == NULL) {
-            ob_effects_refuse(peer, sender, "a malformed control message");
+        const uint8_t *data = ob_list_next(&list, &bytes);
+        if (data == NULL)
             return;
-        }
         receive_entry(peer, sender, data, bytes);
     }
 }

@@ -176,27 +176,29 @@ bool ob_records_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run,
     return true;
 }
 
-bool ob_list_decode(struct ob_reader reader, struct ob_run_id *ret_run, uint32_t *ret_count,
-                    struct ob_reader *ret_items) {
+const uint8_t *ob_list_next(struct ob_list *list, size_t *ret_bytes) {
+    if (list->count == 0)
+        return NULL;
+    list->count--;
+    *ret_bytes = list->short_lengths ? ob_read_u16(&list->items) : ob_read_u32(&list->items);
+    return ob_read_view(&list->items, *ret_bytes);
+}
+
+bool ob_list_decode(struct ob_reader reader, bool short_lengths, struct ob_run_id *ret_run,
+                    struct ob_list *ret_list) {
     struct ob_run_id run;
+    struct ob_list list = {.short_lengths = short_lengths}, walk;
     ob_read_bytes(&reader, run.hash.bytes, OB_HASH_BYTES);
-    uint32_t count = ob_read_u32(&reader);
-    if (reader.failed || count > reader.left / 2)
+    list.count = ob_read_u32(&reader);
+    list.items = reader;
+    walk = list;
+    for (size_t bytes; ob_list_next(&walk, &bytes) != NULL;)
+        continue;
+    if (!complete(&walk.items))
         return false;
     *ret_run = run;
-    *ret_count = count;
-    *ret_items = reader;
+    *ret_list = list;
     return true;
-}
-
-const uint8_t *ob_records_next(struct ob_reader *items, size_t *ret_bytes) {
-    *ret_bytes = ob_read_u32(items);
-    return ob_read_view(items, *ret_bytes);
-}
-
-const uint8_t *ob_control_next(struct ob_reader *items, size_t *ret_bytes) {
-    *ret_bytes = ob_read_u16(items);
-    return ob_read_view(items, *ret_bytes);
 }
 
 void ob_message_records_start(struct ob_message_records *message, const struct ob_run_id *run, void *buffer,

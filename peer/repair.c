@@ -190,9 +190,8 @@ static void answered(struct ob_peer *peer, struct machine *sender, struct machin
  * well, but close no ask. */
 void ob_repair_records(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
     struct ob_run_id run;
-    struct ob_reader items;
-    uint32_t count;
-    if (!ob_list_decode(body, &run, &count, &items)) {
+    struct ob_list list;
+    if (!ob_list_decode(body, false, &run, &list)) {
         ob_effects_refuse(peer, sender, "a malformed message of records");
         return;
     }
@@ -201,19 +200,18 @@ void ob_repair_records(struct ob_peer *peer, struct machine *sender, struct ob_r
         return;
     }
     struct ob_machine_id first = {{0}};
-    bool progress = false;
-    for (uint32_t i = 0; i < count && peer->life != OB_PEER_HALTED && ob_effects_room(peer); i++) {
+    bool any = false, progress = false;
+    while (peer->life != OB_PEER_HALTED && ob_effects_room(peer)) {
         size_t bytes;
-        const uint8_t *record = ob_records_next(&items, &bytes);
-        if (record == NULL || bytes < OB_RECORD_OVERHEAD_BYTES) {
-            ob_effects_refuse(peer, sender, "a malformed message of records");
+        const uint8_t *record = ob_list_next(&list, &bytes);
+        if (record == NULL)
             break;
-        }
-        if (i == 0)
+        if (!any && bytes >= OB_KEY_BYTES)
             memcpy(first.key, record, OB_KEY_BYTES);
+        any = true;
         progress |= ob_chain_receive(peer, sender, record, bytes) == CHAIN_TAKEN;
     }
-    struct machine *machine = count > 0 ? ob_machines_find(peer, &first) : NULL;
+    struct machine *machine = any ? ob_machines_find(peer, &first) : NULL;
     if (machine != NULL && peer->life != OB_PEER_HALTED)
         answered(peer, sender, machine, progress);
 }
