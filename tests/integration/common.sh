@@ -1,0 +1,55 @@
+# Sourced by the integration tests: real daemons on loopback. Expects BIN (folder of the programs) and ROOT (sources).
+set -u
+work=$(mktemp -d /tmp/onebyte-it-XXXXXX)
+declare -A pid
+cleanup() {
+    for p in "${pid[@]}"; do kill -9 "$p" 2>/dev/null; done
+    rm -rf "$work"
+}
+trap cleanup EXIT
+fail() {
+    echo "FAILED: $*" >&2
+    for f in "$work"/p*.log; do echo "--- $f" >&2; tail -5 "$f" >&2; done
+    exit 1
+}
+field() { sed -n "s/.*\"$2\":\"\{0,1\}\([^,\"}]*\).*/\1/p" "$1" | head -1; }
+status() { "$BIN/onebyte" status "$work/p$1" --json >"$work/p$1.json" 2>/dev/null; }
+get() { status "$1" && field "$work/p$1.json" "$2"; }
+model=$ROOT/examples/kjv-1m
+data=$ROOT/examples/jargon
+
+# make_run PEERS ROUNDS SAMPLES: manifest, identities and configurations
+make_run() {
+    local peers=$1 i k
+    base_port=$((20000 + RANDOM % 20000))
+    "$BIN/onebyte" run create --model "$model" --out "$work/run.json" --rounds "$2" --samples-per-round "$3" --lr 3e-5 || fail "run create"
+    for i in $(seq "$peers"); do mkdir -m 700 "$work/p$i" && "$BIN/onebyte" keygen "$work/p$i/identity" >/dev/null || fail keygen; done
+    for i in $(seq "$peers"); do
+        {
+            printf '[machine]\nstate_dir = %s\nthreads = 1\n[run]\nmanifest = %s\nmodel = %s\n' "$work/p$i" "$work/run.json" "$model"
+            printf '[network]\nlisten = tcp://127.0.0.1:%d\n' $((base_port + 2 * i))
+            printf '[training]\ndata = %s\nbatch = 1\nlength = 8\nshard = %d\nshards = %d\n' "$data/held_out.jsonl" $((i - 1)) "$peers"
+            printf '[swarm]\nrejoin_wait_s = 2\n[peers]\n'
+            for k in $(seq "$peers"); do echo "peer$k = $(cat "$work/p$k/identity.pub") tcp://127.0.0.1:$((base_port + 2 * k))"; done
+        } >"$work/p$i.conf"
+    done
+}
+start() { "$BIN/onebyted" --config "$work/p$1.conf" "${@:2}" 2>>"$work/p$1.log" & pid[$1]=$!; disown; }
+alive() { [ -d "/proc/${pid[$1]}" ]; }
+
+# wait_for SECONDS COMMAND…: a limit against hanging, not a time that is asserted
+wait_for() {
+    local end=$((SECONDS + $1)); shift
+    until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 0.2; done
+}
+life_is() { [ "$(get "$1" life)" = "$2" ]; }
+# all of these peers hold the same log and a digest of it, and the digests are equal
+agree() {
+    local p logs= digests=
+    for p in "$@"; do
+        status "$p" && [ "$(field "$work/p$p.json" weights_digest_current)" = true ] || return 1
+        logs+="$(field "$work/p$p.json" log_digest) " digests+="$(field "$work/p$p.json" weights_digest) "
+    done
+    [ "$(printf '%s\n' $logs | sort -u | wc -l)" = 1 ] || return 1
+    [ "$(printf '%s\n' $digests | sort -u | wc -l)" = 1 ] || fail "equal logs, different weights: $digests"
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# The life of a healthy swarm: two start, a third joins mid-run, one leaves properly; logs and digests are equal; the
+# tool's commands and exit codes do what they say.
+BIN=$1 ROOT=$2
+. "$ROOT/tests/integration/common.sh"
+make_run 3 60 4
+sed -i "s|^\(peer3 = [0-9a-f]*\).*|\1|" "$work/p1.conf" "$work/p2.conf" # admitted, not waited for
+start 1; start 2
+trained() { [ "$(get 1 own_rounds)" -ge 5 ] 2>/dev/null; }
+wait_for 60 trained || fail "no rounds"
+[ "$(stat -c %a "$work/p1/status.sock")" = 600 ] || fail "the status socket is open to others"
+"$BIN/onebyted" --config "$work/p1.conf" 2>"$work/second.log" && fail "a second daemon on one state directory"
+grep -q "another onebyted uses" "$work/second.log" || fail "the second daemon does not say why"
+start 3
+joined() { [ "$(get 3 own_samples)" -ge 4 ] 2>/dev/null; }
+wait_for 60 joined || fail "the third does not train"
+"$BIN/onebyte" leave "$work/p2" || fail "leave"
+gone() { ! alive 2; }
+wait_for 60 gone || fail "peer 2 does not leave"
+grep -q " stop " "$work/p2.log" || fail "peer 2 did not leave properly"
+wait_for 120 life_is 1 finished || fail "peer 1 does not finish"
+wait_for 60 life_is 3 finished || fail "peer 3 does not finish"
+wait_for 60 agree 1 3 || fail "no agreement"
+digest=$(get 1 weights_digest)
+kill -TERM "${pid[1]}" "${pid[3]}"
+"$BIN/onebyte" verify "$work/p1" --manifest "$work/run.json" --model "$model" --digest "$digest" || fail "verify"
+"$BIN/onebyte" verify "$work/p1" --manifest "$work/run.json" --model "$model" --digest "${digest/[0-9]/x}" 2>/dev/null
+[ $? = 3 ] || fail "verify does not notice another digest"
+"$BIN/onebyte" export "$work/p3" --manifest "$work/run.json" --model "$model" --out "$work/out" --dtype bf16 || fail "export"
+"$BIN/onebyte" eval --model "$work/out" --data "$data/held_out.jsonl" --length 16 >/dev/null || fail "eval of the export"
+"$BIN/onebyte" export "$work/p3" --manifest "$work/run.json" --model "$model" --out "$work/out" 2>/dev/null && fail "export overwrites"
+"$BIN/onebyte" status "$work/p2" 2>/dev/null && fail "status of a daemon that is gone"
+"$BIN/onebyte" nothing 2>/dev/null; [ $? = 2 ] || fail "exit code of wrong usage"
+for c in keygen run status leave log verify export eval generate bench; do "$BIN/onebyte" $c --help | grep -q "usage: onebyte $c" || fail "help of $c"; done
+chmod 644 "$work/p1/identity"
+"$BIN/onebyted" --config "$work/p1.conf" 2>"$work/mode.log" && fail "an identity that others can read"
+grep -q "chmod 600" "$work/mode.log" || fail "no hint about the mode"
+chmod 600 "$work/p1/identity"
+sed 's/"nonce": "./"nonce": "0/' "$work/run.json" >"$work/other.json"
+"$BIN/onebyted" --config "$work/p1.conf" --set run.manifest="$work/other.json" 2>"$work/run.log" && ! cmp -s "$work/run.json" "$work/other.json" && fail "another run's log"
+exit 0
