@@ -1,0 +1,181 @@
+/* Logits and losses against Hugging Face transformers, from the files that make_logits.py wrote.
+ *
+ * Tolerance: 1e-4 of the largest logit of a position (at least 1e-4), and 1e-5 of a loss: both sides compute
+ * in float32 with sums in another order, which moves a logit by a few times 1e-6 of the terms that it sums; a
+ * wrong formula (a norm's epsilon, a rotation, a head's grouping) moves it by far more. */
+#include "tests/unit/cmocka_all.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/forward.h"
+
+struct loaded {
+    struct ob_model *model;
+    json_t *expected;
+    struct ob_forward *forward;
+    struct ob_batch *batch;
+    struct ob_pool *pool;
+};
+
+static void load(struct loaded *l, const char *folder, const char *expected, unsigned threads) {
+    struct ob_error error = {0};
+    enum ob_err failed = ob_model_open(folder, &l->model, &error);
+    if (failed)
+        fail_msg("%s", error.text);
+    l->expected = json_load_file(expected, 0, NULL);
+    assert_non_null(l->expected);
+    assert_int_equal(ob_pool_new(threads, &l->pool, NULL), OB_OK);
+    assert_int_equal(ob_forward_new(&l->model->config, 512, 4, l->pool, &l->forward, NULL), OB_OK);
+    assert_int_equal(ob_batch_new(4, 512, &l->batch, NULL), OB_OK);
+    for (size_t s = 0; s < 4; s++) {
+        const json_t *sequence = json_array_get(json_object_get(l->expected, "sequences"), s);
+        int32_t tokens[512];
+        for (size_t i = 0; i < json_array_size(sequence); i++)
+            tokens[i] = (int32_t)json_integer_value(json_array_get(sequence, i));
+        assert_true(ob_batch_add(l->batch, tokens, json_array_size(sequence), 1));
+    }
+}
+
+static void unload(struct loaded *l) {
+    ob_batch_free(l->batch);
+    ob_forward_free(l->forward);
+    ob_pool_free(l->pool);
+    json_decref(l->expected);
+    ob_model_free(l->model);
+}
+
+static void compare_losses(struct loaded *l, const struct ob_weight_source *source) {
+    double sums[4];
+    uint32_t counts[4];
+    assert_int_equal(ob_forward_sequence_losses(l->forward, source, l->batch, sums, counts, NULL), OB_OK);
+    for (size_t s = 0; s < 4; s++) {
+        double expected = json_number_value(json_array_get(json_object_get(l->expected, "losses"), s));
+        assert_int_equal(counts[s], l->batch->offsets[s + 1] - l->batch->offsets[s] - 1);
+        if (!(fabs(sums[s] - expected) <= 1e-5 * fabs(expected) + 1e-5))
+            fail_msg("%s: sequence %zu: loss %.8f, expected %.8f", l->model->folder, s, sums[s], expected);
+    }
+}
+
+static void compare_logits(struct loaded *l, const struct ob_weight_source *source) {
+    float *logits = calloc(l->model->config.vocabulary, sizeof *logits);
+    assert_non_null(logits);
+    for (size_t s = 0; s < 4; s++) {
+        const json_t *expected = json_array_get(json_object_get(l->expected, "logits"), s);
+        assert_int_equal(json_array_size(expected), l->model->config.vocabulary);
+        assert_int_equal(
+            ob_forward_logits(l->forward, source, l->batch, l->batch->offsets[s + 1] - 1, logits, NULL),
+            OB_OK);
+        double largest = 1.0;
+        for (size_t i = 0; i < json_array_size(expected); i++)
+            largest = fmax(largest, fabs(json_number_value(json_array_get(expected, i))));
+        for (size_t i = 0; i < json_array_size(expected); i++) {
+            double value = json_number_value(json_array_get(expected, i));
+            if (!(fabs((double)logits[i] - value) <= 1e-4 * largest))
+                fail_msg("%s: sequence %zu, logit %zu: %.6f, expected %.6f", l->model->folder, s, i,
+                         (double)logits[i], value);
+        }
+    }
+    free(logits);
+}
+
+static void compare(const char *folder, const char *expected) {
+    for (unsigned threads = 1; threads <= 2; threads++) {
+        struct loaded l;
+        load(&l, folder, expected, threads);
+        struct ob_weight_source source = {.model = l.model};
+        compare_losses(&l, &source);
+        compare_logits(&l, &source);
+        unload(&l);
+    }
+}
+
+static void random_checkpoints(void **state) {
+    (void)state;
+    static const char *const NAMES[] = {"gpt2-odd-heads", "gpt2-inner-bf16", "llama-grouped",
+                                        "llama-tied-f16"};
+    for (size_t i = 0; i < 4; i++) {
+        char folder[512], expected[600];
+        (void)snprintf(folder, sizeof folder, OB_SOURCE_ROOT "/tests/parity/checkpoints/%s", NAMES[i]);
+        (void)snprintf(expected, sizeof expected, "%s/expected.json", folder);
+        compare(folder, expected);
+    }
+}
+
+static void shipped_model(void **state) {
+    (void)state;
+    compare(OB_SOURCE_ROOT "/examples/kjv-1m", OB_SOURCE_ROOT "/tests/parity/kjv-1m.json");
+}
+
+static struct ob_spsa_weights *weights_of(const struct ob_model *model) {
+    struct ob_spsa_tensor *layout = calloc(model->tensor_count, sizeof *layout);
+    struct ob_spsa_weights *weights = NULL;
+    assert_non_null(layout);
+    for (size_t i = 0; i < model->tensor_count; i++)
+        layout[i] = (struct ob_spsa_tensor){
+            .elements = model->tensors[i].elements, .exponent = 26, .log2_scale = (int)(i % 3)};
+    assert_int_equal(ob_spsa_weights_new(layout, model->tensor_count, &weights, NULL), OB_OK);
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        float *values = calloc(model->tensors[i].elements, sizeof *values);
+        assert_non_null(values);
+        ob_model_read(model, i, 0, model->tensors[i].elements, values);
+        assert_int_equal(
+            ob_spsa_weights_set(weights, (uint32_t)i, 0, model->tensors[i].elements, values, NULL), OB_OK);
+        free(values);
+    }
+    free(layout);
+    return weights;
+}
+
+/* Invariant 3, and the meaning of the two lanes: each is the loss of weights that were perturbed by hand. */
+static void two_lanes_are_two_perturbed_models(void **state) {
+    (void)state;
+    static const char *const NAMES[] = {"gpt2-odd-heads", "llama-grouped"};
+    const float epsilon =
+        0.0078125f; /* 2^-7: a whole number of fixed-point steps, so that nothing is rounded */
+    for (size_t n = 0; n < 2; n++) {
+        char folder[512], expected[600];
+        struct loaded l;
+        (void)snprintf(folder, sizeof folder, OB_SOURCE_ROOT "/tests/parity/checkpoints/%s", NAMES[n]);
+        (void)snprintf(expected, sizeof expected, "%s/expected.json", folder);
+        load(&l, folder, expected, 2);
+        struct ob_spsa_engine engine = ob_spsa_engine_best(l.pool);
+        struct ob_spsa_weights *weights = weights_of(l.model), *moved = weights_of(l.model);
+        struct ob_spsa_key key = {{42}};
+        struct ob_weight_source source = {
+            .model = l.model, .weights = weights, .engine = &engine, .key = &key, .epsilon = epsilon};
+        double pair[2], single;
+        assert_int_equal(ob_forward_losses(l.forward, &source, l.batch, pair, NULL), OB_OK);
+        for (size_t t = 0; t < weights->count; t++)
+            assert_memory_equal(weights->values[t], moved->values[t], weights->tensors[t].elements * 4);
+        for (int lane = 0; lane < 2; lane++) {
+            for (size_t t = 0; t < weights->count; t++)
+                for (uint64_t i = 0; i < weights->tensors[t].elements; i++) {
+                    uint8_t bits[64];
+                    ob_spsa_direction_bits(&key, (uint32_t)t, (uint32_t)(i / 512), 1, bits);
+                    int sign = (bits[i % 512 / 8] >> (i % 8)) & 1 ? -1 : 1;
+                    int32_t step =
+                        (1 << 19) * (1 << weights->tensors[t].log2_scale); /* epsilon · 2^26 · scale */
+                    moved->values[t][i] = weights->values[t][i] + (lane == 0 ? sign : -sign) * step;
+                }
+            struct ob_weight_source plain = {.model = l.model, .weights = moved, .engine = &engine};
+            assert_int_equal(ob_forward_losses(l.forward, &plain, l.batch, &single, NULL), OB_OK);
+            assert_true(fabs(single - pair[lane]) < 1e-5 * fabs(single));
+        }
+        ob_spsa_weights_free(weights);
+        ob_spsa_weights_free(moved);
+        unload(&l);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_checkpoints),
+        cmocka_unit_test(shipped_model),
+        cmocka_unit_test(two_lanes_are_two_perturbed_models),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
