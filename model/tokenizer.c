@@ -148,6 +148,7 @@ enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer, const char
     if (bytes >= OB_BPE_PIECE_MAX)
         return ob_fail(error, OB_ETOOBIG, "a text of %zu bytes; at most %u are encoded", bytes,
                        OB_BPE_PIECE_MAX);
+    text = bytes == 0 ? "" : text;
     struct encoding encoding = {.tokenizer = tokenizer, .error = error};
     encoding.run = (struct ob_split_run){.splitter = &tokenizer->splitter,
                                          .match = ob_split_match_data(),

@@ -1,0 +1,334 @@
+#include "tests/unit/model/tokenizer_fixture.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "model/corpus.h"
+#include "model/corpus_walk.h"
+
+static char path[] = "/tmp/ob_corpus_XXXXXX";
+static struct ob_tokenizer *tokenizer;
+
+static int setup(void **state) {
+    (void)state;
+    int file = mkstemp(path);
+    tokenizer = fixture_tokenizer();
+    return file < 0 ? -1 : close(file);
+}
+
+static int teardown(void **state) {
+    (void)state;
+    ob_tokenizer_free(tokenizer);
+    return unlink(path);
+}
+
+static void write_rows(const char *rows, size_t bytes) {
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(rows, 1, bytes, file), bytes);
+    assert_int_equal(fclose(file), 0);
+}
+
+static struct ob_corpus *open_rows(const char *rows, size_t length_max) {
+    struct ob_corpus *corpus = NULL;
+    struct ob_error error = {0};
+    write_rows(rows, strlen(rows));
+    struct ob_corpus_options options = {.length_max = length_max};
+    if (ob_corpus_open(path, tokenizer, &options, &corpus, &error) != OB_OK)
+        fail_msg("%s", error.text);
+    return corpus;
+}
+
+/* Sequence i has this text, and its first target is this token. */
+static void expect_sequence(const struct ob_corpus *corpus, size_t i, const char *text, size_t first_target) {
+    struct ob_batch *batch = NULL;
+    char *back = NULL;
+    size_t bytes = 0;
+    assert_int_equal(ob_batch_new(1, 64, &batch, NULL), OB_OK);
+    assert_true(ob_corpus_add(corpus, i, batch));
+    assert_int_equal(
+        ob_tokenizer_decode(tokenizer, batch->tokens, batch->tokens_used, false, &back, &bytes, NULL), OB_OK);
+    assert_string_equal(back, text);
+    for (size_t p = 0; p < batch->tokens_used; p++)
+        assert_int_equal(batch->counted[p] != 0, p >= first_target);
+    free(back);
+    ob_batch_free(batch);
+}
+
+static void expect_refused(const char *rows, size_t bytes, enum ob_err code, const char *words) {
+    struct ob_corpus *corpus = NULL;
+    struct ob_error error = {0};
+    write_rows(rows, bytes);
+    struct ob_corpus_options options = {.length_max = 8};
+    enum ob_err err = ob_corpus_open(path, tokenizer, &options, &corpus, &error);
+    if (err != code || strncmp(error.text, path, strlen(path)) != 0 || strstr(error.text, words) == NULL)
+        fail_msg("expected %s (%s), not %s: %s", ob_err_text(code), words, ob_err_text(err), error.text);
+    assert_null(corpus);
+    assert_int_equal(ob_corpus_open(path, tokenizer, &options, &corpus, NULL), code);
+}
+
+static void open_text_and_pairs(void **state) {
+    (void)state;
+    struct ob_corpus *corpus = open_rows("{\"text\": \"hello world\", \"id\": 7}\n"
+                                         "\n  \t\r\n"
+                                         "{\"prompt\": \"he\", \"completion\": \"llo\"}\r\n"
+                                         "{\"text\": \"a\"}\n"
+                                         "{\"text\": \"\"}\n"
+                                         "{\"prompt\": \"he\", \"completion\": \"\"}\n"
+                                         "{\"prompt\": \"\", \"completion\": \"ll\"}\n"
+                                         "{\"prompt\": \"\", \"completion\": \"llo\"}\n"
+                                         "{\"text\": \"x\\u0000y\"}",
+                                         16);
+    assert_int_equal(ob_corpus_sequences(corpus), 4);
+    assert_int_equal(ob_corpus_skipped(corpus), 4);
+    assert_int_equal(ob_corpus_tokens(corpus), 5 + 3 + 2 + 3);
+    expect_sequence(corpus, 0, "hello world", 1);
+    expect_sequence(corpus, 1, "hello", 1); /* he, ll, o: prompt and completion are not merged */
+    expect_sequence(corpus, 2, "llo", 1);
+    struct ob_batch *batch = NULL;
+    assert_int_equal(ob_batch_new(1, 8, &batch, NULL), OB_OK);
+    assert_true(ob_corpus_add(corpus, 3, batch));
+    static const int32_t WITH_NUL[] = {'x', 0, 'y'};
+    assert_memory_equal(batch->tokens, WITH_NUL, sizeof WITH_NUL);
+    assert_false(ob_corpus_add(corpus, 0, batch));
+    ob_batch_free(batch);
+    ob_corpus_free(corpus);
+    ob_corpus_free(NULL);
+}
+
+static void open_cuts_long_rows(void **state) {
+    (void)state;
+    struct ob_corpus *corpus = open_rows("{\"text\": \"bcdfgijkm\"}\n"
+                                         "{\"text\": \"bcdfgijkmn\"}\n"
+                                         "{\"prompt\": \"bcdfg\", \"completion\": \"ij\"}\n"
+                                         "{\"prompt\": \"bcdfg\", \"completion\": \"ijkmn\"}\n"
+                                         "{\"prompt\": \"bc\", \"completion\": \"ij\"}\n"
+                                         "{\"prompt\": \"\", \"completion\": \"ijkmn\"}\n",
+                                         4);
+    assert_int_equal(ob_corpus_sequences(corpus), 2 + 3 + 4);
+    expect_sequence(corpus, 0, "bcdf", 1);
+    expect_sequence(corpus, 1, "gijk", 1); /* the m that is left is dropped */
+    expect_sequence(corpus, 4, "mn", 1);
+    expect_sequence(corpus, 5, "fgij", 2);
+    expect_sequence(corpus, 6, "gijk", 1);
+    expect_sequence(corpus, 7, "bcij", 2);
+    expect_sequence(corpus, 8, "ijk", 1);
+    assert_int_equal(ob_corpus_skipped(corpus), 0);
+    ob_corpus_free(corpus);
+}
+
+static void open_keeps_its_shard(void **state) {
+    (void)state;
+    static const char ROWS[] =
+        "{\"text\": \"b0\"}\n\n{\"text\": \"b1\"}\n{\"text\": \"b2\"}\n{\"text\": \"b3\"}\n"
+        "{\"text\": \"b4\"}\n";
+    write_rows(ROWS, sizeof ROWS - 1);
+    struct ob_corpus *corpus = NULL;
+    struct ob_error error = {0};
+    struct ob_corpus_options options = {.length_max = 4, .shard = 1, .shards = 3};
+    assert_int_equal(ob_corpus_open(path, tokenizer, &options, &corpus, &error), OB_OK);
+    assert_int_equal(ob_corpus_sequences(corpus), 2);
+    expect_sequence(corpus, 0, "b1", 1);
+    expect_sequence(corpus, 1, "b4", 1);
+    ob_corpus_free(corpus);
+    corpus = NULL;
+    options = (struct ob_corpus_options){.length_max = 4, .shard = 6, .shards = 7};
+    assert_int_equal(ob_corpus_open(path, tokenizer, &options, &corpus, &error), OB_EFORMAT);
+    assert_non_null(strstr(error.text, "shard 6 of 7"));
+    options.shard = 7;
+    assert_int_equal(ob_corpus_open(path, tokenizer, &options, &corpus, &error), OB_EUSAGE);
+    options = (struct ob_corpus_options){.length_max = 1};
+    assert_int_equal(ob_corpus_open(path, tokenizer, &options, &corpus, &error), OB_EUSAGE);
+    assert_null(corpus);
+}
+
+static void open_refuses_bad_rows(void **state) {
+    (void)state;
+    static const struct {
+        const char *rows, *words;
+    } BAD[] = {
+        {"{\"text\": \"ab\"}\n\n{\"text\": ", ":3: column"},
+        {"{\"text\": 7}\n", ":1: \"text\" is not a string"},
+        {"{\"text\": null}\n", ":1: \"text\" is not a string"},
+        {"{\"txt\": \"ab\"}\n", ":1: neither"},
+        {"{\"prompt\": \"ab\"}\n", ":1: \"prompt\" without \"completion\""},
+        {"{\"completion\": \"ab\"}\n", ":1: \"completion\" without \"prompt\""},
+        {"{\"text\": \"ab\", \"prompt\": \"ab\"}\n", ":1: both"},
+        {"[\"text\"]\n", ":1: not an object"},
+        {"\"text\"\n", ":1: not an object"},
+        {"{\"text\": \"ab\"} {\"text\": \"ab\"}\n", ":1: column"},
+        {"{\"text\": \"a\xff\"}\n", ":1: column"},
+        {"{\"text\": \"\\ud800\"}\n", ":1: column"},
+        {"", "no usable row"},
+        {"\n\n", "no usable row"},
+        {"{\"text\": \"a\"}\n", "no usable row (1 skipped)"},
+    };
+    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
+        expect_refused(BAD[i].rows, strlen(BAD[i].rows), OB_EFORMAT, BAD[i].words);
+    expect_refused("{\"text\": \"ab\"}\n\0\n", 17, OB_EFORMAT, ":2: column");
+}
+
+static void open_bounds_the_row(void **state) {
+    (void)state;
+    size_t bytes = OB_CORPUS_ROW_MAX + 16;
+    char *rows = malloc(bytes);
+    assert_non_null(rows);
+    memset(rows, 'a', bytes);
+    memcpy(rows, "{\"text\": \"b\"}\n{\"text\":\"", 23);
+    memcpy(rows + 14 + OB_CORPUS_ROW_MAX - 2, "\"}\n", 2);
+    struct ob_corpus_options options = {.length_max = 1024};
+    struct ob_corpus *corpus = NULL;
+    write_rows(rows, 14 + OB_CORPUS_ROW_MAX);
+    assert_int_equal(ob_corpus_open(path, tokenizer, &options, &corpus, NULL), OB_OK);
+    assert_int_equal(ob_corpus_tokens(corpus), (OB_CORPUS_ROW_MAX - 11 + 1) / 2);
+    ob_corpus_free(corpus);
+    memcpy(rows + 14 + OB_CORPUS_ROW_MAX - 2, "a\"}\n", 3);
+    expect_refused(rows, 14 + OB_CORPUS_ROW_MAX + 1, OB_ETOOBIG, ":2: more than");
+    free(rows);
+}
+
+static void open_missing_file_or_folder(void **state) {
+    (void)state;
+    struct ob_corpus_options options = {.length_max = 8};
+    struct ob_corpus *corpus = NULL;
+    struct ob_error error = {0};
+    assert_int_equal(ob_corpus_open("/tmp/no/such", tokenizer, &options, &corpus, &error), OB_ENOTFOUND);
+    assert_non_null(strstr(error.text, "/tmp/no/such"));
+    assert_int_equal(ob_corpus_open("/tmp", tokenizer, &options, &corpus, &error), OB_EIO);
+    assert_null(corpus);
+}
+
+static void open_names_the_row_that_cannot_be_encoded(void **state) {
+    (void)state;
+    json_t *root = fixture_json();
+    json_object_del(json_object_get(json_object_get(root, "model"), "vocab"), "z");
+    struct ob_tokenizer *partial = NULL;
+    struct ob_error error = {0};
+    assert_int_equal(fixture_parse(root, &partial, &error), OB_OK);
+    static const char ROWS[] = "{\"text\": \"ab\"}\n{\"text\": \"haze\"}\n";
+    write_rows(ROWS, sizeof ROWS - 1);
+    struct ob_corpus_options options = {.length_max = 8};
+    struct ob_corpus *corpus = NULL;
+    assert_int_equal(ob_corpus_open(path, partial, &options, &corpus, &error), OB_EFORMAT);
+    assert_non_null(strstr(error.text, ":2: the tokenizer has no token for byte 0x7a"));
+    assert_null(corpus);
+    ob_tokenizer_free(partial);
+}
+
+static struct ob_corpus *open_numbered(int rows) {
+    char text[1 << 14];
+    size_t used = 0;
+    for (int i = 0; i < rows; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "{\"text\": \"%c%c%c\"}\n", 'A' + i / 26,
+                                 'A' + i % 26, 'b');
+    return open_rows(text, 8);
+}
+
+/* Counts how often each row is in the batch. */
+static void count_rows(const struct ob_batch *batch, int *seen) {
+    for (size_t i = 0; i < batch->sequences; i++) {
+        const int32_t *tokens = batch->tokens + batch->offsets[i];
+        seen[(tokens[0] - 'A') * 26 + tokens[1] - 'A']++;
+    }
+}
+
+static void draw_visits_all_once_an_epoch(void **state) {
+    (void)state;
+    enum { ROWS = 101 };
+    struct ob_corpus *corpus = open_numbered(ROWS);
+    struct ob_batch *batch = NULL;
+    assert_int_equal(ob_batch_new(ROWS, 3 * ROWS, &batch, NULL), OB_OK);
+    static const size_t SIZES[] = {1, 7, 8, 50, 100, 101, 1000};
+    for (size_t size = 0; size < sizeof SIZES / sizeof *SIZES; size++) {
+        uint64_t draw = 0;
+        for (int epoch = 1; epoch <= 3; epoch++) {
+            int seen[ROWS] = {0};
+            size_t total = 0;
+            while (total < ROWS) {
+                ob_corpus_draw(corpus, 5, draw++, SIZES[size], batch);
+                assert_in_range(batch->sequences, 1, SIZES[size]);
+                assert_true(batch->sequences + 1 >= (SIZES[size] < ROWS ? SIZES[size] / 2 : ROWS));
+                count_rows(batch, seen);
+                total += batch->sequences;
+            }
+            for (int i = 0; i < ROWS; i++)
+                assert_int_equal(seen[i], 1);
+        }
+    }
+    ob_batch_free(batch);
+    ob_corpus_free(corpus);
+}
+
+static void draw_is_a_function_of_seed_and_draw(void **state) {
+    (void)state;
+    struct ob_corpus *corpus = open_numbered(200);
+    struct ob_batch *batch = NULL, *again = NULL;
+    assert_int_equal(ob_batch_new(8, 64, &batch, NULL), OB_OK);
+    assert_int_equal(ob_batch_new(8, 64, &again, NULL), OB_OK);
+    int same = 0;
+    for (uint64_t draw = 0; draw < 100; draw++) {
+        ob_corpus_draw(corpus, 1, draw, 8, batch);
+        ob_corpus_draw(corpus, 1, draw, 8, again);
+        assert_memory_equal(batch->tokens, again->tokens, 24 * sizeof *batch->tokens);
+        ob_corpus_draw(corpus, 2, draw, 8, again);
+        same += memcmp(batch->tokens, again->tokens, 24 * sizeof *batch->tokens) == 0;
+        ob_corpus_draw(corpus, 1, draw + 25, 8, again); /* the same place of the next epoch */
+        same += memcmp(batch->tokens, again->tokens, 24 * sizeof *batch->tokens) == 0;
+    }
+    assert_int_equal(same, 0);
+    ob_batch_free(batch);
+    ob_batch_free(again);
+    ob_corpus_free(corpus);
+}
+
+static void draw_stops_when_the_batch_is_full(void **state) {
+    (void)state;
+    struct ob_corpus *corpus = open_numbered(20);
+    struct ob_batch *batch = NULL;
+    assert_int_equal(ob_batch_new(8, 10, &batch, NULL), OB_OK);
+    ob_corpus_draw(corpus, 1, 0, 8, batch);
+    assert_int_equal(batch->sequences, 3);
+    ob_batch_free(batch);
+    ob_corpus_free(corpus);
+}
+
+static void walk_orders_are_even(void **state) {
+    (void)state;
+    enum { ITEMS = 7, EPOCHS = 7000 };
+    int seen[ITEMS][ITEMS] = {0};
+    for (uint64_t epoch = 0; epoch < EPOCHS; epoch++)
+        for (uint64_t place = 0; place < ITEMS; place++)
+            seen[place][ob_corpus_walk_item(ITEMS, 9, epoch, place)]++;
+    for (int place = 0; place < ITEMS; place++)
+        for (int item = 0; item < ITEMS; item++)
+            assert_in_range(seen[place][item], 850, 1150); /* 1000 +- 5 sigma */
+}
+
+/* From the description in the header, computed apart. */
+static void walk_golden(void **state) {
+    (void)state;
+    static const uint64_t GOLDEN[] = {437, 372, 129, 186, 390, 486, 537, 660, 220, 310};
+    for (uint64_t place = 0; place < 10; place++)
+        assert_int_equal(ob_corpus_walk_item(1000, 42, 3, place), GOLDEN[place]);
+    assert_int_equal(ob_corpus_walk_item(1, 42, 3, 0), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(open_text_and_pairs),
+        cmocka_unit_test(open_cuts_long_rows),
+        cmocka_unit_test(open_keeps_its_shard),
+        cmocka_unit_test(open_refuses_bad_rows),
+        cmocka_unit_test(open_bounds_the_row),
+        cmocka_unit_test(open_missing_file_or_folder),
+        cmocka_unit_test(open_names_the_row_that_cannot_be_encoded),
+        cmocka_unit_test(draw_visits_all_once_an_epoch),
+        cmocka_unit_test(draw_is_a_function_of_seed_and_draw),
+        cmocka_unit_test(draw_stops_when_the_batch_is_full),
+        cmocka_unit_test(walk_orders_are_even),
+        cmocka_unit_test(walk_golden),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
