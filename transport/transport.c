@@ -148,7 +148,8 @@ static bool take_monitor(struct ob_link *link, struct ob_transport_event *event)
         (void)zmq_recv(link->monitor, address, sizeof address, ZMQ_DONTWAIT);
         link->dealer_up = kind == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
         if (!link->dealer_up)
-            link->routing_id_bytes = 0; /* it is gone; its own connection is known again with its next frame */
+            link->routing_id_bytes =
+                0; /* it is gone; its own connection is known again with its next frame */
         if (take_change(link, event))
             return true;
     }

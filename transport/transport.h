@@ -51,7 +51,8 @@ OB_MUST_USE enum ob_err ob_transport_connect(struct ob_transport *transport,
                                              const struct ob_machine_id *machine, const char *endpoint,
                                              struct ob_error *error);
 
-/* Published to every subscriber, and pushed to those we connect to that do not connect to us. Never blocks. */
+/* Published to every subscriber, and pushed to those we connect to that do not connect to us. Never blocks.
+ */
 void ob_transport_publish(struct ob_transport *transport, const void *data, size_t bytes);
 /* To one machine, over our DEALER or back over the connection it opened, whichever is up. False when there is
  * no way to it now or the queue is full. */
