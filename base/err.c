@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#ifdef __clang_analyzer__
+#undef ob_fail
+#endif
+
 static const char *const TEXTS[OB_ERR_COUNT] = {
     [OB_OK] = "success",
     [OB_ENOMEM] = "out of memory",

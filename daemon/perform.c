@@ -1,5 +1,6 @@
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/daemon.h"
@@ -8,9 +9,12 @@
 const char *ob_daemon_name_of(const struct ob_daemon *daemon, const struct ob_machine_id *machine,
                               char buffer[64]) {
     char text[OB_HEX_KEY_MAX];
-    for (size_t i = 0; i < daemon->config->peer_count; i++)
-        if (ob_machine_equal(&daemon->config->peers[i].machine, machine))
-            return strcpy(buffer, daemon->config->peers[i].name);
+    for (size_t i = 0; i < daemon->config->peer_count; i++) {
+        if (!ob_machine_equal(&daemon->config->peers[i].machine, machine))
+            continue;
+        snprintf(buffer, 64, "%s", daemon->config->peers[i].name);
+        return buffer;
+    }
     ob_machine_to_text(machine, text);
     memcpy(buffer, text, 12);
     buffer[12] = 0;

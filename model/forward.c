@@ -167,6 +167,7 @@ static void embed_token(void *context, size_t token, unsigned thread) {
     (void)thread;
     const struct ob_pass *pass = context;
     const struct ob_forward *f = pass->forward;
+    assert(pass->lanes == 1 || pass->lanes == 2);
     size_t width = f->config.width, at = token * width;
     float *const rows[2] = {f->lanes[0].x + at, f->lanes[1].x + at};
     const struct ob_model *model = pass->source->model;

@@ -132,6 +132,7 @@ static enum ob_err open_all(struct ob_model *model, const char *folder, struct o
     if (count > OB_TENSORS_MAX)
         return ob_fail(error, OB_ETOOBIG, "%s: %zu tensors, at most %d are supported", folder, count,
                        OB_TENSORS_MAX);
+    assert(count > 0);
     model->folder = strdup(folder);
     model->tensors = calloc(count, sizeof *model->tensors);
     model->checkpoint_index = calloc(count, sizeof *model->checkpoint_index);

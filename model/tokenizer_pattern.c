@@ -219,7 +219,7 @@ static enum ob_err put_class(struct translation *to, struct ob_error *error) {
             continue;
         put(to, "-", 1);
         to->at++;
-        if (to->at >= to->end || (err = put_class_item(to, &upper, error)) != OB_OK)
+        if (to->at >= to->end || put_class_item(to, &upper, error) != OB_OK)
             return refuse(to, item_start, error);
         if (item == ITEM_CLASS || upper == ITEM_CLASS)
             return refuse(to, item_start, error);

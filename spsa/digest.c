@@ -79,6 +79,7 @@ enum ob_err ob_spsa_digest(const struct ob_spsa_engine *engine, const struct ob_
     size_t count = 0, leaf = 0;
     for (size_t t = 0; t < weights->count; t++)
         count += (size_t)leaves_of(&weights->tensors[t]);
+    assert(count > 0);
     struct tree tree = {.weights = weights, .leaves = calloc(count, sizeof *tree.leaves)};
     if (!tree.leaves)
         return ob_fail(error, OB_ENOMEM, "digest: out of memory");

@@ -98,6 +98,7 @@ static enum ob_err run(const struct ob_spsa_engine *engine, struct ob_spsa_weigh
     replay->rule = rule;
     replay->undo = undo;
     replay->item_count = list_items(weights, NULL);
+    assert(replay->item_count > 0);
     replay->items = calloc(replay->item_count, sizeof *replay->items);
     replay->steps = calloc(weights->count, sizeof *replay->steps);
     enum ob_err failed = OB_OK;
