@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "transport/state.h"
 
@@ -42,6 +43,7 @@ enum ob_err ob_transport_allow(struct ob_transport *transport, const struct ob_m
         return ob_fail(error, OB_ENOMEM, "no memory for another machine");
     }
     link->machine = *machine;
+    link->heard_s = ob_transport_seconds();
     if (crypto_sign_ed25519_pk_to_curve25519(link->curve_key, machine->key) != 0) {
         free(link);
         return ob_fail(error, OB_EFORMAT, "the machine's key is not an Ed25519 public key");
@@ -84,7 +86,36 @@ static enum ob_err open_link(struct ob_transport *transport, struct ob_link *lin
     if (zmq_connect(link->dealer, link->endpoint) != 0 || zmq_connect(link->sub, published) != 0)
         return ob_fail(error, OB_EUSAGE, "cannot connect to %s: %s", link->endpoint,
                        zmq_strerror(zmq_errno()));
+    link->opened_s = link->published_s = ob_transport_seconds();
     return OB_OK;
+}
+
+uint64_t ob_transport_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec;
+}
+
+static void tend(struct ob_transport *transport, struct ob_link *link, uint64_t now) {
+    if (link->routing_id_bytes > 0 && now - link->heard_s > OB_LINK_SILENCE_S)
+        link->routing_id_bytes = 0;
+    if (!link->endpoint[0] || now - link->opened_s <= OB_LINK_SILENCE_S ||
+        (link->dealer_up && now - link->published_s <= OB_LINK_SILENCE_S))
+        return;
+    ob_link_close(link);
+    if (open_link(transport, link, NULL)) {
+        ob_link_close(link);
+        link->opened_s = now; /* once more after a while */
+    }
+}
+
+void ob_links_tend(struct ob_transport *transport) {
+    uint64_t now = ob_transport_seconds();
+    if (now == transport->tended_s)
+        return;
+    transport->tended_s = now;
+    for (size_t i = 0; i < transport->link_count; i++)
+        tend(transport, transport->links[i], now);
 }
 
 enum ob_err ob_transport_connect(struct ob_transport *transport, const struct ob_machine_id *machine,
@@ -96,8 +127,10 @@ enum ob_err ob_transport_connect(struct ob_transport *transport, const struct ob
     ob_link_close(link);
     memcpy(link->endpoint, endpoint, strlen(endpoint) + 1);
     enum ob_err failed = open_link(transport, link, error);
-    if (failed)
+    if (failed) {
         ob_link_close(link);
+        link->endpoint[0] = 0;
+    }
     return failed;
 }
 

@@ -7,6 +7,7 @@
 
 #include "transport/state.h"
 
+#define CURVE_OVERHEAD       64   /* libzmq counts a MESSAGE command whole: 33 bytes more than the frame */
 #define LINGER_MS            1000 /* a goodbye published right before closing gets out */
 #define HEARTBEAT_MS         3000
 #define HEARTBEAT_TIMEOUT_MS 10000
@@ -23,7 +24,7 @@ static void set_int(void *socket, int option, int value) {
 
 /* Options that every socket between machines has: bounded queues and messages, dead connections found. */
 static void set_common(void *socket) {
-    int64_t largest = OB_MESSAGE_MAX;
+    int64_t largest = OB_MESSAGE_MAX + CURVE_OVERHEAD;
     int failed = zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
     assert(failed == 0);
     (void)failed;

@@ -9,6 +9,7 @@
 #define OB_CURVE_KEY_BYTES 32
 #define OB_ROUTING_ID_MAX  255
 #define OB_ZAP_DOMAIN      "onebyte"
+#define OB_LINK_SILENCE_S  30 /* machines speak every second or so; see ob_links_tend */
 
 /* One admitted machine, and the ways to it. */
 struct ob_link {
@@ -20,6 +21,8 @@ struct ob_link {
     uint8_t routing_id[OB_ROUTING_ID_MAX];
     size_t routing_id_bytes; /* of its DEALER at our ROUTER; 0: none seen */
     bool reported_up;
+    /* monotonic seconds: of the last frame of any kind, of the last published one, and of the last opening */
+    uint64_t heard_s, published_s, opened_s;
 };
 
 struct ob_transport {
@@ -32,6 +35,9 @@ struct ob_transport {
 
     struct ob_link **links; /* sorted by nothing: few enough to walk */
     size_t link_count;
+    zmq_pollitem_t *waits; /* kept from wait to wait; room for all sockets of wait_room links */
+    size_t wait_room;
+    uint64_t tended_s;
     size_t turn; /* the next source to look at, so that none starves */
 
     zmq_msg_t frame; /* what the last event points into */
@@ -61,6 +67,11 @@ OB_MUST_USE enum ob_err ob_zap_self_test(struct ob_transport *transport, struct 
 struct ob_link *ob_link_find(const struct ob_transport *transport, const struct ob_machine_id *machine);
 void ob_link_close(struct ob_link *link);
 bool ob_link_up(const struct ob_link *link);
+uint64_t ob_transport_seconds(void); /* monotonic */
+/* Call now and then. libzmq does not connect again after a protocol error, and a ROUTER does not tell that a
+ * machine is gone: a connection that was silent for OB_LINK_SILENCE_S is opened anew, a way back over a
+ * machine's own connection is given up. */
+void ob_links_tend(struct ob_transport *transport);
 
 /* status.c */
 OB_MUST_USE enum ob_err ob_status_bind(struct ob_transport *transport, const char *path,

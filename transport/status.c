@@ -22,7 +22,11 @@ enum ob_err ob_status_bind(struct ob_transport *transport, const char *path, str
     zmq_setsockopt(transport->status, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
     zmq_setsockopt(transport->status, ZMQ_LINGER, &linger, sizeof linger);
     (void)snprintf(endpoint, sizeof endpoint, "ipc://%s", path);
-    unlink(path); /* what a crash left: the state directory's lock says that nobody uses it */
+    struct stat left; /* by a crash: the state directory's lock says that nobody uses it */
+    if (lstat(path, &left) == 0 && !S_ISSOCK(left.st_mode))
+        return ob_fail(error, OB_EBUSY, "%s: is in the way of the status socket and is not one; move it",
+                       path);
+    unlink(path);
     mode_t before = umask(0177);
     int failed = zmq_bind(transport->status, endpoint);
     umask(before);

@@ -59,6 +59,7 @@ void ob_transport_free(struct ob_transport *transport) {
         free(transport->links[i]);
     }
     free(transport->links);
+    free(transport->waits);
     if (transport->frame_open)
         zmq_msg_close(&transport->frame);
     ob_status_unbind(transport);
@@ -191,6 +192,9 @@ static bool take_plain(struct ob_transport *transport, struct ob_link *link, voi
     if (!socket || !receive(transport, socket) || drop_rest(transport, socket))
         return false;
     deliver(transport, &link->machine, published, event);
+    link->heard_s = ob_transport_seconds();
+    if (published)
+        link->published_s = link->heard_s;
     return true;
 }
 
@@ -219,6 +223,7 @@ static bool take_routed(struct ob_transport *transport, struct ob_transport_even
         return false; /* was forbidden a moment ago */
     memcpy(link->routing_id, id, id_bytes);
     link->routing_id_bytes = id_bytes;
+    link->heard_s = ob_transport_seconds();
     deliver(transport, &machine, false, event);
     return true;
 }
@@ -245,6 +250,7 @@ static bool take_from(struct ob_transport *transport, size_t source, struct ob_t
 }
 
 static bool take_any(struct ob_transport *transport, struct ob_transport_event *event) {
+    ob_links_tend(transport);
     if (ob_zap_serve(transport, event, NULL, NULL))
         return true;
     size_t sources = 3 + transport->link_count;
@@ -257,10 +263,16 @@ static bool take_any(struct ob_transport *transport, struct ob_transport_event *
 }
 
 static enum ob_err wait(struct ob_transport *transport, int timeout_ms, struct ob_error *error) {
-    size_t count = 0, room = 4 + 3 * transport->link_count;
-    zmq_pollitem_t *items = calloc(room, sizeof *items);
-    if (!items)
-        return ob_fail(error, OB_ENOMEM, "no memory to wait for messages");
+    size_t count = 0;
+    if (transport->wait_room < transport->link_count + 1) {
+        size_t room = 2 * transport->link_count + 8;
+        zmq_pollitem_t *waits = realloc(transport->waits, (4 + 3 * room) * sizeof *waits);
+        if (!waits)
+            return ob_fail(error, OB_ENOMEM, "no memory to wait for messages");
+        transport->waits = waits;
+        transport->wait_room = room;
+    }
+    zmq_pollitem_t *items = transport->waits;
     void *const fixed[3] = {transport->zap, transport->router, transport->status};
     items[count++] = (zmq_pollitem_t){.fd = transport->wake, .events = ZMQ_POLLIN};
     for (size_t i = 0; i < 3; i++)
@@ -272,9 +284,7 @@ static enum ob_err wait(struct ob_transport *transport, int timeout_ms, struct o
         for (size_t k = 0; link->dealer && k < 3; k++)
             items[count++] = (zmq_pollitem_t){.socket = own[k], .events = ZMQ_POLLIN};
     }
-    int failed = zmq_poll(items, (int)count, timeout_ms);
-    free(items);
-    if (failed < 0 && zmq_errno() != EINTR)
+    if (zmq_poll(items, (int)count, timeout_ms) < 0 && zmq_errno() != EINTR)
         return ob_fail(error, OB_EIO, "waiting for messages: %s", zmq_strerror(zmq_errno()));
     return OB_OK;
 }

@@ -7,7 +7,8 @@
  * a machine that cannot be reached is answered over the connections that it opened.
  * A machine that was not allowed gets no frame in and none out.
  *
- * Liveness: ZMTP heartbeats find dead connections; ZeroMQ reconnects by itself.
+ * Liveness: ZMTP heartbeats find dead connections; ZeroMQ reconnects by itself, and a connection over which
+ *           nothing came for 30 s (machines publish every second or so) is opened anew.
  * Bounds:   OB_MESSAGE_MAX on every socket (MAXMSGSIZE), OB_QUEUE_MAX on every queue; what does not fit is
  *           dropped (records are fetched again).
  * Errors:   OB_EIO, OB_EBUSY (address in use) name the endpoint; OB_EUSAGE a malformed endpoint.

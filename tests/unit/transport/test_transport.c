@@ -105,6 +105,43 @@ static void published_and_direct_frames_both_ways(void **state) {
     ob_transport_free(b.transport);
 }
 
+static void largest_frames_arrive(void **state) {
+    (void)state;
+    struct machine a, b, *all[2] = {&a, &b};
+    struct ob_transport_event event;
+    make(&a, true), make(&b, true);
+    join(&a, &b), join(&b, &a);
+    assert_true(wait_for(all, 2, 0, OB_TRANSPORT_LINK_UP, NULL, &event));
+    char *text = malloc(OB_MESSAGE_MAX + 1);
+    assert_non_null(text);
+    memset(text, 'x', OB_MESSAGE_MAX);
+    text[OB_MESSAGE_MAX] = 0;
+    publish_until_seen(all, 2, 0, 1, text);
+    assert_true(ob_transport_send(a.transport, &b.identity.machine, text, OB_MESSAGE_MAX));
+    assert_true(wait_for(all, 2, 1, OB_TRANSPORT_FRAME, text, &event));
+    free(text);
+    ob_transport_free(a.transport);
+    ob_transport_free(b.transport);
+}
+
+static void only_a_socket_makes_way_for_the_status_socket(void **state) {
+    (void)state;
+    char path[64];
+    (void)snprintf(path, sizeof path, "/tmp/onebyte-test-%d", (int)getpid());
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fclose(file), 0);
+    struct ob_identity identity;
+    ob_identity_generate(&identity);
+    struct ob_transport_options options = {.secret_key = identity.secret_key, .status_path = path};
+    struct ob_transport *transport = NULL;
+    struct ob_error error = {0};
+    assert_int_equal(ob_transport_new(&options, &transport, &error), OB_EBUSY);
+    assert_non_null(strstr(error.text, path));
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void answer_over_the_other_sides_connection(void **state) {
     (void)state;
     struct machine a, b, *all[2] = {&a, &b};
@@ -313,6 +350,8 @@ static int setup(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_and_direct_frames_both_ways),
+        cmocka_unit_test(largest_frames_arrive),
+        cmocka_unit_test(only_a_socket_makes_way_for_the_status_socket),
         cmocka_unit_test(answer_over_the_other_sides_connection),
         cmocka_unit_test(stranger_gets_nothing_in_or_out),
         cmocka_unit_test(plain_client_gets_nothing),
