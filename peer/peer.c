@@ -72,7 +72,8 @@ void ob_peer_free(struct ob_peer *peer) {
 }
 
 static void receive_record(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
-    (void)ob_chain_receive(peer, sender, body.at, body.left);
+    if (ob_chain_receive(peer, sender, body.at, body.left) == CHAIN_TAKEN)
+        ob_relay_taken(peer, body.at, body.left);
 }
 
 static void receive(struct ob_peer *peer, const struct ob_event *event) {

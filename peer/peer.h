@@ -44,6 +44,7 @@ struct ob_peer_options {
     uint64_t rejoin_wait_ns; /* RECONCILING lasts at most this long once a peer has answered … */
     bool may_start_alone;    /* … or at all: the state directory is new, or provably the one we left */
     bool observer;           /* never trains: follows, stores, answers */
+    bool relay;              /* publishes onwards what is new to it: for a sparse overlay */
     size_t machines_max;     /* capacity, at most OB_MACHINES_MAX */
     struct ob_peer_crypto crypto;
 };
@@ -158,7 +159,8 @@ const char *ob_peer_life_name(enum ob_peer_life life);
 const char *ob_notice_name(enum ob_notice notice);
 
 struct ob_peer_counters {
-    uint64_t records_accepted, samples_accepted, duplicates, refused, out_of_order, bad_signatures, fetches;
+    uint64_t records_accepted, samples_accepted, duplicates, refused, out_of_order, bad_signatures, fetches,
+        relayed;
 };
 
 struct ob_peer_view {

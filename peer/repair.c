@@ -209,7 +209,10 @@ void ob_repair_records(struct ob_peer *peer, struct machine *sender, struct ob_r
         if (!any && bytes >= OB_KEY_BYTES)
             memcpy(first.key, record, OB_KEY_BYTES);
         any = true;
-        progress |= ob_chain_receive(peer, sender, record, bytes) == CHAIN_TAKEN;
+        if (ob_chain_receive(peer, sender, record, bytes) != CHAIN_TAKEN)
+            continue;
+        progress = true;
+        ob_relay_taken(peer, record, bytes);
     }
     struct machine *machine = any ? ob_machines_find(peer, &first) : NULL;
     if (machine != NULL && peer->life != OB_PEER_HALTED)

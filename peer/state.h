@@ -25,6 +25,8 @@
 #define CONTROL_ASK_EVERY_NS (1 * SECONDS)
 #define CONTROL_CHUNKS       2             /* messages that answer one CONTROL_ASK */
 #define REACHABLE_NS         (5 * SECONDS) /* since its last message */
+#define RELAY_EVERY_NS       (1 * SECONDS)
+#define RELAY_BURST          16 /* records of one machine relayed in RELAY_EVERY_NS */
 #define FORK_ASK_EVERY_NS    (5 * SECONDS)
 #define TELL_EVERY_NS        (10 * SECONDS)
 #define EFFECTS_MAX          2048
@@ -71,6 +73,10 @@ struct machine {
     bool own_claim_refused; /* claimed records of ours that it did not deliver */
     unsigned asks_open;     /* asks for records that are open at it */
     uint64_t told_refused_ns, told_fork_ns, told_version_ns;
+
+    /* relaying its records */
+    uint64_t relay_ns;
+    unsigned relayed; /* since then */
 
     /* pacing */
     bool paced, quiet_told;
@@ -203,6 +209,11 @@ void ob_repair_close(struct ob_peer *peer, struct machine *machine); /* the ask 
 void ob_repair_link(struct ob_peer *peer, struct machine *machine);
 void ob_repair_drop_link(struct ob_peer *peer, struct machine *machine);
 void ob_repair_tick(struct ob_peer *peer);
+
+/* ---- relay.c ---- */
+
+/* A record, encoded, that was just taken into its chain: perhaps it is published onwards. */
+void ob_relay_taken(struct ob_peer *peer, const void *record, size_t bytes);
 
 /* ---- frontier.c ---- */
 
