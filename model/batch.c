@@ -14,8 +14,11 @@ enum ob_err ob_batch_new(size_t sequences_max, size_t tokens_max, struct ob_batc
         batch->offsets = calloc(sequences_max + 1, sizeof *batch->offsets);
         batch->tokens = calloc(tokens_max, sizeof *batch->tokens);
         batch->counted = calloc(tokens_max, sizeof *batch->counted);
+        batch->group_first = calloc(sequences_max + 1, sizeof *batch->group_first);
+        batch->labels = calloc(sequences_max, sizeof *batch->labels);
     }
-    if (!batch || !batch->offsets || !batch->tokens || !batch->counted) {
+    if (!batch || !batch->offsets || !batch->tokens || !batch->counted || !batch->group_first ||
+        !batch->labels) {
         ob_batch_free(batch);
         return ob_fail(error, OB_ENOMEM, "no memory for a mini-batch of %zu tokens", tokens_max);
     }
@@ -29,11 +32,13 @@ void ob_batch_free(struct ob_batch *batch) {
     free(batch->offsets);
     free(batch->tokens);
     free(batch->counted);
+    free(batch->group_first);
+    free(batch->labels);
     free(batch);
 }
 
 void ob_batch_clear(struct ob_batch *batch) {
-    batch->sequences = batch->tokens_used = 0;
+    batch->sequences = batch->tokens_used = batch->groups = 0;
 }
 
 bool ob_batch_add(struct ob_batch *batch, const int32_t *tokens, size_t count, size_t first_target) {
@@ -47,6 +52,18 @@ bool ob_batch_add(struct ob_batch *batch, const int32_t *tokens, size_t count, s
     batch->tokens_used += count;
     batch->offsets[++batch->sequences] = (uint32_t)batch->tokens_used;
     return true;
+}
+
+void ob_batch_end_group(struct ob_batch *batch, size_t label) {
+    size_t first = batch->group_first[batch->groups], count = batch->sequences - first;
+    assert(count >= 2 && label < count);
+    batch->labels[batch->groups] = (uint32_t)label;
+    batch->group_first[++batch->groups] = (uint32_t)batch->sequences;
+}
+
+void ob_batch_drop_open(struct ob_batch *batch) {
+    batch->sequences = batch->group_first[batch->groups];
+    batch->tokens_used = batch->offsets[batch->sequences];
 }
 
 size_t ob_batch_targets(const struct ob_batch *batch) {

@@ -19,6 +19,9 @@ struct ob_batch {
     uint32_t *offsets;
     int32_t *tokens;
     uint8_t *counted;
+    size_t groups;         /* G; 0: no choices */
+    uint32_t *group_first; /* group g is sequences [group_first[g], group_first[g+1]) */
+    uint32_t *labels;      /* (G) the right one, counted from the group's first sequence */
 };
 
 OB_MUST_USE enum ob_err ob_batch_new(size_t sequences_max, size_t tokens_max, struct ob_batch **ret_batch,
@@ -27,6 +30,10 @@ void ob_batch_free(struct ob_batch *batch);
 void ob_batch_clear(struct ob_batch *batch);
 /* False when the sequence does not fit any more. Targets are tokens [first_target, count), never token 0. */
 bool ob_batch_add(struct ob_batch *batch, const int32_t *tokens, size_t count, size_t first_target);
+/* Binds the sequences that have been added since the last group into one: at least two of them. */
+void ob_batch_end_group(struct ob_batch *batch, size_t label);
+/* Takes back the sequences that have been added since the last group. */
+void ob_batch_drop_open(struct ob_batch *batch);
 size_t ob_batch_targets(const struct ob_batch *batch);
 
 #endif
