@@ -197,7 +197,7 @@ int ob_tool_verify(int argc, char **argv) {
 int ob_tool_export(int argc, char **argv) {
     struct ob_tool_option o[] = {
         {.name = "manifest"}, {.name = "model"}, {.name = "out"}, {.name = "dtype", .value = "f32"}};
-    static const char *const DTYPES[OB_DTYPE_COUNT] = {"f32", "f16", "bf16"};
+    static const char *const DTYPES[OB_DTYPE_PLAIN_COUNT] = {"f32", "f16", "bf16"};
     const char *state_dir = NULL;
     size_t count = 0;
     int dtype = -1;
@@ -207,7 +207,7 @@ int ob_tool_export(int argc, char **argv) {
     struct ob_replica *replica = NULL;
     if (!ob_tool_parse(argc, argv, o, 4, &state_dir, 1, &count))
         return OB_EXIT_USAGE;
-    for (int i = 0; i < OB_DTYPE_COUNT; i++)
+    for (int i = 0; i < OB_DTYPE_PLAIN_COUNT; i++)
         if (strcmp(o[3].value, DTYPES[i]) == 0)
             dtype = i;
     if (count != 1 || !o[0].value || !o[1].value || !o[2].value || dtype < 0)

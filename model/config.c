@@ -1,11 +1,10 @@
 #include "model/config.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "model/config_json.h"
+#include "model/documents.h"
 #include "model/family.h"
 
 uint32_t ob_config_size(struct ob_config_reader *reader, const char *key, uint32_t high, int64_t fallback) {
@@ -96,24 +95,15 @@ static enum ob_err configure(const json_t *root, const char *path, struct ob_mod
     return failed ? failed : check(config, path, error);
 }
 
-enum ob_err ob_model_config_read(const char *folder, struct ob_model_config *ret_config,
+enum ob_err ob_model_config_read(const char *model, struct ob_model_config *ret_config,
                                  struct ob_error *error) {
-    char path[4096];
-    json_error_t complaint;
-    if (snprintf(path, sizeof path, "%s/config.json", folder) >= (int)sizeof path)
-        return ob_fail(error, OB_EUSAGE, "%.60s...: the name is too long", folder);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return ob_fail(error, errno == ENOENT ? OB_ENOTFOUND : OB_EIO, "%s: cannot open: %s", path,
-                       strerror(errno));
-    json_t *root = json_loadf(file, 0, &complaint);
-    (void)fclose(file);
+    struct ob_document document = {0};
+    enum ob_err failed = ob_document_load(model, "config.json", &document, error);
+    if (failed)
+        return failed;
     struct ob_model_config config = {.bos = -1, .eos = -1};
-    enum ob_err failed = json_is_object(root)
-                             ? configure(root, path, &config, error)
-                             : ob_fail(error, OB_EFORMAT, "%s: line %d: %s", path, complaint.line,
-                                       root ? "not an object" : complaint.text);
-    json_decref(root);
+    failed = configure(document.root, document.name, &config, error);
+    ob_document_done(&document);
     if (!failed)
         *ret_config = config;
     return failed;

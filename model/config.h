@@ -35,8 +35,8 @@ struct ob_model_config {
     int32_t bos, eos; /* token ids, -1 when the checkpoint names none */
 };
 
-/* Reads FOLDER/config.json. */
-OB_MUST_USE enum ob_err ob_model_config_read(const char *folder, struct ob_model_config *ret_config,
+/* Reads the config.json of a folder or of a GGUF file (model/documents.h). */
+OB_MUST_USE enum ob_err ob_model_config_read(const char *model, struct ob_model_config *ret_config,
                                              struct ob_error *error);
 
 #endif

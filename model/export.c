@@ -17,37 +17,6 @@
 #define BLOCK      4096 /* elements written at a time */
 #define COPY_LIMIT (64u << 20)
 
-static uint32_t bits_of(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-/* Half to even, in integers. */
-static uint16_t to_bf16(float value) {
-    uint32_t bits = bits_of(value);
-    if ((bits & 0x7fffffff) > 0x7f800000)
-        return (uint16_t)(bits >> 16 | 0x40);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-static uint16_t to_half(float value) {
-    uint32_t bits = bits_of(value), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
-    if (magnitude > 0x7f800000)
-        return (uint16_t)(sign | 0x7e00);
-    if (magnitude >= 0x477ff000) /* 65520 and above round to infinity */
-        return (uint16_t)(sign | 0x7c00);
-    int exponent = (int)(magnitude >> 23) - 112; /* of the half */
-    uint32_t mantissa = (magnitude & 0x7fffff) | 0x800000;
-    int shift = exponent > 0 ? 13 : 14 - exponent;
-    if (shift > 25)
-        return (uint16_t)sign;
-    uint32_t whole = mantissa >> shift, rest = mantissa & ((1u << shift) - 1), middle = 1u << (shift - 1);
-    whole += rest > middle || (rest == middle && (whole & 1));
-    /* a normal's hidden bit adds one to its exponent, as does a carry */
-    return (uint16_t)(sign | (exponent > 0 ? ((uint32_t)(exponent - 1) << 10) + whole : whole));
-}
-
 struct output {
     FILE *file;
     char temporary[PATH_BYTES], final[PATH_BYTES];
@@ -91,7 +60,7 @@ static char *header_text(const struct ob_model *model, enum ob_dtype dtype) {
     uint64_t at = 0;
     for (size_t i = 0; i < model->tensor_count; i++) {
         const struct ob_model_tensor *tensor = &model->tensors[i];
-        uint64_t end = at + tensor->elements * ob_dtype_bytes(dtype);
+        uint64_t end = at + tensor->elements * ob_dtype_block_bytes(dtype);
         json_t *shape = json_pack("[I]", (json_int_t)tensor->shape[0]);
         if (tensor->dims == 2)
             json_array_append_new(shape, json_integer((json_int_t)tensor->shape[1]));
@@ -114,13 +83,8 @@ static enum ob_err write_tensor(struct output *out, const struct ob_weight_sourc
         size_t count = elements - at < BLOCK ? (size_t)(elements - at) : BLOCK;
         float *const lanes[2] = {values, NULL};
         ob_source_read(source, tensor, at, count, lanes);
-        for (size_t i = 0; i < count; i++) {
-            if (dtype == OB_DTYPE_F32)
-                ob_store_u32(bytes + 4 * i, bits_of(values[i]));
-            else
-                ob_store_u16(bytes + 2 * i, dtype == OB_DTYPE_F16 ? to_half(values[i]) : to_bf16(values[i]));
-        }
-        enum ob_err failed = output_write(out, bytes, count * ob_dtype_bytes(dtype), error);
+        ob_dtype_encode(dtype, values, count, bytes);
+        enum ob_err failed = output_write(out, bytes, count * ob_dtype_block_bytes(dtype), error);
         if (failed)
             return failed;
     }
@@ -163,7 +127,7 @@ static enum ob_err write_text(const char *folder, const char *name, const char *
 
 static enum ob_err write_config(const struct ob_weight_source *source, enum ob_dtype dtype,
                                 const char *folder, struct ob_error *error) {
-    static const char *const NAMES[OB_DTYPE_COUNT] = {"float32", "float16", "bfloat16"};
+    static const char *const NAMES[OB_DTYPE_PLAIN_COUNT] = {"float32", "float16", "bfloat16"};
     char path[PATH_BYTES];
     (void)snprintf(path, sizeof path, "%s/config.json", source->model->folder);
     json_t *config = json_load_file(path, 0, NULL);

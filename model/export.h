@@ -8,11 +8,8 @@
 #ifndef OB_MODEL_EXPORT_H
 #define OB_MODEL_EXPORT_H
 
+#include "model/dtype.h"
 #include "model/source.h"
-
-enum ob_dtype { OB_DTYPE_F32, OB_DTYPE_F16, OB_DTYPE_BF16, OB_DTYPE_COUNT };
-const char *ob_dtype_name(enum ob_dtype dtype); /* "F32" */
-size_t ob_dtype_bytes(enum ob_dtype dtype);
 
 OB_MUST_USE enum ob_err ob_model_export(const struct ob_weight_source *source, enum ob_dtype dtype,
                                         const char *folder, struct ob_error *error);

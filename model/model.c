@@ -143,7 +143,7 @@ static enum ob_err open_all(struct ob_model *model, const char *folder, struct o
     assert(model->tensor_count == count);
     if (snprintf(path, sizeof path, "%s/model.safetensors", folder) >= (int)sizeof path)
         return ob_fail(error, OB_EUSAGE, "%.60s...: the name is too long", folder);
-    failed = ob_checkpoint_open(path, &model->checkpoint, error);
+    failed = ob_safetensors_open(path, &model->checkpoint, error);
     return failed ? failed : match_all(model, error);
 }
 

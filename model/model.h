@@ -40,7 +40,7 @@ struct ob_model {
     struct ob_model_config config;
     size_t tensor_count;
     struct ob_model_tensor *tensors;
-    struct ob_checkpoint *checkpoint; /* model/safetensors.h */
+    struct ob_checkpoint *checkpoint; /* model/checkpoint.h */
     size_t *checkpoint_index;         /* where each canonical tensor lies in the file */
     int64_t *slots;                   /* tensor of each (layer, slot), -1: none; ob_model_slot reads it */
     char *folder;

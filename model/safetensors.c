@@ -1,53 +1,11 @@
 #include "model/safetensors.h"
 
-#include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/cursor.h"
-
-static const char *const DTYPES[OB_DTYPE_COUNT] = {"F32", "F16", "BF16"};
-
-const char *ob_dtype_name(enum ob_dtype dtype) {
-    assert((unsigned)dtype < OB_DTYPE_COUNT);
-    return DTYPES[dtype];
-}
-
-size_t ob_dtype_bytes(enum ob_dtype dtype) {
-    return dtype == OB_DTYPE_F32 ? 4 : 2;
-}
-
-static enum ob_err map_file(struct ob_checkpoint *checkpoint, struct ob_error *error) {
-    const char *path = checkpoint->path;
-    struct stat info;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return ob_fail(error, errno == ENOENT ? OB_ENOTFOUND : OB_EIO, "%s: cannot open: %s", path,
-                       strerror(errno));
-    enum ob_err failed = OB_OK;
-    if (fstat(fd, &info) != 0)
-        failed = ob_fail(error, OB_EIO, "%s: %s", path, strerror(errno));
-    else if (!S_ISREG(info.st_mode) || info.st_size < 8)
-        failed = ob_fail(error, OB_EFORMAT, "%s: is not a safetensors file (shorter than its first 8 bytes)",
-                         path);
-    if (!failed) {
-        checkpoint->map_bytes = (size_t)info.st_size;
-        checkpoint->map = mmap(NULL, checkpoint->map_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (checkpoint->map == MAP_FAILED) {
-            checkpoint->map = NULL;
-            failed = ob_fail(error, OB_EIO, "%s: cannot map: %s", path, strerror(errno));
-        }
-    }
-    close(fd);
-    return failed;
-}
 
 static enum ob_err read_shape(const char *path, struct ob_checkpoint_tensor *tensor, const json_t *shape,
                               struct ob_error *error) {
@@ -78,7 +36,7 @@ static enum ob_err read_range(const struct ob_checkpoint *checkpoint, struct ob_
         return ob_fail(error, OB_EFORMAT,
                        "%s: tensor %s: its data lies outside the file (is the file cut short?)",
                        checkpoint->path, tensor->name);
-    if ((uint64_t)(to - from) != tensor->elements * ob_dtype_bytes(tensor->dtype))
+    if ((uint64_t)(to - from) != tensor->elements * ob_dtype_block_bytes(tensor->dtype))
         return ob_fail(error, OB_EFORMAT, "%s: tensor %s: %lld bytes do not fit its shape and type",
                        checkpoint->path, tensor->name, (long long)(to - from));
     tensor->data = data + from;
@@ -94,8 +52,8 @@ static enum ob_err read_entry(const struct ob_checkpoint *checkpoint, struct ob_
     memcpy(tensor->name, name, strlen(name) + 1);
     const char *dtype = json_string_value(json_object_get(entry, "dtype"));
     int kind = -1;
-    for (int i = 0; dtype && i < OB_DTYPE_COUNT; i++)
-        if (strcmp(dtype, DTYPES[i]) == 0)
+    for (int i = 0; dtype && i < OB_DTYPE_PLAIN_COUNT; i++)
+        if (strcmp(dtype, ob_dtype_name((enum ob_dtype)i)) == 0)
             kind = i;
     if (kind < 0)
         return ob_fail(error, OB_EUNSUPPORTED, "%s: tensor %s has type %s; F32, F16 and BF16 are read",
@@ -116,7 +74,7 @@ static enum ob_err check_overlaps(const struct ob_checkpoint *checkpoint, struct
     for (size_t i = 1; i < checkpoint->count; i++) {
         const struct ob_checkpoint_tensor *before = &checkpoint->tensors[i - 1],
                                           *tensor = &checkpoint->tensors[i];
-        if (tensor->data < before->data + before->elements * ob_dtype_bytes(before->dtype))
+        if (tensor->data < before->data + before->elements * ob_dtype_block_bytes(before->dtype))
             return ob_fail(error, OB_EFORMAT, "%s: tensors %s and %s overlap", checkpoint->path, before->name,
                            tensor->name);
     }
@@ -143,10 +101,11 @@ static enum ob_err read_header(struct ob_checkpoint *checkpoint, json_t *header,
     return check_overlaps(checkpoint, error);
 }
 
-static enum ob_err parse(struct ob_checkpoint *checkpoint, struct ob_error *error) {
-    const uint8_t *bytes = checkpoint->map;
+static enum ob_err parse(struct ob_checkpoint *checkpoint, const struct ob_mapping *mapping,
+                         struct ob_error *error) {
+    const uint8_t *bytes = mapping->data;
     uint64_t header_bytes = ob_load_u64(bytes);
-    if (header_bytes > OB_SAFETENSORS_HEADER_MAX || header_bytes > checkpoint->map_bytes - 8)
+    if (header_bytes > OB_SAFETENSORS_HEADER_MAX || header_bytes > mapping->bytes - 8)
         return ob_fail(error, OB_EFORMAT,
                        "%s: its header claims %" PRIu64 " bytes: not a safetensors file, or cut short",
                        checkpoint->path, header_bytes);
@@ -158,75 +117,26 @@ static enum ob_err parse(struct ob_checkpoint *checkpoint, struct ob_error *erro
         return ob_fail(error, OB_EFORMAT, "%s: its header is not a JSON object: %s", checkpoint->path,
                        complaint.text);
     }
-    enum ob_err failed = read_header(checkpoint, header, bytes + 8 + header_bytes,
-                                     checkpoint->map_bytes - 8 - header_bytes, error);
+    enum ob_err failed =
+        read_header(checkpoint, header, bytes + 8 + header_bytes, mapping->bytes - 8 - header_bytes, error);
     json_decref(header);
     return failed;
 }
 
-enum ob_err ob_checkpoint_open(const char *path, struct ob_checkpoint **ret_checkpoint,
-                               struct ob_error *error) {
-    struct ob_checkpoint *checkpoint = calloc(1, sizeof *checkpoint);
-    if (checkpoint)
-        checkpoint->path = strdup(path);
-    if (!checkpoint || !checkpoint->path) {
-        free(checkpoint);
-        return ob_fail(error, OB_ENOMEM, "%s: out of memory", path);
-    }
-    enum ob_err failed = map_file(checkpoint, error);
+enum ob_err ob_safetensors_open(const char *path, struct ob_checkpoint **ret_checkpoint,
+                                struct ob_error *error) {
+    struct ob_checkpoint *checkpoint = NULL;
+    const struct ob_mapping *mapping = NULL;
+    enum ob_err failed = ob_checkpoint_new(path, &checkpoint, error);
+    if (failed)
+        return failed;
+    failed = ob_checkpoint_map(checkpoint, path, 8, "safetensors", &mapping, error);
     if (!failed)
-        failed = parse(checkpoint, error);
+        failed = parse(checkpoint, mapping, error);
     if (failed) {
         ob_checkpoint_free(checkpoint);
         return failed;
     }
     *ret_checkpoint = checkpoint;
     return OB_OK;
-}
-
-void ob_checkpoint_free(struct ob_checkpoint *checkpoint) {
-    if (!checkpoint)
-        return;
-    if (checkpoint->map)
-        munmap(checkpoint->map, checkpoint->map_bytes);
-    free(checkpoint->tensors);
-    free(checkpoint->path);
-    free(checkpoint);
-}
-
-int64_t ob_checkpoint_find(const struct ob_checkpoint *checkpoint, const char *name) {
-    for (size_t i = 0; i < checkpoint->count; i++)
-        if (strcmp(checkpoint->tensors[i].name, name) == 0)
-            return (int64_t)i;
-    return -1;
-}
-
-static float from_bits(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static float from_half(uint16_t half) {
-    uint32_t sign = (uint32_t)(half & 0x8000u) << 16, exponent = half >> 10 & 0x1fu, fraction = half & 0x3ffu;
-    if (exponent == 0x1f)
-        return from_bits(sign | 0x7f800000u | fraction << 13);
-    if (exponent != 0)
-        return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
-    float small = (float)fraction * 0x1p-24f; /* subnormal, or zero */
-    return sign ? -small : small;
-}
-
-void ob_checkpoint_read(const struct ob_checkpoint_tensor *tensor, uint64_t first, size_t count,
-                        float *ret_values) {
-    assert(first + count <= tensor->elements);
-    const uint8_t *at = tensor->data + first * ob_dtype_bytes(tensor->dtype);
-    for (size_t i = 0; i < count; i++) {
-        if (tensor->dtype == OB_DTYPE_F32)
-            ret_values[i] = from_bits(ob_load_u32(at + 4 * i));
-        else if (tensor->dtype == OB_DTYPE_F16)
-            ret_values[i] = from_half(ob_load_u16(at + 2 * i));
-        else
-            ret_values[i] = from_bits((uint32_t)ob_load_u16(at + 2 * i) << 16);
-    }
 }

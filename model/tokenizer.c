@@ -1,15 +1,12 @@
 #include "model/tokenizer.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <jansson.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/limits.h"
+#include "model/documents.h"
 #include "model/tokenizer_parts.h"
 #include "model/tokenizer_utf8.h"
 
@@ -24,6 +21,19 @@ void ob_tokenizer_free(struct ob_tokenizer *tokenizer) {
     free(tokenizer);
 }
 
+static enum ob_err read_root(const json_t *root, const char *name, struct ob_tokenizer **ret_tokenizer,
+                             struct ob_error *error) {
+    struct ob_tokenizer *tokenizer = calloc(1, sizeof *tokenizer);
+    enum ob_err err = tokenizer == NULL ? ob_fail(error, OB_ENOMEM, "no memory for a tokenizer")
+                                        : ob_tokenizer_read(tokenizer, root, error);
+    if (err != OB_OK) {
+        ob_tokenizer_free(tokenizer);
+        return ob_fail_within(error, "%s", name);
+    }
+    *ret_tokenizer = tokenizer;
+    return OB_OK;
+}
+
 enum ob_err ob_tokenizer_parse(const char *json, size_t bytes, const char *name,
                                struct ob_tokenizer **ret_tokenizer, struct ob_error *error) {
     struct ob_error ours;
@@ -35,57 +45,20 @@ enum ob_err ob_tokenizer_parse(const char *json, size_t bytes, const char *name,
     if (root == NULL)
         return ob_fail(error, json_error_code(&where) == json_error_out_of_memory ? OB_ENOMEM : OB_EFORMAT,
                        "%s:%d: %s", name, where.line, where.text);
-    struct ob_tokenizer *tokenizer = calloc(1, sizeof *tokenizer);
-    enum ob_err err = tokenizer == NULL ? ob_fail(error, OB_ENOMEM, "no memory for a tokenizer")
-                                        : ob_tokenizer_read(tokenizer, root, error);
+    enum ob_err err = read_root(root, name, ret_tokenizer, error);
     json_decref(root);
-    if (err != OB_OK) {
-        ob_tokenizer_free(tokenizer);
-        return ob_fail_within(error, "%s", name);
-    }
-    *ret_tokenizer = tokenizer;
-    return OB_OK;
+    return err;
 }
 
-static enum ob_err read_open_file(FILE *file, const char *path, char **ret_data, size_t *ret_bytes,
-                                  struct ob_error *error) {
-    struct stat status;
-    if (fstat(fileno(file), &status) != 0)
-        return ob_fail(error, OB_EIO, "%s: %s", path, strerror(errno));
-    if (!S_ISREG(status.st_mode))
-        return ob_fail(error, OB_EIO, "%s: not a regular file", path);
-    if (status.st_size > (off_t)OB_JSON_BYTES_MAX)
-        return ob_fail(error, OB_ETOOBIG, "%s: more than %u bytes", path, OB_JSON_BYTES_MAX);
-    size_t bytes = (size_t)status.st_size;
-    char *data = malloc(bytes + 1);
-    if (data == NULL)
-        return ob_fail(error, OB_ENOMEM, "%s: no memory for %zu bytes", path, bytes);
-    if (fread(data, 1, bytes, file) != bytes) {
-        free(data);
-        return ob_fail(error, OB_EIO, "%s: cannot be read to its end", path);
-    }
-    *ret_data = data;
-    *ret_bytes = bytes;
-    return OB_OK;
-}
-
-enum ob_err ob_tokenizer_open(const char *folder, struct ob_tokenizer **ret_tokenizer,
+enum ob_err ob_tokenizer_open(const char *model, struct ob_tokenizer **ret_tokenizer,
                               struct ob_error *error) {
-    char path[PATH_MAX];
-    int length = snprintf(path, sizeof path, "%s/tokenizer.json", folder);
-    if (length < 0 || (size_t)length >= sizeof path)
-        return ob_fail(error, OB_ETOOBIG, "%s: the path is too long", folder);
-    FILE *file = fopen(path, "rbe");
-    if (file == NULL)
-        return ob_fail(error, errno == ENOENT ? OB_ENOTFOUND : OB_EIO, "%s: %s", path, strerror(errno));
-    char *json = NULL;
-    size_t bytes = 0;
-    enum ob_err err = read_open_file(file, path, &json, &bytes, error);
-    (void)fclose(file);
-    if (err != OB_OK)
-        return err;
-    err = ob_tokenizer_parse(json, bytes, path, ret_tokenizer, error);
-    free(json);
+    struct ob_error ours;
+    error = error == NULL ? &ours : error;
+    struct ob_document document = {0};
+    enum ob_err err = ob_document_load(model, "tokenizer.json", &document, error);
+    if (err == OB_OK)
+        err = read_root(document.root, document.name, ret_tokenizer, error);
+    ob_document_done(&document);
     return err;
 }
 

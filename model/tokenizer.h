@@ -19,8 +19,8 @@
 
 struct ob_tokenizer;
 
-/* Reads FOLDER/tokenizer.json. */
-OB_MUST_USE enum ob_err ob_tokenizer_open(const char *folder, struct ob_tokenizer **ret_tokenizer,
+/* Reads the tokenizer.json of a folder or of a GGUF file (model/documents.h). */
+OB_MUST_USE enum ob_err ob_tokenizer_open(const char *model, struct ob_tokenizer **ret_tokenizer,
                                           struct ob_error *error);
 /* The same from memory; `name` stands for the file in messages. */
 OB_MUST_USE enum ob_err ob_tokenizer_parse(const char *json, size_t bytes, const char *name,

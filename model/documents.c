@@ -1,0 +1,77 @@
+#include "model/documents.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/limits.h"
+
+static enum ob_err read_open_file(FILE *file, const char *path, char **ret_data, size_t *ret_bytes,
+                                  struct ob_error *error) {
+    struct stat status;
+    if (fstat(fileno(file), &status) != 0)
+        return ob_fail(error, OB_EIO, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        return ob_fail(error, OB_EIO, "%s: not a regular file", path);
+    if (status.st_size > (off_t)OB_JSON_BYTES_MAX)
+        return ob_fail(error, OB_ETOOBIG, "%s: more than %u bytes", path, OB_JSON_BYTES_MAX);
+    size_t bytes = (size_t)status.st_size;
+    char *data = malloc(bytes + 1);
+    if (data == NULL)
+        return ob_fail(error, OB_ENOMEM, "%s: no memory for %zu bytes", path, bytes);
+    if (fread(data, 1, bytes, file) != bytes) {
+        free(data);
+        return ob_fail(error, OB_EIO, "%s: cannot be read to its end", path);
+    }
+    *ret_data = data;
+    *ret_bytes = bytes;
+    return OB_OK;
+}
+
+static enum ob_err parse(const char *data, size_t bytes, struct ob_document *document,
+                         struct ob_error *error) {
+    json_error_t where;
+    document->root = json_loadb(data, bytes, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &where);
+    if (document->root == NULL)
+        return ob_fail(error, json_error_code(&where) == json_error_out_of_memory ? OB_ENOMEM : OB_EFORMAT,
+                       "%s: line %d: %s", document->name, where.line, where.text);
+    if (json_is_object(document->root))
+        return OB_OK;
+    ob_document_done(document);
+    return ob_fail(error, OB_EFORMAT, "%s: not a JSON object", document->name);
+}
+
+static enum ob_err load_file(struct ob_document *document, struct ob_error *error) {
+    const char *path = document->name;
+    char *data = NULL;
+    size_t bytes = 0;
+    FILE *file = fopen(path, "rbe");
+    if (file == NULL)
+        return ob_fail(error, errno == ENOENT ? OB_ENOTFOUND : OB_EIO, "%s: cannot open: %s", path,
+                       strerror(errno));
+    enum ob_err failed = read_open_file(file, path, &data, &bytes, error);
+    (void)fclose(file);
+    if (!failed)
+        failed = parse(data, bytes, document, error);
+    free(data);
+    return failed;
+}
+
+enum ob_err ob_document_load(const char *model, const char *name, struct ob_document *ret_document,
+                             struct ob_error *error) {
+    struct ob_document document = {0};
+    int length = snprintf(document.name, sizeof document.name, "%s/%s", model, name);
+    if (length < 0 || (size_t)length >= sizeof document.name)
+        return ob_fail(error, OB_EUSAGE, "%.60s...: the name is too long", model);
+    enum ob_err failed = load_file(&document, error);
+    if (!failed)
+        *ret_document = document;
+    return failed;
+}
+
+void ob_document_done(struct ob_document *document) {
+    json_decref(document->root);
+    *document = (struct ob_document){0};
+}
