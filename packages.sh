@@ -2,6 +2,7 @@
 BUILD_PACKAGES="gcc meson ninja-build pkg-config libc6-dev libzmq3-dev libsodium-dev libopenblas-dev libsqlite3-dev
   libjansson-dev libpcre2-dev libinih-dev libcmocka-dev"
 CHECK_PACKAGES="clang clang-format clang-tidy libclang-rt-14-dev"
+CROSS_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
 
 # install_missing PACKAGE…: says what it installs, never asks.
 install_missing() {

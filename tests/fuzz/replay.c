@@ -1,4 +1,5 @@
-/* replay - runs a fuzz target once on every file of the folders that are given: its kept corpus, as regression. */
+/* replay - runs a fuzz target once on every file of the folders that are given: its kept corpus, as
+ * regression. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -2,9 +2,13 @@
 set -u
 work=$(mktemp -d /tmp/onebyte-it-XXXXXX)
 declare -A pid
+# what a sanitizer says in a daemon's log fails the test, whatever else it proved
 cleanup() {
+    local status=$?
     for p in "${pid[@]}"; do kill -9 "$p" 2>/dev/null; done
+    if grep -hEA30 'Sanitizer: |runtime error: ' "$work"/*.log 2>/dev/null | head -60 | grep . >&2; then status=1; fi
     rm -rf "$work"
+    exit $status
 }
 trap cleanup EXIT
 fail() {
