@@ -22,6 +22,10 @@ get() { status "$1" && field "$work/p$1.json" "$2"; }
 model=$ROOT/examples/kjv-1m
 data=$ROOT/examples/jargon
 
+# Where a peer listens, and the command prefix that it runs under: tests/net/ replaces both.
+address() { echo "tcp://127.0.0.1:$((base_port + 2 * $1))"; }
+within() { :; }
+
 # make_run PEERS ROUNDS SAMPLES: manifest, identities and configurations
 make_run() {
     local peers=$1 i k
@@ -31,14 +35,14 @@ make_run() {
     for i in $(seq "$peers"); do
         {
             printf '[machine]\nstate_dir = %s\nthreads = 1\n[run]\nmanifest = %s\nmodel = %s\n' "$work/p$i" "$work/run.json" "$model"
-            printf '[network]\nlisten = tcp://127.0.0.1:%d\n' $((base_port + 2 * i))
+            printf '[network]\nlisten = %s\n' "$(address "$i")"
             printf '[training]\ndata = %s\nbatch = 1\nlength = 8\nshard = %d\nshards = %d\n' "$data/held_out.jsonl" $((i - 1)) "$peers"
             printf '[swarm]\nrejoin_wait_s = 2\n[peers]\n'
-            for k in $(seq "$peers"); do echo "peer$k = $(cat "$work/p$k/identity.pub") tcp://127.0.0.1:$((base_port + 2 * k))"; done
+            for k in $(seq "$peers"); do echo "peer$k = $(cat "$work/p$k/identity.pub") $(address "$k")"; done
         } >"$work/p$i.conf"
     done
 }
-start() { "$BIN/onebyted" --config "$work/p$1.conf" "${@:2}" 2>>"$work/p$1.log" & pid[$1]=$!; disown; }
+start() { $(within "$1") "$BIN/onebyted" --config "$work/p$1.conf" "${@:2}" 2>>"$work/p$1.log" & pid[$1]=$!; disown; }
 alive() { [ -d "/proc/${pid[$1]}" ]; }
 
 # wait_for SECONDS COMMAND…: a limit against hanging, not a time that is asserted
