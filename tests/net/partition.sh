@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Four peers, split 2|2 for a while: both halves go on, a fifth joins one half during the partition, and after the healing all
+# hold the same log and the same weights.
+BIN=$1 ROOT=$2 SWITCH=$3
+. "$ROOT/tests/net/common.sh"
+make_network 5
+make_run 5 100000 4
+for p in 1 2 3 4; do start $p; done
+trained() { [ "$(get "$1" own_samples)" -ge "$2" ] 2>/dev/null; }
+for p in 1 2 3 4; do wait_for 60 trained $p 8 || fail "peer $p does not train"; done
+network sides 0 0 1 1 1
+before1=$(get 1 own_samples) before3=$(get 3 own_samples)
+wait_for 90 trained 1 $((before1 + 40)) || fail "the first half stopped"
+wait_for 90 trained 3 $((before3 + 40)) || fail "the second half stopped"
+start 5
+wait_for 90 trained 5 8 || fail "nobody can join during a partition"
+status 1; status 3
+[ "$(field "$work/p1.json" log_digest)" != "$(field "$work/p3.json" log_digest)" ] || fail "the partition did not part them"
+network sides 0 0 0 0 0
+sleep 2
+for p in 1 2 3 4 5; do "$BIN/onebyte" pause "$work/p$p" || fail "peer $p does not pause"; done
+wait_for 120 agree 1 2 3 4 5 || fail "the peers do not agree after the healing"
+for p in 1 2 3 4 5; do grep -Eq ' (fork|halted|disagree) ' "$work/p$p.log" && fail "peer $p saw a fork"; done
+echo "partition 2|2 and a join in it: equal logs and weights; $switch_counts"
+exit 0
