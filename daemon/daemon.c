@@ -314,6 +314,10 @@ static enum ob_err start(struct ob_daemon *daemon, struct ob_error *error) {
            daemon->manifest->name, key, (int)getpid(), ob_blas_core(),
            ob_spsa_isa_name(ob_spsa_engine_isa(&daemon->replica->engine)),
            (unsigned long long)daemon->replica->samples);
+    if (*ob_blas_failed_cores())
+        ob_log(&daemon->log, OB_LOG_WARN, "blas",
+               "failed=%s: these OpenBLAS cores compute wrong products here, %s is used",
+               ob_blas_failed_cores(), ob_blas_core());
     enum ob_err failed = OB_OK;
     for (size_t i = 0; i < daemon->config->peer_count && !failed; i++) {
         struct ob_event expect = {.kind = OB_EVENT_EXPECT, .machine = daemon->config->peers[i].machine};

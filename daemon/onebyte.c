@@ -12,13 +12,15 @@ struct command {
     int (*run)(int argc, char **argv);
     const char *summary;
     const char *help;
+    bool is_light; /* multiplies nothing: OpenBLAS need not be checked first */
 };
 
 static const struct command COMMANDS[] = {
     {"keygen", ob_tool_keygen, "make a machine's identity",
      "usage: onebyte keygen FILE\n\nWrites an Ed25519 identity to FILE (mode 0600) and its public key to "
      "FILE.pub; prints the\n"
-     "public key. FILE must not exist. The public key is what others put into [peers].\n"},
+     "public key. FILE must not exist. The public key is what others put into [peers].\n",
+     true},
     {"run", ob_tool_run, "create a run: write its manifest",
      "usage: onebyte run create --model FOLDER --out FILE [options]\n\n"
      "  --name TEXT            name of the run (run)\n  --lr NUMBER            peak learning rate, below 1 "
@@ -33,14 +35,15 @@ static const struct command COMMANDS[] = {
      "  --max-machines N       (1024)\n"
      "  --scale-norm K, --scale-bias K, --scale-head K, --scale-matrix K, --scale-embedding K\n"
      "                         log2 of the direction scale by role (3, 3, 2, 0, 0)\n\n"
-     "FILE must not exist; copy it to every machine of the run as it is.\n"},
+     "FILE must not exist; copy it to every machine of the run as it is.\n",
+     true},
     {"status", ob_tool_status, "what a daemon is doing",
-     "usage: onebyte status STATE_DIR [--json] [--watch]\n\nExit code 1 when no daemon answers.\n"},
-    {"leave", ob_tool_leave, "let a daemon leave its run properly", "usage: onebyte leave STATE_DIR\n"},
-    {"pause", ob_tool_pause, "let a daemon start no further round", "usage: onebyte pause STATE_DIR\n"},
-    {"resume", ob_tool_resume, "let a paused daemon go on", "usage: onebyte resume STATE_DIR\n"},
+     "usage: onebyte status STATE_DIR [--json] [--watch]\n\nExit code 1 when no daemon answers.\n", true},
+    {"leave", ob_tool_leave, "let a daemon leave its run properly", "usage: onebyte leave STATE_DIR\n", true},
+    {"pause", ob_tool_pause, "let a daemon start no further round", "usage: onebyte pause STATE_DIR\n", true},
+    {"resume", ob_tool_resume, "let a paused daemon go on", "usage: onebyte resume STATE_DIR\n", true},
     {"log", ob_tool_log, "print the records that a state directory holds",
-     "usage: onebyte log STATE_DIR --manifest FILE [--json]\n"},
+     "usage: onebyte log STATE_DIR --manifest FILE [--json]\n", true},
     {"verify", ob_tool_verify, "replay a log from the base and compare digests",
      "usage: onebyte verify STATE_DIR --manifest FILE --model FOLDER [--digest HEX]\n\n"
      "Checks every signature and chain, replays the log onto the base model and prints the weights\n"
@@ -75,16 +78,18 @@ int main(int argc, char **argv) {
         return print_help(stdout);
     if (strcmp(argv[1], "--version") == 0)
         return puts("onebyte " OB_VERSION) < 0;
-    ob_blas_fix_core(argv, "auto");
     if (sodium_init() < 0)
         return ob_tool_usage("no source of randomness");
-    ob_blas_set_threads(1); /* our own pool spreads the products */
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(argv[1], COMMANDS[i].name) != 0)
             continue;
         for (int a = 2; a < argc; a++)
             if (strcmp(argv[a], "--help") == 0)
                 return fputs(COMMANDS[i].help, stdout) < 0;
+        struct ob_error error = {0};
+        if (!COMMANDS[i].is_light && ob_blas_fix_core(argv, "auto", &error))
+            return ob_tool_complain(&error);
+        ob_blas_set_threads(1); /* our own pool spreads the products */
         return COMMANDS[i].run(argc - 1, argv + 1);
     }
     fprintf(stderr, "onebyte: there is no command \"%s\"\n", argv[1]);

@@ -128,7 +128,8 @@ int main(int argc, char **argv) {
         return code;
     if (ob_config_read(arguments.config, arguments.overrides, arguments.override_count, &config, &error))
         return complain(&error);
-    ob_blas_fix_core(argv, config->blas_core);
+    if (ob_blas_fix_core(argv, config->blas_core, &error))
+        return complain(&error);
     block_signals();
     raise_descriptors();
     ob_blas_set_threads(1); /* our own pool spreads the products: nothing spins against anything */

@@ -1,0 +1,291 @@
+/* parallel - held-out loss after a fixed number of samples, by how many of them were drawn at the same
+ * weights: machines × samples a round × (staleness + 1). One process plays all machines with the real
+ * directions, bytes, replay and forward pass; only the network is left out. Mini-batch number i of the whole
+ * run is the same in every arrangement, so that results differ by the arrangement alone.
+ *
+ * Round r is evaluated at the weights of all records of rounds below r - k, a machine's own included (a real
+ * machine has its own at once: this is the hard case). Prints one JSON object. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/blas.h"
+#include "daemon/replica.h"
+#include "daemon/tool.h"
+#include "model/corpus.h"
+#include "model/forward.h"
+#include "spsa/probe.h"
+
+struct arrangement {
+    int64_t machines, samples_per_round, staleness, samples, batch, length, s0, seed, held_out;
+    double learning_rate;
+    enum ob_spsa_combine combine;
+    enum ob_schedule schedule;
+};
+
+struct swarm {
+    struct arrangement plan;
+    struct ob_manifest *manifest;
+    struct ob_replica *replica;
+    struct ob_tokenizer *tokenizer;
+    struct ob_corpus *corpus, *held_out;
+    struct ob_forward *forward;
+    struct ob_batch *batch;
+    uint8_t *bytes; /* of every sample of the run: (round, machine, sample) */
+    uint64_t done;  /* samples evaluated */
+};
+
+static enum ob_err pair_loss(void *context, const struct ob_spsa_key *key, float epsilon,
+                             struct ob_spsa_losses *ret_losses, struct ob_error *error) {
+    struct swarm *swarm = context;
+    struct ob_weight_source source = ob_replica_source(swarm->replica);
+    double losses[2];
+    source.key = key;
+    source.epsilon = epsilon;
+    enum ob_err failed = ob_forward_losses(swarm->forward, &source, swarm->batch, losses, error);
+    if (!failed)
+        *ret_losses = (struct ob_spsa_losses){.plus = losses[0], .minus = losses[1]};
+    return failed;
+}
+
+static struct ob_machine_id machine_of(int64_t number) {
+    struct ob_machine_id machine = {0};
+    memcpy(machine.key, &number, sizeof number);
+    return machine;
+}
+
+static enum ob_err evaluate_round(struct swarm *swarm, int64_t round, struct ob_error *error) {
+    const struct arrangement *plan = &swarm->plan;
+    enum ob_err failed = OB_OK;
+    for (int64_t m = 0; m < plan->machines && !failed; m++) {
+        struct ob_machine_id machine = machine_of(m);
+        for (int64_t i = 0; i < plan->samples_per_round && !failed; i++) {
+            struct ob_sample sample = {(uint64_t)(round * plan->samples_per_round + i)};
+            struct ob_spsa_key key = ob_spsa_direction_key(&swarm->manifest->rule.run, &machine, sample);
+            struct ob_spsa_estimate estimate;
+            ob_corpus_draw(swarm->corpus, (uint64_t)plan->seed, swarm->done, (size_t)plan->batch,
+                           swarm->batch);
+            failed = ob_spsa_probe(&key, swarm->manifest->epsilon, &swarm->manifest->rule.code, 0, NULL,
+                                   pair_loss, swarm, &estimate, error);
+            if (!failed)
+                swarm->bytes[swarm->done++] = estimate.byte;
+        }
+    }
+    return failed;
+}
+
+static enum ob_err apply_round(struct swarm *swarm, int64_t round, struct ob_error *error) {
+    const struct arrangement *plan = &swarm->plan;
+    enum ob_err failed = OB_OK;
+    for (int64_t m = 0; m < plan->machines && !failed; m++) {
+        struct ob_spsa_update update = {.machine = machine_of(m),
+                                        .first = {(uint64_t)(round * plan->samples_per_round)},
+                                        .round = {(uint32_t)round},
+                                        .live = (uint16_t)plan->machines,
+                                        .n = (uint16_t)plan->samples_per_round,
+                                        .bytes = swarm->bytes +
+                                                 (round * plan->machines + m) * plan->samples_per_round};
+        failed = ob_replica_apply(swarm->replica, &update, 1, error);
+    }
+    return failed;
+}
+
+static enum ob_err held_out_loss(struct swarm *swarm, double *ret_loss, struct ob_error *error) {
+    struct ob_weight_source source = ob_replica_source(swarm->replica);
+    size_t batch = (size_t)swarm->plan.batch, end = ob_corpus_sequences(swarm->held_out);
+    double sum = 0;
+    uint64_t targets = 0;
+    enum ob_err failed = OB_OK;
+    if (end > (size_t)swarm->plan.held_out)
+        end = (size_t)swarm->plan.held_out;
+    for (size_t at = 0; at < end && !failed; at += swarm->batch->sequences) {
+        double loss;
+        ob_batch_clear(swarm->batch);
+        while (swarm->batch->sequences < batch && at + swarm->batch->sequences < end &&
+               ob_corpus_add(swarm->held_out, at + swarm->batch->sequences, swarm->batch))
+            continue;
+        failed = ob_forward_losses(swarm->forward, &source, swarm->batch, &loss, error);
+        sum += failed ? 0 : loss * (double)ob_batch_targets(swarm->batch);
+        targets += ob_batch_targets(swarm->batch);
+    }
+    *ret_loss = sum / (double)targets;
+    return failed;
+}
+
+static enum ob_err train(struct swarm *swarm, struct ob_error *error) {
+    const struct arrangement *plan = &swarm->plan;
+    int64_t rounds = plan->samples / (plan->machines * plan->samples_per_round);
+    enum ob_err failed = OB_OK;
+    for (int64_t round = 0; round < rounds && !failed; round++) {
+        if (round > plan->staleness)
+            failed = apply_round(swarm, round - 1 - plan->staleness, error);
+        if (!failed)
+            failed = evaluate_round(swarm, round, error);
+    }
+    int64_t left = rounds < plan->staleness + 1 ? rounds : plan->staleness + 1;
+    for (int64_t round = rounds - left; round < rounds && !failed; round++)
+        failed = apply_round(swarm, round, error);
+    return failed;
+}
+
+/* The manifest as `run create` would write it, read back; then named after the seed, so that a run can be
+ * repeated. */
+static enum ob_err create_run(struct swarm *swarm, const char *folder, struct ob_error *error) {
+    const struct arrangement *plan = &swarm->plan;
+    struct ob_manifest_options options = ob_manifest_defaults();
+    struct ob_model *model = NULL;
+    char path[] = "/tmp/onebyte-parallel-XXXXXX";
+    if (!mkdtemp(path))
+        return ob_fail(error, OB_EIO, "%s: cannot be created", path);
+    char file[sizeof path + 16];
+    (void)snprintf(file, sizeof file, "%s/run.json", path);
+    options.learning_rate = plan->learning_rate;
+    options.schedule = plan->schedule;
+    options.combine = plan->combine;
+    options.s0 = (uint32_t)plan->s0;
+    options.samples_per_round = (uint16_t)plan->samples_per_round;
+    options.rounds = (uint32_t)(plan->samples / (plan->machines * plan->samples_per_round));
+    enum ob_err failed = ob_model_open(folder, &model, error);
+    if (!failed)
+        failed = ob_manifest_create(model, &options, file, error);
+    if (!failed)
+        failed = ob_manifest_read(file, &swarm->manifest, error);
+    (void)unlink(file);
+    (void)rmdir(path);
+    ob_model_free(model);
+    if (!failed) {
+        memset(&swarm->manifest->rule.run, 0, sizeof swarm->manifest->rule.run);
+        memcpy(&swarm->manifest->rule.run, &plan->seed, sizeof plan->seed);
+    }
+    return failed;
+}
+
+static enum ob_err set_up(struct swarm *swarm, const char *folder, const char *data, const char *held_out,
+                          struct ob_error *error) {
+    const struct arrangement *plan = &swarm->plan;
+    struct ob_corpus_options options = {.length_max = (size_t)plan->length};
+    size_t tokens = (size_t)(plan->batch * plan->length), batch = (size_t)plan->batch;
+    swarm->bytes = malloc((size_t)plan->samples);
+    if (!swarm->bytes)
+        return ob_fail(error, OB_ENOMEM, "out of memory");
+    enum ob_err failed = create_run(swarm, folder, error);
+    if (!failed)
+        failed = ob_replica_new(swarm->manifest, folder, 1, &swarm->replica, error);
+    if (!failed)
+        failed = ob_tokenizer_open(folder, &swarm->tokenizer, error);
+    if (!failed)
+        failed = ob_corpus_open(data, swarm->tokenizer, &options, &swarm->corpus, error);
+    if (!failed)
+        failed = ob_corpus_open(held_out, swarm->tokenizer, &options, &swarm->held_out, error);
+    if (!failed)
+        failed = ob_forward_new(&swarm->replica->model->config, tokens, batch, swarm->replica->pool,
+                                &swarm->forward, error);
+    if (!failed)
+        failed = ob_batch_new(batch, tokens, &swarm->batch, error);
+    return failed;
+}
+
+static void tear_down(struct swarm *swarm) {
+    ob_batch_free(swarm->batch);
+    ob_forward_free(swarm->forward);
+    ob_corpus_free(swarm->held_out);
+    ob_corpus_free(swarm->corpus);
+    ob_tokenizer_free(swarm->tokenizer);
+    ob_replica_free(swarm->replica);
+    ob_manifest_free(swarm->manifest);
+    free(swarm->bytes);
+}
+
+enum {
+    MODEL,
+    DATA,
+    HELD_OUT,
+    MACHINES,
+    PER_ROUND,
+    STALENESS,
+    SAMPLES,
+    BATCH,
+    LENGTH,
+    S0,
+    SEED,
+    ROWS,
+    LR,
+    COMBINE,
+    SCHEDULE,
+    OPTIONS
+};
+
+static bool read_plan(const struct ob_tool_option *o, struct arrangement *plan) {
+    int combine = ob_spsa_combine_from_name(o[COMBINE].value);
+    int schedule = ob_schedule_from_name(o[SCHEDULE].value);
+    if (!o[MODEL].value || !o[DATA].value || !o[HELD_OUT].value || combine < 0 || schedule < 0)
+        return false;
+    plan->combine = (enum ob_spsa_combine)combine;
+    plan->schedule = (enum ob_schedule)schedule;
+    return ob_tool_integer(&o[MACHINES], 1, 4096, &plan->machines) &&
+           ob_tool_integer(&o[PER_ROUND], 1, OB_SAMPLES_PER_ROUND_MAX, &plan->samples_per_round) &&
+           ob_tool_integer(&o[STALENESS], 0, 1024, &plan->staleness) &&
+           ob_tool_integer(&o[SAMPLES], plan->machines * plan->samples_per_round, 1 << 24, &plan->samples) &&
+           ob_tool_integer(&o[BATCH], 1, 1024, &plan->batch) &&
+           ob_tool_integer(&o[LENGTH], 2, 4096, &plan->length) &&
+           ob_tool_integer(&o[S0], 1, 1 << 24, &plan->s0) &&
+           ob_tool_integer(&o[SEED], 0, INT32_MAX, &plan->seed) &&
+           ob_tool_integer(&o[ROWS], 1, INT32_MAX, &plan->held_out) &&
+           ob_tool_real(&o[LR], 1e-12, 0.999, &plan->learning_rate);
+}
+
+static void print(const struct swarm *swarm, double before, double after) {
+    const struct arrangement *plan = &swarm->plan;
+    json_t *result =
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:f, s:I, s:f, s:f}", "machines", plan->machines,
+                  "samples_per_round", plan->samples_per_round, "staleness", plan->staleness, "parallel",
+                  plan->machines * plan->samples_per_round * (plan->staleness + 1), "samples",
+                  (json_int_t)swarm->done, "combine", ob_spsa_combine_name(plan->combine), "s0", plan->s0,
+                  "lr", plan->learning_rate, "seed", plan->seed, "loss_before", before, "loss_after", after);
+    json_dumpf(result, stdout, JSON_COMPACT | JSON_REAL_PRECISION(7));
+    putchar('\n');
+    json_decref(result);
+}
+
+int main(int argc, char **argv) {
+    struct ob_tool_option o[OPTIONS] = {
+        [MODEL] = {.name = "model"},
+        [DATA] = {.name = "data"},
+        [HELD_OUT] = {.name = "held-out"},
+        [MACHINES] = {.name = "machines", .value = "1"},
+        [PER_ROUND] = {.name = "samples-per-round", .value = "1"},
+        [STALENESS] = {.name = "staleness", .value = "0"},
+        [SAMPLES] = {.name = "samples", .value = "2048"},
+        [BATCH] = {.name = "batch", .value = "4"},
+        [LENGTH] = {.name = "length", .value = "64"},
+        [S0] = {.name = "s0", .value = "64"},
+        [SEED] = {.name = "seed", .value = "1"},
+        [ROWS] = {.name = "held-out-rows", .value = "256"},
+        [LR] = {.name = "lr", .value = "3e-5"},
+        [COMBINE] = {.name = "combine", .value = "sum"},
+        [SCHEDULE] = {.name = "schedule", .value = "linear"},
+    };
+    size_t count;
+    struct swarm swarm = {0};
+    struct ob_error error = {0};
+    if (ob_blas_fix_core(argv, "auto", &error))
+        return ob_tool_complain(&error);
+    double before = 0, after = 0;
+    if (!ob_tool_parse(argc, argv, o, OPTIONS, NULL, 0, &count) || !read_plan(o, &swarm.plan)) {
+        fputs("parallel needs --model, --data and --held-out; see bench/parallel.c\n", stderr);
+        return OB_EXIT_USAGE;
+    }
+    enum ob_err failed = set_up(&swarm, o[MODEL].value, o[DATA].value, o[HELD_OUT].value, &error);
+    if (!failed)
+        failed = held_out_loss(&swarm, &before, &error);
+    if (!failed)
+        failed = train(&swarm, &error);
+    if (!failed)
+        failed = held_out_loss(&swarm, &after, &error);
+    if (!failed)
+        print(&swarm, before, after);
+    tear_down(&swarm);
+    return failed ? ob_tool_complain(&error) : OB_EXIT_DONE;
+}
