@@ -104,5 +104,5 @@ void ob_blocks_decode(enum ob_dtype dtype, const uint8_t *block, float *ret_valu
     case OB_DTYPE_COUNT:
         break;
     }
-    assert(!"a quantised type");
+    assert(false && "a quantised type");
 }

@@ -6,7 +6,7 @@ found=${ONEBYTE_FUZZ_KEEP:-$(mktemp -d /tmp/onebyte-fuzz-XXXXXX)}
 [ -n "${ONEBYTE_FUZZ_KEEP:-}" ] || trap 'rm -rf "$found"' EXIT
 mkdir -p "$found"
 "$1" "$found" "$2" -max_total_time="${ONEBYTE_FUZZ_SECONDS:-3}" -timeout=20 -rss_limit_mb=2048 -max_len=65536 \
-    -print_final_stats=1 -verbosity=0 -artifact_prefix="$found/" 2>&1 | tee "$found.log" | grep -vE '^(INFO|stat::|"|###)' | tail -60
+    -print_final_stats=1 -verbosity=0 -artifact_prefix="$found/" 2>&1 | tee "$found.log" | grep -vE '^(INFO|stat::|"|###)|NEW_FUNC' | tail -60
 status=${PIPESTATUS[0]}
 sed -n 's/^stat::number_of_executed_units: */executions: /p' "$found.log"
 rm -f "$found.log"
