@@ -17,7 +17,10 @@ void ob_tokenizer_free(struct ob_tokenizer *tokenizer) {
     ob_bpe_done(&tokenizer->bpe);
     ob_added_done(&tokenizer->raw);
     ob_added_done(&tokenizer->normalized);
+    ob_rewrite_done(&tokenizer->normalizer);
+    ob_rewrite_done(&tokenizer->metaspace);
     ob_splitter_done(&tokenizer->splitter);
+    free(tokenizer->chat_template);
     free(tokenizer);
 }
 
@@ -83,8 +86,9 @@ static enum ob_err encode_piece(void *context, const char *piece, size_t bytes) 
 }
 
 /* Text without added tokens: its valid stretches, and each byte between them by itself. */
-static enum ob_err encode_plain(struct encoding *encoding, const char *text, size_t bytes) {
+static enum ob_err encode_stretches(struct encoding *encoding, const char *text, size_t bytes) {
     enum ob_err err = OB_OK;
+    encoding->run.may_prefix = true;
     for (size_t at = 0; err == OB_OK && at < bytes;) {
         size_t valid = ob_utf8_valid(text + at, bytes - at);
         if (valid > 0)
@@ -92,28 +96,47 @@ static enum ob_err encode_plain(struct encoding *encoding, const char *text, siz
         else
             err = encode_piece(encoding, text + at, valid = 1);
         at += valid;
+        encoding->run.may_prefix = false;
     }
     return err;
 }
 
-/* Cuts the text at the added tokens of one list and hands what lies between to `between`. */
-static enum ob_err encode_around(struct encoding *encoding, const struct ob_added *added, const char *text,
-                                 size_t bytes,
-                                 enum ob_err (*between)(struct encoding *, const char *, size_t)) {
+typedef enum ob_err encode_part(struct encoding *, bool first, const char *text, size_t bytes);
+
+static enum ob_err encode_plain(struct encoding *encoding, bool first, const char *text, size_t bytes) {
+    struct ob_rewritten now = {0};
+    enum ob_err err =
+        ob_rewrite_run(&encoding->tokenizer->metaspace, first, text, bytes, &now, encoding->error);
+    if (err == OB_OK)
+        err = encode_stretches(encoding, now.text, now.bytes);
+    free(now.owned);
+    return err;
+}
+
+/* Cuts the text at the added tokens of one list and hands what lies between to `between`. `first`: the whole
+ * text begins here. */
+static enum ob_err encode_around(struct encoding *encoding, const struct ob_added *added, bool first,
+                                 const char *text, size_t bytes, encode_part *between) {
     struct ob_added_match match;
     size_t done = 0;
     enum ob_err err = OB_OK;
     while (err == OB_OK && ob_added_find(added, text, bytes, done, &match)) {
-        err = between(encoding, text + done, match.start - done);
+        err = between(encoding, first && done == 0, text + done, match.start - done);
         if (err == OB_OK)
             err = ob_ids_append(&encoding->ids, match.id, encoding->error);
         done = match.end;
     }
-    return err != OB_OK ? err : between(encoding, text + done, bytes - done);
+    return err != OB_OK ? err : between(encoding, first && done == 0, text + done, bytes - done);
 }
 
-static enum ob_err encode_normalized(struct encoding *encoding, const char *text, size_t bytes) {
-    return encode_around(encoding, &encoding->tokenizer->normalized, text, bytes, encode_plain);
+static enum ob_err encode_normalized(struct encoding *encoding, bool first, const char *text, size_t bytes) {
+    const struct ob_tokenizer *tokenizer = encoding->tokenizer;
+    struct ob_rewritten now = {0};
+    enum ob_err err = ob_rewrite_run(&tokenizer->normalizer, first, text, bytes, &now, encoding->error);
+    if (err == OB_OK)
+        err = encode_around(encoding, &tokenizer->normalized, first, now.text, now.bytes, encode_plain);
+    free(now.owned);
+    return err;
 }
 
 enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer, const char *text, size_t bytes,
@@ -130,7 +153,7 @@ enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer, const char
                                          .error = error};
     enum ob_err err = encoding.run.match == NULL
                           ? ob_fail(error, OB_ENOMEM, "no memory to encode a text")
-                          : encode_around(&encoding, &tokenizer->raw, text, bytes, encode_normalized);
+                          : encode_around(&encoding, &tokenizer->raw, true, text, bytes, encode_normalized);
     pcre2_match_data_free(encoding.run.match);
     ob_bpe_work_done(&encoding.work);
     if (err != OB_OK) {
@@ -155,7 +178,7 @@ enum ob_err ob_tokenizer_decode(const struct ob_tokenizer *tokenizer, const int3
     char *text = malloc(bytes + 1);
     if (text == NULL)
         return ob_fail(error, OB_ENOMEM, "no memory for a text of %zu bytes", bytes);
-    size_t used = 0;
+    size_t used = 0, spaces = 0;
     for (size_t i = 0; i < count; i++) {
         const struct ob_token *token = &vocab->tokens[ids[i]];
         if (token->special && skip_special)
@@ -164,6 +187,10 @@ enum ob_err ob_tokenizer_decode(const struct ob_tokenizer *tokenizer, const int3
         used += token->text_bytes;
     }
     assert(used <= bytes);
+    while (spaces < tokenizer->strip && spaces < used && text[spaces] == ' ')
+        spaces++;
+    used -= spaces;
+    memmove(text, text + spaces, used);
     text[used] = '\0';
     *ret_text = text;
     *ret_bytes = used;

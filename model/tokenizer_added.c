@@ -9,10 +9,14 @@
 enum ob_err ob_added_add(struct ob_added *added, const struct ob_added_token *token, struct ob_error *error) {
     assert(token->bytes > 0);
     struct ob_added_token *tokens = reallocarray(added->tokens, added->count + 1, sizeof *tokens);
-    if (tokens == NULL)
+    if (tokens != NULL)
+        added->tokens = tokens;
+    char *content = tokens == NULL ? NULL : malloc(token->bytes);
+    if (content == NULL)
         return ob_fail(error, OB_ENOMEM, "no memory for %zu added tokens", added->count + 1);
-    added->tokens = tokens;
-    added->tokens[added->count++] = *token;
+    memcpy(content, token->content, token->bytes);
+    tokens[added->count] = *token;
+    tokens[added->count++].content = content;
     return OB_OK;
 }
 
@@ -35,6 +39,8 @@ void ob_added_sort(struct ob_added *added) {
 }
 
 void ob_added_done(struct ob_added *added) {
+    for (size_t i = 0; i < added->count; i++)
+        free((char *)added->tokens[i].content);
     free(added->tokens);
     *added = (struct ob_added){0};
 }
@@ -49,6 +55,10 @@ static const struct ob_added_token *token_at(const struct ob_added *added, const
     return NULL;
 }
 
+static bool stands_alone(const char *text, size_t bytes, size_t start, size_t end) {
+    return !ob_utf8_word_at_end(text, start) && !ob_utf8_word_at_start(text + end, bytes - end);
+}
+
 bool ob_added_find(const struct ob_added *added, const char *text, size_t bytes, size_t from,
                    struct ob_added_match *ret_match) {
     if (added->count == 0)
@@ -58,6 +68,10 @@ bool ob_added_find(const struct ob_added *added, const char *text, size_t bytes,
         if (token == NULL)
             continue;
         size_t end = at + token->bytes, start = at;
+        if (token->single_word && !stands_alone(text, bytes, start, end)) {
+            at = end - 1;
+            continue;
+        }
         if (token->lstrip)
             start -= ob_utf8_spaces_after(text + from, at - from);
         if (token->rstrip)

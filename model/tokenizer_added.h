@@ -1,11 +1,12 @@
 /* tokenizer_added - finding the added tokens (<|endoftext|> and the like) in a text.
  *
  * Leftmost first, of those that start at one place the longest. `lstrip` and `rstrip` take the white space
- * around a token into it. As in `tokenizers`, the ones with normalized = false are looked for in the whole
- * text, and only then the others in what is left between: two lists, this is one of them.
+ * around a token into it; one with `single_word` that touches a letter or a digit is passed over as text. As
+ * in `tokenizers`, the ones with normalized = false are looked for in the whole text, and only then the
+ * others in what is left between: two lists, this is one of them.
  *
  * Errors:  OB_ENOMEM.
- * Owns:    its list; the contents stay in the vocabulary's arena, which must outlive it.
+ * Owns:    its list and copies of the contents.
  * Threads: read-only once sorted. */
 #ifndef OB_MODEL_TOKENIZER_ADDED_H
 #define OB_MODEL_TOKENIZER_ADDED_H
@@ -17,10 +18,10 @@
 #include "base/err.h"
 
 struct ob_added_token {
-    const char *content;
-    size_t bytes; /* at least 1 */
+    const char *content; /* ob_added_add copies it */
+    size_t bytes;        /* at least 1 */
     int32_t id;
-    bool lstrip, rstrip;
+    bool lstrip, rstrip, single_word;
 };
 
 struct ob_added {

@@ -4,22 +4,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/tokenizer_utf8.h"
+
 #define NONE UINT32_MAX /* no neighbour */
 
-enum ob_err ob_bpe_init(struct ob_bpe *bpe, const struct ob_vocab *vocab, size_t merges,
+static int32_t byte_id(const struct ob_vocab *vocab, bool pieces, uint8_t byte) {
+    char key[OB_BYTE_PIECE_BYTES];
+    if (!pieces)
+        return ob_vocab_find(vocab, key, ob_byte_level_encode(byte, key));
+    ob_byte_piece_encode(byte, key);
+    return ob_vocab_find(vocab, key, sizeof key);
+}
+
+enum ob_err ob_bpe_init(struct ob_bpe *bpe, const struct ob_vocab *vocab, bool pieces, size_t merges,
                         struct ob_error *error) {
     size_t slots = 16;
     while (slots < 2 * merges)
         slots *= 2;
-    *bpe = (struct ob_bpe){.slots = malloc(slots * sizeof *bpe->slots), .slots_mask = slots - 1};
+    *bpe = (struct ob_bpe){
+        .slots = malloc(slots * sizeof *bpe->slots), .slots_mask = slots - 1, .pieces = pieces};
     if (bpe->slots == NULL)
         return ob_fail(error, OB_ENOMEM, "no memory for %zu merges", merges);
     for (size_t i = 0; i < slots; i++)
         bpe->slots[i].pair = UINT64_MAX;
-    for (unsigned byte = 0; byte < 256; byte++) {
-        char key[4];
-        bpe->byte_ids[byte] = ob_vocab_find(vocab, key, ob_byte_level_encode((uint8_t)byte, key));
-    }
+    for (unsigned byte = 0; byte < 256; byte++)
+        bpe->byte_ids[byte] = byte_id(vocab, pieces, (uint8_t)byte);
     return OB_OK;
 }
 
@@ -147,7 +156,10 @@ static void merge_all(const struct ob_bpe *bpe, struct ob_bpe_work *work, uint32
 }
 
 /* The id of a piece that is a token as a whole; -1 otherwise. */
-static int32_t whole_piece(const struct ob_vocab *vocab, const char *piece, size_t bytes) {
+static int32_t whole_piece(const struct ob_bpe *bpe, const struct ob_vocab *vocab, const char *piece,
+                           size_t bytes) {
+    if (bpe->pieces)
+        return ob_vocab_find(vocab, piece, bytes);
     char key[OB_BPE_WHOLE_MAX + 4];
     size_t used = 0;
     for (size_t i = 0; i < bytes; i++) {
@@ -158,23 +170,44 @@ static int32_t whole_piece(const struct ob_vocab *vocab, const char *piece, size
     return ob_vocab_find(vocab, key, used);
 }
 
+/* The first symbols of a piece: their number, or 0 after a complaint. */
+static uint32_t start_symbols(const struct ob_bpe *bpe, const struct ob_vocab *vocab,
+                              struct ob_bpe_work *work, const char *piece, size_t bytes,
+                              struct ob_error *error) {
+    uint32_t count = 0;
+    for (size_t at = 0; at < bytes;) {
+        uint32_t character;
+        size_t length = bpe->pieces ? ob_utf8_decode(piece + at, bytes - at, &character) : 0;
+        int32_t id = length > 0 ? ob_vocab_find(vocab, piece + at, length) : -1;
+        if (id < 0) {
+            length = 1;
+            id = bpe->byte_ids[(uint8_t)piece[at]];
+        }
+        if (id < 0) {
+            (void)ob_fail(error, OB_EFORMAT, "the tokenizer has no token for byte 0x%02x",
+                          (unsigned)(uint8_t)piece[at]);
+            return 0;
+        }
+        at += length;
+        work->symbols[count] =
+            (struct ob_bpe_symbol){id, count == 0 ? NONE : count - 1, at == bytes ? NONE : count + 1};
+        count++;
+    }
+    return count;
+}
+
 enum ob_err ob_bpe_piece(const struct ob_bpe *bpe, const struct ob_vocab *vocab, struct ob_bpe_work *work,
                          const char *piece, size_t bytes, struct ob_ids *ids, struct ob_error *error) {
     assert(bytes > 0 && bytes <= OB_BPE_PIECE_MAX);
-    int32_t whole = bpe->whole_first ? whole_piece(vocab, piece, bytes) : -1;
+    int32_t whole = bpe->whole_first ? whole_piece(bpe, vocab, piece, bytes) : -1;
     if (whole >= 0)
         return ob_ids_append(ids, whole, error);
     enum ob_err err = work_reserve(work, bytes, error);
     if (err != OB_OK)
         return err;
-    uint32_t count = (uint32_t)bytes;
-    for (uint32_t i = 0; i < count; i++) {
-        int32_t id = bpe->byte_ids[(uint8_t)piece[i]];
-        if (id < 0)
-            return ob_fail(error, OB_EFORMAT, "the tokenizer has no token for byte 0x%02x",
-                           (unsigned)(uint8_t)piece[i]);
-        work->symbols[i] = (struct ob_bpe_symbol){id, i == 0 ? NONE : i - 1, i + 1 == count ? NONE : i + 1};
-    }
+    uint32_t count = start_symbols(bpe, vocab, work, piece, bytes, error);
+    if (count == 0)
+        return OB_EFORMAT;
     merge_all(bpe, work, count);
     for (uint32_t i = 0; i != NONE && err == OB_OK; i = work->symbols[i].after)
         err = ob_ids_append(ids, work->symbols[i].id, error);

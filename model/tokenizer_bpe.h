@@ -1,8 +1,9 @@
 /* tokenizer_bpe - the byte pair encoding of one piece of text.
  *
- * Starts with one token for each byte and merges, again and again, the neighbours whose merge comes first in
- * the list; of equal ones the leftmost. A heap of candidates over a linked list: a piece of n bytes costs
- * O(n log n), however long it is.
+ * Starts with one token for each byte (or, among pieces, for each character; one that is no token, and a byte
+ * that is not UTF-8, becomes its bytes' tokens) and merges, again and again, the neighbours whose merge comes
+ * first in the list; of equal ones the leftmost. A heap of candidates over a linked list: a piece of n bytes
+ * costs O(n log n), however long it is.
  *
  * Errors:  OB_ENOMEM; OB_EFORMAT when a byte has no token.
  * Owns:    `struct ob_bpe` its tables; `struct ob_bpe_work` is one caller's scratch and grows.
@@ -25,6 +26,7 @@ struct ob_bpe {
     struct ob_merge *slots;
     size_t slots_mask;
     int32_t byte_ids[256]; /* -1: this byte has no token */
+    bool pieces;           /* the vocabulary is spelled in pieces */
     bool whole_first;      /* `ignore_merges`: a piece that is a token stays one */
 };
 
@@ -45,8 +47,8 @@ struct ob_bpe_work {
 };
 
 /* Room for `merges` of them; the bytes' tokens are looked up in `vocab`. */
-OB_MUST_USE enum ob_err ob_bpe_init(struct ob_bpe *bpe, const struct ob_vocab *vocab, size_t merges,
-                                    struct ob_error *error);
+OB_MUST_USE enum ob_err ob_bpe_init(struct ob_bpe *bpe, const struct ob_vocab *vocab, bool pieces,
+                                    size_t merges, struct ob_error *error);
 void ob_bpe_done(struct ob_bpe *bpe);
 /* A pair that comes twice counts with its last rank, as in `tokenizers`. */
 void ob_bpe_add(struct ob_bpe *bpe, int32_t left, int32_t right, uint32_t rank, int32_t id);

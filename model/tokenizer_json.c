@@ -4,6 +4,8 @@
 
 #include "model/tokenizer_utf8.h"
 
+#define DEPTH_MAX 4
+
 const json_t *ob_json_field(const json_t *object, const char *name) {
     const json_t *field = json_object_get(object, name);
     return json_is_null(field) ? NULL : field;
@@ -27,6 +29,47 @@ enum ob_err ob_json_type(const json_t *object, const char *what, const char **re
         return ob_fail(error, OB_EFORMAT, "%s has no \"type\"", what);
     *ret_type = type;
     return OB_OK;
+}
+
+enum ob_err ob_json_unknown_type(const char *type, struct ob_error *error) {
+    char quote[OB_QUOTE_BYTES];
+    return ob_fail(error, OB_EUNSUPPORTED, "\"%s\" is not supported",
+                   ob_utf8_quote(type, strlen(type), quote));
+}
+
+/* One walk through the stages. */
+struct stages {
+    const char *members;
+    enum ob_err (*read)(void *context, const json_t *field, const char *type, struct ob_error *error);
+    void *context;
+    struct ob_error *error;
+};
+
+static enum ob_err walk(const struct stages *stages, const json_t *field, unsigned depth) {
+    const char *type;
+    enum ob_err err = ob_json_type(field, "it", &type, stages->error);
+    if (err != OB_OK || strcmp(type, "Sequence") != 0)
+        return err != OB_OK ? err : stages->read(stages->context, field, type, stages->error);
+    const json_t *members = ob_json_field(field, stages->members);
+    if (!json_is_array(members))
+        return ob_fail(stages->error, OB_EFORMAT, "Sequence has no \"%s\" array", stages->members);
+    if (depth == DEPTH_MAX)
+        return ob_fail(stages->error, OB_ETOOBIG, "more than %d Sequences in one another", DEPTH_MAX);
+    for (size_t i = 0; err == OB_OK && i < json_array_size(members); i++)
+        err = walk(stages, json_array_get(members, i), depth + 1);
+    return err;
+}
+
+enum ob_err ob_json_stages(const json_t *field, const char *name, const char *members,
+                           enum ob_err (*read)(void *context, const json_t *field, const char *type,
+                                               struct ob_error *error),
+                           void *context, struct ob_error *error) {
+    struct ob_error ours;
+    struct stages stages = {members, read, context, error == NULL ? &ours : error};
+    if (field == NULL)
+        return OB_OK;
+    enum ob_err err = walk(&stages, field, 0);
+    return err != OB_OK ? ob_fail_within(stages.error, "%s", name) : OB_OK;
 }
 
 static bool is_empty(const json_t *field) {

@@ -1,4 +1,6 @@
-/* tokenizer_parts - what a tokenizer consists of; for tokenizer*.c only. */
+/* tokenizer_parts - what a tokenizer consists of, and the readers of tokenizer.json's fields; for
+ * tokenizer*.c only. The readers fill a zeroed tokenizer; on failure the caller still frees it. Messages name
+ * the field. */
 #ifndef OB_MODEL_TOKENIZER_PARTS_H
 #define OB_MODEL_TOKENIZER_PARTS_H
 
@@ -7,22 +9,51 @@
 #include "model/tokenizer.h"
 #include "model/tokenizer_added.h"
 #include "model/tokenizer_bpe.h"
+#include "model/tokenizer_rewrite.h"
 #include "model/tokenizer_split.h"
 #include "model/tokenizer_vocab.h"
+
+#define OB_FRAME_IDS_MAX 8 /* special tokens before a text, or after it */
+
+struct ob_frame_ids {
+    int32_t ids[OB_FRAME_IDS_MAX];
+    size_t count;
+};
 
 struct ob_tokenizer {
     struct ob_vocab vocab;
     struct ob_bpe bpe;
-    struct ob_added raw;        /* added tokens with normalized = false */
-    struct ob_added normalized; /* the others; looked for after them */
+    struct ob_added raw;          /* added tokens with normalized = false */
+    struct ob_rewrite normalizer; /* of what lies between them */
+    struct ob_added normalized;   /* the others; looked for in the normalized text */
+    struct ob_rewrite metaspace;  /* of what lies between those */
     struct ob_splitter splitter;
+    size_t strip; /* spaces that a decoded text loses at its start */
+    struct ob_frame_ids before, after;
+    char *chat_template; /* NULL: none */
 };
 
-/* Fills a zeroed tokenizer from the root of a tokenizer.json; on failure the caller still frees it. */
+/* The whole of a tokenizer.json; its root. */
 OB_MUST_USE enum ob_err ob_tokenizer_read(struct ob_tokenizer *tokenizer, const json_t *root,
                                           struct ob_error *error);
-/* Its `pre_tokenizer` field, NULL when there is none. */
-OB_MUST_USE enum ob_err ob_splitter_read(struct ob_splitter *splitter, const json_t *field,
-                                         struct ob_error *error);
+
+/* tokenizer_model.c: `model`, and room in the vocabulary for `added_tokens`. */
+OB_MUST_USE enum ob_err ob_tokenizer_read_model(struct ob_tokenizer *tokenizer, const json_t *model,
+                                                const json_t *added, bool byte_level, struct ob_error *error);
+/* tokenizer_added_json.c: `added_tokens`, with the normalizer that is there already. */
+OB_MUST_USE enum ob_err ob_tokenizer_read_added(struct ob_tokenizer *tokenizer, const json_t *field,
+                                                struct ob_error *error);
+/* tokenizer_normalizer.c, tokenizer_decoder.c, tokenizer_processor.c: the fields of these names; NULL: none.
+ */
+OB_MUST_USE enum ob_err ob_tokenizer_read_normalizer(struct ob_tokenizer *tokenizer, const json_t *field,
+                                                     struct ob_error *error);
+OB_MUST_USE enum ob_err ob_tokenizer_read_decoder(struct ob_tokenizer *tokenizer, const json_t *field,
+                                                  bool byte_level, struct ob_error *error);
+OB_MUST_USE enum ob_err ob_tokenizer_read_processor(struct ob_tokenizer *tokenizer, const json_t *field,
+                                                    struct ob_error *error);
+/* tokenizer_pre.c: `pre_tokenizer`. */
+bool ob_pre_tokenizer_is_byte_level(const json_t *field);
+OB_MUST_USE enum ob_err ob_tokenizer_read_pre(struct ob_tokenizer *tokenizer, const json_t *field,
+                                              bool byte_level, struct ob_error *error);
 
 #endif

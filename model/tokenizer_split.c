@@ -66,12 +66,54 @@ static enum ob_err find(const struct ob_split_run *run, const pcre2_code *code, 
 
 static enum ob_err split_from(const struct ob_split_run *run, size_t step, const char *text, size_t bytes);
 
-static enum ob_err hand_on(const struct ob_split_run *run, size_t step, bool matches, const char *text,
-                           size_t bytes) {
-    enum ob_split_keep keep = run->splitter->steps[step].keep;
-    if (bytes == 0 || (matches && keep == OB_SPLIT_KEEP_GAPS) || (!matches && keep == OB_SPLIT_KEEP_MATCHES))
+/* The matches of one step and what lies between them, on their way to the next step. */
+struct cutting {
+    const struct ob_split_run *run;
+    size_t step;
+    const char *held; /* not handed on yet: it may grow by its neighbour */
+    size_t held_bytes;
+    bool held_matches;
+};
+
+static enum ob_err hand_on(struct cutting *cutting, const char *text, size_t bytes) {
+    return bytes == 0 ? OB_OK : split_from(cutting->run, cutting->step + 1, text, bytes);
+}
+
+static enum ob_err release(struct cutting *cutting) {
+    enum ob_err err = hand_on(cutting, cutting->held, cutting->held_bytes);
+    cutting->held_bytes = 0;
+    return err;
+}
+
+/* For the two that merge: `joins` is set when the part is to be one with what is held. */
+static enum ob_err hold(struct cutting *cutting, bool joins, bool matches, const char *text, size_t bytes) {
+    if (joins && cutting->held_bytes > 0) {
+        cutting->held_bytes += bytes;
+        cutting->held_matches = matches;
         return OB_OK;
-    return split_from(run, step + 1, text, bytes);
+    }
+    enum ob_err err = release(cutting);
+    cutting->held = text;
+    cutting->held_bytes = bytes;
+    cutting->held_matches = matches;
+    return err;
+}
+
+static enum ob_err part(struct cutting *cutting, bool matches, const char *text, size_t bytes) {
+    if (bytes == 0)
+        return OB_OK;
+    switch (cutting->run->splitter->steps[cutting->step].keep) {
+    case OB_SPLIT_KEEP_BOTH:
+        return hand_on(cutting, text, bytes);
+    case OB_SPLIT_KEEP_MATCHES:
+        return matches ? hand_on(cutting, text, bytes) : OB_OK;
+    case OB_SPLIT_KEEP_GAPS:
+        return matches ? OB_OK : hand_on(cutting, text, bytes);
+    case OB_SPLIT_WITH_PREVIOUS:
+        return hold(cutting, matches && !cutting->held_matches, matches, text, bytes);
+    default:
+        return hold(cutting, !matches && cutting->held_matches, matches, text, bytes);
+    }
 }
 
 /* An empty match cuts the text where it is, unless the match before ended there, as Oniguruma's iterator
@@ -79,6 +121,7 @@ static enum ob_err hand_on(const struct ob_split_run *run, size_t step, bool mat
 static enum ob_err split_by_pattern(const struct ob_split_run *run, size_t step, const char *text,
                                     size_t bytes) {
     size_t done = 0, from = 0, start = 0, end = 0, last_end = SIZE_MAX;
+    struct cutting cutting = {.run = run, .step = step};
     while (from <= bytes) {
         enum ob_err err = find(run, run->splitter->steps[step].code, text, bytes, from, &start, &end);
         if (err != OB_OK)
@@ -91,12 +134,13 @@ static enum ob_err split_by_pattern(const struct ob_split_run *run, size_t step,
             from = end + (length > 0 ? length : 1);
             continue;
         }
-        if ((err = hand_on(run, step, false, text + done, start - done)) != OB_OK ||
-            (err = hand_on(run, step, true, text + start, end - start)) != OB_OK)
+        if ((err = part(&cutting, false, text + done, start - done)) != OB_OK ||
+            (err = part(&cutting, true, text + start, end - start)) != OB_OK)
             return err;
         done = from = last_end = end;
     }
-    return hand_on(run, step, false, text + done, bytes - done);
+    enum ob_err err = part(&cutting, false, text + done, bytes - done);
+    return err != OB_OK ? err : release(&cutting);
 }
 
 static enum ob_err split_with_prefix(const struct ob_split_run *run, size_t step, const char *text,
@@ -117,7 +161,7 @@ static enum ob_err split_from(const struct ob_split_run *run, size_t step, const
     assert(bytes > 0);
     if (step == run->splitter->steps_count)
         return run->take(run->context, text, bytes);
-    if (run->splitter->steps[step].prefix_space && text[0] != ' ')
+    if (run->splitter->steps[step].prefix_space && run->may_prefix && text[0] != ' ')
         return split_with_prefix(run, step, text, bytes);
     if (run->splitter->steps[step].code == NULL)
         return split_from(run, step + 1, text, bytes);

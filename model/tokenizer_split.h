@@ -13,15 +13,17 @@
 #define OB_SPLIT_STEPS_MAX 8
 
 enum ob_split_keep {
-    OB_SPLIT_KEEP_BOTH,    /* what matches and what lies between are pieces */
-    OB_SPLIT_KEEP_MATCHES, /* what lies between is dropped */
-    OB_SPLIT_KEEP_GAPS,    /* what matches is dropped */
+    OB_SPLIT_KEEP_BOTH,     /* what matches and what lies between are pieces */
+    OB_SPLIT_KEEP_MATCHES,  /* what lies between is dropped */
+    OB_SPLIT_KEEP_GAPS,     /* what matches is dropped */
+    OB_SPLIT_WITH_PREVIOUS, /* a match belongs to the gap before it; after another match it is a piece */
+    OB_SPLIT_WITH_NEXT,     /* the same with the gap after it */
 };
 
 struct ob_split_step {
     pcre2_code *code; /* NULL: the piece stays whole */
     enum ob_split_keep keep;
-    bool prefix_space; /* first, a piece that does not start with a space gets one */
+    bool prefix_space; /* first, a piece that does not start with a space gets one, if the run allows it */
 };
 
 struct ob_splitter {
@@ -35,6 +37,7 @@ struct ob_splitter {
 struct ob_split_run {
     const struct ob_splitter *splitter;
     pcre2_match_data *match; /* from ob_split_match_data; the caller frees it */
+    bool may_prefix;         /* false for what follows bytes that are not UTF-8 */
     enum ob_err (*take)(void *context, const char *piece, size_t bytes);
     void *context;
     struct ob_error *error;

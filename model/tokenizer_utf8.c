@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <utf8proc.h>
 
 size_t ob_utf8_decode(const char *text, size_t bytes, uint32_t *ret_character) {
     if (bytes == 0)
@@ -64,19 +65,56 @@ size_t ob_utf8_spaces_before(const char *text, size_t bytes) {
     return at;
 }
 
+/* The last character of a text: its length, or 0 when the text ends with something else. */
+static size_t decode_last(const char *text, size_t bytes, uint32_t *ret_character) {
+    size_t start = bytes > 0 ? bytes - 1 : 0;
+    while (start > 0 && bytes - start < 4 && ((uint8_t)text[start] & 0xc0) == 0x80)
+        start--;
+    size_t length = ob_utf8_decode(text + start, bytes - start, ret_character);
+    return length == bytes - start ? length : 0;
+}
+
 size_t ob_utf8_spaces_after(const char *text, size_t bytes) {
-    size_t end = bytes;
-    while (end > 0) {
-        size_t start = end - 1;
-        while (start > 0 && end - start < 4 && ((uint8_t)text[start] & 0xc0) == 0x80)
-            start--;
-        uint32_t character;
-        size_t length = ob_utf8_decode(text + start, end - start, &character);
-        if (length != end - start || !ob_utf8_is_space(character))
-            break;
-        end = start;
-    }
+    size_t end = bytes, length;
+    uint32_t character;
+    while ((length = decode_last(text, end, &character)) > 0 && ob_utf8_is_space(character))
+        end -= length;
     return bytes - end;
+}
+
+/* Alphabetic symbols that are not letters: circled and squared ones. */
+static bool is_letter_symbol(uint32_t c) {
+    return (c >= 0x24b6 && c <= 0x24e9) || (c >= 0x1f130 && c <= 0x1f149) || (c >= 0x1f150 && c <= 0x1f169) ||
+           (c >= 0x1f170 && c <= 0x1f189);
+}
+
+static bool is_word(uint32_t character) {
+    switch (utf8proc_category((utf8proc_int32_t)character)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_PC:
+        return true;
+    default:
+        return character == 0x200c || character == 0x200d || is_letter_symbol(character);
+    }
+}
+
+bool ob_utf8_word_at_start(const char *text, size_t bytes) {
+    uint32_t character;
+    return ob_utf8_decode(text, bytes, &character) > 0 && is_word(character);
+}
+
+bool ob_utf8_word_at_end(const char *text, size_t bytes) {
+    uint32_t character;
+    return decode_last(text, bytes, &character) > 0 && is_word(character);
 }
 
 const char *ob_utf8_quote(const char *text, size_t bytes, char ret_quote[static OB_QUOTE_BYTES]) {

@@ -20,6 +20,11 @@ bool ob_utf8_is_space(uint32_t character);
 size_t ob_utf8_spaces_before(const char *text, size_t bytes);
 size_t ob_utf8_spaces_after(const char *text, size_t bytes);
 
+/* Does the text begin, or end, with a character of a word (\w of the `regex` engine: letters, marks, digits,
+ * connectors, joiners)? */
+bool ob_utf8_word_at_start(const char *text, size_t bytes);
+bool ob_utf8_word_at_end(const char *text, size_t bytes);
+
 /* A text from a file, made fit for a message: cut short, control characters and broken UTF-8 as '?'. */
 #define OB_QUOTE_BYTES 48
 const char *ob_utf8_quote(const char *text, size_t bytes, char ret_quote[static OB_QUOTE_BYTES]);

@@ -34,6 +34,39 @@ static bool byte_level_decode(uint32_t character, char *ret_byte) {
     return true;
 }
 
+void ob_byte_piece_encode(uint8_t byte, char ret_text[static OB_BYTE_PIECE_BYTES]) {
+    static const char DIGITS[] = "0123456789ABCDEF";
+    const char text[OB_BYTE_PIECE_BYTES] = {'<', '0', 'x', DIGITS[byte >> 4], DIGITS[byte & 15], '>'};
+    memcpy(ret_text, text, sizeof text);
+}
+
+/* True when the key is <0xHH>. */
+static bool byte_piece_decode(const char *key, size_t bytes, char *ret_byte) {
+    if (bytes != OB_BYTE_PIECE_BYTES)
+        return false;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        char spelled[OB_BYTE_PIECE_BYTES];
+        ob_byte_piece_encode((uint8_t)byte, spelled);
+        *ret_byte = (char)(uint8_t)byte;
+        if (memcmp(spelled, key, sizeof spelled) == 0)
+            return true;
+    }
+    return false;
+}
+
+static size_t piece_to_text(const char *key, size_t bytes, char *ret_text) {
+    static const size_t SPACE_BYTES = sizeof OB_SPACE_PIECE - 1;
+    if (byte_piece_decode(key, bytes, ret_text))
+        return 1;
+    size_t used = 0;
+    for (size_t at = 0; at < bytes;) {
+        bool space = bytes - at >= SPACE_BYTES && memcmp(key + at, OB_SPACE_PIECE, SPACE_BYTES) == 0;
+        ret_text[used++] = space ? ' ' : key[at];
+        at += space ? SPACE_BYTES : 1;
+    }
+    return used;
+}
+
 /* The text of a key into `ret_text` (as long as the key is enough); SIZE_MAX when the key is not in the
  * byte alphabet. */
 static size_t key_to_text(const char *key, size_t bytes, char *ret_text) {
@@ -95,8 +128,8 @@ int32_t ob_vocab_find(const struct ob_vocab *vocab, const char *key, size_t byte
     return (int32_t)*slot_of(vocab, key, bytes) - 1;
 }
 
-enum ob_err ob_vocab_add(struct ob_vocab *vocab, int32_t id, const char *key, size_t bytes, bool literal,
-                         struct ob_error *error) {
+enum ob_err ob_vocab_add(struct ob_vocab *vocab, int32_t id, const char *key, size_t bytes,
+                         enum ob_spelling spelling, struct ob_error *error) {
     assert(id >= 0 && (size_t)id < vocab->ids);
     assert(vocab->arena_used + 2 * bytes <= vocab->arena_bytes);
     char quote[OB_QUOTE_BYTES];
@@ -111,7 +144,10 @@ enum ob_err ob_vocab_add(struct ob_vocab *vocab, int32_t id, const char *key, si
     *token = (struct ob_token){.key = (uint32_t)vocab->arena_used, .key_bytes = (uint32_t)bytes};
     memcpy(vocab->arena + vocab->arena_used, key, bytes);
     vocab->arena_used += bytes;
-    size_t text_bytes = literal ? SIZE_MAX : key_to_text(key, bytes, vocab->arena + vocab->arena_used);
+    char *text = vocab->arena + vocab->arena_used;
+    size_t text_bytes = spelling == OB_SPELLING_BYTES    ? key_to_text(key, bytes, text)
+                        : spelling == OB_SPELLING_PIECES ? piece_to_text(key, bytes, text)
+                                                         : SIZE_MAX;
     token->text = text_bytes == SIZE_MAX ? token->key : (uint32_t)vocab->arena_used;
     token->text_bytes = text_bytes == SIZE_MAX ? token->key_bytes : (uint32_t)text_bytes;
     vocab->arena_used += text_bytes == SIZE_MAX ? 0 : text_bytes;

@@ -1,9 +1,11 @@
 /* tokenizer_vocab - the tokens of a vocabulary, by id and by their spelling.
  *
- * A token has a key (how tokenizer.json spells it) and a text (the bytes that it stands for). Keys are
- * written in GPT-2's byte alphabet: each byte of the text is one character, bytes 0x21-0x7e, 0xa1-0xac and
- * 0xae-0xff the character of the same number, the other 68 bytes U+0100, U+0101 … in their order. A key with
- * any other character stands for itself, as the ByteLevel decoder of `tokenizers` has it.
+ * A token has a key (how tokenizer.json spells it) and a text (the bytes that it stands for). The spellings:
+ * - byte level, GPT-2's alphabet: each byte of the text is one character, bytes 0x21-0x7e, 0xa1-0xac and
+ *   0xae-0xff the character of the same number, the other 68 bytes U+0100, U+0101 … in their order. A key
+ * with any other character stands for itself, as the ByteLevel decoder of `tokenizers` has it.
+ * - pieces, SentencePiece's: U+2581 is a space, <0xHH> is the byte HH, all else stands for itself.
+ * - literal: the key is the text (added tokens).
  *
  * Errors:  OB_ENOMEM; OB_EFORMAT when an id or a key comes twice.
  * Owns:    all its arrays; done accepts a zeroed struct. Threads: read-only once filled. */
@@ -17,6 +19,8 @@
 #include "base/err.h"
 
 #define OB_TOKEN_IDS_MAX (1u << 22) /* ids are below it */
+
+enum ob_spelling { OB_SPELLING_BYTES, OB_SPELLING_PIECES, OB_SPELLING_LITERAL };
 
 struct ob_token {
     uint32_t key, key_bytes; /* in the arena */
@@ -38,14 +42,18 @@ struct ob_vocab {
 OB_MUST_USE enum ob_err ob_vocab_init(struct ob_vocab *vocab, size_t ids, size_t keys, size_t bytes,
                                       struct ob_error *error);
 void ob_vocab_done(struct ob_vocab *vocab);
-/* The key is in the byte alphabet, or is `literal`: it stands for itself. The id is below `ids`. */
+/* The id is below `ids`. */
 OB_MUST_USE enum ob_err ob_vocab_add(struct ob_vocab *vocab, int32_t id, const char *key, size_t bytes,
-                                     bool literal, struct ob_error *error);
+                                     enum ob_spelling spelling, struct ob_error *error);
 /* From now on the token's text is its key. */
 void ob_vocab_make_literal(struct ob_vocab *vocab, int32_t id);
 int32_t ob_vocab_find(const struct ob_vocab *vocab, const char *key, size_t bytes); /* -1: unknown */
 
 /* The character for a byte; 1 or 2 bytes of UTF-8 are written. */
 size_t ob_byte_level_encode(uint8_t byte, char ret_text[static 4]);
+/* <0xHH>, the key of a byte among pieces. */
+#define OB_BYTE_PIECE_BYTES 6
+void ob_byte_piece_encode(uint8_t byte, char ret_text[static OB_BYTE_PIECE_BYTES]);
+#define OB_SPACE_PIECE "\xe2\x96\x81" /* U+2581 */
 
 #endif

@@ -1,5 +1,5 @@
-/* tokenizer.json into a tokenizer. Fields that only change what is put around a text are accepted and have no
- * effect, since nothing is put there: post_processor (special tokens), truncation and padding. */
+/* The `model` of a tokenizer.json: BPE, with its vocabulary and its merges. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/tokenizer_json.h"
@@ -59,68 +59,16 @@ static enum ob_err measure_added(const json_t *added, struct size *size, struct 
     return OB_OK;
 }
 
-static enum ob_err read_vocab(struct ob_vocab *vocab, const json_t *field, struct ob_error *error) {
+static enum ob_err read_vocab(struct ob_vocab *vocab, const json_t *field, enum ob_spelling spelling,
+                              struct ob_error *error) {
     const char *key;
     size_t bytes;
     json_t *id;
     json_object_keylen_foreach((json_t *)field, key, bytes, id) {
-        enum ob_err err = ob_vocab_add(vocab, (int32_t)json_integer_value(id), key, bytes, false, error);
+        enum ob_err err = ob_vocab_add(vocab, (int32_t)json_integer_value(id), key, bytes, spelling, error);
         if (err != OB_OK)
             return err;
     }
-    return OB_OK;
-}
-
-/* An added token that is in the vocabulary as well must have the same id there. */
-static enum ob_err enter_added(struct ob_vocab *vocab, int32_t id, const char *content, size_t bytes,
-                               struct ob_error *error) {
-    int32_t known = ob_vocab_find(vocab, content, bytes);
-    if (known < 0)
-        return ob_vocab_add(vocab, id, content, bytes, true, error);
-    char quote[OB_QUOTE_BYTES];
-    if (known != id)
-        return ob_fail(error, OB_EFORMAT, "token \"%s\" has two ids, %d and %d",
-                       ob_utf8_quote(content, bytes, quote), known, id);
-    ob_vocab_make_literal(vocab, id);
-    return OB_OK;
-}
-
-static enum ob_err read_added_token(struct ob_tokenizer *tokenizer, const json_t *field,
-                                    struct ob_error *error) {
-    const json_t *content = ob_json_field(field, "content");
-    struct ob_added_token token = {.bytes = json_string_length(content)};
-    token.id = (int32_t)json_integer_value(ob_json_field(field, "id"));
-    bool special, normalized;
-    enum ob_err err =
-        enter_added(&tokenizer->vocab, token.id, json_string_value(content), token.bytes, error);
-    if (err == OB_OK)
-        err = ob_json_must_be_empty(field, "single_word", error);
-    if (err == OB_OK)
-        err = ob_json_bool(field, "lstrip", false, &token.lstrip, error);
-    if (err == OB_OK)
-        err = ob_json_bool(field, "rstrip", false, &token.rstrip, error);
-    if (err == OB_OK)
-        err = ob_json_bool(field, "special", false, &special, error);
-    if (err == OB_OK)
-        err = ob_json_bool(field, "normalized", true, &normalized, error);
-    if (err != OB_OK)
-        return err;
-    struct ob_token *entry = &tokenizer->vocab.tokens[token.id];
-    entry->special = entry->special || special;
-    token.content = tokenizer->vocab.arena + entry->text;
-    return ob_added_add(normalized ? &tokenizer->normalized : &tokenizer->raw, &token, error);
-}
-
-static enum ob_err read_added(struct ob_tokenizer *tokenizer, const json_t *field, struct ob_error *error) {
-    for (size_t i = 0; i < json_array_size(field); i++) {
-        enum ob_err err = read_added_token(tokenizer, json_array_get(field, i), error);
-        if (err != OB_OK && error != NULL)
-            return ob_fail_within(error, "added token %zu", i);
-        if (err != OB_OK)
-            return err;
-    }
-    ob_added_sort(&tokenizer->raw);
-    ob_added_sort(&tokenizer->normalized);
     return OB_OK;
 }
 
@@ -179,9 +127,10 @@ static enum ob_err read_merge(struct ob_tokenizer *tokenizer, const json_t *merg
     return OB_OK;
 }
 
-static enum ob_err read_merges(struct ob_tokenizer *tokenizer, const json_t *field, struct ob_error *error) {
+static enum ob_err read_merges(struct ob_tokenizer *tokenizer, const json_t *field, bool byte_level,
+                               struct ob_error *error) {
     size_t count = json_array_size(field);
-    enum ob_err err = ob_bpe_init(&tokenizer->bpe, &tokenizer->vocab, count, error);
+    enum ob_err err = ob_bpe_init(&tokenizer->bpe, &tokenizer->vocab, !byte_level, count, error);
     if (err != OB_OK)
         return err;
     char *joined = malloc(2 * tokenizer->vocab.key_bytes_max + 1);
@@ -200,30 +149,45 @@ static bool has_all_bytes(const struct ob_bpe *bpe) {
     return true;
 }
 
-/* What is left of the model's fields. A token for the unknown, and byte fallback, mean nothing where each
- * byte has a token. */
-static enum ob_err read_options(struct ob_tokenizer *tokenizer, const json_t *model, struct ob_error *error) {
+/* A token for the unknown, and byte fallback, mean nothing where each byte has a token. */
+static enum ob_err check_bytes(const struct ob_tokenizer *tokenizer, const json_t *model, bool byte_level,
+                               struct ob_error *error) {
+    bool fallback;
+    enum ob_err err = ob_json_bool(model, "byte_fallback", false, &fallback, error);
+    if (err != OB_OK)
+        return err;
+    if (!byte_level && !fallback)
+        return ob_fail(error, OB_EUNSUPPORTED,
+                       "neither a ByteLevel pre_tokenizer nor \"byte_fallback\": of BPE, only these two are "
+                       "supported");
+    if (has_all_bytes(&tokenizer->bpe))
+        return OB_OK;
+    if (!byte_level)
+        return ob_fail(error, OB_EUNSUPPORTED,
+                       "\"byte_fallback\" without all tokens from <0x00> to <0xFF> is "
+                       "not supported");
+    err = ob_json_must_be_empty(model, "unk_token", error);
+    return err != OB_OK ? err : ob_json_must_be_empty(model, "byte_fallback", error);
+}
+
+static enum ob_err read_options(struct ob_tokenizer *tokenizer, const json_t *model, bool byte_level,
+                                struct ob_error *error) {
     static const char *const EMPTY[] = {"dropout", "continuing_subword_prefix", "end_of_word_suffix"};
     enum ob_err err = OB_OK;
     for (size_t i = 0; err == OB_OK && i < sizeof EMPTY / sizeof *EMPTY; i++)
         err = ob_json_must_be_empty(model, EMPTY[i], error);
-    if (err == OB_OK && !has_all_bytes(&tokenizer->bpe)) {
-        err = ob_json_must_be_empty(model, "unk_token", error);
-        if (err == OB_OK)
-            err = ob_json_must_be_empty(model, "byte_fallback", error);
-    }
+    if (err == OB_OK)
+        err = check_bytes(tokenizer, model, byte_level, error);
     if (err == OB_OK)
         err = ob_json_bool(model, "ignore_merges", false, &tokenizer->bpe.whole_first, error);
-    if (err == OB_OK && tokenizer->bpe.whole_first && tokenizer->vocab.key_bytes_max > OB_BPE_WHOLE_MAX)
+    if (err == OB_OK && byte_level && tokenizer->bpe.whole_first &&
+        tokenizer->vocab.key_bytes_max > OB_BPE_WHOLE_MAX)
         err = ob_fail(error, OB_ETOOBIG, "a token of %zu bytes with ignore_merges; at most %d are supported",
                       tokenizer->vocab.key_bytes_max, OB_BPE_WHOLE_MAX);
     return err;
 }
 
-static enum ob_err check_types(const json_t *root, const json_t *model, const json_t *added,
-                               struct ob_error *error) {
-    if (!json_is_object(root))
-        return ob_fail(error, OB_EFORMAT, "not a JSON object");
+static enum ob_err check_types(const json_t *model, const json_t *added, struct ob_error *error) {
     if (!json_is_object(model))
         return ob_fail(error, OB_EFORMAT, "no \"model\"");
     char quote[OB_QUOTE_BYTES];
@@ -242,41 +206,11 @@ static enum ob_err check_types(const json_t *root, const json_t *model, const js
     return OB_OK;
 }
 
-static enum ob_err check_type(const json_t *field, const char *name, const char *const *known,
-                              struct ob_error *error) {
-    const char *type;
-    if (field == NULL)
-        return OB_OK;
-    enum ob_err err = ob_json_type(field, name, &type, error);
-    if (err != OB_OK)
-        return err;
-    for (; *known != NULL; known++)
-        if (strcmp(type, *known) == 0)
-            return OB_OK;
-    char quote[OB_QUOTE_BYTES];
-    return ob_fail(error, OB_EUNSUPPORTED, "%s \"%s\" is not supported", name,
-                   ob_utf8_quote(type, strlen(type), quote));
-}
-
-static enum ob_err check_stages(const json_t *root, struct ob_error *error) {
-    static const char *const NONE[] = {NULL}, *const DECODERS[] = {"ByteLevel", NULL};
-    static const char *const PROCESSORS[] = {"ByteLevel",      "TemplateProcessing", "RobertaProcessing",
-                                             "BertProcessing", "Sequence",           NULL};
-    enum ob_err err = check_type(ob_json_field(root, "normalizer"), "normalizer", NONE, error);
-    if (err == OB_OK)
-        err = check_type(ob_json_field(root, "decoder"), "decoder", DECODERS, error);
-    return err != OB_OK
-               ? err
-               : check_type(ob_json_field(root, "post_processor"), "post_processor", PROCESSORS, error);
-}
-
-enum ob_err ob_tokenizer_read(struct ob_tokenizer *tokenizer, const json_t *root, struct ob_error *error) {
-    const json_t *model = ob_json_field(root, "model"), *added = ob_json_field(root, "added_tokens");
+enum ob_err ob_tokenizer_read_model(struct ob_tokenizer *tokenizer, const json_t *model, const json_t *added,
+                                    bool byte_level, struct ob_error *error) {
     const json_t *vocab = ob_json_field(model, "vocab");
     struct size size = {0};
-    enum ob_err err = check_types(root, model, added, error);
-    if (err == OB_OK)
-        err = check_stages(root, error);
+    enum ob_err err = check_types(model, added, error);
     if (err == OB_OK)
         err = measure_vocab(vocab, &size, error);
     if (err == OB_OK)
@@ -284,15 +218,9 @@ enum ob_err ob_tokenizer_read(struct ob_tokenizer *tokenizer, const json_t *root
     if (err == OB_OK)
         err = ob_vocab_init(&tokenizer->vocab, size.ids, size.keys, size.bytes, error);
     if (err == OB_OK)
-        err = read_vocab(&tokenizer->vocab, vocab, error);
+        err =
+            read_vocab(&tokenizer->vocab, vocab, byte_level ? OB_SPELLING_BYTES : OB_SPELLING_PIECES, error);
     if (err == OB_OK)
-        err = read_merges(tokenizer, ob_json_field(model, "merges"), error);
-    if (err == OB_OK)
-        err = read_options(tokenizer, model, error);
-    if (err == OB_OK)
-        err = read_added(tokenizer, added, error);
-    if (err == OB_OK)
-        err = ob_splitter_init(&tokenizer->splitter, error);
-    return err != OB_OK ? err
-                        : ob_splitter_read(&tokenizer->splitter, ob_json_field(root, "pre_tokenizer"), error);
+        err = read_merges(tokenizer, ob_json_field(model, "merges"), byte_level, error);
+    return err != OB_OK ? err : read_options(tokenizer, model, byte_level, error);
 }
