@@ -6,6 +6,7 @@
 #define OB_SAMPLES_PER_ROUND_MAX 4096  /* manifest's samples_per_round; a record's n */
 #define OB_MACHINES_MAX          16384 /* manifest's max_machines; machines in one log */
 #define OB_ROUNDS_MAX            (1u << 30)
+#define OB_ISOLATION_ROUNDS_MAX  1000 /* rounds that may be trained without being acknowledged */
 #define OB_EXPONENT_LIMIT        40   /* |exponent| of a record; the manifest narrows it */
 #define OB_TENSORS_MAX           4096 /* tensors of one model */
 #define OB_RATES_MAX             4096 /* entries of the manifest's learning-rate table */

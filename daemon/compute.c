@@ -11,7 +11,7 @@
 /* A record that waits to be replayed, with a copy of its bytes; or a mark where a digest is wanted. */
 struct waiting {
     struct waiting *next;
-    bool is_digest;
+    bool is_digest, unapply;
     struct ob_hash log; /* of a mark */
     struct ob_spsa_update update;
     uint8_t bytes[];
@@ -128,8 +128,9 @@ static void run_replay(struct ob_compute *compute, struct waiting *list) {
     for (const struct waiting *at = list; at && !failed; at = at->next) {
         updates[count++] = at->update;
         samples += at->update.n;
-        if (count == PASS_UPDATES || !at->next) {
-            failed = ob_replica_apply(compute->options.replica, updates, count, &error);
+        if (count == PASS_UPDATES || !at->next || at->next->unapply != at->unapply) {
+            failed = at->unapply ? ob_replica_unapply(compute->options.replica, updates, count, &error)
+                                 : ob_replica_apply(compute->options.replica, updates, count, &error);
             count = 0;
         }
     }
@@ -271,15 +272,26 @@ static void submit(struct ob_compute *compute, struct waiting *waiting) {
     pthread_mutex_unlock(&compute->lock);
 }
 
-enum ob_err ob_compute_apply(struct ob_compute *compute, const struct ob_record *record,
-                             struct ob_error *error) {
+static enum ob_err submit_record(struct ob_compute *compute, const struct ob_record *record, bool unapply,
+                                 struct ob_error *error) {
     struct waiting *waiting = calloc(1, sizeof *waiting + record->n);
     if (!waiting)
         return ob_fail(error, OB_ENOMEM, "no memory for a record that waits to be replayed");
+    waiting->unapply = unapply;
     waiting->update = ob_update_of(record);
     waiting->update.bytes = memcpy(waiting->bytes, record->bytes, record->n);
     submit(compute, waiting);
     return OB_OK;
+}
+
+enum ob_err ob_compute_apply(struct ob_compute *compute, const struct ob_record *record,
+                             struct ob_error *error) {
+    return submit_record(compute, record, false, error);
+}
+
+enum ob_err ob_compute_unapply(struct ob_compute *compute, const struct ob_record *record,
+                               struct ob_error *error) {
+    return submit_record(compute, record, true, error);
 }
 
 void ob_compute_round(struct ob_compute *compute, const struct ob_round_job *job) {

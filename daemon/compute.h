@@ -62,6 +62,9 @@ void ob_compute_free(struct ob_compute *compute);
 
 OB_MUST_USE enum ob_err ob_compute_apply(struct ob_compute *compute, const struct ob_record *record,
                                          struct ob_error *error);
+/* Takes a record that was applied out again, exactly. In turn with the applies. */
+OB_MUST_USE enum ob_err ob_compute_unapply(struct ob_compute *compute, const struct ob_record *record,
+                                           struct ob_error *error);
 void ob_compute_round(struct ob_compute *compute, const struct ob_round_job *job);
 /* The digest of everything submitted so far, whose log digest is `log`. One request at a time: the next only
  * after its OB_RESULT_DIGEST. */

@@ -106,6 +106,19 @@ static enum ob_err restore_control(void *context, const void *data, size_t bytes
     return ob_peer_restore_control(context, data, bytes, error);
 }
 
+static size_t find_record(void *context, const struct ob_machine_id *machine, struct ob_sample sample,
+                          uint8_t *ret_data) {
+    size_t bytes = 0;
+    return ob_store_find(context, machine, sample, ret_data, &bytes, NULL) == OB_OK ? bytes : 0;
+}
+
+/* Rises from one start to the next, unless the clock was set back. */
+static uint64_t wall_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+}
+
 static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
     const struct ob_config *config = daemon->config;
     struct ob_peer_options options = {
@@ -120,8 +133,10 @@ static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
         .crypto = {.context = daemon->identity.secret_key,
                    .sign = ob_record_ed25519_sign,
                    .verify = ob_record_ed25519_verify},
+        .store = {.context = daemon->store, .find = find_record},
+        .open = true,
+        .instance = wall_ns(),
     };
-    randombytes_buf(&options.instance, sizeof options.instance);
     enum ob_err failed = ob_peer_new(&options, &daemon->peer, error);
     if (!failed)
         failed = ob_store_each(daemon->store, restore_record, daemon->peer, error);

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "daemon/daemon.h"
 #include "peer/message.h"
@@ -68,6 +69,27 @@ static void tell(struct ob_daemon *daemon, const struct ob_effect *effect) {
            ob_log_quote(effect->text ? effect->text : "", text, sizeof text));
 }
 
+static enum ob_err unapply_record(void *context, const struct ob_record *record, struct ob_error *error) {
+    return ob_compute_unapply(context, record, error);
+}
+
+/* A crash between the two is safe: the start replays what the store holds, and the peer asks again. */
+static enum ob_err unapply(struct ob_daemon *daemon, const struct ob_effect *effect, struct ob_error *error) {
+    enum ob_err failed =
+        ob_store_from(daemon->store, &effect->machine, effect->first, unapply_record, daemon->compute, error);
+    return failed ? failed : ob_store_cut(daemon->store, &effect->machine, effect->first, error);
+}
+
+static enum ob_err reach(struct ob_daemon *daemon, const struct ob_effect *effect, struct ob_error *error) {
+    char endpoint[OB_ENDPOINT_MAX] = "";
+    if (effect->bytes == 0 || effect->bytes >= sizeof endpoint)
+        return OB_OK;
+    memcpy(endpoint, effect->data, effect->bytes);
+    if (ob_transport_connect(daemon->transport, &effect->machine, endpoint, error))
+        ob_log(&daemon->log, OB_LOG_WARN, "reach", "endpoint=%s text=\"%s\"", endpoint, error->text);
+    return OB_OK;
+}
+
 static void start_round(struct ob_daemon *daemon, const struct ob_effect *effect) {
     struct ob_round_job job = {
         .first = effect->first, .round = effect->round, .n = effect->n, .live = effect->live};
@@ -113,6 +135,14 @@ static enum ob_err perform(struct ob_daemon *daemon, const struct ob_effect *eff
     case OB_EFFECT_HALT:
         halt(daemon, effect->text);
         return OB_OK;
+    case OB_EFFECT_ADMIT:
+        return ob_transport_allow(daemon->transport, &effect->machine, error);
+    case OB_EFFECT_EXPEL:
+        return ob_transport_forbid(daemon->transport, &effect->machine, error);
+    case OB_EFFECT_REACH:
+        return reach(daemon, effect, error);
+    case OB_EFFECT_UNAPPLY:
+        return unapply(daemon, effect, error);
     }
     assert(false);
     return OB_OK;
@@ -120,6 +150,7 @@ static enum ob_err perform(struct ob_daemon *daemon, const struct ob_effect *eff
 
 enum ob_err ob_daemon_step(struct ob_daemon *daemon, struct ob_event *event, struct ob_error *error) {
     event->now_ns = ob_now_ns();
+    event->wall_s = (uint64_t)time(NULL);
     struct ob_effects effects = ob_peer_step(daemon->peer, event);
     for (size_t i = 0; i < effects.count; i++) {
         enum ob_err failed = perform(daemon, &effects.items[i], error);

@@ -145,6 +145,15 @@ enum ob_err ob_replica_apply(struct ob_replica *replica, const struct ob_spsa_up
     return failed;
 }
 
+enum ob_err ob_replica_unapply(struct ob_replica *replica, const struct ob_spsa_update *updates, size_t count,
+                               struct ob_error *error) {
+    enum ob_err failed =
+        ob_spsa_unapply(&replica->engine, replica->weights, &replica->manifest->rule, updates, count, error);
+    for (size_t i = 0; i < count && !failed; i++)
+        replica->samples -= updates[i].n;
+    return failed;
+}
+
 struct batch {
     struct ob_replica *replica;
     void (*progress)(void *context, uint64_t samples);

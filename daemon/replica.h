@@ -32,6 +32,9 @@ struct ob_weight_source ob_replica_source(const struct ob_replica *replica);
 struct ob_spsa_update ob_update_of(const struct ob_record *record); /* borrows the record's bytes */
 OB_MUST_USE enum ob_err ob_replica_apply(struct ob_replica *replica, const struct ob_spsa_update *updates,
                                          size_t count, struct ob_error *error);
+/* The exact inverse. */
+OB_MUST_USE enum ob_err ob_replica_unapply(struct ob_replica *replica, const struct ob_spsa_update *updates,
+                                           size_t count, struct ob_error *error);
 /* Applies everything that a store holds, many records at a time. `progress` may be NULL. */
 OB_MUST_USE enum ob_err ob_replica_replay(struct ob_replica *replica, struct ob_store *store,
                                           void (*progress)(void *context, uint64_t samples), void *context,

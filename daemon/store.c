@@ -32,7 +32,7 @@ struct ob_store {
     struct ob_record_bounds bounds;
     bool read_only, may_start_alone, open_batch;
     unsigned batch;
-    sqlite3_stmt *put_machine, *put_record, *put_control, *from_record;
+    sqlite3_stmt *put_machine, *put_record, *put_control, *from_record, *cut_records;
 };
 
 static enum ob_err sql_error(const struct ob_store *store, struct ob_error *error) {
@@ -129,7 +129,11 @@ static enum ob_err prepare(struct ob_store *store, struct ob_error *error) {
         {&store->put_control, "INSERT OR REPLACE INTO control VALUES (?, ?, ?, ?)"},
         {&store->from_record,
          "SELECT key, first, data FROM record JOIN machine ON number = machine WHERE key = ? AND "
-         "first >= ? ORDER BY first"},
+         "first >= coalesce((SELECT max(first) FROM record JOIN machine ON number = machine WHERE key = ?1 "
+         "AND "
+         "first <= ?2), 0) ORDER BY first"},
+        {&store->cut_records,
+         "DELETE FROM record WHERE machine = (SELECT number FROM machine WHERE key = ?) AND first >= ?"},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (sqlite3_prepare_v2(store->db, all[i].sql, -1, all[i].statement, NULL) != SQLITE_OK)
@@ -186,6 +190,7 @@ void ob_store_close(struct ob_store *store) {
     sqlite3_finalize(store->put_record);
     sqlite3_finalize(store->put_control);
     sqlite3_finalize(store->from_record);
+    sqlite3_finalize(store->cut_records);
     sqlite3_close(store->db);
     if (store->lock >= 0)
         close(store->lock);
@@ -319,6 +324,46 @@ enum ob_err ob_store_from(struct ob_store *store, const struct ob_machine_id *ma
     sqlite3_reset(store->from_record);
     sqlite3_clear_bindings(store->from_record);
     return failed == OB_ENOTFOUND ? OB_OK : failed;
+}
+
+struct finding {
+    struct ob_sample sample;
+    uint8_t *data;
+    size_t bytes;
+};
+
+/* The first row is the one at or before the sample; it is all that is wanted. */
+static enum ob_err find_row(void *context, const struct ob_record *record, struct ob_error *error) {
+    struct finding *finding = context;
+    if (record->first.index <= finding->sample.index &&
+        finding->sample.index < record->first.index + record->n)
+        finding->bytes = ob_record_encode(record, finding->data);
+    return ob_fail(error, OB_ENOTFOUND, "that was the one");
+}
+
+enum ob_err ob_store_find(struct ob_store *store, const struct ob_machine_id *machine,
+                          struct ob_sample sample, uint8_t *ret_data, size_t *ret_bytes,
+                          struct ob_error *error) {
+    struct finding finding = {.sample = sample, .data = ret_data};
+    enum ob_err failed = ob_store_from(store, machine, sample, find_row, &finding, error);
+    if (failed)
+        return failed;
+    if (finding.bytes == 0)
+        return ob_fail(error, OB_ENOTFOUND, "%s: no record holds sample %llu", store->path,
+                       (unsigned long long)sample.index);
+    *ret_bytes = finding.bytes;
+    return OB_OK;
+}
+
+enum ob_err ob_store_cut(struct ob_store *store, const struct ob_machine_id *machine, struct ob_sample first,
+                         struct ob_error *error) {
+    enum ob_err failed = begin(store, error);
+    if (failed)
+        return failed;
+    sqlite3_bind_blob(store->cut_records, 1, machine->key, OB_KEY_BYTES, SQLITE_STATIC);
+    sqlite3_bind_int64(store->cut_records, 2, (sqlite3_int64)first.index);
+    failed = run(store, store->cut_records, error);
+    return failed ? failed : ob_store_flush(store, error);
 }
 
 enum ob_err ob_store_each_control(struct ob_store *store, ob_store_control_fn see, void *context,

@@ -44,7 +44,15 @@ typedef enum ob_err (*ob_store_record_fn)(void *context, const struct ob_record 
                                           struct ob_error *error);
 OB_MUST_USE enum ob_err ob_store_each(struct ob_store *store, ob_store_record_fn see, void *context,
                                       struct ob_error *error);
-/* Records of one machine from the one whose first sample is `first`. OB_ENOTFOUND from `see` ends it quietly.
+/* The record of a machine that holds `sample`, to ret_data (OB_RECORD_BYTES_MAX); OB_ENOTFOUND: there is
+ * none. */
+OB_MUST_USE enum ob_err ob_store_find(struct ob_store *store, const struct ob_machine_id *machine,
+                                      struct ob_sample sample, uint8_t *ret_data, size_t *ret_bytes,
+                                      struct ob_error *error);
+/* Deletes a machine's records from the one whose first sample is `first` on; durable when it returns. */
+OB_MUST_USE enum ob_err ob_store_cut(struct ob_store *store, const struct ob_machine_id *machine,
+                                     struct ob_sample first, struct ob_error *error);
+/* Records of one machine from the one that holds sample `first` on. OB_ENOTFOUND from `see` ends it quietly.
  */
 OB_MUST_USE enum ob_err ob_store_from(struct ob_store *store, const struct ob_machine_id *machine,
                                       struct ob_sample first, ob_store_record_fn see, void *context,

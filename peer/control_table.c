@@ -138,6 +138,8 @@ static void receive_entry(struct ob_peer *peer, struct machine *sender, const ui
         ob_effects_refuse(peer, sender, "%s", error.text);
         return;
     }
+    if (control.kind != OB_CONTROL_GOODBYE)
+        return;
     size_t position = position_of(peer, data);
     if (position < peer->control_count && peer->control_order[position]->bytes == bytes &&
         memcmp(peer->control_order[position]->data, data, bytes) == 0)

@@ -207,6 +207,9 @@ static void dispatch(struct ob_peer *peer, const struct ob_event *event) {
     case OB_EVENT_RESUME:
         pause_rounds(peer, event->kind == OB_EVENT_PAUSE);
         break;
+    case OB_EVENT_CONTROL:
+    case OB_EVENT_ADDRESS:
+        break;
     }
 }
 

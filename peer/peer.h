@@ -2,9 +2,9 @@
  * in the order in which they must be carried out.
  *
  * No I/O, no clock, no randomness, no threads, and no allocation after ob_peer_new: time arrives in each
- * event, the signature functions are handed in. The caller performs every effect of a step, in order, before
- * the next step: OB_EFFECT_PERSIST_OWN comes before the OB_EFFECT_PUBLISH of the same record and must be
- * durable first; OB_EFFECT_PERSIST may be committed in batches.
+ * event; the signature functions and a look into the caller's store are handed in. The caller performs every
+ * effect of a step, in order, before the next step: OB_EFFECT_PERSIST_OWN comes before the OB_EFFECT_PUBLISH
+ * of the same record and must be durable first; OB_EFFECT_PERSIST may be committed in batches.
  *
  * Life:   RECOVERING --start--> RECONCILING --own frontier heard--> TRAINING <--> WAITING (pacing)
  *         TRAINING/WAITING --rounds used up--> FINISHED; any --leave--> LEAVING --> LEFT; any --fault-->
@@ -35,10 +35,21 @@ struct ob_peer_crypto {
                    const uint8_t signature[64]);
 };
 
+/* A look into the caller's store, needed where chains are compared or cut. The peer itself keeps no more of a
+ * chain than its head. */
+struct ob_peer_store {
+    void *context;
+    /* Copies the stored record of `machine` that holds `sample` to ret_data (OB_RECORD_BYTES_MAX) and returns
+     * its length; 0: there is none, or it cannot be read. The effects of earlier steps have been carried
+     * out, those of the running one have not. */
+    size_t (*find)(void *context, const struct ob_machine_id *machine, struct ob_sample sample,
+                   uint8_t *ret_data);
+};
+
 struct ob_peer_options {
     struct ob_run_id run;
     struct ob_machine_id machine; /* ourselves */
-    uint64_t instance;            /* random for each start of the daemon */
+    uint64_t instance;            /* of this start: larger than at every earlier one (Unix nanoseconds) */
     struct ob_record_bounds bounds;
     uint32_t max_staleness;  /* k; 0 is lockstep */
     uint64_t rejoin_wait_ns; /* RECONCILING lasts at most this long once a peer has answered … */
@@ -47,14 +58,22 @@ struct ob_peer_options {
     bool relay;              /* publishes onwards what is new to it: for a sparse overlay */
     size_t machines_max;     /* capacity, at most OB_MACHINES_MAX */
     struct ob_peer_crypto crypto;
+    struct ob_peer_store store;
+    /* The manifest's authority: records and control entries count only of machines with its certificate. */
+    struct ob_machine_id authority;
+    bool open; /* no authority: whoever the transport lets in belongs (simulations of many machines) */
+    /* Rounds of ours that fewer than half of the machines last live acknowledge until we pause; 0: never
+     * (solo). At most OB_ISOLATION_ROUNDS_MAX. */
+    uint32_t isolation_rounds;
 };
 
 OB_MUST_USE enum ob_err ob_peer_new(const struct ob_peer_options *options, struct ob_peer **ret_peer,
                                     struct ob_error *error);
 void ob_peer_free(struct ob_peer *peer);
 
-/* Before OB_EVENT_START: what the caller's store holds, each machine's records in chain order. Verified by
- * the store's own checks, not by signature again. Errors: OB_EMISMATCH when it does not extend its chain. */
+/* Before OB_EVENT_START: what the caller's store holds, each machine's records in chain order, control
+ * entries in any. What does not count (any more) is found at the start and un-applied then. Verified by the
+ * store's own checks, not by signature again. Errors: OB_EMISMATCH when it does not extend its chain. */
 OB_MUST_USE enum ob_err ob_peer_restore_record(struct ob_peer *peer, const struct ob_record *record,
                                                struct ob_error *error);
 OB_MUST_USE enum ob_err ob_peer_restore_control(struct ob_peer *peer, const void *data, size_t bytes,
@@ -74,11 +93,16 @@ enum ob_event_kind {
     OB_EVENT_LEAVE,      /* publish a goodbye once the running round is done */
     OB_EVENT_PAUSE,      /* start no further round (local; others see us go quiet) … */
     OB_EVENT_RESUME,
+    OB_EVENT_CONTROL, /* `data`: a control entry from the operator, a certificate file or the door; taken in
+                         and published when it is new. Before START too: our own certificate. */
+    OB_EVENT_ADDRESS, /* `data`: where others reach us, "tcp://host:port" (none: nowhere); signed, published
+                       */
 };
 
 struct ob_event {
     enum ob_event_kind kind;
     uint64_t now_ns; /* monotonic */
+    uint64_t wall_s; /* Unix seconds, for the expiry of certificates only; 0: not known */
     struct ob_machine_id machine;
     const uint8_t *data;
     size_t bytes;
@@ -99,7 +123,14 @@ enum ob_effect_kind {
     OB_EFFECT_START_ROUND, /* evaluate samples `first` … first+n-1 as round `round`, live `live` */
     OB_EFFECT_TELL,        /* for log and status: `notice`, about `machine`; `text` */
     OB_EFFECT_LEFT,        /* the goodbye is out: close down */
-    OB_EFFECT_HALT         /* `text`: we must not sign any more (fork of our own key, a used sample) */
+    OB_EFFECT_HALT,        /* `text`: we must not sign any more (fork of our own key, a used sample) */
+    OB_EFFECT_ADMIT,       /* `machine` belongs: let it connect */
+    OB_EFFECT_EXPEL,  /* `machine` does not, any more (revoked, expired, forked): cut it off, let it in no
+                         more; `text`: why */
+    OB_EFFECT_REACH,  /* connect to `machine` at `data` (`bytes`, not terminated); another endpoint
+                         replaces, none (0 bytes) ends it */
+    OB_EFFECT_UNAPPLY /* the stored records of `machine` from sample `first` (a record's first) on count no
+                         more: take each out of the weights, then delete them from the store */
 };
 
 enum ob_notice {
@@ -114,7 +145,13 @@ enum ob_notice {
     OB_NOTICE_DISAGREE,      /* equal logs, different weights digests */
     OB_NOTICE_RECOVERED_OWN, /* others held records of ours that we had lost */
     OB_NOTICE_FINISHED,      /* all rounds of the run are done */
-    OB_NOTICE_VERSION        /* a peer speaks another protocol version */
+    OB_NOTICE_VERSION,       /* a peer speaks another protocol version */
+    OB_NOTICE_CUT,           /* records of a machine do not count any more */
+    OB_NOTICE_ADMITTED,      /* a certificate */
+    OB_NOTICE_EXPELLED,      /* revoked, expired or forked */
+    OB_NOTICE_ROTATED,       /* another authority key */
+    OB_NOTICE_ISOLATED,      /* too few acknowledge our records: paused */
+    OB_NOTICE_TWIN           /* two daemons run with one machine's key */
 };
 
 struct ob_effect {
@@ -150,6 +187,7 @@ enum ob_peer_life {
     OB_PEER_TRAINING,
     OB_PEER_WAITING,
     OB_PEER_PAUSED,
+    OB_PEER_ISOLATED,
     OB_PEER_FINISHED,
     OB_PEER_LEAVING,
     OB_PEER_LEFT,
@@ -172,7 +210,14 @@ struct ob_peer_view {
     struct ob_hash log_digest; /* BLAKE2b-256 of the sorted frontier */
     struct ob_hash control_digest;
     struct ob_peer_counters counters;
-    uint64_t median_round_ns; /* 0: not known yet */
+    uint64_t median_round_ns;             /* 0: not known yet */
+    uint64_t samples_held, samples_known; /* in our log; in all logs that we were told of */
+    double samples_per_s;                 /* taken in lately, others' and fetched ones */
+    double catch_up_s; /* until nothing is missing at that rate; 0: nothing is, -1: unknown */
+    bool certified;    /* our own records count: we have a certificate */
+    size_t certificates, acknowledge, last_live; /* machines that are admitted; that hold our latest records;
+                                                    of how many last live */
+    uint32_t unacknowledged;                     /* rounds of ours after what half of them hold */
 };
 struct ob_peer_view ob_peer_view(const struct ob_peer *peer);
 
@@ -186,9 +231,22 @@ struct ob_peer_machine {
     struct ob_sample reported_next;  /* how many samples its heartbeats claim */
     struct ob_hash reported_log;     /* its last log digest … */
     struct ob_hash reported_weights; /* … and weights digest, zeros when unknown */
+    bool admitted, revoked, forked;
+    char name[OB_CONTROL_NAME_MAX + 1]; /* of its certificate; "" without one */
+    uint64_t expiry_s;                  /* of its certificate; 0: never, or without one */
+    struct ob_sample cut;               /* records from here on do not count; UINT64_MAX: no cut */
 };
 /* i < view.machines, sorted by machine key. */
 struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i);
+
+/* May this certificate be let in at the door? `data` is a control entry of kind certificate, wall_s the time.
+ * Errors: those of ob_certificate_check, with all authority keys of the run so far; OB_EREFUSED revoked or
+ * forked. */
+OB_MUST_USE enum ob_err ob_peer_check_certificate(const struct ob_peer *peer, const void *data, size_t bytes,
+                                                  uint64_t wall_s, struct ob_error *error);
+/* Calls `see` with each entry of the control table. */
+void ob_peer_each_control(const struct ob_peer *peer,
+                          void (*see)(void *context, const void *data, size_t bytes), void *context);
 
 /* What is true between any two steps: NULL, or the sentence that is broken. For tests and simulations. */
 const char *ob_peer_check(const struct ob_peer *peer);

@@ -5,10 +5,15 @@
 
 const char *ob_peer_life_name(enum ob_peer_life life) {
     static const char *const NAMES[] = {
-        [OB_PEER_RECOVERING] = "recovering", [OB_PEER_RECONCILING] = "reconciling",
-        [OB_PEER_TRAINING] = "training",     [OB_PEER_WAITING] = "waiting",
-        [OB_PEER_PAUSED] = "paused",         [OB_PEER_FINISHED] = "finished",
-        [OB_PEER_LEAVING] = "leaving",       [OB_PEER_LEFT] = "left",
+        [OB_PEER_RECOVERING] = "recovering",
+        [OB_PEER_RECONCILING] = "reconciling",
+        [OB_PEER_TRAINING] = "training",
+        [OB_PEER_WAITING] = "waiting",
+        [OB_PEER_PAUSED] = "paused",
+        [OB_PEER_FINISHED] = "finished",
+        [OB_PEER_ISOLATED] = "isolated",
+        [OB_PEER_LEAVING] = "leaving",
+        [OB_PEER_LEFT] = "left",
         [OB_PEER_HALTED] = "halted",
     };
     return (size_t)life < sizeof NAMES / sizeof NAMES[0] ? NAMES[life] : "unknown";
@@ -22,6 +27,9 @@ const char *ob_notice_name(enum ob_notice notice) {
         [OB_NOTICE_REFUSED] = "refused",   [OB_NOTICE_FORK] = "fork",
         [OB_NOTICE_DISAGREE] = "disagree", [OB_NOTICE_RECOVERED_OWN] = "recovered own",
         [OB_NOTICE_FINISHED] = "finished", [OB_NOTICE_VERSION] = "version",
+        [OB_NOTICE_CUT] = "cut",           [OB_NOTICE_ADMITTED] = "admitted",
+        [OB_NOTICE_EXPELLED] = "expelled", [OB_NOTICE_ROTATED] = "rotated",
+        [OB_NOTICE_ISOLATED] = "isolated", [OB_NOTICE_TWIN] = "twin",
     };
     return (size_t)notice < sizeof NAMES / sizeof NAMES[0] ? NAMES[notice] : "unknown";
 }

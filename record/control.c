@@ -3,24 +3,30 @@
 #include <assert.h>
 
 #include "base/cursor.h"
+#include "record/payload.h"
 #include "record/record_sign.h"
 
 #define LABEL_BYTES (sizeof OB_CONTROL_LABEL - 1)
 
 static_assert(LABEL_BYTES == 16, "the label's length is part of the format");
 static_assert(OB_CONTROL_HEADER_BYTES == 1 + 1 + 2 + 32 + 32 + 8, "fields of the header");
+static_assert(OB_CONTROL_PAYLOAD_MAX <= UINT16_MAX && OB_CONTROL_BYTES_MAX <= UINT16_MAX, "lengths are u16");
+static_assert(OB_CONTROL_CERTIFICATE_BYTES_MIN + OB_CONTROL_NAME_MAX <= OB_CONTROL_PLAIN_MAX,
+              "every kind but evidence is small");
 static_assert(OB_CONTROL_BODY_BYTES_MAX ==
-                  LABEL_BYTES + OB_HASH_BYTES + OB_CONTROL_HEADER_BYTES + OB_CONTROL_PAYLOAD_MAX,
+                  LABEL_BYTES + OB_HASH_BYTES + OB_CONTROL_HEADER_BYTES + OB_CONTROL_PLAIN_MAX,
               "the longest signed body");
 
-static enum ob_err check_goodbye(const struct ob_control *control, struct ob_error *error) {
-    if (control->payload_bytes != OB_CONTROL_GOODBYE_BYTES)
-        return ob_fail(error, OB_EFORMAT, "control: a goodbye has 8 bytes of payload, not %u",
-                       control->payload_bytes);
-    if (!ob_machine_equal(&control->signer, &control->subject))
-        return ob_fail(error, OB_EREFUSED, "control: a goodbye is signed by the machine that leaves");
-    if (ob_control_goodbye_next(control).index > OB_SAMPLE_END)
-        return ob_fail(error, OB_ETOOBIG, "control: the goodbye's sample is beyond 2^63");
+static enum ob_err check_header(const struct ob_control *control, uint8_t kind, uint8_t reserved,
+                                struct ob_error *error) {
+    if (reserved != 0)
+        return ob_fail(error, OB_EFORMAT, "control: the reserved byte is %u, not 0", reserved);
+    if (kind < OB_CONTROL_GOODBYE || kind > OB_CONTROL_ROTATION)
+        return ob_fail(error, OB_EUNSUPPORTED, "control: kind %u is not known to this version", kind);
+    size_t most = kind == OB_CONTROL_EVIDENCE ? OB_CONTROL_PAYLOAD_MAX : OB_CONTROL_PLAIN_MAX;
+    if (control->payload_bytes > most)
+        return ob_fail(error, OB_ETOOBIG, "control: a payload of %u bytes, at most %zu are allowed",
+                       control->payload_bytes, most);
     return OB_OK;
 }
 
@@ -38,24 +44,15 @@ enum ob_err ob_control_decode(const void *data, size_t bytes, struct ob_control 
     control.signature = ob_read_view(&reader, OB_SIGNATURE_BYTES);
     if (reader.failed || reader.left != 0)
         return ob_fail(error, OB_EFORMAT, "control: %zu bytes, which is not 140 and the payload", bytes);
-    if (control.payload_bytes > OB_CONTROL_PAYLOAD_MAX)
-        return ob_fail(error, OB_ETOOBIG, "control: a payload of %u bytes, at most %u are allowed",
-                       control.payload_bytes, OB_CONTROL_PAYLOAD_MAX);
-    if (reserved != 0)
-        return ob_fail(error, OB_EFORMAT, "control: the reserved byte is %u, not 0", reserved);
-    if (kind != OB_CONTROL_GOODBYE)
-        return ob_fail(error, OB_EUNSUPPORTED, "control: kind %u is not known to this version", kind);
-    control.kind = OB_CONTROL_GOODBYE;
-    enum ob_err err = check_goodbye(&control, error);
+    enum ob_err err = check_header(&control, kind, reserved, error);
+    if (err != OB_OK)
+        return err;
+    control.kind = (enum ob_control_kind)kind;
+    err = ob_payload_check(&control, error);
     if (err != OB_OK)
         return err;
     *ret_control = control;
     return OB_OK;
-}
-
-struct ob_sample ob_control_goodbye_next(const struct ob_control *control) {
-    assert(control->payload_bytes == OB_CONTROL_GOODBYE_BYTES);
-    return (struct ob_sample){ob_load_u64(control->payload)};
 }
 
 size_t ob_control_encode(const struct ob_control *control, uint8_t *ret_data) {
@@ -75,7 +72,8 @@ size_t ob_control_encode(const struct ob_control *control, uint8_t *ret_data) {
 
 size_t ob_control_body(const struct ob_run_id *run, const struct ob_control *control, uint8_t *ret_body) {
     static const uint8_t NO_SIGNATURE[OB_SIGNATURE_BYTES];
-    uint8_t entry[OB_CONTROL_BYTES_MAX];
+    assert(control->kind != OB_CONTROL_EVIDENCE && control->payload_bytes <= OB_CONTROL_PLAIN_MAX);
+    uint8_t entry[OB_CONTROL_PLAIN_BYTES_MAX];
     struct ob_control plain = *control;
     plain.signature = NO_SIGNATURE;
     size_t bytes = ob_control_encode(&plain, entry) - OB_SIGNATURE_BYTES;
@@ -99,6 +97,16 @@ size_t ob_control_sign(const struct ob_run_id *run, const struct ob_control *con
 
 bool ob_control_verify(const struct ob_run_id *run, const struct ob_control *control) {
     assert(control->signature != NULL);
+    if (control->kind == OB_CONTROL_EVIDENCE) {
+        struct ob_record records[2];
+        ob_control_evidence(control, records);
+        return ob_record_verify(run, &records[0]) && ob_record_verify(run, &records[1]);
+    }
+    if (control->kind == OB_CONTROL_CERTIFICATE) {
+        struct ob_certificate certificate = ob_control_certificate(control);
+        if (!ob_hash_equal(&certificate.run.hash, &run->hash))
+            return false;
+    }
     uint8_t body[OB_CONTROL_BODY_BYTES_MAX];
     size_t bytes = ob_control_body(run, control, body);
     return ob_record_ed25519_verify(NULL, &control->signer, body, bytes, control->signature);

@@ -52,6 +52,7 @@ static struct ob_peer *start(uint64_t now_ns) {
         .rejoin_wait_ns = 1000000000,
         .may_start_alone = true,
         .machines_max = 8,
+        .open = true,
         .crypto = {.sign = sign, .verify = verify},
     };
     struct ob_peer *peer;

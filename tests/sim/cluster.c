@@ -127,7 +127,7 @@ void sim_cluster_start(struct sim_cluster *cluster, size_t number) {
     struct ob_peer_options options = {
         .run = cluster->run,
         .machine = node->id,
-        .instance = sim_random_next(&cluster->random),
+        .instance = cluster->now_ns,
         .bounds = {.max_rounds = 100000,
                    .max_machines = (uint16_t)cluster->count,
                    .samples_per_round = cluster->scenario.samples_per_round,
@@ -138,6 +138,7 @@ void sim_cluster_start(struct sim_cluster *cluster, size_t number) {
         .rejoin_wait_ns = (node->rolled_back ? 60 : 5) * SIM_SECONDS,
         .may_start_alone = !node->rolled_back,
         .machines_max = cluster->count,
+        .open = true,
         .crypto = {.context = node, .sign = sim_sign, .verify = sim_verify},
     };
     if (ob_peer_new(&options, &node->peer, NULL) != OB_OK)

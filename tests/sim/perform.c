@@ -186,6 +186,12 @@ static void perform(struct sim_cluster *cluster, size_t number, const struct ob_
     case OB_EFFECT_LEFT:
         left(cluster, number);
         break;
+    case OB_EFFECT_ADMIT:
+    case OB_EFFECT_EXPEL:
+    case OB_EFFECT_REACH:
+    case OB_EFFECT_UNAPPLY:
+        sim_cluster_break(cluster, number, "an effect that no schedule asks for");
+        break;
     case OB_EFFECT_HALT:
         sim_cluster_break(cluster, number, "an honest machine halted");
         break;

@@ -27,6 +27,7 @@ struct fixture *fixture_new(void) {
     f->options.rejoin_wait_ns = 5 * SECOND;
     f->options.may_start_alone = true;
     f->options.machines_max = FIXTURE_MACHINES;
+    f->options.open = true;
     f->options.crypto = (struct ob_peer_crypto){.context = f->machines[0].secret_key,
                                                 .sign = ob_record_ed25519_sign,
                                                 .verify = ob_record_ed25519_verify};
