@@ -1,7 +1,7 @@
 /* checkpoint - the tensors of a checkpoint's files, memory-mapped in their own type, found by name. What
  * kind of file they come from (model/safetensors.h, model/gguf.h) makes no difference afterwards.
  *
- * Errors:  OB_ENOTFOUND, OB_EIO name the file.
+ * Errors:  OB_ENOTFOUND, OB_EIO, OB_EFORMAT, OB_ETOOBIG name the file and the tensor.
  * Owns:    the mappings and the list. Threads: read-only after open. */
 #ifndef OB_MODEL_CHECKPOINT_H
 #define OB_MODEL_CHECKPOINT_H
@@ -14,7 +14,9 @@
 #include "base/limits.h"
 #include "model/dtype.h"
 
-#define OB_CHECKPOINT_DIMS_MAX 8
+#define OB_CHECKPOINT_DIMS_MAX    8
+#define OB_CHECKPOINT_TENSORS_MAX 16384
+#define OB_CHECKPOINT_FILES_MAX   1024
 
 struct ob_checkpoint_tensor {
     char name[OB_NAME_MAX];
@@ -22,11 +24,13 @@ struct ob_checkpoint_tensor {
     uint32_t dims;
     uint64_t shape[OB_CHECKPOINT_DIMS_MAX]; /* the last one varies fastest */
     uint64_t elements;
-    const uint8_t *data;  /* into a mapping; not aligned */
+    uint32_t mapping;     /* index of the file that it lies in */
+    const uint8_t *data;  /* into the mapping; not aligned */
     const uint32_t *rows; /* of the first dimension: row r lies at place rows[r]. NULL: in order */
 };
 
 struct ob_mapping {
+    char *path;
     void *data;
     size_t bytes;
     bool is_file; /* may be dropped from memory and comes back; else it is ours alone */
@@ -36,7 +40,7 @@ struct ob_checkpoint {
     char *path; /* for messages */
     size_t mapping_count;
     struct ob_mapping *mappings;
-    size_t count;
+    size_t count, capacity;
     struct ob_checkpoint_tensor *tensors;
 };
 
@@ -48,10 +52,20 @@ void ob_checkpoint_free(struct ob_checkpoint *checkpoint);
 OB_MUST_USE enum ob_err ob_checkpoint_map(struct ob_checkpoint *checkpoint, const char *path,
                                           size_t bytes_min, const char *format,
                                           const struct ob_mapping **ret_mapping, struct ob_error *error);
+/* Adds a copy of `tensor`, of which everything but `elements` and `data` is set: the data lies at [from, from
+ * + bytes) of its mapping. Refuses a shape whose product is no sensible size or does not fit `bytes`, data
+ * outside the file, and a name that is there already. */
+OB_MUST_USE enum ob_err ob_checkpoint_add(struct ob_checkpoint *checkpoint,
+                                          const struct ob_checkpoint_tensor *tensor, uint64_t from,
+                                          uint64_t bytes, struct ob_error *error);
+/* Sorts the tensors by mapping and place, and refuses two that overlap. */
+OB_MUST_USE enum ob_err ob_checkpoint_check_overlaps(struct ob_checkpoint *checkpoint,
+                                                     struct ob_error *error);
 /* Zeroed memory that lives as long as the checkpoint. */
 OB_MUST_USE enum ob_err ob_checkpoint_allocate(struct ob_checkpoint *checkpoint, size_t bytes,
                                                void **ret_memory, struct ob_error *error);
 
+uint64_t ob_checkpoint_tensor_bytes(const struct ob_checkpoint_tensor *tensor);
 /* The index of a name, or -1. */
 int64_t ob_checkpoint_find(const struct ob_checkpoint *checkpoint, const char *name);
 /* Elements [first, first + count) as float32; exact for all types (model/dtype.h). */

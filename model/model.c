@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "model/checkpoint.h"
 #include "model/family.h"
 #include "model/safetensors.h"
 
@@ -123,41 +124,50 @@ static enum ob_err match_all(struct ob_model *model, struct ob_error *error) {
     return failed;
 }
 
-static enum ob_err open_all(struct ob_model *model, const char *folder, struct ob_error *error) {
-    char path[4096];
-    enum ob_err failed = ob_model_config_read(folder, &model->config, error);
-    if (failed)
-        return failed;
+static enum ob_err assemble(struct ob_model *model, struct ob_error *error) {
     size_t count = count_tensors(&model->config);
+    const char *path = model->checkpoint->path;
     if (count > OB_TENSORS_MAX)
-        return ob_fail(error, OB_ETOOBIG, "%s: %zu tensors, at most %d are supported", folder, count,
+        return ob_fail(error, OB_ETOOBIG, "%s: %zu tensors, at most %d are supported", path, count,
                        OB_TENSORS_MAX);
     assert(count > 0);
-    model->folder = strdup(folder);
     model->tensors = calloc(count, sizeof *model->tensors);
     model->checkpoint_index = calloc(count, sizeof *model->checkpoint_index);
     model->slots = calloc((size_t)model->config.layers * OB_SLOT_COUNT, sizeof *model->slots);
     if (!model->folder || !model->tensors || !model->checkpoint_index || !model->slots)
-        return ob_fail(error, OB_ENOMEM, "%s: out of memory", folder);
+        return ob_fail(error, OB_ENOMEM, "%s: out of memory", path);
     describe_all(model);
     assert(model->tensor_count == count);
-    if (snprintf(path, sizeof path, "%s/model.safetensors", folder) >= (int)sizeof path)
-        return ob_fail(error, OB_EUSAGE, "%.60s...: the name is too long", folder);
-    failed = ob_safetensors_open(path, &model->checkpoint, error);
-    return failed ? failed : match_all(model, error);
+    return match_all(model, error);
 }
 
-enum ob_err ob_model_open(const char *folder, struct ob_model **ret_model, struct ob_error *error) {
+enum ob_err ob_model_assemble(const char *folder, const struct ob_model_config *config,
+                              struct ob_checkpoint *checkpoint, struct ob_model **ret_model,
+                              struct ob_error *error) {
     struct ob_model *model = calloc(1, sizeof *model);
-    if (!model)
+    if (!model) {
+        ob_checkpoint_free(checkpoint);
         return ob_fail(error, OB_ENOMEM, "%s: out of memory", folder);
-    enum ob_err failed = open_all(model, folder, error);
+    }
+    model->config = *config;
+    model->checkpoint = checkpoint;
+    model->folder = strdup(folder);
+    enum ob_err failed = assemble(model, error);
     if (failed) {
         ob_model_free(model);
         return failed;
     }
     *ret_model = model;
     return OB_OK;
+}
+
+enum ob_err ob_model_open(const char *folder, struct ob_model **ret_model, struct ob_error *error) {
+    struct ob_model_config config;
+    struct ob_checkpoint *checkpoint = NULL;
+    enum ob_err failed = ob_model_config_read(folder, &config, error);
+    if (!failed)
+        failed = ob_safetensors_open_folder(folder, &checkpoint, error);
+    return failed ? failed : ob_model_assemble(folder, &config, checkpoint, ret_model, error);
 }
 
 void ob_model_free(struct ob_model *model) {

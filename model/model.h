@@ -46,11 +46,17 @@ struct ob_model {
     char *folder;
 };
 
-/* Opens a Hugging Face folder: config.json and model.safetensors (F32, F16, BF16). Every tensor of the family
- * must be there with its shape; unexpected ones are refused by name (known buffers such as GPT-2's attention
- * masks and a tied lm_head.weight copy are ignored). */
+/* Opens a Hugging Face folder: config.json and model.safetensors, or the files of
+ * model.safetensors.index.json (F32, F16, BF16). */
 OB_MUST_USE enum ob_err ob_model_open(const char *folder, struct ob_model **ret_model,
                                       struct ob_error *error);
+/* A model from a checkpoint that a reader of another format has filled. Every tensor of the family must be
+ * there with its shape; unexpected ones are refused by name (known buffers such as GPT-2's attention masks
+ * and a tied head's copy are ignored). Takes the checkpoint, on failure too. `folder`: where tokenizer and
+ * configuration lie. */
+OB_MUST_USE enum ob_err ob_model_assemble(const char *folder, const struct ob_model_config *config,
+                                          struct ob_checkpoint *checkpoint, struct ob_model **ret_model,
+                                          struct ob_error *error);
 void ob_model_free(struct ob_model *model);
 
 /* The checkpoint's own values as float32: elements [first, first + count) of a canonical tensor. Exact. */
