@@ -331,7 +331,7 @@ static enum ob_err largest_magnitude(const struct ob_model *model, size_t tensor
         for (size_t i = 0; i < count; i++) {
             if (!isfinite(values[i]))
                 return ob_fail(error, OB_ENOTFINITE,
-                               "%s: tensor %s: element %" PRIu64 " is not a finite number", model->folder,
+                               "%s: tensor %s: element %" PRIu64 " is not a finite number", model->path,
                                model->tensors[tensor].name, at + i);
             if (fabsf(values[i]) > largest)
                 largest = fabsf(values[i]);

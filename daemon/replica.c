@@ -27,7 +27,7 @@ static enum ob_err match(struct ob_replica *replica, size_t tensor, size_t *next
     if (theirs->layout.elements != ours->elements || theirs->dims != ours->dims ||
         theirs->shape[0] != ours->shape[0])
         return ob_fail(error, OB_EMISMATCH, "%s: tensor %s has another shape than the run's manifest says",
-                       replica->model->folder, ours->name);
+                       replica->model->path, ours->name);
     replica->trainable[tensor] = (int64_t)(*next)++;
     return OB_OK;
 }
@@ -40,13 +40,13 @@ static enum ob_err check_base(struct ob_replica *replica, struct ob_error *error
     if (!ob_hash_equal(&hash, &replica->manifest->base_hash))
         return ob_fail(error, OB_EMISMATCH,
                        "%s: is not the base model of run \"%s\": its weights have another hash",
-                       replica->model->folder, replica->manifest->name);
+                       replica->model->path, replica->manifest->name);
     size_t next = 0;
     for (size_t i = 0; i < replica->model->tensor_count && !failed; i++)
         failed = match(replica, i, &next, error);
     if (!failed && next != replica->manifest->tensor_count)
         return ob_fail(error, OB_EMISMATCH, "%s: has no tensor %s, which the run's manifest trains",
-                       replica->model->folder, replica->manifest->tensors[next].name);
+                       replica->model->path, replica->manifest->tensors[next].name);
     return failed;
 }
 
@@ -58,7 +58,7 @@ static enum ob_err load_tensor(struct ob_replica *replica, size_t tensor, struct
         size_t count = elements - at < 8192 ? (size_t)(elements - at) : 8192;
         ob_model_read(replica->model, tensor, at, count, values);
         if (ob_spsa_weights_set(replica->weights, number, at, count, values, error))
-            return ob_fail_within(error, "%s: tensor %s", replica->model->folder,
+            return ob_fail_within(error, "%s: tensor %s", replica->model->path,
                                   replica->model->tensors[tensor].name);
     }
     return OB_OK;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/limits.h"
+#include "model/gguf_model.h"
 
 static enum ob_err read_open_file(FILE *file, const char *path, char **ret_data, size_t *ret_bytes,
                                   struct ob_error *error) {
@@ -59,13 +60,40 @@ static enum ob_err load_file(struct ob_document *document, struct ob_error *erro
     return failed;
 }
 
+static enum ob_err build(const struct ob_gguf *gguf, const char *name, json_t **ret_root,
+                         struct ob_error *error) {
+    if (strcmp(name, "config.json") == 0)
+        return ob_gguf_config(gguf, ret_root, error);
+    return ob_fail(error, OB_ENOTFOUND, "%s: has nothing that a %s could be made of", gguf->checkpoint->path,
+                   name);
+}
+
+static enum ob_err load_gguf(const char *path, const char *name, struct ob_document *document,
+                             struct ob_error *error) {
+    struct ob_gguf *gguf = NULL;
+    if (strlen(path) >= sizeof document->name)
+        return ob_fail(error, OB_EUSAGE, "%.60s...: the name is too long", path);
+    memcpy(document->name, path, strlen(path) + 1);
+    enum ob_err failed = ob_gguf_open(path, &gguf, error);
+    if (!failed)
+        failed = build(gguf, name, &document->root, error);
+    ob_gguf_free(gguf);
+    return failed;
+}
+
+static enum ob_err load_from_folder(const char *folder, const char *name, struct ob_document *document,
+                                    struct ob_error *error) {
+    int length = snprintf(document->name, sizeof document->name, "%s/%s", folder, name);
+    if (length < 0 || (size_t)length >= sizeof document->name)
+        return ob_fail(error, OB_EUSAGE, "%.60s...: the name is too long", folder);
+    return load_file(document, error);
+}
+
 enum ob_err ob_document_load(const char *model, const char *name, struct ob_document *ret_document,
                              struct ob_error *error) {
     struct ob_document document = {0};
-    int length = snprintf(document.name, sizeof document.name, "%s/%s", model, name);
-    if (length < 0 || (size_t)length >= sizeof document.name)
-        return ob_fail(error, OB_EUSAGE, "%.60s...: the name is too long", model);
-    enum ob_err failed = load_file(&document, error);
+    enum ob_err failed = ob_gguf_is_file(model) ? load_gguf(model, name, &document, error)
+                                                : load_from_folder(model, name, &document, error);
     if (!failed)
         *ret_document = document;
     return failed;

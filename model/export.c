@@ -129,7 +129,7 @@ static enum ob_err write_config(const struct ob_weight_source *source, enum ob_d
                                 const char *folder, struct ob_error *error) {
     static const char *const NAMES[OB_DTYPE_PLAIN_COUNT] = {"float32", "float16", "bfloat16"};
     char path[PATH_BYTES];
-    (void)snprintf(path, sizeof path, "%s/config.json", source->model->folder);
+    (void)snprintf(path, sizeof path, "%s/config.json", source->model->path);
     json_t *config = json_load_file(path, 0, NULL);
     if (!config)
         return ob_fail(error, OB_EIO, "%s: cannot read it again", path);
@@ -185,7 +185,7 @@ enum ob_err ob_model_export(const struct ob_weight_source *source, enum ob_dtype
     if (!failed)
         failed = write_config(source, dtype, folder, error);
     for (size_t i = 0; i < sizeof COPIES / sizeof *COPIES && !failed; i++)
-        failed = copy_file(source->model->folder, folder, COPIES[i], error);
+        failed = copy_file(source->model->path, folder, COPIES[i], error);
     return failed ? failed
                   : write_weights(source, dtype, folder, error); /* last: it makes the folder complete */
 }

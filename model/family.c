@@ -1,6 +1,7 @@
 #include "model/family.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 const struct ob_family *ob_family_find(const char *architecture) {
@@ -33,4 +34,12 @@ uint64_t ob_family_dimension(const struct ob_model_config *config, enum ob_dimen
     }
     assert(dimension == OB_DIM_NONE);
     return 1;
+}
+
+void ob_family_name(const char *pattern, uint32_t layer, char ret_name[OB_NAME_MAX]) {
+    const char *mark = strstr(pattern, "%u");
+    if (mark)
+        (void)snprintf(ret_name, OB_NAME_MAX, "%.*s%u%s", (int)(mark - pattern), pattern, layer, mark + 2);
+    else
+        (void)snprintf(ret_name, OB_NAME_MAX, "%s", pattern);
 }

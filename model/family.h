@@ -79,6 +79,9 @@ extern const struct ob_family ob_family_gpt2, ob_family_llama;
 const struct ob_family *ob_family_find(const char *architecture);
 uint64_t ob_family_dimension(const struct ob_model_config *config, enum ob_dimension dimension);
 
+/* A tensor's name: the layer for a %u in it. */
+void ob_family_name(const char *pattern, uint32_t layer, char ret_name[OB_NAME_MAX]);
+
 /* The tensor in a slot of a layer (0 for what is not in a layer), or -1. */
 int64_t ob_model_slot(const struct ob_model *model, uint32_t layer, enum ob_slot slot);
 

@@ -10,6 +10,7 @@
 #include "base/cursor.h"
 #include "model/checkpoint.h"
 #include "model/family.h"
+#include "model/gguf_model.h"
 #include "model/safetensors.h"
 
 const char *ob_role_name(enum ob_tensor_role role) {
@@ -40,12 +41,7 @@ static size_t count_tensors(const struct ob_model_config *config) {
 static void describe(struct ob_model *model, const struct ob_family_tensor *row, uint32_t layer) {
     size_t index = model->tensor_count++;
     struct ob_model_tensor *tensor = &model->tensors[index];
-    const char *mark = strstr(row->name, "%u");
-    if (mark)
-        (void)snprintf(tensor->name, sizeof tensor->name, "%.*s%u%s", (int)(mark - row->name), row->name,
-                       layer, mark + 2);
-    else
-        (void)snprintf(tensor->name, sizeof tensor->name, "%s", row->name);
+    ob_family_name(row->name, layer, tensor->name);
     tensor->role = row->role;
     if (row->slot == OB_SLOT_TOKENS && model->config.tied)
         tensor->role = OB_ROLE_HEAD;
@@ -110,7 +106,7 @@ static enum ob_err match(struct ob_model *model, size_t i, bool *used, struct ob
 
 static enum ob_err match_all(struct ob_model *model, struct ob_error *error) {
     bool *used = calloc(model->checkpoint->count + 1, sizeof *used);
-    enum ob_err failed = used ? OB_OK : ob_fail(error, OB_ENOMEM, "%s: out of memory", model->folder);
+    enum ob_err failed = used ? OB_OK : ob_fail(error, OB_ENOMEM, "%s: out of memory", model->path);
     for (size_t i = 0; i < model->tensor_count && !failed; i++)
         failed = match(model, i, used, error);
     for (size_t i = 0; i < model->checkpoint->count && !failed; i++) {
@@ -134,24 +130,24 @@ static enum ob_err assemble(struct ob_model *model, struct ob_error *error) {
     model->tensors = calloc(count, sizeof *model->tensors);
     model->checkpoint_index = calloc(count, sizeof *model->checkpoint_index);
     model->slots = calloc((size_t)model->config.layers * OB_SLOT_COUNT, sizeof *model->slots);
-    if (!model->folder || !model->tensors || !model->checkpoint_index || !model->slots)
+    if (!model->path || !model->tensors || !model->checkpoint_index || !model->slots)
         return ob_fail(error, OB_ENOMEM, "%s: out of memory", path);
     describe_all(model);
     assert(model->tensor_count == count);
     return match_all(model, error);
 }
 
-enum ob_err ob_model_assemble(const char *folder, const struct ob_model_config *config,
+enum ob_err ob_model_assemble(const char *path, const struct ob_model_config *config,
                               struct ob_checkpoint *checkpoint, struct ob_model **ret_model,
                               struct ob_error *error) {
     struct ob_model *model = calloc(1, sizeof *model);
     if (!model) {
         ob_checkpoint_free(checkpoint);
-        return ob_fail(error, OB_ENOMEM, "%s: out of memory", folder);
+        return ob_fail(error, OB_ENOMEM, "%s: out of memory", path);
     }
     model->config = *config;
     model->checkpoint = checkpoint;
-    model->folder = strdup(folder);
+    model->path = strdup(path);
     enum ob_err failed = assemble(model, error);
     if (failed) {
         ob_model_free(model);
@@ -161,13 +157,14 @@ enum ob_err ob_model_assemble(const char *folder, const struct ob_model_config *
     return OB_OK;
 }
 
-enum ob_err ob_model_open(const char *folder, struct ob_model **ret_model, struct ob_error *error) {
+enum ob_err ob_model_open(const char *path, struct ob_model **ret_model, struct ob_error *error) {
     struct ob_model_config config;
     struct ob_checkpoint *checkpoint = NULL;
-    enum ob_err failed = ob_model_config_read(folder, &config, error);
+    enum ob_err failed = ob_model_config_read(path, &config, error);
     if (!failed)
-        failed = ob_safetensors_open_folder(folder, &checkpoint, error);
-    return failed ? failed : ob_model_assemble(folder, &config, checkpoint, ret_model, error);
+        failed = ob_gguf_is_file(path) ? ob_gguf_checkpoint(path, &config, &checkpoint, error)
+                                       : ob_safetensors_open_folder(path, &checkpoint, error);
+    return failed ? failed : ob_model_assemble(path, &config, checkpoint, ret_model, error);
 }
 
 void ob_model_free(struct ob_model *model) {
@@ -177,7 +174,7 @@ void ob_model_free(struct ob_model *model) {
     free(model->checkpoint_index);
     free(model->slots);
     free(model->tensors);
-    free(model->folder);
+    free(model->path);
     free(model);
 }
 

@@ -43,18 +43,17 @@ struct ob_model {
     struct ob_checkpoint *checkpoint; /* model/checkpoint.h */
     size_t *checkpoint_index;         /* where each canonical tensor lies in the file */
     int64_t *slots;                   /* tensor of each (layer, slot), -1: none; ob_model_slot reads it */
-    char *folder;
+    char *path;                       /* the folder or the file */
 };
 
 /* Opens a Hugging Face folder: config.json and model.safetensors, or the files of
- * model.safetensors.index.json (F32, F16, BF16). */
-OB_MUST_USE enum ob_err ob_model_open(const char *folder, struct ob_model **ret_model,
-                                      struct ob_error *error);
+ * model.safetensors.index.json (F32, F16, BF16); or a GGUF file. */
+OB_MUST_USE enum ob_err ob_model_open(const char *path, struct ob_model **ret_model, struct ob_error *error);
 /* A model from a checkpoint that a reader of another format has filled. Every tensor of the family must be
  * there with its shape; unexpected ones are refused by name (known buffers such as GPT-2's attention masks
- * and a tied head's copy are ignored). Takes the checkpoint, on failure too. `folder`: where tokenizer and
+ * and a tied head's copy are ignored). Takes the checkpoint, on failure too. `path`: where tokenizer and
  * configuration lie. */
-OB_MUST_USE enum ob_err ob_model_assemble(const char *folder, const struct ob_model_config *config,
+OB_MUST_USE enum ob_err ob_model_assemble(const char *path, const struct ob_model_config *config,
                                           struct ob_checkpoint *checkpoint, struct ob_model **ret_model,
                                           struct ob_error *error);
 void ob_model_free(struct ob_model *model);

@@ -56,7 +56,7 @@ static void compare_losses(struct loaded *l, const struct ob_weight_source *sour
         double expected = json_number_value(json_array_get(json_object_get(l->expected, "losses"), s));
         assert_int_equal(counts[s], l->batch->offsets[s + 1] - l->batch->offsets[s] - 1);
         if (!(fabs(sums[s] - expected) <= 1e-5 * fabs(expected) + 1e-5))
-            fail_msg("%s: sequence %zu: loss %.8f, expected %.8f", l->model->folder, s, sums[s], expected);
+            fail_msg("%s: sequence %zu: loss %.8f, expected %.8f", l->model->path, s, sums[s], expected);
     }
 }
 
@@ -75,7 +75,7 @@ static void compare_logits(struct loaded *l, const struct ob_weight_source *sour
         for (size_t i = 0; i < json_array_size(expected); i++) {
             double value = json_number_value(json_array_get(expected, i));
             if (!(fabs((double)logits[i] - value) <= 1e-4 * largest))
-                fail_msg("%s: sequence %zu, logit %zu: %.6f, expected %.6f", l->model->folder, s, i,
+                fail_msg("%s: sequence %zu, logit %zu: %.6f, expected %.6f", l->model->path, s, i,
                          (double)logits[i], value);
         }
     }
