@@ -101,14 +101,15 @@ uint32_t ob_spsa_checksum(const struct ob_spsa_engine *engine, const struct ob_s
 }
 
 /* Σz over the whole tensor: elements - 2 · (bits that are set). */
-static uint32_t direction_sum(const struct ob_spsa_key *key, uint32_t tensor, uint64_t elements) {
-    uint8_t bits[16 * OB_SPSA_BLOCK_BYTES];
+static uint32_t direction_sum(const struct ob_spsa_engine *engine, const struct ob_spsa_key *key,
+                              uint32_t tensor, uint64_t elements) {
+    uint8_t bits[32 * OB_SPSA_BLOCK_BYTES];
     uint64_t set = 0;
     for (uint64_t at = 0; at < elements; at += sizeof bits * 8) {
         uint64_t left = elements - at;
         size_t count = left < sizeof bits * 8 ? (size_t)left : sizeof bits * 8;
         size_t blocks = (count + OB_SPSA_BLOCK_ELEMENTS - 1) / OB_SPSA_BLOCK_ELEMENTS;
-        ob_spsa_direction_bits(key, tensor, (uint32_t)(at / OB_SPSA_BLOCK_ELEMENTS), blocks, bits);
+        engine->kernels->keystream(key, tensor, (uint32_t)(at / OB_SPSA_BLOCK_ELEMENTS), blocks, bits);
         for (size_t i = 0; i < count / 8; i++)
             set += (uint64_t)__builtin_popcount(bits[i]);
         if (count % 8)
@@ -120,7 +121,6 @@ static uint32_t direction_sum(const struct ob_spsa_key *key, uint32_t tensor, ui
 uint32_t ob_spsa_checksum_change(const struct ob_spsa_engine *engine, const struct ob_spsa_weights *weights,
                                  const struct ob_spsa_rule *rule, const struct ob_spsa_update *updates,
                                  size_t count) {
-    (void)engine;
     uint32_t change = 0;
     struct ob_spsa_walk walk = {0};
     struct ob_spsa_group group;
@@ -130,8 +130,8 @@ uint32_t ob_spsa_checksum_change(const struct ob_spsa_engine *engine, const stru
             ob_spsa_group_steps(rule, &group, &weights->tensors[t], (uint32_t)t, steps);
             for (size_t i = 0; i < group.count; i++)
                 if (steps[i] != 0)
-                    change -= (uint32_t)steps[i] *
-                              direction_sum(&group.keys[i], (uint32_t)t, weights->tensors[t].elements);
+                    change -= (uint32_t)steps[i] * direction_sum(engine, &group.keys[i], (uint32_t)t,
+                                                                 weights->tensors[t].elements);
         }
     return change;
 }

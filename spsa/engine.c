@@ -8,6 +8,8 @@
 
 static const struct ob_spsa_kernels *kernels_of(enum ob_spsa_isa isa) {
 #if defined(__x86_64__)
+    if (isa == OB_SPSA_GFNI)
+        return &ob_spsa_kernels_gfni;
     if (isa == OB_SPSA_AVX512)
         return &ob_spsa_kernels_avx512;
     if (isa == OB_SPSA_AVX2)
@@ -19,6 +21,9 @@ static const struct ob_spsa_kernels *kernels_of(enum ob_spsa_isa isa) {
 
 bool ob_spsa_isa_available(enum ob_spsa_isa isa) {
 #if defined(__x86_64__)
+    if (isa == OB_SPSA_GFNI)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("gfni");
     if (isa == OB_SPSA_AVX512)
         return __builtin_cpu_supports("avx512f");
     if (isa == OB_SPSA_AVX2)
@@ -28,7 +33,7 @@ bool ob_spsa_isa_available(enum ob_spsa_isa isa) {
 }
 
 const char *ob_spsa_isa_name(enum ob_spsa_isa isa) {
-    static const char *const NAMES[OB_SPSA_ISA_COUNT] = {"reference", "avx2", "avx512"};
+    static const char *const NAMES[OB_SPSA_ISA_COUNT] = {"reference", "avx2", "avx512", "avx512-gfni"};
     assert((unsigned)isa < OB_SPSA_ISA_COUNT);
     return NAMES[isa];
 }

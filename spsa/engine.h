@@ -9,7 +9,7 @@
 
 #include "base/pool.h"
 
-enum ob_spsa_isa { OB_SPSA_REFERENCE, OB_SPSA_AVX2, OB_SPSA_AVX512, OB_SPSA_ISA_COUNT };
+enum ob_spsa_isa { OB_SPSA_REFERENCE, OB_SPSA_AVX2, OB_SPSA_AVX512, OB_SPSA_GFNI, OB_SPSA_ISA_COUNT };
 
 struct ob_spsa_kernels; /* spsa/kernels.h, private to spsa/ */
 

@@ -9,12 +9,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "spsa/direction.h"
 #include "spsa/engine.h"
 
 #define OB_SPSA_BITS_SLACK 8
 
 struct ob_spsa_kernels {
     enum ob_spsa_isa isa;
+    /* what ob_spsa_direction_bits gives (spsa/direction.h has the format): blocks · 64 bytes */
+    void (*keystream)(const struct ob_spsa_key *key, uint32_t tensor, uint32_t first_block, size_t blocks,
+                      uint8_t *ret_bits);
     /* values (blocks · 512): m -= sum over j of q[j] · z[j], wrapping; bits[j] has blocks · 64 bytes */
     void (*accumulate)(int32_t *values, size_t blocks, const uint8_t *const *bits, const int32_t *q,
                        size_t count);
@@ -35,6 +39,18 @@ extern const struct ob_spsa_kernels ob_spsa_kernels_reference;
 #if defined(__x86_64__)
 extern const struct ob_spsa_kernels ob_spsa_kernels_avx2;
 extern const struct ob_spsa_kernels ob_spsa_kernels_avx512;
+extern const struct ob_spsa_kernels ob_spsa_kernels_gfni;
+
+/* kernels_avx512.c and chacha_avx512.c, for both tables */
+void ob_spsa_avx512_keystream(const struct ob_spsa_key *key, uint32_t tensor, uint32_t first_block,
+                              size_t blocks, uint8_t *ret_bits);
+void ob_spsa_avx512_accumulate(int32_t *values, size_t blocks, const uint8_t *const *bits, const int32_t *q,
+                               size_t count);
+void ob_spsa_avx512_read(const int32_t *values, size_t count, float unit, float *out);
+void ob_spsa_avx512_read_pair(const int32_t *values, size_t count, float unit, const uint8_t *bits,
+                              size_t bit, float step, float *plus, float *minus);
+uint32_t ob_spsa_avx512_sum(const int32_t *values, size_t count);
+uint32_t ob_spsa_avx512_reach(const int32_t *values, size_t count);
 #endif
 
 #endif

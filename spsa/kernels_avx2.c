@@ -103,6 +103,7 @@ static uint32_t reach(const int32_t *values, size_t count) {
 
 const struct ob_spsa_kernels ob_spsa_kernels_avx2 = {
     .isa = OB_SPSA_AVX2,
+    .keystream = ob_spsa_direction_bits,
     .accumulate = accumulate,
     .read = read_values,
     .read_pair = read_pair,

@@ -23,8 +23,8 @@ static void accumulate_span(int32_t *values, size_t byte, const uint8_t *const *
         _mm512_storeu_si512(values + 16 * v, sum[v]);
 }
 
-static void accumulate(int32_t *values, size_t blocks, const uint8_t *const *bits, const int32_t *q,
-                       size_t count) {
+void ob_spsa_avx512_accumulate(int32_t *values, size_t blocks, const uint8_t *const *bits, const int32_t *q,
+                               size_t count) {
     uint32_t total = 0;
     for (size_t j = 0; j < count; j++)
         total += (uint32_t)q[j];
@@ -33,7 +33,7 @@ static void accumulate(int32_t *values, size_t blocks, const uint8_t *const *bit
         accumulate_span(values + i, i / 8, bits, q, count, totals);
 }
 
-static void read_values(const int32_t *values, size_t count, float unit, float *out) {
+void ob_spsa_avx512_read(const int32_t *values, size_t count, float unit, float *out) {
     __m512 units = _mm512_set1_ps(unit);
     for (size_t i = 0; i < count; i += 16) {
         __mmask16 live = count - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (count - i)) - 1u);
@@ -48,8 +48,8 @@ static __mmask16 bits_at(const uint8_t *bits, size_t index) {
     return (__mmask16)(word >> (index % 8));
 }
 
-static void read_pair(const int32_t *values, size_t count, float unit, const uint8_t *bits, size_t bit,
-                      float step, float *plus, float *minus) {
+void ob_spsa_avx512_read_pair(const int32_t *values, size_t count, float unit, const uint8_t *bits,
+                              size_t bit, float step, float *plus, float *minus) {
     __m512 units = _mm512_set1_ps(unit);
     __m512 up = _mm512_set1_ps(step), down = _mm512_set1_ps(-step);
     for (size_t i = 0; i < count; i += 16) {
@@ -62,7 +62,7 @@ static void read_pair(const int32_t *values, size_t count, float unit, const uin
     }
 }
 
-static uint32_t sum(const int32_t *values, size_t count) {
+uint32_t ob_spsa_avx512_sum(const int32_t *values, size_t count) {
     __m512i total = _mm512_setzero_si512();
     for (size_t i = 0; i < count; i += 16) {
         __mmask16 live = count - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (count - i)) - 1u);
@@ -71,7 +71,7 @@ static uint32_t sum(const int32_t *values, size_t count) {
     return (uint32_t)_mm512_reduce_add_epi32(total);
 }
 
-static uint32_t reach(const int32_t *values, size_t count) {
+uint32_t ob_spsa_avx512_reach(const int32_t *values, size_t count) {
     __m512i all = _mm512_setzero_si512();
     for (size_t i = 0; i < count; i += 16) {
         __mmask16 live = count - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (count - i)) - 1u);
@@ -83,9 +83,10 @@ static uint32_t reach(const int32_t *values, size_t count) {
 
 const struct ob_spsa_kernels ob_spsa_kernels_avx512 = {
     .isa = OB_SPSA_AVX512,
-    .accumulate = accumulate,
-    .read = read_values,
-    .read_pair = read_pair,
-    .sum = sum,
-    .reach = reach,
+    .keystream = ob_spsa_avx512_keystream,
+    .accumulate = ob_spsa_avx512_accumulate,
+    .read = ob_spsa_avx512_read,
+    .read_pair = ob_spsa_avx512_read_pair,
+    .sum = ob_spsa_avx512_sum,
+    .reach = ob_spsa_avx512_reach,
 };

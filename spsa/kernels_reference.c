@@ -45,6 +45,7 @@ static uint32_t reach(const int32_t *values, size_t count) {
 
 const struct ob_spsa_kernels ob_spsa_kernels_reference = {
     .isa = OB_SPSA_REFERENCE,
+    .keystream = ob_spsa_direction_bits,
     .accumulate = accumulate,
     .read = read_values,
     .read_pair = read_pair,

@@ -6,10 +6,11 @@
 #include "spsa/kernels.h"
 #include "spsa/samples.h"
 
-/* A work item is up to 64 blocks of one tensor; inside, 16 blocks at a time: 32 KiB of weights and 64 KiB of
- * keystream for a full group, which stay in the second-level cache. */
-#define ITEM_BLOCKS  64
-#define CHUNK_BLOCKS 16
+/* A work item is up to 128 blocks of one tensor; inside, 32 blocks at a time, what the keystream's kernel
+ * makes at once: 64 KiB of weights and 128 KiB of keystream for a full group, which stay in the second-level
+ * cache. */
+#define ITEM_BLOCKS  128
+#define CHUNK_BLOCKS 32
 
 struct item {
     uint32_t tensor;
@@ -61,6 +62,7 @@ static void compute_steps(void *context, size_t tensor, unsigned thread) {
 
 static void replay_chunk(const struct replay *replay, const struct item *item, uint32_t first_block,
                          size_t blocks) {
+    const struct ob_spsa_kernels *kernels = replay->engine->kernels;
     uint8_t stream[OB_SPSA_GROUP][CHUNK_BLOCKS * OB_SPSA_BLOCK_BYTES + OB_SPSA_BITS_SLACK];
     const uint8_t *bits[OB_SPSA_GROUP];
     int32_t q[OB_SPSA_GROUP];
@@ -68,13 +70,13 @@ static void replay_chunk(const struct replay *replay, const struct item *item, u
     for (size_t i = 0; i < replay->group.count; i++) {
         if (replay->steps[item->tensor][i] == 0)
             continue; /* too small a step here: no keystream is needed */
-        ob_spsa_direction_bits(&replay->group.keys[i], item->tensor, first_block, blocks, stream[count]);
+        kernels->keystream(&replay->group.keys[i], item->tensor, first_block, blocks, stream[count]);
         bits[count] = stream[count];
         q[count++] = replay->steps[item->tensor][i];
     }
     int32_t *values = replay->weights->values[item->tensor] + (size_t)first_block * OB_SPSA_BLOCK_ELEMENTS;
     if (count > 0)
-        replay->engine->kernels->accumulate(values, blocks, bits, q, count);
+        kernels->accumulate(values, blocks, bits, q, count);
 }
 
 static void replay_item(void *context, size_t index, unsigned thread) {

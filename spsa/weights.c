@@ -171,7 +171,7 @@ void ob_spsa_weights_read_pair(const struct ob_spsa_engine *engine, const struct
         if (part > count)
             part = count;
         size_t blocks = (bit + part + OB_SPSA_BLOCK_ELEMENTS - 1) / OB_SPSA_BLOCK_ELEMENTS;
-        ob_spsa_direction_bits(key, tensor, (uint32_t)(first / OB_SPSA_BLOCK_ELEMENTS), blocks, bits);
+        engine->kernels->keystream(key, tensor, (uint32_t)(first / OB_SPSA_BLOCK_ELEMENTS), blocks, bits);
         engine->kernels->read_pair(weights->values[tensor] + first, part, unit, bits, bit, step, ret_plus,
                                    ret_minus);
         first += part;
