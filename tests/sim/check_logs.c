@@ -4,11 +4,10 @@ bool sim_check_agree(const struct sim_cluster *cluster) {
     bool any = false;
     struct ob_peer_view first = {0};
     for (size_t i = 0; i < cluster->count; i++) {
-        const struct sim_node *node = &cluster->nodes[i];
-        if (node->peer == NULL)
+        if (!sim_cluster_counts(cluster, i))
             continue;
-        struct ob_peer_view view = ob_peer_view(node->peer);
-        if (node->round_running || view.life != OB_PEER_PAUSED)
+        struct ob_peer_view view = ob_peer_view(cluster->nodes[i].peer);
+        if (cluster->nodes[i].round_running || view.life != OB_PEER_PAUSED)
             return false;
         if (!any)
             first = view;
@@ -20,15 +19,28 @@ bool sim_check_agree(const struct sim_cluster *cluster) {
     return true;
 }
 
-static const char *check_chain(const struct sim_cluster *cluster, const struct sim_node *node,
-                               size_t machine) {
-    const struct sim_chain *truth = &cluster->ledger.chains[machine], *held = &node->disk.chains[machine];
+static const struct sim_node *first_that_counts(const struct sim_cluster *cluster) {
+    for (size_t i = 0; i < cluster->count; i++)
+        if (sim_cluster_counts(cluster, i))
+            return &cluster->nodes[i];
+    return NULL;
+}
+
+/* `held` is what everybody holds of a machine. */
+static const char *check_chain(const struct sim_cluster *cluster, size_t number,
+                               const struct sim_chain *held) {
+    const struct sim_machine *machine = &cluster->machines[number];
+    const struct sim_chain *truth = &cluster->ledger.chains[number];
+    if (machine->revoked && sim_chain_end(held) > machine->keep_below)
+        return "records above a revocation count";
+    if (!machine->honest)
+        return NULL;
     if (held->count > truth->count)
         return "a log holds more than was signed";
     for (size_t i = 0; i < held->count; i++)
         if (held->records[i] != truth->records[i])
             return "a log differs from what was signed";
-    if (!sim_cluster_up(cluster, machine))
+    if (!sim_cluster_counts(cluster, number))
         return NULL;
     for (size_t i = held->count; i < truth->count; i++)
         if (truth->records[i]->published)
@@ -36,28 +48,36 @@ static const char *check_chain(const struct sim_cluster *cluster, const struct s
     return NULL;
 }
 
-const char *sim_check_logs(const struct sim_cluster *cluster) {
-    for (size_t i = 0; i < cluster->count; i++) {
-        const struct sim_node *node = &cluster->nodes[i];
-        if (node->peer == NULL)
-            continue;
-        for (size_t machine = 0; machine < cluster->count; machine++) {
-            const char *broken = check_chain(cluster, node, machine);
-            if (broken != NULL)
-                return broken;
-        }
-        struct ob_peer_counters counters = ob_peer_view(node->peer).counters;
-        if (counters.bad_signatures != 0)
-            return "an honest machine's signature was refused";
-    }
+static const char *compare(const struct sim_chain *a, const struct sim_chain *b) {
+    if (a->count != b->count)
+        return "equal digests, and yet logs of different length";
+    for (size_t i = 0; i < a->count; i++)
+        if (a->records[i] != b->records[i])
+            return "equal digests, and yet different records";
     return NULL;
 }
 
-const char *sim_check_progress(const struct sim_cluster *cluster, size_t *ret_node) {
-    for (size_t i = 0; i < cluster->count; i++) {
-        *ret_node = i;
-        if (sim_cluster_up(cluster, i) && cluster->ledger.chains[i].count == cluster->nodes[i].records_before)
-            return "a machine did not train although nothing was broken any more";
+static bool garbles(const struct sim_cluster *cluster) {
+    for (size_t i = 0; i < cluster->plan.count; i++)
+        if (cluster->plan.entries[i].fault == SIM_GARBLE)
+            return true;
+    return false;
+}
+
+const char *sim_check_logs(const struct sim_cluster *cluster) {
+    const struct sim_node *first = first_that_counts(cluster);
+    const char *broken = NULL;
+    for (size_t m = 0; m < cluster->ledger.machines && first != NULL && broken == NULL; m++)
+        broken = check_chain(cluster, m, &first->disk.now.chains[m]);
+    bool garbled = garbles(cluster);
+    for (size_t i = 0; i < cluster->count && broken == NULL; i++) {
+        const struct sim_node *node = &cluster->nodes[i];
+        if (!sim_cluster_counts(cluster, i))
+            continue;
+        for (size_t m = 0; m < cluster->ledger.machines && broken == NULL; m++)
+            broken = compare(&first->disk.now.chains[m], &node->disk.now.chains[m]);
+        if (!garbled && ob_peer_view(node->peer).counters.bad_signatures != 0)
+            broken = "a good signature was refused";
     }
-    return NULL;
+    return broken;
 }

@@ -1,18 +1,26 @@
-/* checks - what must be true of a cluster once its network is calm. Each returns NULL or the rule that is
- * broken. */
+/* checks - what must be true of a cluster. Each returns NULL or the rule that is broken.
+ *
+ * Checked while things happen, in perform.c and ledger.c: a peer's own invariants after each step; no sample
+ * signed twice by an honest machine; stored before applied, durable before published, applied once; nobody is
+ * waited for beyond the staleness bound. Checked at the end, here. A node counts when it runs and has neither
+ * halted nor been revoked (sim_cluster_counts). */
 #ifndef OB_SIM_CHECKS_H
 #define OB_SIM_CHECKS_H
 
 #include "tests/sim/cluster.h"
 
-/* Convergence: the same log and control digests at every live machine; nobody still has a round or a
- * question. */
+/* Convergence: the same log and control digests at every node that counts; nobody still has a round. */
 bool sim_check_agree(const struct sim_cluster *cluster);
-/* Nothing published by a live machine is missing anywhere, and logs are what machines really signed. */
+/* Equal logs, record by record; nothing that an honest machine published is missing; nothing counts at or
+ * above a revocation. */
 const char *sim_check_logs(const struct sim_cluster *cluster);
 /* The same bits everywhere, and the same as from the log in another order. */
 const char *sim_check_weights(struct sim_cluster *cluster);
 /* Everybody has signed something since the cluster healed; else ret_node is one that has not. */
 const char *sim_check_progress(const struct sim_cluster *cluster, size_t *ret_node);
+/* Both hosts of a copied identity have noticed. */
+const char *sim_check_copies(const struct sim_cluster *cluster, size_t *ret_node);
+/* An expectation of the plan. */
+const char *sim_check_expected(const struct sim_cluster *cluster, const struct sim_entry *entry);
 
 #endif

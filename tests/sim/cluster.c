@@ -3,40 +3,57 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "peer/message.h"
+#include "tests/sim/attacker.h"
 #include "tests/sim/perform.h"
 
-static void sort_by_key(struct sim_cluster *cluster) {
-    for (size_t i = 0; i < cluster->count; i++) {
-        size_t at = i;
-        for (; at > 0 &&
-               ob_machine_compare(&cluster->nodes[cluster->by_key[at - 1]].id, &cluster->nodes[i].id) > 0;
-             at--)
-            cluster->by_key[at] = cluster->by_key[at - 1];
-        cluster->by_key[at] = i;
+#define START_NS    (1000 * SIM_SECONDS)
+#define START_S     1800000000 /* on the wall */
+#define TICK_NS     (100 * SIM_MILLISECONDS)
+#define SYNC_NS     SIM_SECONDS
+#define KNOCK_NS    SIM_SECONDS
+#define SPARE_SEATS 16 /* machines that a peer may know beside those of its run's signers and its links */
+
+static int by_key(const void *a, const void *b, void *machines) {
+    const struct sim_machine *all = machines;
+    return ob_machine_compare(&all[*(const size_t *)a].id, &all[*(const size_t *)b].id);
+}
+
+static void init_machines(struct sim_cluster *cluster) {
+    cluster->machines = calloc(cluster->machine_count, sizeof *cluster->machines);
+    cluster->by_key = calloc(cluster->machine_count, sizeof *cluster->by_key);
+    if (!cluster->machines || !cluster->by_key)
+        abort();
+    for (size_t i = 0; i < cluster->machine_count; i++) {
+        sim_machine_init(&cluster->machines[i], &cluster->random, cluster->plan.ed25519);
+        cluster->by_key[i] = i;
+    }
+    qsort_r(cluster->by_key, cluster->machine_count, sizeof *cluster->by_key, by_key, cluster->machines);
+}
+
+static void init_nodes(struct sim_cluster *cluster) {
+    cluster->nodes = calloc(cluster->count, sizeof *cluster->nodes);
+    if (cluster->nodes == NULL)
+        abort();
+    for (size_t number = 0; number < cluster->count; number++) {
+        struct sim_node *node = &cluster->nodes[number];
+        node->machine = number < cluster->machine_count ? number : 0;
+        node->round_ns =
+            (cluster->plan.round_ms + sim_random_below(&cluster->random, 2 * cluster->plan.round_ms)) *
+            SIM_MILLISECONDS;
+        if (sim_random_below(&cluster->random, 100) < cluster->plan.old)
+            node->round_ns *= 8;
+        node->looker = (struct sim_looker){cluster, number};
+        node->contact = SIM_NOBODY;
+        sim_disk_init(&node->disk, cluster->ledger.machines);
+        node->trouble.straggle = 1;
     }
 }
 
-static void init_node(struct sim_cluster *cluster, size_t number) {
-    struct sim_node *node = &cluster->nodes[number];
-    for (size_t i = 0; i < OB_KEY_BYTES; i++)
-        node->id.key[i] = (uint8_t)sim_random_next(&cluster->random);
-    node->joined = number < cluster->scenario.peers;
-    node->round_ns = (40 + sim_random_below(&cluster->random, 400)) * SIM_MILLISECONDS;
-    if (sim_random_chance(&cluster->random, 0.1))
-        node->round_ns *= 8; /* an old machine */
-    sim_disk_init(&node->disk, cluster->count);
-}
-
-void sim_cluster_init(struct sim_cluster *cluster, const struct sim_scenario *scenario, bool verbose) {
-    *cluster = (struct sim_cluster){.scenario = *scenario, .random = {scenario->seed}, .verbose = verbose};
-    cluster->count = scenario->peers + scenario->joiners;
-    cluster->nodes = calloc(cluster->count, sizeof *cluster->nodes);
-    cluster->linked = calloc(cluster->count, cluster->count);
-    cluster->by_key = calloc(cluster->count, sizeof *cluster->by_key);
-    if (!cluster->nodes || !cluster->linked || !cluster->by_key)
-        abort();
-    cluster->now_ns = 1000 * SIM_SECONDS;
+void sim_cluster_init(struct sim_cluster *cluster, const struct sim_plan *plan, bool verbose) {
+    *cluster = (struct sim_cluster){
+        .plan = *plan, .random = {plan->seed}, .verbose = verbose, .start_ns = START_NS, .now_ns = START_NS};
+    cluster->machine_count = plan->peers + plan->joiners;
+    cluster->count = sim_plan_nodes(plan);
     cluster->run.hash.bytes[0] = 1;
     cluster->engine = ob_spsa_engine_best(NULL);
     cluster->rate = (1ull << 48) / 1000;
@@ -47,32 +64,36 @@ void sim_cluster_init(struct sim_cluster *cluster, const struct sim_scenario *sc
                                           .rounds_per_rate = 1,
                                           .rate_count = 1,
                                           .rates = &cluster->rate};
-    sim_ledger_init(&cluster->ledger, cluster->count);
-    for (size_t i = 0; i < cluster->count; i++)
-        init_node(cluster, i);
-    sort_by_key(cluster);
+    init_machines(cluster);
+    sim_ledger_init(&cluster->ledger, plan->signers > 0 ? plan->signers : cluster->machine_count);
+    init_nodes(cluster);
+    sim_authority_init(cluster);
     sim_network_wire(cluster);
-    for (size_t i = 0; i < cluster->scenario.peers; i++)
+    sim_faults_plan(cluster);
+    for (size_t i = 0; i < plan->peers; i++)
         sim_cluster_start(cluster, i);
-    for (size_t i = cluster->scenario.peers; i < cluster->count; i++)
-        sim_events_push(&cluster->events,
-                        (struct sim_event){.time_ns = cluster->now_ns +
-                                                      sim_random_below(&cluster->random, scenario->faults_ns),
-                                           .kind = SIM_RESTART,
-                                           .node = i});
-    sim_events_push(&cluster->events, (struct sim_event){.time_ns = cluster->now_ns, .kind = SIM_FAULT});
+}
+
+static void done_node(struct sim_node *node) {
+    ob_peer_free(node->peer);
+    sim_attacker_free(&node->attacker);
+    sim_replica_done(&node->replica);
+    sim_disk_done(&node->disk);
+    if (node->has_backup)
+        sim_disk_done(&node->backup);
+    free(node->links.to);
+    free(node->permitted);
 }
 
 void sim_cluster_done(struct sim_cluster *cluster) {
-    for (size_t i = 0; i < cluster->count; i++) {
-        ob_peer_free(cluster->nodes[i].peer);
-        sim_replica_done(&cluster->nodes[i].replica);
-        sim_disk_done(&cluster->nodes[i].disk);
-    }
+    for (size_t i = 0; i < cluster->count; i++)
+        done_node(&cluster->nodes[i]);
     sim_events_done(&cluster->events);
     sim_ledger_done(&cluster->ledger);
+    sim_authority_done(&cluster->authority);
+    sim_controls_done(&cluster->controls);
     free(cluster->nodes);
-    free(cluster->linked);
+    free(cluster->machines);
     free(cluster->by_key);
 }
 
@@ -83,156 +104,251 @@ void sim_cluster_break(struct sim_cluster *cluster, size_t node, const char *rul
     cluster->broken_at = node;
 }
 
+/* ---- looking ---- */
+
 bool sim_cluster_up(const struct sim_cluster *cluster, size_t node) {
-    return cluster->nodes[node].peer != NULL;
+    return cluster->nodes[node].peer != NULL || cluster->nodes[node].attacker != NULL;
 }
+
+bool sim_cluster_counts(const struct sim_cluster *cluster, size_t number) {
+    const struct sim_node *node = &cluster->nodes[number];
+    return node->peer != NULL && ob_peer_view(node->peer).life != OB_PEER_HALTED &&
+           !cluster->machines[node->machine].revoked;
+}
+
+bool sim_cluster_trains(const struct sim_cluster *cluster, size_t node) {
+    return cluster->nodes[node].machine < cluster->ledger.machines;
+}
+
+double sim_cluster_time(const struct sim_cluster *cluster) {
+    return (double)(cluster->now_ns - cluster->start_ns) / 1e9;
+}
+
+int64_t sim_cluster_wall_s(const struct sim_cluster *cluster, size_t node) {
+    return START_S + (int64_t)(sim_cluster_time(cluster) + cluster->nodes[node].trouble.clock_s);
+}
+
+size_t sim_cluster_number(const struct sim_cluster *cluster, const struct ob_machine_id *id) {
+    size_t low = 0, high = cluster->machine_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = ob_machine_compare(&cluster->machines[cluster->by_key[middle]].id, id);
+        if (order == 0)
+            return cluster->by_key[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return SIM_NOBODY;
+}
+
+/* ---- starting and stopping ---- */
 
 void sim_cluster_tell(struct sim_cluster *cluster, size_t node, enum ob_event_kind kind) {
-    sim_perform_step(cluster, node, &(struct ob_event){.kind = kind, .now_ns = cluster->now_ns});
+    sim_perform_step(cluster, node, &(struct ob_event){.kind = kind});
 }
 
-static void link_changed(struct sim_cluster *cluster, size_t node, size_t other, enum sim_event_kind kind) {
-    sim_events_push(&cluster->events,
-                    (struct sim_event){.time_ns = cluster->now_ns +
-                                                  sim_random_below(&cluster->random, 200 * SIM_MILLISECONDS),
-                                       .kind = kind,
-                                       .node = node,
-                                       .from = other,
-                                       .incarnation = cluster->nodes[node].incarnation});
+/* The stored record of a machine that holds a sample, for the peer. */
+static size_t find(void *context, const struct ob_machine_id *id, struct ob_sample sample,
+                   uint8_t *ret_data) {
+    const struct sim_looker *looker = context;
+    size_t machine = sim_cluster_number(looker->cluster, id);
+    if (machine >= looker->cluster->ledger.machines)
+        return 0;
+    const struct sim_chain *chain = &looker->cluster->nodes[looker->node].disk.now.chains[machine];
+    size_t position = sim_chain_find(chain, sample.index + 1);
+    if (position == 0 ||
+        sample.index >= chain->records[position - 1]->first + chain->records[position - 1]->n)
+        return 0;
+    memcpy(ret_data, chain->records[position - 1]->data, chain->records[position - 1]->bytes);
+    return chain->records[position - 1]->bytes;
 }
 
-static void restore(struct sim_cluster *cluster, struct sim_node *node) {
-    sim_replica_init(&node->replica, &cluster->engine, &cluster->rule);
-    static const struct ob_record_bounds WIDE = {OB_ROUNDS_MAX, UINT16_MAX, OB_SAMPLES_PER_ROUND_MAX,
-                                                 -128,          127,        1};
-    for (size_t i = 0; i < cluster->count; i++) {
-        const struct sim_chain *chain = &node->disk.chains[i];
+static struct ob_peer_options options_of(struct sim_cluster *cluster, size_t number) {
+    const struct sim_plan *plan = &cluster->plan;
+    const struct sim_node *node = &cluster->nodes[number];
+    size_t seats = cluster->ledger.machines + node->links.count + SPARE_SEATS;
+    return (struct ob_peer_options){
+        .run = cluster->run,
+        .machine = cluster->machines[node->machine].id,
+        .instance = cluster->now_ns + (uint64_t)number,
+        .bounds = {.max_rounds = 100000,
+                   .max_machines = (uint16_t)cluster->machine_count,
+                   .samples_per_round = (uint16_t)plan->samples,
+                   .exponent_min = -4,
+                   .exponent_max = 4,
+                   .profiles = 1},
+        .max_staleness = (uint32_t)plan->staleness,
+        .rejoin_wait_ns = (node->restored ? 60 : 5) * SIM_SECONDS,
+        .may_start_alone = !node->restored,
+        .observer = !sim_cluster_trains(cluster, number),
+        .relay = plan->relay != 0,
+        .machines_max = seats < cluster->machine_count ? seats : cluster->machine_count,
+        .crypto = sim_machine_crypto(&cluster->machines[node->machine]),
+        .store = {.context = &cluster->nodes[number].looker, .find = find},
+        .authority = cluster->authority.keys[0].id,
+        .open = !cluster->authority.on,
+        .isolation_rounds = (uint32_t)plan->isolation,
+    };
+}
+
+static void restore(struct sim_cluster *cluster, size_t number) {
+    struct sim_node *node = &cluster->nodes[number];
+    struct ob_error error = {0};
+    if (number % cluster->plan.replicas == 0)
+        sim_replica_init(&node->replica, &cluster->engine, &cluster->rule);
+    for (size_t i = 0; i < node->disk.machines; i++) {
+        const struct sim_chain *chain = &node->disk.now.chains[i];
         for (size_t j = 0; j < chain->count; j++) {
-            struct ob_record record;
-            if (ob_record_decode(chain->records[j]->data, chain->records[j]->bytes, &WIDE, &record, NULL) !=
-                    OB_OK ||
-                ob_peer_restore_record(node->peer, &record, NULL) != OB_OK)
-                abort();
+            struct ob_record record = sim_record_decode(chain->records[j]);
+            if (ob_peer_restore_record(node->peer, &record, &error) != OB_OK)
+                sim_cluster_break(cluster, number, "a stored record is not taken back");
             sim_replica_apply(&node->replica, chain->records[j]);
         }
-        const struct sim_control *control = &node->disk.control[i];
-        if (control->bytes > 0 &&
-            ob_peer_restore_control(node->peer, control->data, control->bytes, NULL) != OB_OK)
-            abort();
     }
+    for (size_t i = 0; i < node->disk.now.control_count; i++)
+        if (ob_peer_restore_control(node->peer, node->disk.now.control[i]->data,
+                                    node->disk.now.control[i]->bytes, &error) != OB_OK)
+            sim_cluster_break(cluster, number, "a stored control entry is not taken back");
+}
+
+/* The transport opens with exactly those that belong. */
+static void permit_all(struct sim_cluster *cluster, size_t number) {
+    const struct ob_peer *peer = cluster->nodes[number].peer;
+    size_t machines = peer == NULL || !cluster->authority.on ? 0 : ob_peer_view(peer).machines;
+    for (size_t i = 0; i < machines; i++) {
+        struct ob_peer_machine machine = ob_peer_machine(peer, i);
+        if (machine.admitted)
+            sim_network_permit(cluster, number, sim_cluster_number(cluster, &machine.machine), true);
+    }
+}
+
+static void tell_address(struct sim_cluster *cluster, size_t number) {
+    char endpoint[64];
+    int bytes = snprintf(endpoint, sizeof endpoint, "tcp://node.%zu:7300", number);
+    if (cluster->authority.on)
+        sim_perform_step(cluster, number,
+                         &(struct ob_event){.kind = OB_EVENT_ADDRESS,
+                                            .data = (const uint8_t *)endpoint,
+                                            .bytes = (size_t)bytes});
+}
+
+static void begin_life(struct sim_cluster *cluster, size_t number) {
+    struct sim_node *node = &cluster->nodes[number];
+    sim_authority_show(cluster, number);
+    for (size_t i = 0; i < node->links.count; i++)
+        if (cluster->nodes[node->links.to[i]].joined)
+            sim_perform_step(cluster, number,
+                             &(struct ob_event){
+                                 .kind = OB_EVENT_EXPECT,
+                                 .machine = cluster->machines[cluster->nodes[node->links.to[i]].machine].id});
+    sim_cluster_tell(cluster, number, OB_EVENT_START);
+    tell_address(cluster, number);
+    permit_all(cluster, number);
+    if (cluster->calm || node->trouble.paused)
+        sim_cluster_tell(cluster, number, OB_EVENT_PAUSE);
+    if (node->peer == NULL)
+        return; /* it crashed again */
+    sim_network_changed(cluster, number, true);
+    struct sim_event event = {.node = (uint32_t)number, .incarnation = node->incarnation, .kind = SIM_TICK};
+    event.time_ns = cluster->now_ns + sim_random_below(&cluster->random, TICK_NS);
+    sim_events_push(&cluster->events, event);
+    event.kind = SIM_SYNC;
+    event.time_ns += sim_random_below(&cluster->random, SYNC_NS);
+    sim_events_push(&cluster->events, event);
+    event.kind = SIM_KNOCK;
+    if (cluster->authority.on)
+        sim_events_push(&cluster->events, event);
 }
 
 void sim_cluster_start(struct sim_cluster *cluster, size_t number) {
     struct sim_node *node = &cluster->nodes[number];
-    struct ob_peer_options options = {
-        .run = cluster->run,
-        .machine = node->id,
-        .instance = cluster->now_ns,
-        .bounds = {.max_rounds = 100000,
-                   .max_machines = (uint16_t)cluster->count,
-                   .samples_per_round = cluster->scenario.samples_per_round,
-                   .exponent_min = -4,
-                   .exponent_max = 4,
-                   .profiles = 1},
-        .max_staleness = cluster->scenario.max_staleness,
-        .rejoin_wait_ns = (node->rolled_back ? 60 : 5) * SIM_SECONDS,
-        .may_start_alone = !node->rolled_back,
-        .machines_max = cluster->count,
-        .open = true,
-        .crypto = {.context = node, .sign = sim_sign, .verify = sim_verify},
-    };
+    if (sim_cluster_up(cluster, number))
+        return;
+    struct ob_peer_options options = options_of(cluster, number);
     if (ob_peer_new(&options, &node->peer, NULL) != OB_OK)
         abort();
     node->joined = true;
-    node->leaving = node->round_running = node->gone = node->rolled_back = false;
+    node->leaving = node->round_running = node->gone = node->restored = false;
     node->incarnation++;
-    restore(cluster, node);
-    for (size_t other = 0; other < cluster->count; other++)
-        if (cluster->linked[number * cluster->count + other] && cluster->nodes[other].joined)
-            sim_perform_step(cluster, number,
-                             &(struct ob_event){.kind = OB_EVENT_EXPECT,
-                                                .now_ns = cluster->now_ns,
-                                                .machine = cluster->nodes[other].id});
-    sim_cluster_tell(cluster, number, OB_EVENT_START);
-    if (cluster->calm)
-        sim_cluster_tell(cluster, number, OB_EVENT_PAUSE);
-    for (size_t other = 0; other < cluster->count; other++)
-        if (cluster->linked[number * cluster->count + other] && sim_cluster_up(cluster, other)) {
-            link_changed(cluster, number, other, SIM_LINK_UP);
-            link_changed(cluster, other, number, SIM_LINK_UP);
-        }
-    struct sim_event event = {.node = number, .incarnation = node->incarnation, .kind = SIM_TICK};
-    event.time_ns = cluster->now_ns + sim_random_below(&cluster->random, 100 * SIM_MILLISECONDS);
-    sim_events_push(&cluster->events, event);
-    event.kind = SIM_SYNC;
-    sim_events_push(&cluster->events, event);
+    restore(cluster, number);
+    begin_life(cluster, number);
 }
 
-void sim_cluster_crash(struct sim_cluster *cluster, size_t number) {
+static void process_ends(struct sim_cluster *cluster, size_t number) {
     struct sim_node *node = &cluster->nodes[number];
-    if (node->peer == NULL)
-        return;
     ob_peer_free(node->peer);
     node->peer = NULL;
     sim_replica_done(&node->replica);
-    sim_disk_crash(&node->disk);
+    free(node->permitted);
+    node->permitted = NULL;
+    node->round_running = false;
     node->incarnation++;
-    for (size_t other = 0; other < cluster->count; other++)
-        if (!cluster->scenario.silent && cluster->linked[number * cluster->count + other] &&
-            sim_cluster_up(cluster, other))
-            link_changed(cluster, other, number, SIM_LINK_DOWN);
+    if (!cluster->plan.silent)
+        sim_network_changed(cluster, number, false);
 }
 
-static void deliver(struct sim_cluster *cluster, const struct sim_event *event) {
-    const struct sim_node *node = &cluster->nodes[event->node];
-    if (node->peer == NULL || node->side != cluster->nodes[event->from].side) {
-        cluster->counts.lost++;
+void sim_cluster_stop(struct sim_cluster *cluster, size_t number) {
+    if (cluster->nodes[number].peer == NULL)
         return;
-    }
-    cluster->counts.delivered++;
-    sim_perform_step(cluster, event->node,
-                     &(struct ob_event){.kind = OB_EVENT_MESSAGE,
-                                        .now_ns = cluster->now_ns,
-                                        .machine = cluster->nodes[event->from].id,
-                                        .data = event->buffer->data,
-                                        .bytes = event->buffer->bytes});
+    sim_disk_sync(&cluster->nodes[number].disk);
+    process_ends(cluster, number);
 }
 
-/* Comes back after `after` and does the same again, as long as the machine lives. */
+void sim_cluster_crash(struct sim_cluster *cluster, size_t number) {
+    if (cluster->nodes[number].peer == NULL)
+        return;
+    sim_disk_crash(&cluster->nodes[number].disk);
+    process_ends(cluster, number);
+}
+
+/* ---- time ---- */
+
+/* Comes back after `after` and does the same again, as long as the process lives. */
 static void again(struct sim_cluster *cluster, struct sim_event event, uint64_t after_ns) {
     event.time_ns = cluster->now_ns + after_ns;
     if (cluster->nodes[event.node].incarnation == event.incarnation)
         sim_events_push(&cluster->events, event);
 }
 
+static void sync(struct sim_cluster *cluster, const struct sim_event *event) {
+    struct sim_node *node = &cluster->nodes[event->node];
+    if (node->disk.full && sim_disk_dirty(&node->disk))
+        sim_perform_disk_full(cluster, event->node);
+    else
+        sim_disk_sync(&node->disk);
+    again(cluster, *event, SYNC_NS);
+}
+
 static void happen_to_node(struct sim_cluster *cluster, const struct sim_event *event) {
     struct sim_node *node = &cluster->nodes[event->node];
-    if (event->incarnation != node->incarnation || node->peer == NULL)
+    if (event->incarnation != node->incarnation || !sim_cluster_up(cluster, event->node))
         return;
+    struct ob_event link = {.kind = event->kind == SIM_LINK_UP ? OB_EVENT_LINK_UP : OB_EVENT_LINK_DOWN};
     switch (event->kind) {
     case SIM_TICK:
         sim_cluster_tell(cluster, event->node, OB_EVENT_TICK);
-        again(cluster, *event, 100 * SIM_MILLISECONDS);
+        again(cluster, *event, TICK_NS);
         break;
     case SIM_SYNC:
-        sim_disk_sync(&node->disk);
-        again(cluster, *event, SIM_SECONDS);
+        sync(cluster, event);
+        break;
+    case SIM_KNOCK:
+        sim_authority_knock(cluster, event->node);
+        again(cluster, *event, KNOCK_NS);
         break;
     case SIM_ROUND_DONE:
         sim_perform_round_done(cluster, event->node, event->from);
         break;
     case SIM_LINK_UP:
     case SIM_LINK_DOWN:
-        sim_perform_step(cluster, event->node,
-                         &(struct ob_event){
-                             .kind = event->kind == SIM_LINK_UP ? OB_EVENT_LINK_UP : OB_EVENT_LINK_DOWN,
-                             .now_ns = cluster->now_ns,
-                             .machine = cluster->nodes[event->from].id,
-                         });
+        link.machine = cluster->machines[cluster->nodes[event->from].machine].id;
+        sim_perform_step(cluster, event->node, &link);
         break;
-    case SIM_RESUME:
-        if (!cluster->calm)
-            sim_cluster_tell(cluster, event->node, OB_EVENT_RESUME);
+    case SIM_ATTACK:
+        sim_attacker_act(cluster, event->node);
+        again(cluster, *event, node->round_ns);
         break;
     default:
         abort();
@@ -244,19 +360,17 @@ bool sim_cluster_advance(struct sim_cluster *cluster) {
     cluster->now_ns = event.time_ns;
     switch (event.kind) {
     case SIM_DELIVER:
-        deliver(cluster, &event);
+        sim_network_deliver(cluster, &event);
         sim_buffer_release(event.buffer);
         break;
     case SIM_RESTART:
-        if (cluster->nodes[event.node].peer == NULL)
-            sim_cluster_start(cluster, event.node);
+        sim_cluster_start(cluster, event.node);
         break;
-    case SIM_HEAL:
-        for (size_t i = 0; i < cluster->count; i++)
-            cluster->nodes[i].side = 0;
+    case SIM_BEGIN:
+        sim_faults_begin(cluster, event.node);
         break;
-    case SIM_FAULT:
-        sim_faults_roll(cluster);
+    case SIM_END:
+        sim_faults_end(cluster, event.node);
         break;
     default:
         happen_to_node(cluster, &event);

@@ -1,87 +1,155 @@
-/* cluster - machines, a bad network and time, all in one process and all from one seed.
+/* cluster - machines, a bad network, bad disks and time, all in one process and all from one plan.
  *
- * Every machine is an ob_peer with a disk (disk.h), weights (replica.h) and a clock of the cluster's. An
- * effect is carried out at once and in order, as a daemon does; between two of them the machine may crash.
- * After each step the peer's invariants are checked; whatever breaks a rule is kept in `broken`. */
+ * Every node is a host: an ob_peer with a disk (disk.h), weights (replica.h), a wall clock and a clock of the
+ * cluster's; usually node i has the key of machine i. An effect is carried out at once and in order, as a
+ * daemon does; between two of them the host may crash. After each step the peer's invariants are checked;
+ * whatever breaks a rule is kept in `broken`. */
 #ifndef OB_SIM_CLUSTER_H
 #define OB_SIM_CLUSTER_H
 
 #include "peer/peer.h"
+#include "tests/sim/authority.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/events.h"
 #include "tests/sim/ledger.h"
+#include "tests/sim/machines.h"
+#include "tests/sim/plan.h"
 #include "tests/sim/replica.h"
-#include "tests/sim/scenario.h"
+
+#define SIM_NOBODY SIZE_MAX
+
+struct sim_attacker;
+struct sim_cluster;
+
+struct sim_links {
+    uint32_t *to; /* sorted numbers of nodes */
+    size_t count, capacity;
+};
+
+/* What is wrong with a node at present, derived from the entries of the plan that are on (faults.c). */
+struct sim_trouble {
+    uint64_t sides; /* of each split: nodes with the same bits hear one another */
+    double lag_s, garble, straggle;
+    double clock_s;
+    bool paused, one_way;
+};
+
+/* The context of a peer's look into its store. */
+struct sim_looker {
+    struct sim_cluster *cluster;
+    size_t node;
+};
 
 struct sim_node {
-    struct ob_machine_id id;
-    struct ob_peer *peer; /* NULL: down, gone or not joined yet */
-    struct sim_disk disk;
+    size_t machine; /* whose key it has */
+    struct ob_peer *peer;
+    struct sim_attacker *attacker; /* what runs here instead of a peer */
+    struct sim_disk disk, backup;
+    bool has_backup;
     struct sim_replica replica;
+    struct sim_looker looker;
+    struct sim_links links;
+    uint8_t *permitted; /* bit for each machine that its transport lets in; NULL: nobody */
+    size_t contact;     /* the one address that a newcomer was given; SIM_NOBODY: others know it */
     uint64_t incarnation;
-    bool joined, gone, leaving, rolled_back;
+    bool joined, gone, leaving;
+    bool restored; /* from a copy: its state directory is not the one that it left */
     bool round_running;
     uint16_t round_samples;
     size_t round_number;
-    uint64_t round_ns;     /* what a round takes it */
-    unsigned side;         /* of a partition */
+    uint64_t round_ns; /* what a round takes it */
+    struct sim_trouble trouble;
+    uint64_t tear_in; /* effects until it crashes; 0: it does not */
+    uint64_t tear_until_ns;
     size_t records_before; /* signed until the cluster healed */
+    uint64_t bytes_out, bytes_in, messages_in;
 };
 
 struct sim_counts {
-    uint64_t steps, delivered, lost, crashes, partitions, leaves, rollbacks, samples, records;
+    uint64_t steps, delivered, lost, crashes, splits, leaves, restores, copies, forks, cuts, unapplied, full;
+    uint64_t samples, records, bytes;
     uint64_t agreed_ns; /* from the end of the faults until everybody agreed */
 };
 
 struct sim_cluster {
-    struct sim_scenario scenario;
+    struct sim_plan plan;
     struct sim_random random;
-    uint64_t now_ns;
+    uint64_t start_ns, now_ns;
     struct sim_events events;
-    struct sim_node *nodes; /* scenario.peers + scenario.joiners */
+    struct sim_machine *machines; /* plan.peers + plan.joiners */
+    size_t *by_key;               /* their numbers, sorted by key */
+    size_t machine_count;
+    struct sim_node *nodes; /* as many, and one for each copy of an identity */
     size_t count;
-    uint8_t *linked; /* count × count */
-    size_t *by_key;  /* numbers of nodes, sorted by key */
+    size_t copies; /* made so far */
+    struct sim_authority authority;
     struct sim_ledger ledger;
+    struct sim_controls controls;
     struct ob_spsa_engine engine;
     struct ob_spsa_rule rule;
     uint64_t rate;
     struct ob_run_id run;
-    bool healed; /* no more faults; the network still loses, copies and delays */
+
+    /* what is wrong with the network at present */
+    bool on[SIM_ENTRIES_MAX];
+    double loss, duplicates, slow;
+    size_t losing[SIM_ENTRIES_MAX], losing_count; /* the ONE_WAYs and LOSEs that are on */
+    double lose_left[SIM_ENTRIES_MAX];            /* of a LOSE: messages still to be lost */
+
+    bool healed; /* no more faults; the network still loses, copies and delays a little */
     bool calm;   /* nothing is lost and nobody trains */
     bool verbose;
+    uint32_t hops; /* of the record that is being delivered */
     struct sim_counts counts;
     const char *broken; /* NULL, or the rule */
     size_t broken_at;   /* number of the node */
 };
 
-void sim_cluster_init(struct sim_cluster *cluster, const struct sim_scenario *scenario, bool verbose);
+void sim_cluster_init(struct sim_cluster *cluster, const struct sim_plan *plan, bool verbose);
 void sim_cluster_done(struct sim_cluster *cluster);
 /* The next event; false when something is broken. */
 bool sim_cluster_advance(struct sim_cluster *cluster);
 
 void sim_cluster_start(struct sim_cluster *cluster, size_t node);
+/* The process is gone; what was not synced is lost with it. */
 void sim_cluster_crash(struct sim_cluster *cluster, size_t node);
+/* The process is gone in good order. */
+void sim_cluster_stop(struct sim_cluster *cluster, size_t node);
 /* An event without data for a node's peer, now. */
 void sim_cluster_tell(struct sim_cluster *cluster, size_t node, enum ob_event_kind kind);
 void sim_cluster_break(struct sim_cluster *cluster, size_t node, const char *rule);
+
 bool sim_cluster_up(const struct sim_cluster *cluster, size_t node);
+/* Up, not halted, not expelled: one that must agree with all others in the end. */
+bool sim_cluster_counts(const struct sim_cluster *cluster, size_t node);
+bool sim_cluster_trains(const struct sim_cluster *cluster, size_t node); /* it signs at all */
+int64_t sim_cluster_wall_s(const struct sim_cluster *cluster, size_t node);
+double sim_cluster_time(const struct sim_cluster *cluster); /* seconds since the beginning */
+size_t sim_cluster_number(const struct sim_cluster *cluster, const struct ob_machine_id *id);
 
 /* faults.c */
-void sim_faults_roll(struct sim_cluster *cluster);
+void sim_faults_plan(struct sim_cluster *cluster); /* puts the plan's entries among the events */
+void sim_faults_begin(struct sim_cluster *cluster, size_t entry);
+void sim_faults_end(struct sim_cluster *cluster, size_t entry);
 void sim_faults_heal(struct sim_cluster *cluster); /* one network again, everybody up and training */
 void sim_faults_calm(struct sim_cluster *cluster); /* nothing is lost, everybody pauses */
 
 /* network.c */
 void sim_network_wire(struct sim_cluster *cluster); /* who is linked with whom */
-void sim_network_send(struct sim_cluster *cluster, size_t from, size_t to, struct sim_buffer *buffer);
+void sim_network_link(struct sim_cluster *cluster, size_t a, size_t b);
+bool sim_network_linked(const struct sim_cluster *cluster, size_t from, size_t to);
+/* Does the node let the machine of `other` in? */
+bool sim_network_permits(const struct sim_cluster *cluster, size_t node, size_t other);
+void sim_network_permit(struct sim_cluster *cluster, size_t node, size_t machine, bool permitted);
+/* `node` has learned where `other` is. */
+void sim_network_reach(struct sim_cluster *cluster, size_t node, size_t other);
+/* To the host of that machine, or to one of them when there are two. */
+void sim_network_send(struct sim_cluster *cluster, size_t from, size_t machine, struct sim_buffer *buffer);
 void sim_network_publish(struct sim_cluster *cluster, size_t from, struct sim_buffer *buffer);
-size_t sim_network_number(const struct sim_cluster *cluster,
-                          const struct ob_machine_id *id); /* SIZE_MAX: nobody */
-
-/* signing.c: a cheap stand-in for Ed25519 that no honest machine breaks */
-void sim_sign(void *context, const void *message, size_t bytes, uint8_t ret_signature[64]);
-bool sim_verify(void *context, const struct ob_machine_id *machine, const void *message, size_t bytes,
-                const uint8_t signature[64]);
+/* The same to one node; for attackers, who choose. */
+void sim_network_give(struct sim_cluster *cluster, size_t from, size_t to, struct sim_buffer *buffer);
+void sim_network_deliver(struct sim_cluster *cluster, const struct sim_event *event);
+/* LINK_UP and LINK_DOWN events for both ends of all its links, in a while. */
+void sim_network_changed(struct sim_cluster *cluster, size_t node, bool up);
 
 #endif

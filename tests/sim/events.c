@@ -54,8 +54,7 @@ struct sim_buffer *sim_buffer_new(const void *data, size_t bytes) {
     struct sim_buffer *buffer = malloc(sizeof *buffer + bytes);
     if (buffer == NULL)
         abort();
-    buffer->references = 0;
-    buffer->bytes = bytes;
+    *buffer = (struct sim_buffer){.bytes = bytes};
     memcpy(buffer->data, data, bytes);
     return buffer;
 }

@@ -12,22 +12,24 @@ enum sim_event_kind {
     SIM_LINK_UP,
     SIM_LINK_DOWN,
     SIM_SYNC,
+    SIM_KNOCK,
     SIM_RESTART,
-    SIM_RESUME,
-    SIM_HEAL,
-    SIM_FAULT /* the scenario's dice are rolled */
+    SIM_ATTACK, /* an attacker's next record */
+    SIM_BEGIN,  /* of an entry of the plan, number `node` … */
+    SIM_END     /* … and when it is over */
 };
 
 /* A message's bytes, shared by its copies. */
 struct sim_buffer {
     size_t references, bytes;
+    uint32_t hops; /* from the signer, when it is a record that is published */
     uint8_t data[];
 };
 
 struct sim_event {
     uint64_t time_ns, number; /* number: events of one time keep their order */
     enum sim_event_kind kind;
-    size_t node, from;
+    uint32_t node, from;
     uint64_t incarnation; /* of node: events of an earlier life are dropped */
     struct sim_buffer *buffer;
 };

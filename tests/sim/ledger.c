@@ -33,7 +33,7 @@ size_t sim_chain_find(const struct sim_chain *chain, uint64_t first) {
 
 void sim_chain_add(struct sim_chain *chain, struct sim_record *record) {
     if (chain->count == chain->capacity) {
-        chain->capacity = chain->capacity == 0 ? 64 : 2 * chain->capacity;
+        chain->capacity = chain->capacity == 0 ? 16 : 2 * chain->capacity;
         chain->records = realloc(chain->records, chain->capacity * sizeof(struct sim_record *));
         if (chain->records == NULL)
             abort();
@@ -41,37 +41,57 @@ void sim_chain_add(struct sim_chain *chain, struct sim_record *record) {
     chain->records[chain->count++] = record;
 }
 
+static void insert(struct sim_chain *chain, struct sim_record *record) {
+    size_t position = sim_chain_find(chain, record->first);
+    sim_chain_add(chain, record);
+    memmove(&chain->records[position + 1], &chain->records[position],
+            (chain->count - 1 - position) * sizeof(struct sim_record *));
+    chain->records[position] = record;
+}
+
 struct sim_record *sim_ledger_find(const struct sim_ledger *ledger, size_t machine,
                                    const struct ob_record *record) {
     const struct sim_chain *chain = &ledger->chains[machine];
-    size_t position = sim_chain_find(chain, record->first.index);
     uint8_t data[OB_RECORD_BYTES_MAX];
     size_t bytes = ob_record_encode(record, data);
-    if (position == chain->count || chain->records[position]->bytes != bytes ||
-        memcmp(chain->records[position]->data, data, bytes) != 0)
-        return NULL;
-    return chain->records[position];
+    for (size_t i = sim_chain_find(chain, record->first.index);
+         i < chain->count && chain->records[i]->first == record->first.index; i++)
+        if (chain->records[i]->bytes == bytes && memcmp(chain->records[i]->data, data, bytes) == 0)
+            return chain->records[i];
+    return NULL;
 }
 
-struct sim_record *sim_ledger_sign(struct sim_ledger *ledger, size_t machine, const struct ob_record *record,
-                                   const char **ret_broken) {
+static const char *what_breaks(const struct sim_chain *chain, const struct ob_record *record) {
+    if (record->first.index < sim_chain_end(chain))
+        return "a machine signed two different bodies for one sample";
+    if (record->first.index > sim_chain_end(chain))
+        return "a machine left out samples";
+    return NULL;
+}
+
+struct sim_record *sim_ledger_sign(struct sim_ledger *ledger, size_t machine, bool honest,
+                                   const struct ob_record *record, const char **ret_broken) {
     struct sim_chain *chain = &ledger->chains[machine];
-    uint64_t end = sim_chain_end(chain);
+    struct sim_record *known = sim_ledger_find(ledger, machine, record);
     *ret_broken = NULL;
-    if (record->first.index < end) {
-        struct sim_record *known = sim_ledger_find(ledger, machine, record);
-        *ret_broken = known == NULL ? "a machine signed two different bodies for one sample" : NULL;
+    if (known != NULL)
         return known;
-    }
-    if (record->first.index > end) {
-        *ret_broken = "a machine left out samples";
+    if (honest && (*ret_broken = what_breaks(chain, record)) != NULL)
         return NULL;
-    }
     struct sim_record *fresh = malloc(sizeof *fresh + ob_record_bytes(record));
     if (fresh == NULL)
         abort();
     *fresh = (struct sim_record){.machine = machine, .first = record->first.index, .n = record->n};
     fresh->bytes = ob_record_encode(record, fresh->data);
-    sim_chain_add(chain, fresh);
+    insert(chain, fresh);
     return fresh;
+}
+
+struct ob_record sim_record_decode(const struct sim_record *record) {
+    static const struct ob_record_bounds WIDE = {OB_ROUNDS_MAX, UINT16_MAX, OB_SAMPLES_PER_ROUND_MAX,
+                                                 -128,          127,        1};
+    struct ob_record decoded;
+    if (ob_record_decode(record->data, record->bytes, &WIDE, &decoded, NULL) != OB_OK)
+        abort();
+    return decoded;
 }

@@ -1,4 +1,7 @@
-/* ledger - what every machine of a run really signed: the all-knowing witness of a simulation. */
+/* ledger - what every machine of a run really signed: the all-knowing witness of a simulation.
+ *
+ * An honest machine's records are one chain. One whose key is on two hosts, or that attacks, may have several
+ * records for a sample; they stand beside one another, sorted by first sample. */
 #ifndef OB_SIM_LEDGER_H
 #define OB_SIM_LEDGER_H
 
@@ -7,10 +10,14 @@
 #include "record/record.h"
 
 struct sim_record {
-    size_t machine; /* number of the machine in the cluster */
+    size_t machine; /* its number */
     uint64_t first;
     uint16_t n;
     bool published;
+    /* how it spread */
+    uint64_t published_ns, reached_ns;   /* first published; last taken in by somebody */
+    uint32_t holders, pushed, hops_most; /* pushed: by a publication, the others fetched it */
+    uint64_t hops_sum;
     size_t bytes;
     uint8_t data[]; /* encoded */
 };
@@ -21,14 +28,14 @@ struct sim_chain {
 };
 
 struct sim_ledger {
-    struct sim_chain *chains; /* one for each machine */
+    struct sim_chain *chains; /* one for each machine that may sign */
     size_t machines;
 };
 
 void sim_ledger_init(struct sim_ledger *ledger, size_t machines);
 void sim_ledger_done(struct sim_ledger *ledger);
 
-/* Position of the record that starts at `first`, or of the first one after it. */
+/* Position of the first record that starts at `first`, or of the first one after it. */
 size_t sim_chain_find(const struct sim_chain *chain, uint64_t first);
 void sim_chain_add(struct sim_chain *chain, struct sim_record *record);
 static inline uint64_t sim_chain_end(const struct sim_chain *chain) {
@@ -36,11 +43,14 @@ static inline uint64_t sim_chain_end(const struct sim_chain *chain) {
                              : chain->records[chain->count - 1]->first + chain->records[chain->count - 1]->n;
 }
 
-/* An own record became durable: new, or the same as before; otherwise ret_broken says which rule broke. */
-struct sim_record *sim_ledger_sign(struct sim_ledger *ledger, size_t machine, const struct ob_record *record,
-                                   const char **ret_broken);
+/* A record was signed: new, or the same as before. Of an honest machine it must continue its chain; otherwise
+ * NULL, and ret_broken says which rule broke. */
+struct sim_record *sim_ledger_sign(struct sim_ledger *ledger, size_t machine, bool honest,
+                                   const struct ob_record *record, const char **ret_broken);
 /* The same record as some machine signed, or NULL. */
 struct sim_record *sim_ledger_find(const struct sim_ledger *ledger, size_t machine,
                                    const struct ob_record *record);
+/* A record that decodes, as it must. */
+struct ob_record sim_record_decode(const struct sim_record *record);
 
 #endif

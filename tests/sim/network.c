@@ -1,64 +1,240 @@
+/* network - who is linked with whom, and what becomes of a message. */
+#include <assert.h>
 #include <stdlib.h>
 
+#include "peer/message.h"
+#include "tests/sim/attacker.h"
 #include "tests/sim/cluster.h"
+#include "tests/sim/perform.h"
 
-static void wire(struct sim_cluster *cluster, size_t a, size_t b) {
-    cluster->linked[a * cluster->count + b] = cluster->linked[b * cluster->count + a] = a != b;
-}
-
-/* Everybody with everybody; or a ring with a few chords, so that records must travel through others. */
-void sim_network_wire(struct sim_cluster *cluster) {
-    for (size_t a = 0; a < cluster->count; a++) {
-        if (!cluster->scenario.sparse) {
-            for (size_t b = 0; b < cluster->count; b++)
-                wire(cluster, a, b);
-            continue;
-        }
-        wire(cluster, a, (a + 1) % cluster->count);
-        wire(cluster, a, (a + 2) % cluster->count);
-        wire(cluster, a, sim_random_below(&cluster->random, cluster->count));
-    }
-}
-
-size_t sim_network_number(const struct sim_cluster *cluster, const struct ob_machine_id *id) {
-    size_t low = 0, high = cluster->count;
+static size_t position_of(const struct sim_links *links, size_t to) {
+    size_t low = 0, high = links->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = ob_machine_compare(&cluster->nodes[cluster->by_key[middle]].id, id);
-        if (order == 0)
-            return cluster->by_key[middle];
-        if (order < 0)
+        if (links->to[middle] < to)
             low = middle + 1;
         else
             high = middle;
     }
-    return SIZE_MAX;
+    return low;
 }
 
-void sim_network_send(struct sim_cluster *cluster, size_t from, size_t to, struct sim_buffer *buffer) {
+static void add_link(struct sim_links *links, size_t to) {
+    size_t position = position_of(links, to);
+    if (position < links->count && links->to[position] == to)
+        return;
+    if (links->count == links->capacity) {
+        links->capacity = links->capacity == 0 ? 8 : 2 * links->capacity;
+        links->to = realloc(links->to, links->capacity * sizeof *links->to);
+        if (links->to == NULL)
+            abort();
+    }
+    memmove(&links->to[position + 1], &links->to[position], (links->count - position) * sizeof *links->to);
+    links->to[position] = (uint32_t)to;
+    links->count++;
+}
+
+void sim_network_link(struct sim_cluster *cluster, size_t a, size_t b) {
+    if (a == b)
+        return;
+    add_link(&cluster->nodes[a].links, b);
+    add_link(&cluster->nodes[b].links, a);
+}
+
+/* Everybody with everybody, newcomers with one of them until they learn of the others; or a ring with chords,
+ * so that records must travel through others. */
+void sim_network_wire(struct sim_cluster *cluster) {
+    size_t count = cluster->machine_count, degree = cluster->plan.degree, peers = cluster->plan.peers;
+    for (size_t a = 0; a < count; a++) {
+        if (degree == 0 && cluster->authority.on && a >= peers) {
+            cluster->nodes[a].contact = sim_random_below(&cluster->random, peers);
+            sim_network_link(cluster, a, cluster->nodes[a].contact);
+            continue;
+        }
+        if (degree == 0) {
+            for (size_t b = a + 1; b < count && (b < peers || !cluster->authority.on); b++)
+                sim_network_link(cluster, a, b);
+            continue;
+        }
+        sim_network_link(cluster, a, (a + 1) % count);
+        for (size_t tries = 0; cluster->nodes[a].links.count < degree && tries < 8 * degree; tries++) {
+            size_t b = sim_random_below(&cluster->random, count);
+            if (cluster->nodes[b].links.count < degree)
+                sim_network_link(cluster, a, b);
+        }
+    }
+}
+
+bool sim_network_linked(const struct sim_cluster *cluster, size_t from, size_t to) {
+    const struct sim_links *links = &cluster->nodes[from].links;
+    size_t position = position_of(links, to);
+    return position < links->count && links->to[position] == to;
+}
+
+bool sim_network_permits(const struct sim_cluster *cluster, size_t number, size_t other) {
+    const struct sim_node *node = &cluster->nodes[number];
+    size_t machine = cluster->nodes[other].machine;
+    if (!cluster->authority.on || node->attacker != NULL || node->contact == other)
+        return true;
+    return node->permitted != NULL && (node->permitted[machine / 8] >> machine % 8 & 1) != 0;
+}
+
+static bool allowed(const struct sim_cluster *cluster, size_t from, size_t to) {
+    return sim_cluster_up(cluster, to) && sim_network_permits(cluster, from, to) &&
+           sim_network_permits(cluster, to, from);
+}
+
+static void notice(struct sim_cluster *cluster, size_t node, size_t other, bool up) {
+    sim_events_push(&cluster->events,
+                    (struct sim_event){.time_ns = cluster->now_ns +
+                                                  sim_random_below(&cluster->random, 200 * SIM_MILLISECONDS),
+                                       .kind = up ? SIM_LINK_UP : SIM_LINK_DOWN,
+                                       .node = (uint32_t)node,
+                                       .from = (uint32_t)other,
+                                       .incarnation = cluster->nodes[node].incarnation});
+}
+
+/* A link comes up when both ends let one another in; it goes down at both. */
+static void change_link(struct sim_cluster *cluster, size_t a, size_t b, bool up) {
+    if (!sim_cluster_up(cluster, a) || !sim_cluster_up(cluster, b) || (up && !allowed(cluster, a, b)))
+        return;
+    notice(cluster, a, b, up);
+    notice(cluster, b, a, up);
+}
+
+void sim_network_permit(struct sim_cluster *cluster, size_t number, size_t machine, bool permitted) {
+    struct sim_node *node = &cluster->nodes[number];
+    if (node->permitted == NULL)
+        node->permitted = calloc(cluster->machine_count / 8 + 1, 1);
+    if (node->permitted == NULL)
+        abort();
+    uint8_t bit = (uint8_t)(1u << machine % 8), *place = &node->permitted[machine / 8];
+    if (((*place & bit) != 0) == permitted)
+        return;
+    *place ^= bit;
+    for (size_t i = 0; i < node->links.count; i++)
+        if (cluster->nodes[node->links.to[i]].machine == machine)
+            change_link(cluster, number, node->links.to[i], permitted);
+}
+
+void sim_network_reach(struct sim_cluster *cluster, size_t number, size_t other) {
+    if (number == other || cluster->plan.degree > 0 || sim_network_linked(cluster, number, other))
+        return;
+    sim_network_link(cluster, number, other);
+    change_link(cluster, number, other, true);
+}
+
+/* The bounds of a split, one-way links and entries that lose the next messages of a kind. */
+static bool lost(struct sim_cluster *cluster, size_t from, size_t to, const struct sim_buffer *buffer) {
+    if (cluster->nodes[from].trouble.sides != cluster->nodes[to].trouble.sides)
+        return true;
+    if (cluster->calm)
+        return false;
+    for (size_t at = 0; at < cluster->losing_count; at++) {
+        size_t i = cluster->losing[at];
+        const struct sim_entry *entry = &cluster->plan.entries[i];
+        if (entry->fault == SIM_ONE_WAY && entry->node == from && entry->other == to)
+            return true;
+        if (entry->fault == SIM_LOSE && entry->other == buffer->data[0] && cluster->lose_left[i] >= 1) {
+            cluster->lose_left[i]--;
+            return true;
+        }
+    }
+    return sim_random_chance(&cluster->random, cluster->loss);
+}
+
+static struct sim_buffer *garbled(struct sim_cluster *cluster, size_t from, struct sim_buffer *buffer) {
+    double chance = cluster->nodes[from].trouble.garble;
+    if (chance <= 0 || !sim_random_chance(&cluster->random, chance))
+        return buffer;
+    struct sim_buffer *copy = sim_buffer_new(buffer->data, buffer->bytes);
+    copy->hops = buffer->hops;
+    copy->data[sim_random_below(&cluster->random, copy->bytes)] ^=
+        (uint8_t)(1u << sim_random_below(&cluster->random, 8));
+    return copy;
+}
+
+static uint64_t delay(struct sim_cluster *cluster, size_t from, size_t to) {
     struct sim_random *random = &cluster->random;
-    const struct sim_scenario *scenario = &cluster->scenario;
-    if (!cluster->linked[from * cluster->count + to] ||
-        cluster->nodes[from].side != cluster->nodes[to].side ||
-        (!cluster->calm && sim_random_chance(random, scenario->loss))) {
+    uint64_t delay = 1 + sim_random_below(random, cluster->plan.delay_ms * SIM_MILLISECONDS);
+    double lag = cluster->nodes[from].trouble.lag_s + cluster->nodes[to].trouble.lag_s;
+    if (lag > 0)
+        delay += sim_random_below(random, (uint64_t)(lag * 1e9) + 1);
+    if (cluster->slow > 0 && sim_random_chance(random, cluster->slow))
+        delay += sim_random_below(random, SIM_SECONDS);
+    return delay;
+}
+
+/* On a link that both ends allow. */
+static void carry(struct sim_cluster *cluster, size_t from, size_t to, struct sim_buffer *buffer) {
+    cluster->nodes[from].bytes_out += buffer->bytes;
+    if (lost(cluster, from, to, buffer)) {
         cluster->counts.lost++;
         return;
     }
-    unsigned copies = sim_random_chance(random, scenario->duplicates) ? 2 : 1;
-    for (unsigned copy = 0; copy < copies; copy++) {
-        uint64_t delay = 1 + sim_random_below(random, scenario->delay_ns);
-        if (sim_random_chance(random, scenario->slow))
-            delay += sim_random_below(random, SIM_SECONDS);
-        sim_events_push(&cluster->events, (struct sim_event){.time_ns = cluster->now_ns + delay,
-                                                             .kind = SIM_DELIVER,
-                                                             .node = to,
-                                                             .from = from,
-                                                             .buffer = buffer});
-    }
+    buffer->references++;
+    bool twice = cluster->duplicates > 0 && sim_random_chance(&cluster->random, cluster->duplicates);
+    for (unsigned copy = 0; copy < 1u + twice; copy++)
+        sim_events_push(&cluster->events,
+                        (struct sim_event){.time_ns = cluster->now_ns + delay(cluster, from, to),
+                                           .kind = SIM_DELIVER,
+                                           .node = (uint32_t)to,
+                                           .from = (uint32_t)from,
+                                           .buffer = garbled(cluster, from, buffer)});
+    sim_buffer_release(buffer);
+}
+
+void sim_network_give(struct sim_cluster *cluster, size_t from, size_t to, struct sim_buffer *buffer) {
+    if (sim_network_linked(cluster, from, to) && allowed(cluster, from, to))
+        carry(cluster, from, to, buffer);
+    else
+        cluster->counts.lost++;
+}
+
+void sim_network_send(struct sim_cluster *cluster, size_t from, size_t machine, struct sim_buffer *buffer) {
+    size_t to = machine, hosts = 1;
+    for (size_t other = cluster->machine_count; other < cluster->machine_count + cluster->copies; other++)
+        if (cluster->nodes[other].machine == machine && sim_cluster_up(cluster, other) &&
+            sim_random_below(&cluster->random, ++hosts) == 0)
+            to = other;
+    sim_network_give(cluster, from, to, buffer);
 }
 
 void sim_network_publish(struct sim_cluster *cluster, size_t from, struct sim_buffer *buffer) {
-    for (size_t to = 0; to < cluster->count; to++)
-        if (to != from && cluster->nodes[to].peer != NULL)
-            sim_network_send(cluster, from, to, buffer);
+    const struct sim_links *links = &cluster->nodes[from].links;
+    for (size_t i = 0; i < links->count; i++)
+        if (allowed(cluster, from, links->to[i]))
+            carry(cluster, from, links->to[i], buffer);
+}
+
+void sim_network_deliver(struct sim_cluster *cluster, const struct sim_event *event) {
+    struct sim_node *node = &cluster->nodes[event->node];
+    const struct sim_node *from = &cluster->nodes[event->from];
+    if (!allowed(cluster, event->from, event->node) || node->trouble.sides != from->trouble.sides) {
+        cluster->counts.lost++;
+        return;
+    }
+    cluster->counts.delivered++;
+    cluster->counts.bytes += event->buffer->bytes;
+    node->bytes_in += event->buffer->bytes;
+    node->messages_in++;
+    cluster->hops = event->buffer->hops;
+    if (node->attacker != NULL)
+        sim_attacker_receive(cluster, event->node, event->from, event->buffer);
+    else
+        sim_perform_step(cluster, event->node,
+                         &(struct ob_event){.kind = OB_EVENT_MESSAGE,
+                                            .machine = cluster->machines[from->machine].id,
+                                            .data = event->buffer->data,
+                                            .bytes = event->buffer->bytes});
+    cluster->hops = 0;
+}
+
+void sim_network_changed(struct sim_cluster *cluster, size_t number, bool up) {
+    const struct sim_links *links = &cluster->nodes[number].links;
+    for (size_t i = 0; i < links->count; i++)
+        if (up)
+            change_link(cluster, number, links->to[i], true);
+        else if (sim_cluster_up(cluster, links->to[i]))
+            notice(cluster, links->to[i], number, false);
 }

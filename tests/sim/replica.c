@@ -19,7 +19,20 @@ void sim_replica_done(struct sim_replica *replica) {
     replica->pending_count = 0;
 }
 
+static struct ob_spsa_update update_of(const struct sim_record *stored) {
+    struct ob_record record = sim_record_decode(stored);
+    return (struct ob_spsa_update){.machine = record.machine,
+                                   .first = record.first,
+                                   .round = record.round,
+                                   .live = record.live,
+                                   .n = record.n,
+                                   .exponent = record.exponent,
+                                   .bytes = record.bytes};
+}
+
 void sim_replica_apply(struct sim_replica *replica, const struct sim_record *record) {
+    if (replica->weights == NULL)
+        return;
     replica->pending[replica->pending_count++] = record;
     if (replica->pending_count == SIM_REPLICA_BATCH)
         sim_replica_flush(replica);
@@ -27,25 +40,23 @@ void sim_replica_apply(struct sim_replica *replica, const struct sim_record *rec
 
 void sim_replica_flush(struct sim_replica *replica) {
     struct ob_spsa_update updates[SIM_REPLICA_BATCH];
-    static const struct ob_record_bounds WIDE = {OB_ROUNDS_MAX, UINT16_MAX, OB_SAMPLES_PER_ROUND_MAX,
-                                                 -128,          127,        1};
-    for (size_t i = 0; i < replica->pending_count; i++) {
-        struct ob_record record;
-        if (ob_record_decode(replica->pending[i]->data, replica->pending[i]->bytes, &WIDE, &record, NULL) !=
-            OB_OK)
-            abort();
-        updates[i] = (struct ob_spsa_update){.machine = record.machine,
-                                             .first = record.first,
-                                             .round = record.round,
-                                             .live = record.live,
-                                             .n = record.n,
-                                             .exponent = record.exponent,
-                                             .bytes = record.bytes};
-    }
+    if (replica->pending_count == 0)
+        return;
+    for (size_t i = 0; i < replica->pending_count; i++)
+        updates[i] = update_of(replica->pending[i]);
     if (ob_spsa_apply(replica->engine, replica->weights, replica->rule, updates, replica->pending_count,
                       NULL) != OB_OK)
         abort();
     replica->pending_count = 0;
+}
+
+void sim_replica_unapply(struct sim_replica *replica, const struct sim_record *record) {
+    if (replica->weights == NULL)
+        return;
+    sim_replica_flush(replica);
+    struct ob_spsa_update update = update_of(record);
+    if (ob_spsa_unapply(replica->engine, replica->weights, replica->rule, &update, 1, NULL) != OB_OK)
+        abort();
 }
 
 bool sim_replica_equal(const struct sim_replica *a, const struct sim_replica *b) {

@@ -7,6 +7,7 @@
 
 #define SIM_REPLICA_BATCH 32
 
+/* Without weights (all zeros) everything below does nothing: a node whose weights are not watched. */
 struct sim_replica {
     const struct ob_spsa_engine *engine;
     const struct ob_spsa_rule *rule;
@@ -19,6 +20,7 @@ void sim_replica_init(struct sim_replica *replica, const struct ob_spsa_engine *
                       const struct ob_spsa_rule *rule);
 void sim_replica_done(struct sim_replica *replica);
 void sim_replica_apply(struct sim_replica *replica, const struct sim_record *record);
+void sim_replica_unapply(struct sim_replica *replica, const struct sim_record *record);
 void sim_replica_flush(struct sim_replica *replica);
 bool sim_replica_equal(const struct sim_replica *a, const struct sim_replica *b);
 

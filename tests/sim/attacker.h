@@ -1,0 +1,21 @@
+/* attacker - an admitted machine that signs two chains and shows each to a part of the others.
+ *
+ * It runs on a node instead of a peer, continues the chain that its disk holds on two branches, publishes
+ * each branch's records and heartbeats to its own audience, and answers for the branch that the asker is
+ * shown. It never halts and never tells anybody about evidence. */
+#ifndef OB_SIM_ATTACKER_H
+#define OB_SIM_ATTACKER_H
+
+#include "tests/sim/cluster.h"
+
+/* The node's peer, if any, is gone afterwards. `audience` hears the second branch (sim_plan_in). */
+void sim_attacker_start(struct sim_cluster *cluster, size_t node, enum sim_fork_kind kind, uint64_t audience);
+void sim_attacker_stop(struct sim_cluster *cluster, size_t node); /* nothing runs there afterwards */
+void sim_attacker_free(struct sim_attacker **attacker);           /* NULL is fine; nulls it */
+
+/* Its next record and heartbeat on each branch. */
+void sim_attacker_act(struct sim_cluster *cluster, size_t node);
+void sim_attacker_receive(struct sim_cluster *cluster, size_t node, size_t from,
+                          const struct sim_buffer *buffer);
+
+#endif

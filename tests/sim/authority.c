@@ -1,0 +1,162 @@
+#include "tests/sim/authority.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/cursor.h"
+#include "tests/sim/cluster.h"
+#include "tests/sim/perform.h"
+
+static const struct sim_control *sign(struct sim_cluster *cluster, enum ob_control_kind kind,
+                                      const struct ob_machine_id *subject, const uint8_t *payload,
+                                      uint16_t payload_bytes) {
+    struct sim_authority *authority = &cluster->authority;
+    struct sim_machine *key = &authority->keys[authority->key_count - 1];
+    uint8_t body[OB_CONTROL_BODY_BYTES_MAX], signature[64], data[OB_CONTROL_BYTES_MAX];
+    struct ob_control control = {.kind = kind,
+                                 .payload_bytes = payload_bytes,
+                                 .signer = key->id,
+                                 .subject = *subject,
+                                 .sequence = ++authority->sequence,
+                                 .payload = payload,
+                                 .signature = signature};
+    sim_machine_sign(key, body, ob_control_body(&cluster->run, &control, body), signature);
+    return sim_controls_keep(&cluster->controls, data, ob_control_encode(&control, data));
+}
+
+static void certify(struct sim_cluster *cluster, size_t machine, uint64_t expiry_s) {
+    struct ob_certificate certificate = {
+        .run = cluster->run, .expiry_s = expiry_s, .last_round = OB_CONTROL_NEVER};
+    uint8_t payload[OB_CONTROL_PLAIN_MAX];
+    uint16_t bytes = 0;
+    certificate.name_bytes =
+        (uint8_t)snprintf(certificate.name, sizeof certificate.name, "machine-%zu", machine);
+    if (ob_certificate_encode(&certificate, payload, &bytes, NULL) != OB_OK)
+        abort();
+    cluster->authority.certificates[machine] =
+        sign(cluster, OB_CONTROL_CERTIFICATE, &cluster->machines[machine].id, payload, bytes);
+    cluster->authority.expires[machine] = expiry_s != 0;
+}
+
+void sim_authority_init(struct sim_cluster *cluster) {
+    struct sim_authority *authority = &cluster->authority;
+    authority->on = cluster->plan.authority != 0;
+    sim_machine_init(&authority->keys[0], &cluster->random, cluster->plan.ed25519);
+    authority->key_count = 1;
+    if (!authority->on)
+        return;
+    authority->certificates = calloc(cluster->machine_count, sizeof(struct sim_control *));
+    authority->expires = calloc(cluster->machine_count, sizeof *authority->expires);
+    if (!authority->certificates || !authority->expires)
+        abort();
+    for (size_t i = 0; i < cluster->machine_count; i++)
+        certify(cluster, i, 0);
+    for (size_t i = 0; i < cluster->plan.peers; i++) {
+        for (size_t j = 0; j < cluster->plan.peers; j++)
+            sim_disk_add_control(&cluster->nodes[i].disk, authority->certificates[j]);
+        sim_disk_sync(&cluster->nodes[i].disk);
+    }
+}
+
+void sim_authority_done(struct sim_authority *authority) {
+    free(authority->certificates);
+    free(authority->expires);
+    free(authority->told);
+}
+
+static void give(struct sim_cluster *cluster, size_t node, const struct sim_control *control) {
+    sim_perform_step(
+        cluster, node,
+        &(struct ob_event){.kind = OB_EVENT_CONTROL, .data = control->data, .bytes = control->bytes});
+}
+
+void sim_authority_show(struct sim_cluster *cluster, size_t number) {
+    if (cluster->authority.on)
+        give(cluster, number, cluster->authority.certificates[cluster->nodes[number].machine]);
+}
+
+void sim_authority_knock(struct sim_cluster *cluster, size_t number) {
+    const struct sim_node *node = &cluster->nodes[number];
+    const struct sim_control *certificate = cluster->authority.certificates[node->machine];
+    for (size_t i = 0; i < node->links.count && cluster->broken == NULL; i++) {
+        size_t other = node->links.to[i];
+        const struct ob_peer *peer = cluster->nodes[other].peer;
+        if (peer == NULL || sim_network_permits(cluster, other, number) ||
+            !sim_network_permits(cluster, number, other) ||
+            cluster->nodes[other].trouble.sides != node->trouble.sides)
+            continue;
+        give(cluster, other, certificate);
+    }
+}
+
+static void tell(struct sim_cluster *cluster, const struct sim_control *control, size_t told) {
+    for (size_t tries = 0; tries < cluster->count; tries++) {
+        size_t node = (told + tries) % cluster->count;
+        if (!sim_cluster_counts(cluster, node))
+            continue;
+        give(cluster, node, control);
+        return;
+    }
+}
+
+static void remember(struct sim_authority *authority, const struct sim_control *control) {
+    if (authority->told_count == authority->told_capacity) {
+        authority->told_capacity = 2 * authority->told_capacity + 8;
+        authority->told = realloc(authority->told, authority->told_capacity * sizeof(struct sim_control *));
+        if (authority->told == NULL)
+            abort();
+    }
+    authority->told[authority->told_count++] = control;
+}
+
+void sim_authority_revoke(struct sim_cluster *cluster, size_t number, double part, size_t told) {
+    size_t number_of_machine = cluster->nodes[number].machine;
+    struct sim_machine *machine = &cluster->machines[number_of_machine];
+    if (!cluster->authority.on || number_of_machine >= cluster->ledger.machines)
+        return;
+    uint64_t end = sim_chain_end(&cluster->ledger.chains[number_of_machine]);
+    uint64_t keep_below = (uint64_t)((double)end * part);
+    uint8_t payload[OB_CONTROL_REVOCATION_BYTES];
+    ob_store_u64(payload, keep_below);
+    const struct sim_control *control =
+        sign(cluster, OB_CONTROL_REVOCATION, &machine->id, payload, sizeof payload);
+    remember(&cluster->authority, control);
+    if (!machine->revoked || keep_below < machine->keep_below)
+        machine->keep_below = keep_below;
+    machine->revoked = true;
+    tell(cluster, control, told);
+}
+
+void sim_authority_renew(struct sim_cluster *cluster, size_t number, double expires_s) {
+    size_t machine = cluster->nodes[number].machine;
+    if (!cluster->authority.on)
+        return;
+    uint64_t now_s =
+        (uint64_t)(sim_cluster_wall_s(cluster, number) - (int64_t)cluster->nodes[number].trouble.clock_s);
+    certify(cluster, machine, expires_s > 0 ? now_s + (uint64_t)expires_s : 0);
+    give(cluster, number, cluster->authority.certificates[machine]);
+}
+
+void sim_authority_rotate(struct sim_cluster *cluster, size_t told) {
+    struct sim_authority *authority = &cluster->authority;
+    if (!authority->on || authority->key_count == SIM_AUTHORITY_KEYS)
+        return;
+    struct sim_machine *fresh = &authority->keys[authority->key_count];
+    sim_machine_init(fresh, &cluster->random, cluster->plan.ed25519);
+    uint8_t payload[OB_CONTROL_ROTATION_BYTES];
+    ob_store_u64(payload, authority->sequence + 1);
+    const struct sim_control *control =
+        sign(cluster, OB_CONTROL_ROTATION, &fresh->id, payload, sizeof payload);
+    authority->key_count++;
+    remember(authority, control);
+    tell(cluster, control, told);
+}
+
+void sim_authority_settle(struct sim_cluster *cluster) {
+    struct sim_authority *authority = &cluster->authority;
+    for (size_t i = 0; i < authority->told_count; i++)
+        tell(cluster, authority->told[i], 0);
+    for (size_t node = 0; node < cluster->machine_count && authority->on; node++)
+        if (authority->expires[node])
+            sim_authority_renew(cluster, node, 0);
+}

@@ -1,0 +1,45 @@
+/* authority - the run's authority: its keys, what it has signed, and how that gets to the machines.
+ *
+ * A certificate is a file of its machine, handed to the machine's peer at each start; the others get it at
+ * their doors: whoever is not let in somewhere knocks there once a second (ob_peer_check_certificate).
+ * Revocations and rotations are handed to one node and spread by themselves; what was lost with that node is
+ * told again once the faults are over, as an operator would. */
+#ifndef OB_SIM_AUTHORITY_H
+#define OB_SIM_AUTHORITY_H
+
+#include "tests/sim/disk.h"
+#include "tests/sim/machines.h"
+
+#define SIM_AUTHORITY_KEYS 16
+
+struct sim_cluster;
+
+struct sim_authority {
+    bool on;                                     /* else everybody belongs */
+    struct sim_machine keys[SIM_AUTHORITY_KEYS]; /* the last one signs */
+    size_t key_count;
+    uint64_t sequence;
+    const struct sim_control **certificates; /* the newest of each machine */
+    bool *expires;
+    const struct sim_control **told; /* revocations and rotations, in the order in which they were signed */
+    size_t told_count, told_capacity;
+};
+
+/* Certificates for all machines; the disks of the first peers hold all of theirs. */
+void sim_authority_init(struct sim_cluster *cluster);
+void sim_authority_done(struct sim_authority *authority);
+
+/* Before the peer of a node starts: its certificate file. */
+void sim_authority_show(struct sim_cluster *cluster, size_t node);
+/* At all doors that do not let the node in. */
+void sim_authority_knock(struct sim_cluster *cluster, size_t node);
+
+/* From the part `part` (0 … 1) of what it has signed on; told to `told`, or to the next node that is up. */
+void sim_authority_revoke(struct sim_cluster *cluster, size_t node, double part, size_t told);
+/* A certificate that expires in so many seconds, 0: never. */
+void sim_authority_renew(struct sim_cluster *cluster, size_t node, double expires_s);
+void sim_authority_rotate(struct sim_cluster *cluster, size_t told);
+/* Everything once more; certificates that expire are renewed. */
+void sim_authority_settle(struct sim_cluster *cluster);
+
+#endif

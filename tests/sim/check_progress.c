@@ -1,0 +1,67 @@
+#include "tests/sim/checks.h"
+
+const char *sim_check_progress(const struct sim_cluster *cluster, size_t *ret_node) {
+    for (size_t i = 0; i < cluster->count; i++) {
+        const struct sim_node *node = &cluster->nodes[i];
+        if (!sim_cluster_counts(cluster, i) || !sim_cluster_trains(cluster, i) ||
+            !cluster->machines[node->machine].honest)
+            continue;
+        *ret_node = i;
+        if (cluster->ledger.chains[node->machine].count == node->records_before)
+            return "a machine did not train although nothing was broken any more";
+    }
+    return NULL;
+}
+
+const char *sim_check_copies(const struct sim_cluster *cluster, size_t *ret_node) {
+    for (size_t copy = cluster->machine_count; copy < cluster->machine_count + cluster->copies; copy++) {
+        size_t original = cluster->nodes[copy].machine;
+        if (!sim_cluster_counts(cluster, copy) || cluster->machines[original].revoked)
+            continue;
+        *ret_node = copy;
+        return "a copy of an identity goes on";
+    }
+    for (size_t copy = cluster->machine_count; copy < cluster->machine_count + cluster->copies; copy++) {
+        *ret_node = cluster->nodes[copy].machine;
+        if (sim_cluster_counts(cluster, *ret_node))
+            return "the original of a copied identity goes on";
+    }
+    return NULL;
+}
+
+/* Everybody's log of a machine against what it signed. */
+static const char *check_held(const struct sim_cluster *cluster, size_t machine, bool cut) {
+    const struct sim_chain *truth = &cluster->ledger.chains[machine];
+    for (size_t i = 0; i < cluster->count; i++) {
+        const struct sim_chain *held = &cluster->nodes[i].disk.now.chains[machine];
+        if (!sim_cluster_counts(cluster, i))
+            continue;
+        if (cut && sim_chain_end(held) >= sim_chain_end(truth))
+            return "expected: a machine that is cut";
+        for (size_t j = held->count; j < truth->count && !cut; j++)
+            if (truth->records[j]->published)
+                return "expected: a machine whose records all count";
+    }
+    return NULL;
+}
+
+const char *sim_check_expected(const struct sim_cluster *cluster, const struct sim_entry *entry) {
+    const struct sim_node *node = &cluster->nodes[entry->node];
+    if (entry->is == SIM_IS_DOWN)
+        return sim_cluster_up(cluster, entry->node) ? "expected: down" : NULL;
+    if (entry->is == SIM_IS_CUT || entry->is == SIM_IS_WHOLE)
+        return check_held(cluster, node->machine, entry->is == SIM_IS_CUT);
+    if (node->peer == NULL)
+        return "expected: up";
+    enum ob_peer_life life = ob_peer_view(node->peer).life;
+    switch (entry->is) {
+    case SIM_IS_TRAINING:
+        return life == OB_PEER_TRAINING || life == OB_PEER_WAITING ? NULL : "expected: training";
+    case SIM_IS_PAUSED:
+        return life == OB_PEER_PAUSED ? NULL : "expected: paused";
+    case SIM_IS_RECONCILING:
+        return life == OB_PEER_RECONCILING ? NULL : "expected: reconciling";
+    default:
+        return life == OB_PEER_HALTED ? NULL : "expected: halted";
+    }
+}

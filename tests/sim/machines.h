@@ -1,0 +1,27 @@
+/* machines - the identities of a run: keys, and signatures that are real or cheap.
+ *
+ * A cheap signature is a keyed hash of the message that every verifier can compute: it finds mix-ups and
+ * broken bytes and costs next to nothing. Ed25519 is the daemon's own. Nobody in a simulation signs with
+ * another's key but where the plan says so. */
+#ifndef OB_SIM_MACHINES_H
+#define OB_SIM_MACHINES_H
+
+#include "peer/peer.h"
+#include "tests/sim/random.h"
+
+struct sim_machine {
+    struct ob_machine_id id;
+    uint8_t secret_key[64];
+    bool ed25519;
+    bool honest; /* its key signs on one host only, and that host never forgot what it had signed */
+    bool revoked;
+    uint64_t keep_below; /* then: samples that still count */
+};
+
+void sim_machine_init(struct sim_machine *machine, struct sim_random *random, bool ed25519);
+/* `machine` signs; it must outlive the use. */
+struct ob_peer_crypto sim_machine_crypto(struct sim_machine *machine);
+void sim_machine_sign(struct sim_machine *machine, const void *message, size_t bytes,
+                      uint8_t ret_signature[64]);
+
+#endif
