@@ -1,8 +1,8 @@
 /* vector - the loops between the matrix products: norms, activations, softmax, rotary positions.
  *
- * Plain C in forms that compilers vectorise, built for several instruction sets and chosen when the program
- * is loaded. Exponentials are a polynomial with a relative error below 2e-7 over the float range. Threads:
- * pure functions. */
+ * Plain C in forms that compilers vectorise (model/vector_loops.c), built for several instruction sets and
+ * chosen at each call. Exponentials are a polynomial with a relative error below 2e-7 over the float range.
+ * Threads: pure functions. */
 #ifndef OB_MODEL_VECTOR_H
 #define OB_MODEL_VECTOR_H
 
