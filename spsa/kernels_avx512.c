@@ -33,33 +33,51 @@ void ob_spsa_avx512_accumulate(int32_t *values, size_t blocks, const uint8_t *co
         accumulate_span(values + i, i / 8, bits, q, count, totals);
 }
 
-void ob_spsa_avx512_read(const int32_t *values, size_t count, float unit, float *out) {
-    __m512 units = _mm512_set1_ps(unit);
-    for (size_t i = 0; i < count; i += 16) {
-        __mmask16 live = count - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (count - i)) - 1u);
-        __m512i m = _mm512_maskz_loadu_epi32(live, values + i);
-        _mm512_mask_storeu_ps(out + i, live, _mm512_mul_ps(_mm512_cvtepi32_ps(m), units));
-    }
+/* The first `count` of sixteen lanes. Masked stores are slow on some processors: only ends of slices use
+ * them. */
+static __mmask16 first_lanes(size_t count) {
+    return count >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << count) - 1u);
 }
 
-static __mmask16 bits_at(const uint8_t *bits, size_t index) {
+void ob_spsa_avx512_read(const int32_t *values, size_t count, float unit, float *out) {
+    __m512 units = _mm512_set1_ps(unit);
+    size_t i = 0;
+    for (; i + 16 <= count; i += 16)
+        _mm512_storeu_ps(out + i, _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(values + i)), units));
+    __mmask16 live = first_lanes(count - i);
+    __m512i m = _mm512_maskz_loadu_epi32(live, values + i);
+    _mm512_mask_storeu_ps(out + i, live, _mm512_mul_ps(_mm512_cvtepi32_ps(m), units));
+}
+
+static uint32_t bits_at(const uint8_t *bits, size_t index) {
     uint32_t word;
     memcpy(&word, bits + index / 8, sizeof word);
-    return (__mmask16)(word >> (index % 8));
+    return word >> (index % 8);
+}
+
+/* The sixteen steps of the elements whose bits are the low half of `word`. */
+static __m512 signed_steps(uint32_t word, __m512 up, __m512 down) {
+    return _mm512_mask_blend_ps((__mmask16)word, up, down);
 }
 
 void ob_spsa_avx512_read_pair(const int32_t *values, size_t count, float unit, const uint8_t *bits,
                               size_t bit, float step, float *plus, float *minus) {
     __m512 units = _mm512_set1_ps(unit);
     __m512 up = _mm512_set1_ps(step), down = _mm512_set1_ps(-step);
-    for (size_t i = 0; i < count; i += 16) {
-        __mmask16 live = count - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (count - i)) - 1u);
-        __m512i m = _mm512_maskz_loadu_epi32(live, values + i);
-        __m512 weight = _mm512_mul_ps(_mm512_cvtepi32_ps(m), units);
-        __m512 signed_step = _mm512_mask_blend_ps(bits_at(bits, bit + i), up, down);
-        _mm512_mask_storeu_ps(plus + i, live, _mm512_add_ps(weight, signed_step));
-        _mm512_mask_storeu_ps(minus + i, live, _mm512_sub_ps(weight, signed_step));
+    size_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        __m512 weight = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(values + i)), units);
+        __m512 steps = signed_steps(bits_at(bits, bit + i), up, down);
+        _mm512_storeu_ps(plus + i, _mm512_add_ps(weight, steps));
+        _mm512_storeu_ps(minus + i, _mm512_sub_ps(weight, steps));
     }
+    if (i == count)
+        return;
+    __mmask16 live = first_lanes(count - i);
+    __m512 weight = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(live, values + i)), units);
+    __m512 steps = signed_steps(bits_at(bits, bit + i), up, down);
+    _mm512_mask_storeu_ps(plus + i, live, _mm512_add_ps(weight, steps));
+    _mm512_mask_storeu_ps(minus + i, live, _mm512_sub_ps(weight, steps));
 }
 
 uint32_t ob_spsa_avx512_sum(const int32_t *values, size_t count) {

@@ -11,7 +11,7 @@
 
 #define HUGE_PAGE    ((size_t)2 << 20)
 #define HALF_RANGE   ((uint32_t)1 << 30)
-#define READ_BLOCKS  16 /* keystream blocks of one read: 1 KiB of stack */
+#define READ_BLOCKS  32 /* keystream blocks of one read: 2 KiB of stack */
 #define SUM_ELEMENTS 65536
 
 static uint64_t padded(uint64_t elements) {
