@@ -14,6 +14,8 @@
 #define OB_MODEL_TOKENIZER_BUILD_H
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
