@@ -8,8 +8,8 @@
 #include "model/pass.h"
 #include "model/vector.h"
 
-#define TILE_ELEMENTS   ((size_t)1 << 18) /* 1 MiB of float32 for each lane */
-#define VOCABULARY_TILE 2048
+#define TILE_ELEMENTS   ((size_t)5 << 18) /* 5 MiB of float32 for each lane */
+#define VOCABULARY_TILE 512
 #define ALIGNMENT       64
 
 static size_t larger(size_t a, size_t b) {

@@ -7,29 +7,29 @@
 #include "model/pass.h"
 #include "model/vector.h"
 
-struct tile_job {
-    const struct ob_pass *pass;
+struct tile {
     size_t first, count; /* of the vocabulary */
 };
 
 /* Folds one row of one tile into the running softmax: sum stays relative to the maximum so far. */
-static void fold_row(void *context, size_t index, unsigned thread) {
-    (void)thread;
-    const struct tile_job *job = context;
-    const struct ob_pass *pass = job->pass;
+static void fold_row(const struct ob_pass *pass, const struct tile *tile, unsigned lane, size_t row) {
     const struct ob_forward *f = pass->forward;
-    size_t lane = index / pass->row_count, row = index % pass->row_count;
-    const float *logits = f->lanes[lane].logits + row * job->count;
+    const float *logits = f->lanes[lane].logits + row * tile->count;
     size_t at = lane * f->tokens_max + row;
     float largest;
     double sum;
-    ob_vector_exp_sum(job->count, logits, &largest, &sum);
+    ob_vector_exp_sum(tile->count, logits, &largest, &sum);
     double before = f->row_max[at], now = (double)largest > before ? (double)largest : before;
     f->row_sum[at] = f->row_sum[at] * exp(before - now) + sum * exp((double)largest - now);
     f->row_max[at] = now;
     size_t target = (size_t)f->targets[row];
-    if (target >= job->first && target < job->first + job->count)
-        f->row_target[at] = (double)logits[target - job->first];
+    if (target >= tile->first && target < tile->first + tile->count)
+        f->row_target[at] = (double)logits[target - tile->first];
+}
+
+static void fold_rows(const struct ob_pass *pass, unsigned lane, size_t from, size_t to, void *context) {
+    for (size_t row = from; row < to; row++)
+        fold_row(pass, context, lane, row);
 }
 
 static void reset_rows(const struct ob_pass *pass) {
@@ -60,6 +60,7 @@ void ob_pass_head(const struct ob_pass *pass, float *ret_logits) {
     for (size_t at = 0; at < vocabulary; at += f->vocabulary_tile) {
         size_t count = vocabulary - at < f->vocabulary_tile ? vocabulary - at : f->vocabulary_tile;
         ob_pass_read_tile(pass, (size_t)tensor, (uint64_t)at * width, count * width);
+        struct tile tile = {.first = at, .count = count};
         struct ob_product product = {.a = {f->lanes[0].h, f->lanes[1].h},
                                      .c = {f->lanes[0].logits, f->lanes[1].logits},
                                      .lda = width,
@@ -68,14 +69,12 @@ void ob_pass_head(const struct ob_pass *pass, float *ret_logits) {
                                      .rows = pass->row_count,
                                      .n = count,
                                      .k = width,
-                                     .transposed = true};
+                                     .transposed = true,
+                                     .finish = ret_logits ? NULL : fold_rows,
+                                     .context = &tile};
         ob_pass_multiply(pass, &product);
-        if (ret_logits) {
+        if (ret_logits)
             memcpy(ret_logits + at, f->lanes[0].logits, count * sizeof *ret_logits);
-            continue;
-        }
-        struct tile_job job = {.pass = pass, .first = at, .count = count};
-        ob_pool_run(f->pool, pass->lanes * pass->row_count, fold_row, &job);
     }
     if (!ret_logits)
         finish_rows(pass);

@@ -56,13 +56,18 @@ struct ob_linear {
 void ob_pass_linear(const struct ob_pass *pass, const struct ob_linear *linear);
 /* Materialises elements of a tensor into both lanes' tiles, with all threads. */
 void ob_pass_read_tile(const struct ob_pass *pass, size_t tensor, uint64_t first, size_t count);
-/* Products with a tile: c (rows, n) = alpha-free sgemm of a (rows, k) and the tile, in all threads. */
+/* Products with a tile: c (rows, n) = a (rows, k) · tile, in all threads. Each thread prepares and finishes
+ * its own rows, while they are in its cache. */
 struct ob_product {
     const float *a[2];
     float *c[2];
+    const float *bias[2]; /* (n) put under the product, or added to what is there; NULL: none */
     size_t lda, ldb, ldc, rows, n, k;
     bool transposed; /* the tile is (n, k); else (k, n) */
-    float beta;
+    bool accumulate; /* c +=; else c = */
+    /* Called once for each lane and each block of rows that is finished; NULL: nothing follows. */
+    void (*finish)(const struct ob_pass *pass, unsigned lane, size_t from, size_t to, void *context);
+    void *context;
 };
 void ob_pass_multiply(const struct ob_pass *pass, const struct ob_product *product);
 
