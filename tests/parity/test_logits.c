@@ -105,6 +105,13 @@ static void random_checkpoints(void **state) {
     }
 }
 
+/* Quantised tensors of several types in one file, decoded as the pass needs them. */
+static void quantised_file(void **state) {
+    (void)state;
+    compare(OB_SOURCE_ROOT "/tests/parity/gguf/llama-mixed.gguf",
+            OB_SOURCE_ROOT "/tests/parity/gguf/llama-mixed.json");
+}
+
 static void shipped_model(void **state) {
     (void)state;
     compare(OB_SOURCE_ROOT "/examples/kjv-1m", OB_SOURCE_ROOT "/tests/parity/kjv-1m.json");
@@ -174,6 +181,7 @@ static void two_lanes_are_two_perturbed_models(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_checkpoints),
+        cmocka_unit_test(quantised_file),
         cmocka_unit_test(shipped_model),
         cmocka_unit_test(two_lanes_are_two_perturbed_models),
     };

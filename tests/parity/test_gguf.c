@@ -1,0 +1,126 @@
+/* GGUF files against the `gguf` Python package, and against the same models as Hugging Face folders; from the
+ * files that make_gguf.py wrote. */
+#include "tests/unit/cmocka_all.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/family.h"
+#include "model/gguf_model.h"
+
+#define GGUF OB_SOURCE_ROOT "/tests/parity/gguf/"
+
+static uint32_t bits_of(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* Every element, read whole, and again in pieces that begin and end within blocks. */
+static void compare_blocks(const struct ob_checkpoint *checkpoint, enum ob_dtype dtype) {
+    char name[64];
+    float found[1024], expected[1024];
+    int64_t ours = ob_checkpoint_find(checkpoint, ob_dtype_name(dtype));
+    (void)snprintf(name, sizeof name, "%s.expected", ob_dtype_name(dtype));
+    int64_t theirs = ob_checkpoint_find(checkpoint, name);
+    assert_true(ours >= 0 && theirs >= 0);
+    const struct ob_checkpoint_tensor *tensor = &checkpoint->tensors[ours];
+    assert_int_equal(tensor->dtype, dtype);
+    assert_int_equal(tensor->elements, 1024);
+    ob_checkpoint_read(&checkpoint->tensors[theirs], 0, 1024, expected);
+    ob_checkpoint_read(tensor, 0, 1024, found);
+    for (size_t i = 0; i < 1024; i++)
+        if (bits_of(found[i]) != bits_of(expected[i]))
+            fail_msg("%s: element %zu is %a, expected %a", ob_dtype_name(dtype), i, (double)found[i],
+                     (double)expected[i]);
+    for (size_t first = 0, count = 1; first < 1024; first += count, count = count * 2 + 5) {
+        count = first + count > 1024 ? 1024 - first : count;
+        memset(found, 0, sizeof found);
+        ob_checkpoint_read(tensor, first, count, found);
+        assert_memory_equal(found, expected + first, count * sizeof *found);
+    }
+}
+
+static void blocks_decode_as_gguf_does(void **state) {
+    (void)state;
+    struct ob_gguf *gguf = NULL;
+    struct ob_error error = {0};
+    if (ob_gguf_open(GGUF "blocks.gguf", &gguf, &error))
+        fail_msg("%s", error.text);
+    for (int dtype = 0; dtype < OB_DTYPE_COUNT; dtype++)
+        compare_blocks(gguf->checkpoint, (enum ob_dtype)dtype);
+    ob_gguf_free(gguf);
+}
+
+static struct ob_hash hash_of(const char *path) {
+    struct ob_model *model = NULL;
+    struct ob_error error = {0};
+    struct ob_hash hash = {{0}};
+    if (ob_model_open(path, &model, &error))
+        fail_msg("%s", error.text);
+    assert_int_equal(ob_model_hash(model, &hash, &error), OB_OK);
+    ob_model_free(model);
+    return hash;
+}
+
+/* Permuted, regrouped and turned matrices of every size: the same names, elements and bits. */
+static void the_same_model_has_the_same_hash(void **state) {
+    (void)state;
+    static const char *const NAMES[] = {"gpt2-inner-bf16", "gpt2-odd-heads", "llama-grouped",
+                                        "llama-tied-f16"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        char folder[512], file[512];
+        (void)snprintf(folder, sizeof folder, OB_SOURCE_ROOT "/tests/parity/checkpoints/%s", NAMES[i]);
+        (void)snprintf(file, sizeof file, GGUF "%s.gguf", NAMES[i]);
+        struct ob_hash a = hash_of(folder), b = hash_of(file);
+        if (!ob_hash_equal(&a, &b))
+            fail_msg("%s: the GGUF file is another model than the folder", NAMES[i]);
+    }
+}
+
+/* A part of a tensor whose rows are reordered is the part of the whole. */
+static void reordered_rows_read_in_pieces(void **state) {
+    (void)state;
+    struct ob_model *model = NULL;
+    assert_int_equal(ob_model_open(GGUF "llama-mixed.gguf", &model, NULL), OB_OK);
+    size_t tensor = (size_t)ob_model_slot(model, 1, OB_SLOT_Q);
+    size_t elements = (size_t)model->tensors[tensor].elements;
+    float *whole = calloc(elements, sizeof *whole), *part = calloc(elements, sizeof *part);
+    assert_true(whole && part);
+    ob_model_read(model, tensor, 0, elements, whole);
+    for (size_t first = 0; first < elements; first += 37) {
+        size_t count = elements - first < 75 ? elements - first : 75;
+        ob_model_read(model, tensor, first, count, part);
+        assert_memory_equal(part, whole + first, count * sizeof *whole);
+    }
+    free(whole);
+    free(part);
+    ob_model_free(model);
+}
+
+/* The factors give back the parameters that they were made of. */
+static void rope_factors_are_recognised(void **state) {
+    (void)state;
+    struct ob_gguf *gguf = NULL;
+    json_t *config = NULL;
+    struct ob_error error = {0};
+    assert_int_equal(ob_gguf_open(GGUF "rope-llama3.gguf", &gguf, &error), OB_OK);
+    assert_int_equal(ob_gguf_config(gguf, &config, &error), OB_OK);
+    const json_t *scaling = json_object_get(config, "rope_scaling");
+    assert_string_equal(json_string_value(json_object_get(scaling, "rope_type")), "llama3");
+    assert_int_equal((int)json_number_value(json_object_get(scaling, "factor")), 32);
+    assert_int_equal(json_integer_value(json_object_get(scaling, "original_max_position_embeddings")), 8192);
+    json_decref(config);
+    ob_gguf_free(gguf);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_decode_as_gguf_does),
+        cmocka_unit_test(the_same_model_has_the_same_hash),
+        cmocka_unit_test(reordered_rows_read_in_pieces),
+        cmocka_unit_test(rope_factors_are_recognised),
+    };
+    return cmocka_run_group_tests_name("gguf", tests, NULL, NULL);
+}
