@@ -23,20 +23,34 @@ static bool counts(const struct ob_peer *peer, const struct machine *machine) {
     return machine != peer->own && (machine->linked || (machine->expected && !ob_machines_left(machine)));
 }
 
+/* As long as this holds of one machine, reconciling cannot end. */
+static bool blocks(const struct ob_peer *peer, const struct machine *machine, bool waited) {
+    return machine->rejoin_target > machine->next || (!waited && counts(peer, machine) && !machine->answered);
+}
+
+/* Remembers one that blocks, so that most steps of a large swarm look at that one only. Its slot may be given
+ * back meanwhile: each tick looks at all. */
+static bool blocked(struct ob_peer *peer, bool waited) {
+    if (peer->blocking != NULL && blocks(peer, peer->blocking, waited))
+        return true;
+    peer->blocking = NULL;
+    for (size_t i = 0; i < peer->count && peer->blocking == NULL; i++)
+        if (blocks(peer, peer->order[i], waited))
+            peer->blocking = peer->order[i];
+    return peer->blocking != NULL;
+}
+
 struct answers {
     size_t wanted, given, all;
-    bool fetched;
 };
 
 static struct answers answers(const struct ob_peer *peer) {
-    struct answers answers = {.fetched = true};
+    struct answers answers = {0};
     for (size_t i = 0; i < peer->count; i++) {
         const struct machine *machine = peer->order[i];
         answers.wanted += counts(peer, machine);
         answers.given += counts(peer, machine) && machine->answered;
         answers.all += machine->answered;
-        if (machine->rejoin_target > machine->next)
-            answers.fetched = false;
     }
     return answers;
 }
@@ -57,11 +71,11 @@ static void end(struct ob_peer *peer, const char *why) {
 void ob_reconcile_check(struct ob_peer *peer) {
     if (peer->life != OB_PEER_RECONCILING)
         return;
-    struct answers now = answers(peer);
     bool waited = peer->now_ns - peer->start_ns >= peer->options.rejoin_wait_ns;
     bool own_open = peer->own->target > peer->own->next;
-    if (!now.fetched || own_open)
+    if (own_open || blocked(peer, waited))
         return;
+    struct answers now = answers(peer);
     if (now.wanted > 0 && now.given == now.wanted)
         end(peer, "all peers have told what they hold, and we hold it too");
     else if (waited && now.all > 0)
@@ -73,6 +87,7 @@ void ob_reconcile_check(struct ob_peer *peer) {
 void ob_reconcile_tick(struct ob_peer *peer) {
     if (peer->life != OB_PEER_RECONCILING)
         return;
+    peer->blocking = NULL;
     unsigned asked = 0;
     for (size_t i = 0; i < peer->count && asked < FRONTIER_ASKS_A_TICK; i++) {
         struct machine *machine = peer->order[i];

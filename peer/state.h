@@ -136,6 +136,7 @@ struct ob_peer {
     size_t durations_count; /* ever added */
     uint32_t *heads;        /* scratch of `capacity` for the median */
 
+    struct machine *blocking; /* reconcile.c */
     size_t asks_open, repair_cursor, other_cursor;
     uint64_t frontier_ns, heartbeat_ns, heartbeat_sequence;
     bool gap_told;
