@@ -14,8 +14,11 @@
 
 /* Messages. */
 #define OB_MESSAGE_MAX 65536 /* bytes of any frame between peers */
-#define OB_QUEUE_MAX   65536 /* messages waiting in one socket (ZeroMQ high-water mark) */
-#define OB_STATUS_MAX  (1u << 20)
+/* Messages that wait in one connection (ZeroMQ's high-water marks). A member that sends as fast as it can
+ * fills at most OB_RECEIVE_QUEUE_MAX x OB_MESSAGE_MAX = 8 MB of each connection; then TCP makes it wait. */
+#define OB_SEND_QUEUE_MAX    4096
+#define OB_RECEIVE_QUEUE_MAX 128
+#define OB_STATUS_MAX        (1u << 20)
 
 /* Files. */
 #define OB_MANIFEST_BYTES_MAX     (4u << 20)

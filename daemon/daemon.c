@@ -83,6 +83,7 @@ static enum ob_err open_transport(struct ob_daemon *daemon, struct ob_error *err
         .secret_key = daemon->identity.secret_key,
         .listen = daemon->config->listen[0] ? daemon->config->listen : NULL,
         .status_path = status,
+        .linger_ms = 1000, /* a goodbye gets out */
     };
     enum ob_err failed = ob_transport_new(&options, &daemon->transport, error);
     for (size_t i = 0; i < daemon->config->peer_count && !failed; i++) {
@@ -232,6 +233,9 @@ static enum ob_err on_transport(struct ob_daemon *daemon, const struct ob_transp
         return OB_OK;
     case OB_TRANSPORT_STATUS:
         return on_status(daemon, seen, error);
+    case OB_TRANSPORT_KNOCK:
+    case OB_TRANSPORT_ANSWER:
+    case OB_TRANSPORT_BEACON:
     case OB_TRANSPORT_NOTHING:
     case OB_TRANSPORT_WAKE:
         break;

@@ -1,110 +1,186 @@
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "transport/state.h"
 
-#define CURVE_OVERHEAD       64   /* libzmq counts a MESSAGE command whole: 33 bytes more than the frame */
-#define LINGER_MS            1000 /* a goodbye published right before closing gets out */
+#define CURVE_OVERHEAD       64 /* libzmq counts a MESSAGE command whole: 33 bytes more than the frame */
 #define HEARTBEAT_MS         3000
 #define HEARTBEAT_TIMEOUT_MS 10000
-#define HANDSHAKE_MS         10000
 #define RECONNECT_MS         100
 #define RECONNECT_MAX_MS     2000
-#define BIND_TRIES           100 /* of 20 ms: a socket that was just closed frees its port a little later */
+#define BACKLOG              256
+#define DOOR_QUEUE_MAX       32
 
-static void set_int(void *socket, int option, int value) {
+void ob_socket_set(void *socket, int option, int value) {
     int failed = zmq_setsockopt(socket, option, &value, sizeof value);
     assert(failed == 0);
     (void)failed;
 }
 
 /* Options that every socket between machines has: bounded queues and messages, dead connections found. */
-static void set_common(void *socket) {
-    int64_t largest = OB_MESSAGE_MAX + CURVE_OVERHEAD;
+static void set_common(const struct ob_transport *transport, void *socket, int64_t largest) {
+    largest += CURVE_OVERHEAD;
     int failed = zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
     assert(failed == 0);
     (void)failed;
-    set_int(socket, ZMQ_SNDHWM, OB_QUEUE_MAX);
-    set_int(socket, ZMQ_RCVHWM, OB_QUEUE_MAX);
-    set_int(socket, ZMQ_LINGER, LINGER_MS);
-    set_int(socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
-    set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS);
-    set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
-    set_int(socket, ZMQ_RECONNECT_IVL, RECONNECT_MS);
-    set_int(socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS);
-    set_int(socket, ZMQ_IPV6, 1);
+    ob_socket_set(socket, ZMQ_SNDHWM, OB_SEND_QUEUE_MAX);
+    ob_socket_set(socket, ZMQ_RCVHWM, OB_RECEIVE_QUEUE_MAX);
+    ob_socket_set(socket, ZMQ_LINGER, transport->linger_ms);
+    ob_socket_set(socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
+    ob_socket_set(socket, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS);
+    ob_socket_set(socket, ZMQ_HANDSHAKE_IVL, transport->handshake_ms);
+    ob_socket_set(socket, ZMQ_RECONNECT_IVL, RECONNECT_MS);
+    ob_socket_set(socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS);
+    ob_socket_set(socket, ZMQ_IPV6, 1);
+    zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, transport->curve_secret, OB_CURVE_KEY_BYTES);
 }
 
-void *ob_socket_new(struct ob_transport *transport, int type, bool server, const uint8_t *server_key) {
+void *ob_socket_new(struct ob_transport *transport, int type, const uint8_t *server_key) {
     void *socket = zmq_socket(transport->context, type);
     if (!socket)
         return NULL;
-    set_common(socket);
-    zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, transport->curve_secret, OB_CURVE_KEY_BYTES);
-    if (server) {
-        set_int(socket, ZMQ_CURVE_SERVER, 1);
-        zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, OB_ZAP_DOMAIN, strlen(OB_ZAP_DOMAIN));
-    } else {
-        zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, transport->curve_public, OB_CURVE_KEY_BYTES);
-        zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server_key, OB_CURVE_KEY_BYTES);
-    }
+    set_common(transport, socket, OB_MESSAGE_MAX);
+    zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, transport->curve_public, OB_CURVE_KEY_BYTES);
+    zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server_key, OB_CURVE_KEY_BYTES);
     return socket;
 }
 
-enum ob_err ob_endpoint_shift(const char *endpoint, unsigned add, char ret_endpoint[OB_ENDPOINT_MAX],
-                              struct ob_error *error) {
-    const char *colon = strrchr(endpoint, ':');
-    char *end = NULL;
-    if (strncmp(endpoint, "tcp://", 6) != 0 || !colon || colon < endpoint + 7)
-        return ob_fail(error, OB_EUSAGE, "address %s does not look like tcp://host:port", endpoint);
-    long port = strtol(colon + 1, &end, 10);
-    if (end == colon + 1 || *end || port < 1 || port > 65534)
-        return ob_fail(error, OB_EUSAGE,
-                       "address %s: the port must be from 1 to 65534 (the next one is used too)", endpoint);
-    int length = snprintf(ret_endpoint, OB_ENDPOINT_MAX, "%.*s:%ld", (int)(colon - endpoint), endpoint,
-                          port + (long)add);
-    if (length >= OB_ENDPOINT_MAX)
-        return ob_fail(error, OB_EUSAGE, "address %s is too long", endpoint);
+static void *server_socket(struct ob_transport *transport, const struct ob_server *server) {
+    bool door = server == &transport->servers[OB_SERVER_DOOR];
+    const char *domain = door ? OB_ZAP_DOMAIN_DOOR : OB_ZAP_DOMAIN;
+    void *socket = zmq_socket(transport->context, server->type);
+    if (!socket)
+        return NULL;
+    set_common(transport, socket, door ? OB_DOOR_MESSAGE_MAX : OB_MESSAGE_MAX);
+    ob_socket_set(socket, ZMQ_CURVE_SERVER, 1);
+    zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, domain, strlen(domain));
+    if (door) {
+        ob_socket_set(socket, ZMQ_SNDHWM, DOOR_QUEUE_MAX);
+        ob_socket_set(socket, ZMQ_RCVHWM, DOOR_QUEUE_MAX);
+    }
+    if (server->type == ZMQ_ROUTER)
+        ob_socket_set(socket, ZMQ_ROUTER_MANDATORY, 1);
+    if (server->type == ZMQ_ROUTER && !door)
+        ob_socket_set(socket, ZMQ_ROUTER_HANDOVER, 1); /* a restarted peer takes its place again */
+    return socket;
+}
+
+static enum ob_err listen_on(const struct ob_transport *transport, struct ob_server *server,
+                             struct ob_error *error) {
+    struct sockaddr_storage address;
+    socklen_t bytes = 0;
+    enum ob_err failed =
+        ob_endpoint_bind_address(transport->listen, server->port_offset, &address, &bytes, error);
+    if (failed)
+        return failed;
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1, zero = 0;
+    if (fd >= 0) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+        if (address.ss_family == AF_INET6)
+            (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
+    }
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, bytes) != 0 || listen(fd, BACKLOG) != 0) {
+        int why = errno;
+        if (fd >= 0)
+            close(fd);
+        return ob_fail(error, why == EADDRINUSE ? OB_EBUSY : OB_EIO, "cannot listen on %s (port + %u): %s",
+                       transport->listen, server->port_offset, strerror(why));
+    }
+    server->listen_fd = fd;
     return OB_OK;
 }
 
-static enum ob_err bind_one(void *socket, const char *endpoint, struct ob_error *error) {
-    const struct timespec pause = {.tv_nsec = 20000000};
-    for (int i = 0; i < BIND_TRIES; i++) {
-        if (zmq_bind(socket, endpoint) == 0)
-            return OB_OK;
-        if (zmq_errno() != EADDRINUSE)
-            break;
-        nanosleep(&pause, NULL);
-    }
-    return ob_fail(error, zmq_errno() == EADDRINUSE ? OB_EBUSY : OB_EIO, "cannot listen on %s: %s", endpoint,
-                   zmq_strerror(zmq_errno()));
-}
-
-enum ob_err ob_sockets_bind(struct ob_transport *transport, struct ob_error *error) {
+/* ZeroMQ gets a copy of the listening descriptor: what arrives between two sockets waits in its backlog. */
+static enum ob_err bind_server(struct ob_transport *transport, struct ob_server *server,
+                               struct ob_error *error) {
     char endpoint[OB_ENDPOINT_MAX];
-    transport->router = ob_socket_new(transport, ZMQ_ROUTER, true, NULL);
-    transport->pub = ob_socket_new(transport, ZMQ_PUB, true, NULL);
-    if (!transport->router || !transport->pub)
-        return ob_fail(error, OB_EIO, "cannot open sockets: %s", zmq_strerror(zmq_errno()));
-    set_int(transport->router, ZMQ_ROUTER_MANDATORY, 1);
-    set_int(transport->router, ZMQ_ROUTER_HANDOVER, 1); /* a restarted peer takes its place again */
-    if (!transport->listen[0])
+    if (server->listen_fd < 0)
         return OB_OK;
-    enum ob_err failed = bind_one(transport->router, transport->listen, error);
+    enum ob_err failed = ob_endpoint_shift(transport->listen, server->port_offset, endpoint, error);
     if (!failed)
-        failed = ob_endpoint_shift(transport->listen, 1, endpoint, error);
-    return failed ? failed : bind_one(transport->pub, endpoint, error);
+        failed = ob_gate_open(transport, server, error);
+    if (failed)
+        return failed;
+    int fd = fcntl(server->listen_fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        return ob_fail(error, OB_EIO, "cannot listen on %s: %s", endpoint, strerror(errno));
+    ob_socket_set(server->socket, ZMQ_USE_FD, fd);
+    if (zmq_bind(server->socket, endpoint) == 0)
+        return OB_OK;
+    close(fd);
+    return ob_fail(error, OB_EIO, "cannot listen on %s: %s", endpoint, zmq_strerror(zmq_errno()));
 }
 
-void ob_sockets_unbind(struct ob_transport *transport) {
-    if (transport->router)
-        zmq_close(transport->router);
-    if (transport->pub)
-        zmq_close(transport->pub);
-    transport->router = transport->pub = NULL;
+static enum ob_err open_server(struct ob_transport *transport, struct ob_server *server,
+                               struct ob_error *error) {
+    server->socket = server_socket(transport, server);
+    if (!server->socket)
+        return ob_fail(error, OB_EIO, "cannot open sockets: %s", zmq_strerror(zmq_errno()));
+    if (server->type == ZMQ_ROUTER) {
+        bool door = server == &transport->servers[OB_SERVER_DOOR];
+        enum ob_err failed =
+            ob_source_open(transport, &server->source, door ? OB_SOURCE_DOOR : OB_SOURCE_ROUTER, server,
+                           server->socket, error);
+        if (failed) {
+            server->socket = NULL;
+            return failed;
+        }
+    }
+    return bind_server(transport, server, error);
+}
+
+static void close_server(struct ob_transport *transport, struct ob_server *server) {
+    if (!server->socket)
+        return;
+    ob_gate_close(transport, server);
+    if (server->source.socket)
+        ob_source_close(transport, &server->source);
+    else
+        zmq_close(server->socket);
+    server->socket = NULL;
+}
+
+enum ob_err ob_servers_listen(struct ob_transport *transport, struct ob_error *error) {
+    static const int TYPES[OB_SERVER_COUNT] = {
+        [OB_SERVER_ROUTER] = ZMQ_ROUTER, [OB_SERVER_PUB] = ZMQ_PUB, [OB_SERVER_DOOR] = ZMQ_ROUTER};
+    enum ob_err failed = OB_OK;
+    for (unsigned i = 0; i < OB_SERVER_COUNT; i++)
+        transport->servers[i] = (struct ob_server){
+            .type = TYPES[i], .port_offset = i, .listen_fd = -1, .source.fd = -1, .gate.fd = -1};
+    for (unsigned i = 0; i < OB_SERVER_COUNT && !failed && transport->listen[0]; i++)
+        failed = listen_on(transport, &transport->servers[i], error);
+    for (unsigned i = 0; i < OB_SERVER_COUNT && !failed; i++)
+        failed = open_server(transport, &transport->servers[i], error);
+    return failed;
+}
+
+void ob_servers_close(struct ob_transport *transport) {
+    for (unsigned i = 0; i < OB_SERVER_COUNT; i++) {
+        struct ob_server *server = &transport->servers[i];
+        close_server(transport, server);
+        if (server->listen_fd >= 0 && transport->context)
+            close(server->listen_fd);
+        server->listen_fd = -1;
+    }
+}
+
+enum ob_err ob_servers_rebind(struct ob_transport *transport, struct ob_error *error) {
+    static const unsigned DATA[] = {OB_SERVER_ROUTER, OB_SERVER_PUB};
+    for (size_t i = 0; i < 2; i++)
+        close_server(transport, &transport->servers[DATA[i]]);
+    for (size_t i = 0; i < transport->link_count; i++)
+        if (transport->links[i]->routing_id_bytes > 0) { /* it connects again */
+            transport->links[i]->routing_id_bytes = 0;
+            ob_link_changed(transport, transport->links[i]);
+        }
+    enum ob_err failed = OB_OK;
+    for (size_t i = 0; i < 2 && !failed; i++)
+        failed = open_server(transport, &transport->servers[DATA[i]], error);
+    return failed;
 }

@@ -1,23 +1,64 @@
-/* state - the inside of a transport. Private to transport/. */
+/* state - the inside of a transport. Private to transport/.
+ *
+ * Design notes. Whatever can be waited for is a `source`: a descriptor in one epoll set and, when there is
+ * something to take, a place in the queue of ready sources, which is served in turns. A ZeroMQ socket's
+ * descriptor only says that something may have happened: a ready source is taken from until it is empty, and
+ * a socket that was sent on is looked at again. The cost of a frame does not depend on the number of links.
+ */
 #ifndef OB_TRANSPORT_STATE_H
 #define OB_TRANSPORT_STATE_H
 
 #include <zmq.h>
 
+#include "transport/address.h"
 #include "transport/transport.h"
 
-#define OB_CURVE_KEY_BYTES 32
-#define OB_ROUTING_ID_MAX  255
-#define OB_ZAP_DOMAIN      "onebyte"
-#define OB_LINK_SILENCE_S  30 /* machines speak every second or so; see ob_links_tend */
+#define OB_CURVE_KEY_BYTES  32
+#define OB_ROUTING_ID_MAX   255
+#define OB_ZAP_DOMAIN       "onebyte"
+#define OB_ZAP_DOMAIN_DOOR  "onebyte-door"
+#define OB_LINK_SILENCE_S   30 /* machines speak every second or so; see ob_links_tend */
+#define OB_KNOCKS_MAX       16 /* doors that we stand at, at a time */
+#define OB_DOOR_MESSAGE_MAX 1024
+#define OB_LINK_DESCRIPTORS 8 /* at most, of one link: four sockets, two connections out, two in */
+#define OB_SERVER_COUNT     3
 
-/* One admitted machine, and the ways to it. */
+enum ob_source_kind {
+    OB_SOURCE_WAKE,
+    OB_SOURCE_ZAP,
+    OB_SOURCE_STATUS,
+    OB_SOURCE_GATE,
+    OB_SOURCE_ROUTER,
+    OB_SOURCE_DOOR,
+    OB_SOURCE_BEACON,
+    OB_SOURCE_MONITOR,
+    OB_SOURCE_DEALER,
+    OB_SOURCE_SUB,
+    OB_SOURCE_CHANGE, /* of a link that went up or down; no descriptor of its own */
+    OB_SOURCE_KNOCK
+};
+
+struct ob_source {
+    enum ob_source_kind kind;
+    void *owner;  /* link, knock or server; NULL: the transport */
+    void *socket; /* ZeroMQ's, or NULL */
+    int fd;       /* -1: none */
+    bool ready;
+    struct ob_source *before, *after; /* in the queue of ready sources */
+};
+
+/* What taking from a source gave. */
+enum ob_taken { OB_TAKEN_NOTHING, OB_TAKEN_MORE, OB_TAKEN_EVENT };
+
+/* One machine that is admitted, that we connect to, or both. */
 struct ob_link {
     struct ob_machine_id machine;
     uint8_t curve_key[OB_CURVE_KEY_BYTES];
+    bool admitted;
     char endpoint[OB_ENDPOINT_MAX]; /* "" when we do not connect to it */
-    void *dealer, *sub, *monitor;   /* NULL without an endpoint */
-    bool dealer_up;                 /* its ROUTER has shaken hands with our DEALER */
+    struct ob_source dealer, sub, monitor,
+        change;     /* the first three without a socket when there is no endpoint */
+    bool dealer_up; /* its ROUTER has shaken hands with our DEALER */
     uint8_t routing_id[OB_ROUTING_ID_MAX];
     size_t routing_id_bytes; /* of its DEALER at our ROUTER; 0: none seen */
     bool reported_up;
@@ -25,58 +66,178 @@ struct ob_link {
     uint64_t heard_s, published_s, opened_s;
 };
 
+/* A socket that others connect to, its listening descriptor (which outlives the socket, so that a rebinding
+ * refuses nobody), and the watch over its connections. */
+struct ob_server {
+    int type; /* ZMQ_ROUTER or ZMQ_PUB */
+    unsigned port_offset;
+    struct ob_source source; /* of the socket; PUB has none */
+    void *socket;
+    int listen_fd;         /* -1: not listening */
+    struct ob_source gate; /* of the monitor */
+};
+
+enum { OB_SERVER_ROUTER, OB_SERVER_PUB, OB_SERVER_DOOR };
+
+/* Showing our certificate at a door. */
+struct ob_knock {
+    struct ob_machine_id machine;
+    struct ob_source source; /* without a socket: free */
+    uint64_t until_s;
+    bool expired;
+};
+
+/* What an address that connects to us may still do; see gate.c. */
+struct ob_visitor {
+    struct ob_address address;
+    uint32_t open, shaking; /* connections: all, those that have not shaken hands */
+    uint32_t connect_tokens, hello_tokens;
+    uint64_t refilled_s, seen_s;
+};
+
+/* An accepted connection, by its descriptor. */
+struct ob_guest {
+    bool open, shaken;
+    uint8_t server;
+    uint32_t visitor; /* index */
+    uint64_t since_s;
+};
+
+/* A second in which at most a few things of one sort are told; all are counted elsewhere. */
+struct ob_pace {
+    uint64_t second;
+    unsigned told;
+};
+
 struct ob_transport {
     void *context;
     uint8_t curve_public[OB_CURVE_KEY_BYTES], curve_secret[OB_CURVE_KEY_BYTES];
     char listen[OB_ENDPOINT_MAX]; /* "" for outgoing connections only */
     char status_path[OB_ENDPOINT_MAX];
-    void *zap, *router, *pub, *status;
-    int wake; /* eventfd */
+    int linger_ms, handshake_ms;
+    struct ob_source zap, status, wake, beacon;
+    struct ob_server servers[OB_SERVER_COUNT];
+    bool rebind_wanted;
 
-    struct ob_link **links; /* sorted by nothing: few enough to walk */
-    size_t link_count;
-    zmq_pollitem_t *waits; /* kept from wait to wait; room for all sockets of wait_room links */
-    size_t wait_room;
+    struct ob_link **links;    /* sorted by machine … */
+    struct ob_link **by_curve; /* … and by CURVE key */
+    size_t link_count, link_room, connected, links_max;
+
+    int epoll;
+    struct ob_source *ready_first, *ready_last;
+    unsigned turns; /* since the descriptors were last asked */
     uint64_t tended_s;
-    size_t turn; /* the next source to look at, so that none starves */
+
+    struct ob_visitor *visitors; /* connections_max of them */
+    size_t visitor_count, connections_max, connections;
+    struct ob_guest *guests; /* by descriptor */
+    size_t guest_room;
+    struct ob_knock knocks[OB_KNOCKS_MAX];
+    zmq_msg_t knocker_id; /* who knocked last */
+    bool knocker_open;
+    uint8_t knocker_key[OB_CURVE_KEY_BYTES];
+
+    struct ob_beacon *announcing; /* NULL: no beacon */
 
     zmq_msg_t frame; /* what the last event points into */
     bool frame_open;
     zmq_msg_t status_id; /* who asked last */
     bool status_open;
     struct ob_transport_counters counters;
-    uint64_t refused_window_s; /* the second that refusals are counted in … */
-    unsigned refused_told;     /* … and how many were told in it */
+    struct ob_pace refusals;
 };
 
-/* sockets.c */
-void *ob_socket_new(struct ob_transport *transport, int type, bool server, const uint8_t *server_key);
-OB_MUST_USE enum ob_err ob_sockets_bind(struct ob_transport *transport, struct ob_error *error);
-void ob_sockets_unbind(struct ob_transport *transport);
-/* "tcp://host:port" with `add` added to the port. */
-OB_MUST_USE enum ob_err ob_endpoint_shift(const char *endpoint, unsigned add,
-                                          char ret_endpoint[OB_ENDPOINT_MAX], struct ob_error *error);
+/* watch.c */
+OB_MUST_USE enum ob_err ob_watch_add(struct ob_transport *transport, struct ob_source *source,
+                                     struct ob_error *error); /* kind, owner, and socket or fd are set */
+void ob_watch_remove(struct ob_transport *transport, struct ob_source *source);
+void ob_watch_mark(struct ob_transport *transport, struct ob_source *source); /* look at it again */
+struct ob_source *ob_watch_next(struct ob_transport *transport);              /* NULL: nothing is ready */
+OB_MUST_USE enum ob_err ob_watch_wait(struct ob_transport *transport, int timeout_ms, struct ob_error *error);
+/* Makes a socket's source; closes socket and source. */
+OB_MUST_USE enum ob_err ob_source_open(struct ob_transport *transport, struct ob_source *source,
+                                       enum ob_source_kind kind, void *owner, void *socket,
+                                       struct ob_error *error);
+void ob_source_close(struct ob_transport *transport, struct ob_source *source);
 
-/* zap.c: answers what waits; true when somebody was turned away and `event` tells of it. */
+/* sockets.c */
+void *ob_socket_new(struct ob_transport *transport, int type, const uint8_t *server_key); /* a client */
+void ob_socket_set(void *socket, int option, int value);
+OB_MUST_USE enum ob_err ob_servers_listen(struct ob_transport *transport, struct ob_error *error);
+void ob_servers_close(struct ob_transport *transport);
+/* Closes the data sockets with every connection that they have, and opens them again. */
+OB_MUST_USE enum ob_err ob_servers_rebind(struct ob_transport *transport, struct ob_error *error);
+
+/* frames.c */
+bool ob_frame_receive(struct ob_transport *transport, void *socket);
+bool ob_frame_drop_rest(struct ob_transport *transport, void *socket); /* true when there was more */
+enum ob_taken ob_take_plain(struct ob_transport *transport, struct ob_source *source,
+                            struct ob_transport_event *event);
+enum ob_taken ob_take_routed(struct ob_transport *transport, struct ob_transport_event *event);
+
+/* zap.c */
 OB_MUST_USE enum ob_err ob_zap_bind(struct ob_transport *transport, struct ob_error *error);
-bool ob_zap_serve(struct ob_transport *transport, struct ob_transport_event *event,
-                  const uint8_t *watched_key, bool *ret_watched_refused);
+enum ob_taken ob_zap_take(struct ob_transport *transport, struct ob_transport_event *event);
 OB_MUST_USE enum ob_err ob_zap_self_test(struct ob_transport *transport, struct ob_error *error);
 
-/* links.c */
+/* members.c */
 struct ob_link *ob_link_find(const struct ob_transport *transport, const struct ob_machine_id *machine);
-void ob_link_close(struct ob_link *link);
+struct ob_link *ob_link_by_curve(const struct ob_transport *transport, const uint8_t *curve_key);
+OB_MUST_USE enum ob_err ob_link_take(struct ob_transport *transport, const struct ob_machine_id *machine,
+                                     struct ob_link **ret_link, struct ob_error *error);
+/* Frees it when it is neither admitted nor connected to. */
+void ob_link_drop_unused(struct ob_transport *transport, struct ob_link *link);
+void ob_members_free(struct ob_transport *transport);
+
+/* links.c */
+void ob_link_close(struct ob_transport *transport, struct ob_link *link);
 bool ob_link_up(const struct ob_link *link);
+void ob_link_changed(struct ob_transport *transport, struct ob_link *link);
+enum ob_taken ob_link_take_monitor(struct ob_link *link, struct ob_transport_event *event);
+enum ob_taken ob_link_take_change(struct ob_link *link, struct ob_transport_event *event);
+/* The other end of a socket's monitor: without a bound, because the thread that carries the messages waits
+ * when it cannot tell an event, and we wait for that thread when we close a socket. Taken from in every turn.
+ */
+void *ob_monitor_reader(struct ob_transport *transport, const char *name);
+bool ob_monitor_receive(void *reader, uint16_t *ret_kind, int *ret_value);
 uint64_t ob_transport_seconds(void); /* monotonic */
 /* Call now and then. libzmq does not connect again after a protocol error, and a ROUTER does not tell that a
  * machine is gone: a connection that was silent for OB_LINK_SILENCE_S is opened anew, a way back over a
  * machine's own connection is given up. */
 void ob_links_tend(struct ob_transport *transport);
 
+/* gate.c */
+OB_MUST_USE enum ob_err ob_gate_new(struct ob_transport *transport, size_t connections_max,
+                                    struct ob_error *error);
+void ob_gate_free(struct ob_transport *transport);
+OB_MUST_USE enum ob_err ob_gate_open(struct ob_transport *transport, struct ob_server *server,
+                                     struct ob_error *error);
+void ob_gate_close(struct ob_transport *transport, struct ob_server *server);
+enum ob_taken ob_gate_take(struct ob_transport *transport, struct ob_server *server,
+                           struct ob_transport_event *event);
+void ob_gate_tend(struct ob_transport *transport);
+/* Whether this address may say hello at the door now. */
+bool ob_gate_hello(struct ob_transport *transport, const char *address);
+/* Counts a refusal; true when it is told as an event too (at most a few a second are). */
+bool ob_refuse(struct ob_transport *transport, struct ob_transport_event *event, const char *format, ...)
+    OB_PRINTF(3, 4);
+
+/* door.c */
+enum ob_taken ob_door_take(struct ob_transport *transport, struct ob_transport_event *event);
+enum ob_taken ob_knock_take(struct ob_transport *transport, struct ob_knock *knock,
+                            struct ob_transport_event *event);
+void ob_knocks_tend(struct ob_transport *transport);
+void ob_knocks_close(struct ob_transport *transport);
+
+/* beacon.c */
+enum ob_taken ob_beacon_take(struct ob_transport *transport, struct ob_transport_event *event);
+void ob_beacon_tend(struct ob_transport *transport);
+void ob_beacon_free(struct ob_transport *transport);
+
 /* status.c */
 OB_MUST_USE enum ob_err ob_status_bind(struct ob_transport *transport, const char *path,
                                        struct ob_error *error);
-bool ob_status_take(struct ob_transport *transport, struct ob_transport_event *event);
+enum ob_taken ob_status_take(struct ob_transport *transport, struct ob_transport_event *event);
 void ob_status_unbind(struct ob_transport *transport);
 
 #endif

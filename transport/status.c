@@ -14,13 +14,14 @@ enum ob_err ob_status_bind(struct ob_transport *transport, const char *path, str
     if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path || strlen(path) >= OB_ENDPOINT_MAX)
         return ob_fail(error, OB_EUSAGE,
                        "%s: a socket's path has at most 107 bytes; choose a shorter state_dir", path);
-    transport->status = zmq_socket(transport->context, ZMQ_ROUTER);
-    if (!transport->status)
-        return ob_fail(error, OB_EIO, "cannot open a socket: %s", zmq_strerror(zmq_errno()));
+    void *socket = zmq_socket(transport->context, ZMQ_ROUTER);
+    enum ob_err failed = ob_source_open(transport, &transport->status, OB_SOURCE_STATUS, NULL, socket, error);
+    if (failed)
+        return failed;
     int64_t largest = REQUEST_MAX;
     int linger = 200;
-    zmq_setsockopt(transport->status, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
-    zmq_setsockopt(transport->status, ZMQ_LINGER, &linger, sizeof linger);
+    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
+    zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger);
     (void)snprintf(endpoint, sizeof endpoint, "ipc://%s", path);
     struct stat left; /* by a crash: the state directory's lock says that nobody uses it */
     if (lstat(path, &left) == 0 && !S_ISSOCK(left.st_mode))
@@ -28,9 +29,9 @@ enum ob_err ob_status_bind(struct ob_transport *transport, const char *path, str
                        path);
     unlink(path);
     mode_t before = umask(0177);
-    int failed = zmq_bind(transport->status, endpoint);
+    int bound = zmq_bind(socket, endpoint);
     umask(before);
-    if (failed || chmod(path, 0600) != 0)
+    if (bound != 0 || chmod(path, 0600) != 0)
         return ob_fail(error, OB_EIO, "%s: cannot make the status socket: %s", path,
                        zmq_strerror(zmq_errno()));
     memcpy(transport->status_path, path, strlen(path) + 1);
@@ -40,8 +41,7 @@ enum ob_err ob_status_bind(struct ob_transport *transport, const char *path, str
 void ob_status_unbind(struct ob_transport *transport) {
     if (transport->status_open)
         zmq_msg_close(&transport->status_id);
-    if (transport->status)
-        zmq_close(transport->status);
+    ob_source_close(transport, &transport->status);
     if (transport->status_path[0])
         unlink(transport->status_path);
 }
@@ -53,22 +53,18 @@ static bool more_parts(void *socket) {
     return more != 0;
 }
 
-bool ob_status_take(struct ob_transport *transport, struct ob_transport_event *event) {
+enum ob_taken ob_status_take(struct ob_transport *transport, struct ob_transport_event *event) {
     zmq_msg_t id;
+    void *socket = transport->status.socket;
     zmq_msg_init(&id);
-    if (!transport->status || zmq_msg_recv(&id, transport->status, ZMQ_DONTWAIT) < 0) {
+    if (zmq_msg_recv(&id, socket, ZMQ_DONTWAIT) < 0) {
         zmq_msg_close(&id);
-        return false;
+        return OB_TAKEN_NOTHING;
     }
     /* a REQ socket sends id, an empty part, the request; the last part is the request */
-    while (more_parts(transport->status)) {
-        if (transport->frame_open)
-            zmq_msg_close(&transport->frame);
-        zmq_msg_init(&transport->frame);
-        transport->frame_open = true;
-        if (zmq_msg_recv(&transport->frame, transport->status, ZMQ_DONTWAIT) < 0)
+    while (more_parts(socket))
+        if (!ob_frame_receive(transport, socket))
             break;
-    }
     if (transport->status_open)
         zmq_msg_close(&transport->status_id);
     transport->status_id = id;
@@ -76,15 +72,17 @@ bool ob_status_take(struct ob_transport *transport, struct ob_transport_event *e
     event->kind = OB_TRANSPORT_STATUS;
     event->data = transport->frame_open ? zmq_msg_data(&transport->frame) : (const uint8_t *)"";
     event->bytes = transport->frame_open ? zmq_msg_size(&transport->frame) : 0;
-    return true;
+    return OB_TAKEN_EVENT;
 }
 
 void ob_transport_status_reply(struct ob_transport *transport, const void *data, size_t bytes) {
     if (!transport->status_open)
         return;
-    if (zmq_msg_send(&transport->status_id, transport->status, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+    void *socket = transport->status.socket;
+    if (zmq_msg_send(&transport->status_id, socket, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
         zmq_msg_close(&transport->status_id);
-    else if (zmq_send_const(transport->status, "", 0, ZMQ_SNDMORE | ZMQ_DONTWAIT) == 0)
-        zmq_send(transport->status, data, bytes < OB_STATUS_MAX ? bytes : OB_STATUS_MAX, ZMQ_DONTWAIT);
+    else if (zmq_send_const(socket, "", 0, ZMQ_SNDMORE | ZMQ_DONTWAIT) == 0)
+        zmq_send(socket, data, bytes < OB_STATUS_MAX ? bytes : OB_STATUS_MAX, ZMQ_DONTWAIT);
     transport->status_open = false;
+    ob_watch_mark(transport, &transport->status);
 }

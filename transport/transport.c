@@ -1,12 +1,49 @@
+#include "transport/transport.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "transport/state.h"
+
+#define HANDSHAKE_MS    5000
+#define LINKS_MAX       1024
+#define CONNECTIONS_MAX 4096
+#define TURNS_PER_LOOK  32  /* ready sources served before the descriptors are asked again */
+#define TAKES_PER_POLL  256 /* frames that come to nothing, before the caller has its turn */
+
+/* A quarter of the descriptors for connections to us, a half for our links, the rest for files. */
+static void set_limits(struct ob_transport *transport, size_t *ret_connections) {
+    struct rlimit limit = {.rlim_cur = 1024};
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    size_t descriptors = limit.rlim_cur < 1u << 20 ? (size_t)limit.rlim_cur : 1u << 20;
+    transport->links_max = descriptors / 2 / OB_LINK_DESCRIPTORS;
+    if (transport->links_max > LINKS_MAX)
+        transport->links_max = LINKS_MAX;
+    *ret_connections = descriptors / 4 < CONNECTIONS_MAX ? descriptors / 4 : CONNECTIONS_MAX;
+}
+
+static enum ob_err open_base(struct ob_transport *transport, const struct ob_transport_options *options,
+                             struct ob_error *error) {
+    size_t connections = 0;
+    set_limits(transport, &connections);
+    if (options->connections_max > 0 && options->connections_max < connections)
+        connections = options->connections_max;
+    transport->context = zmq_ctx_new();
+    transport->epoll = epoll_create1(EPOLL_CLOEXEC);
+    transport->wake.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (!transport->context || transport->wake.fd < 0 || transport->epoll < 0)
+        return ob_fail(error, OB_EIO, "cannot start the network: %s", strerror(errno));
+    zmq_ctx_set(transport->context, ZMQ_MAX_SOCKETS, zmq_ctx_get(transport->context, ZMQ_SOCKET_LIMIT));
+    enum ob_err failed = ob_gate_new(transport, connections, error);
+    return failed ? failed : ob_watch_add(transport, &transport->wake, error);
+}
 
 static enum ob_err open_all(struct ob_transport *transport, const struct ob_transport_options *options,
                             struct ob_error *error) {
@@ -16,19 +53,19 @@ static enum ob_err open_all(struct ob_transport *transport, const struct ob_tran
     if (crypto_sign_ed25519_sk_to_curve25519(transport->curve_secret, options->secret_key) != 0)
         return ob_fail(error, OB_EFORMAT, "the identity's key is not an Ed25519 key");
     crypto_scalarmult_base(transport->curve_public, transport->curve_secret);
-    enum ob_err failed = options->listen ? ob_endpoint_shift(options->listen, 1, probe, error) : OB_OK;
+    enum ob_err failed = options->listen ? ob_endpoint_shift(options->listen, 0, probe, error) : OB_OK;
     if (failed)
         return failed;
     if (options->listen)
         memcpy(transport->listen, options->listen, strlen(options->listen) + 1);
-    transport->context = zmq_ctx_new();
-    transport->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (!transport->context || transport->wake < 0)
-        return ob_fail(error, OB_EIO, "cannot start the network: %s", strerror(errno));
-    zmq_ctx_set(transport->context, ZMQ_MAX_SOCKETS, zmq_ctx_get(transport->context, ZMQ_SOCKET_LIMIT));
-    failed = ob_zap_bind(transport, error); /* before any other bind: without it any key would be admitted */
+    transport->linger_ms = options->linger_ms;
+    transport->handshake_ms = options->handshake_ms > 0 ? options->handshake_ms : HANDSHAKE_MS;
+    failed = open_base(transport, options, error);
     if (!failed)
-        failed = ob_sockets_bind(transport, error);
+        failed =
+            ob_zap_bind(transport, error); /* before any other bind: without it any key would be admitted */
+    if (!failed)
+        failed = ob_servers_listen(transport, error);
     if (!failed)
         failed = ob_zap_self_test(transport, error);
     if (!failed && options->status_path)
@@ -41,7 +78,11 @@ enum ob_err ob_transport_new(const struct ob_transport_options *options, struct 
     struct ob_transport *transport = calloc(1, sizeof *transport);
     if (!transport)
         return ob_fail(error, OB_ENOMEM, "no memory for the network");
-    transport->wake = -1;
+    transport->epoll = -1;
+    transport->wake = (struct ob_source){.kind = OB_SOURCE_WAKE, .fd = -1};
+    transport->zap.fd = transport->status.fd = transport->beacon.fd = -1;
+    for (size_t i = 0; i < OB_SERVER_COUNT; i++)
+        transport->servers[i].listen_fd = -1;
     enum ob_err failed = open_all(transport, options, error);
     if (failed) {
         ob_transport_free(transport);
@@ -54,34 +95,40 @@ enum ob_err ob_transport_new(const struct ob_transport_options *options, struct 
 void ob_transport_free(struct ob_transport *transport) {
     if (!transport)
         return;
-    for (size_t i = 0; i < transport->link_count; i++) {
-        ob_link_close(transport->links[i]);
-        free(transport->links[i]);
-    }
-    free(transport->links);
-    free(transport->waits);
+    ob_beacon_free(transport);
+    ob_members_free(transport);
+    ob_knocks_close(transport);
     if (transport->frame_open)
         zmq_msg_close(&transport->frame);
     ob_status_unbind(transport);
-    ob_sockets_unbind(transport);
-    if (transport->zap)
-        zmq_close(transport->zap);
+    ob_servers_close(transport);
+    ob_source_close(transport, &transport->zap);
     if (transport->context)
         zmq_ctx_term(transport->context);
-    if (transport->wake >= 0)
-        close(transport->wake);
+    ob_gate_free(transport);
+    if (transport->wake.fd >= 0)
+        close(transport->wake.fd);
+    if (transport->epoll >= 0)
+        close(transport->epoll);
     sodium_memzero(transport, sizeof *transport);
     free(transport);
+}
+
+static bool send_dealer(struct ob_transport *transport, struct ob_link *link, const void *data,
+                        size_t bytes) {
+    ob_watch_mark(transport,
+                  &link->dealer); /* what the socket learned while sending is not signalled again */
+    return zmq_send(link->dealer.socket, data, bytes, ZMQ_DONTWAIT) >= 0;
 }
 
 /* A machine that we connect to and that does not connect to us has no subscription to our PUB (we cannot be
  * reached, or it does not know where): what we publish is pushed to it over our own connection. */
 static void push_to_unsubscribed(struct ob_transport *transport, const void *data, size_t bytes) {
     for (size_t i = 0; i < transport->link_count; i++) {
-        const struct ob_link *link = transport->links[i];
-        if (!link->dealer_up || link->routing_id_bytes > 0)
+        struct ob_link *link = transport->links[i];
+        if (!link->dealer_up || link->routing_id_bytes > 0 || !link->admitted)
             continue;
-        if (zmq_send(link->dealer, data, bytes, ZMQ_DONTWAIT) < 0) {
+        if (!send_dealer(transport, link, data, bytes)) {
             transport->counters.dropped_messages++;
             continue;
         }
@@ -93,7 +140,7 @@ static void push_to_unsubscribed(struct ob_transport *transport, const void *dat
 void ob_transport_publish(struct ob_transport *transport, const void *data, size_t bytes) {
     assert(bytes <= OB_MESSAGE_MAX);
     push_to_unsubscribed(transport, data, bytes);
-    if (zmq_send(transport->pub, data, bytes, ZMQ_DONTWAIT) < 0) {
+    if (zmq_send(transport->servers[OB_SERVER_PUB].socket, data, bytes, ZMQ_DONTWAIT) < 0) {
         transport->counters.dropped_messages++;
         return;
     }
@@ -103,13 +150,16 @@ void ob_transport_publish(struct ob_transport *transport, const void *data, size
 
 static bool send_routed(struct ob_transport *transport, struct ob_link *link, const void *data,
                         size_t bytes) {
-    if (zmq_send(transport->router, link->routing_id, link->routing_id_bytes, ZMQ_SNDMORE | ZMQ_DONTWAIT) <
-        0) {
-        if (zmq_errno() == EHOSTUNREACH)
+    struct ob_server *router = &transport->servers[OB_SERVER_ROUTER];
+    ob_watch_mark(transport, &router->source);
+    if (zmq_send(router->socket, link->routing_id, link->routing_id_bytes, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+        if (zmq_errno() == EHOSTUNREACH) {
             link->routing_id_bytes = 0;
+            ob_link_changed(transport, link);
+        }
         return false;
     }
-    return zmq_send(transport->router, data, bytes, ZMQ_DONTWAIT) >= 0;
+    return zmq_send(router->socket, data, bytes, ZMQ_DONTWAIT) >= 0;
 }
 
 bool ob_transport_send(struct ob_transport *transport, const struct ob_machine_id *machine, const void *data,
@@ -118,7 +168,7 @@ bool ob_transport_send(struct ob_transport *transport, const struct ob_machine_i
     struct ob_link *link = ob_link_find(transport, machine);
     if (!link)
         return false;
-    bool sent = link->dealer_up && zmq_send(link->dealer, data, bytes, ZMQ_DONTWAIT) >= 0;
+    bool sent = link->dealer_up && send_dealer(transport, link, data, bytes);
     if (!sent && link->routing_id_bytes > 0)
         sent = send_routed(transport, link, data, bytes);
     if (!sent) {
@@ -130,181 +180,105 @@ bool ob_transport_send(struct ob_transport *transport, const struct ob_machine_i
     return true;
 }
 
-/* The change of a link since it was last told, if there is one. */
-static bool take_change(struct ob_link *link, struct ob_transport_event *event) {
-    if (ob_link_up(link) == link->reported_up)
-        return false;
-    link->reported_up = ob_link_up(link);
-    event->kind = link->reported_up ? OB_TRANSPORT_LINK_UP : OB_TRANSPORT_LINK_DOWN;
-    event->machine = link->machine;
-    return true;
+static enum ob_taken take_wake(struct ob_transport *transport, struct ob_transport_event *event) {
+    uint64_t count;
+    if (read(transport->wake.fd, &count, sizeof count) != (ssize_t)sizeof count)
+        return OB_TAKEN_NOTHING;
+    event->kind = OB_TRANSPORT_WAKE;
+    return OB_TAKEN_EVENT;
 }
 
-static bool take_monitor(struct ob_link *link, struct ob_transport_event *event) {
-    uint8_t first[6];
-    while (link->monitor && zmq_recv(link->monitor, first, sizeof first, ZMQ_DONTWAIT) == (int)sizeof first) {
-        uint16_t kind;
-        char address[OB_ENDPOINT_MAX];
-        memcpy(&kind, first, sizeof kind);
-        (void)zmq_recv(link->monitor, address, sizeof address, ZMQ_DONTWAIT);
-        link->dealer_up = kind == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
-        if (!link->dealer_up)
-            link->routing_id_bytes =
-                0; /* it is gone; its own connection is known again with its next frame */
-        if (take_change(link, event))
-            return true;
+static enum ob_taken take_from(struct ob_transport *transport, struct ob_source *source,
+                               struct ob_transport_event *event) {
+    switch (source->kind) {
+    case OB_SOURCE_WAKE:
+        return take_wake(transport, event);
+    case OB_SOURCE_ZAP:
+        return ob_zap_take(transport, event);
+    case OB_SOURCE_STATUS:
+        return ob_status_take(transport, event);
+    case OB_SOURCE_GATE:
+        return ob_gate_take(transport, source->owner, event);
+    case OB_SOURCE_ROUTER:
+        return ob_take_routed(transport, event);
+    case OB_SOURCE_DOOR:
+        return ob_door_take(transport, event);
+    case OB_SOURCE_BEACON:
+        return ob_beacon_take(transport, event);
+    case OB_SOURCE_MONITOR:
+        return ob_link_take_monitor(source->owner, event);
+    case OB_SOURCE_CHANGE:
+        return ob_link_take_change(source->owner, event);
+    case OB_SOURCE_KNOCK:
+        return ob_knock_take(transport, source->owner, event);
+    case OB_SOURCE_DEALER:
+    case OB_SOURCE_SUB:
+        return ob_take_plain(transport, source, event);
     }
-    return take_change(link, event);
+    assert(false);
+    return OB_TAKEN_NOTHING;
 }
 
-static void deliver(struct ob_transport *transport, const struct ob_machine_id *machine, bool published,
-                    struct ob_transport_event *event) {
-    event->kind = OB_TRANSPORT_FRAME;
-    event->machine = *machine;
-    event->published = published;
-    event->data = zmq_msg_data(&transport->frame);
-    event->bytes = zmq_msg_size(&transport->frame);
-    transport->counters.received_messages++;
-    transport->counters.received_bytes += event->bytes;
-}
-
-static bool receive(struct ob_transport *transport, void *socket) {
-    if (transport->frame_open)
-        zmq_msg_close(&transport->frame);
-    zmq_msg_init(&transport->frame);
-    transport->frame_open = true;
-    return zmq_msg_recv(&transport->frame, socket, ZMQ_DONTWAIT) >= 0;
-}
-
-/* Parts that nobody should have sent: the whole message is dropped. True when there were any. */
-static bool drop_rest(struct ob_transport *transport, void *socket) {
-    bool any = false;
-    while (zmq_msg_more(&transport->frame)) {
-        any = true;
-        if (!receive(transport, socket))
+/* Serves the ready sources in turns until one gives an event. True: there is one. */
+static enum ob_err take_any(struct ob_transport *transport, struct ob_transport_event *event,
+                            struct ob_error *error) {
+    for (int takes = 0; takes < TAKES_PER_POLL; takes++) {
+        if (!transport->ready_first || ++transport->turns >= TURNS_PER_LOOK) {
+            enum ob_err failed = ob_watch_wait(transport, 0, error);
+            if (failed)
+                return failed;
+            transport->turns = 0;
+        }
+        struct ob_source *source = ob_watch_next(transport);
+        if (!source)
+            break;
+        enum ob_taken taken = take_from(transport, source, event);
+        /* a knock that was answered has closed its socket */
+        if (taken != OB_TAKEN_NOTHING && (source->socket || source->fd >= 0))
+            ob_watch_mark(transport, source);
+        if (taken == OB_TAKEN_EVENT)
             break;
     }
-    return any;
+    return OB_OK;
 }
 
-static bool take_plain(struct ob_transport *transport, struct ob_link *link, void *socket, bool published,
-                       struct ob_transport_event *event) {
-    if (!socket || !receive(transport, socket) || drop_rest(transport, socket))
-        return false;
-    deliver(transport, &link->machine, published, event);
-    link->heard_s = ob_transport_seconds();
-    if (published)
-        link->published_s = link->heard_s;
-    return true;
-}
-
-/* From the ROUTER: routing id, then the frame; who it is from is the ZAP handler's word, not the routing id.
- */
-static bool take_routed(struct ob_transport *transport, struct ob_transport_event *event) {
-    uint8_t id[OB_ROUTING_ID_MAX];
-    if (!receive(transport, transport->router))
-        return false;
-    size_t id_bytes = zmq_msg_size(&transport->frame);
-    if (id_bytes > sizeof id || !zmq_msg_more(&transport->frame)) {
-        (void)drop_rest(transport, transport->router);
-        return false;
+static enum ob_err tend(struct ob_transport *transport, struct ob_error *error) {
+    uint64_t now = ob_transport_seconds();
+    if (transport->rebind_wanted) {
+        transport->rebind_wanted = false;
+        enum ob_err failed = ob_servers_rebind(transport, error);
+        if (failed)
+            return failed;
     }
-    memcpy(id, zmq_msg_data(&transport->frame), id_bytes);
-    if (!receive(transport, transport->router) || drop_rest(transport, transport->router))
-        return false;
-    const char *user = zmq_msg_gets(&transport->frame, "User-Id");
-    struct ob_machine_id machine;
-    size_t used = 0;
-    if (!user || sodium_hex2bin(machine.key, OB_KEY_BYTES, user, strlen(user), NULL, &used, NULL) != 0 ||
-        used != OB_KEY_BYTES)
-        return false;
-    struct ob_link *link = ob_link_find(transport, &machine);
-    if (!link)
-        return false; /* was forbidden a moment ago */
-    memcpy(link->routing_id, id, id_bytes);
-    link->routing_id_bytes = id_bytes;
-    link->heard_s = ob_transport_seconds();
-    deliver(transport, &machine, false, event);
-    return true;
-}
-
-static bool take_wake(struct ob_transport *transport, struct ob_transport_event *event) {
-    uint64_t count;
-    if (read(transport->wake, &count, sizeof count) != (ssize_t)sizeof count)
-        return false;
-    event->kind = OB_TRANSPORT_WAKE;
-    return true;
-}
-
-/* Sources 0, 1, 2 are wake, status, router; then one for each link. */
-static bool take_from(struct ob_transport *transport, size_t source, struct ob_transport_event *event) {
-    if (source == 0)
-        return take_wake(transport, event);
-    if (source == 1)
-        return ob_status_take(transport, event);
-    if (source == 2)
-        return take_routed(transport, event);
-    struct ob_link *link = transport->links[source - 3];
-    return take_monitor(link, event) || take_plain(transport, link, link->dealer, false, event) ||
-           take_plain(transport, link, link->sub, true, event);
-}
-
-static bool take_any(struct ob_transport *transport, struct ob_transport_event *event) {
+    if (now == transport->tended_s)
+        return OB_OK;
+    transport->tended_s = now;
     ob_links_tend(transport);
-    if (ob_zap_serve(transport, event, NULL, NULL))
-        return true;
-    size_t sources = 3 + transport->link_count;
-    for (size_t i = 0; i < sources; i++) {
-        transport->turn = (transport->turn + 1) % sources;
-        if (take_from(transport, transport->turn, event))
-            return true;
-    }
-    return false;
-}
-
-static enum ob_err wait(struct ob_transport *transport, int timeout_ms, struct ob_error *error) {
-    size_t count = 0;
-    if (transport->wait_room < transport->link_count + 1) {
-        size_t room = 2 * transport->link_count + 8;
-        zmq_pollitem_t *waits = realloc(transport->waits, (4 + 3 * room) * sizeof *waits);
-        if (!waits)
-            return ob_fail(error, OB_ENOMEM, "no memory to wait for messages");
-        transport->waits = waits;
-        transport->wait_room = room;
-    }
-    zmq_pollitem_t *items = transport->waits;
-    void *const fixed[3] = {transport->zap, transport->router, transport->status};
-    items[count++] = (zmq_pollitem_t){.fd = transport->wake, .events = ZMQ_POLLIN};
-    for (size_t i = 0; i < 3; i++)
-        if (fixed[i])
-            items[count++] = (zmq_pollitem_t){.socket = fixed[i], .events = ZMQ_POLLIN};
-    for (size_t i = 0; i < transport->link_count; i++) {
-        struct ob_link *link = transport->links[i];
-        void *const own[3] = {link->monitor, link->dealer, link->sub};
-        for (size_t k = 0; link->dealer && k < 3; k++)
-            items[count++] = (zmq_pollitem_t){.socket = own[k], .events = ZMQ_POLLIN};
-    }
-    if (zmq_poll(items, (int)count, timeout_ms) < 0 && zmq_errno() != EINTR)
-        return ob_fail(error, OB_EIO, "waiting for messages: %s", zmq_strerror(zmq_errno()));
+    ob_gate_tend(transport);
+    ob_knocks_tend(transport);
+    ob_beacon_tend(transport);
     return OB_OK;
 }
 
 enum ob_err ob_transport_poll(struct ob_transport *transport, int timeout_ms,
                               struct ob_transport_event *ret_event, struct ob_error *error) {
     struct ob_transport_event event = {.kind = OB_TRANSPORT_NOTHING};
-    if (!take_any(transport, &event) && timeout_ms != 0) {
-        enum ob_err failed = wait(transport, timeout_ms, error);
-        if (failed)
-            return failed;
-        (void)take_any(transport, &event);
+    enum ob_err failed = tend(transport, error);
+    if (!failed)
+        failed = take_any(transport, &event, error);
+    if (!failed && event.kind == OB_TRANSPORT_NOTHING && timeout_ms != 0 && !transport->ready_first) {
+        failed = ob_watch_wait(transport, timeout_ms, error);
+        if (!failed)
+            failed = take_any(transport, &event, error);
     }
-    *ret_event = event;
-    return OB_OK;
+    if (!failed)
+        *ret_event = event;
+    return failed;
 }
 
 void ob_transport_wake(struct ob_transport *transport) {
     uint64_t one = 1;
-    if (transport && write(transport->wake, &one, sizeof one) < 0)
+    if (transport && write(transport->wake.fd, &one, sizeof one) < 0)
         return; /* the counter is full: it is awake */
 }
 
@@ -313,5 +287,6 @@ struct ob_transport_counters ob_transport_counters(const struct ob_transport *tr
     counters.links = 0;
     for (size_t i = 0; i < transport->link_count; i++)
         counters.links += ob_link_up(transport->links[i]);
+    counters.connections = (uint32_t)transport->connections;
     return counters;
 }

@@ -1,21 +1,22 @@
 /* transport - opaque frames between admitted machines, over ZeroMQ with CURVE on every socket.
  *
- * Sockets: a PUB that everybody's SUB connects to (published frames), a ROUTER that everybody's DEALER
- * connects to (direct frames, answers on the same connection), and a ZAP handler that is there before any
- * bind and knows machines by their CURVE key, derived from the Ed25519 identity (libsodium). Address
- * tcp://host:port is the ROUTER's; the PUB is at port + 1. Both sides of a pair may connect to each other;
- * a machine that cannot be reached is answered over the connections that it opened.
- * A machine that was not allowed gets no frame in and none out.
+ * Sockets: a ROUTER that everybody's DEALER connects to (direct frames, answers on the same connection), a
+ * PUB that everybody's SUB connects to (published frames), a door where newcomers show a certificate, and a
+ * ZAP handler that is there before any bind and knows machines by their CURVE key, derived from the Ed25519
+ * identity (libsodium). Address tcp://host:port is the ROUTER's; the PUB is at port + 1, the door at port
+ * + 2. Both sides of a pair may connect to each other; a machine that cannot be reached is answered over the
+ * connections that it opened. A machine that is not allowed gets no frame in and none out of our ROUTER and
+ * PUB.
  *
  * Liveness: ZMTP heartbeats find dead connections; ZeroMQ reconnects by itself, and a connection over which
  *           nothing came for 30 s (machines publish every second or so) is opened anew.
- * Bounds:   OB_MESSAGE_MAX on every socket (MAXMSGSIZE), OB_QUEUE_MAX on every queue; what does not fit is
- *           dropped (records are fetched again).
- * Errors:   OB_EIO, OB_EBUSY (address in use) name the endpoint; OB_EUSAGE a malformed endpoint.
- * Owns:     its context, sockets and keys (wiped by free).
- * Threads:  one thread uses a transport; ob_transport_wake may be called from any. No global state: several
- *           transports may live in one process.
- * Source:   ZMTP 3.1, CurveZMQ (RFC 26), ZAP (RFC 27). */
+ * Bounds:   OB_MESSAGE_MAX on every socket (MAXMSGSIZE), OB_SEND_QUEUE_MAX and OB_RECEIVE_QUEUE_MAX messages
+ * on every queue; what does not fit is dropped (records are fetched again). Links to other machines and
+ * connections to us stay far below the descriptors of the process; each address has its share of them and may
+ * come only so often (gate.c). Errors:   OB_EIO, OB_EBUSY (address in use) name the endpoint; OB_EUSAGE a
+ * malformed endpoint. Owns:     its context, sockets and keys (wiped by free). Threads:  one thread uses a
+ * transport; ob_transport_wake may be called from any. No global state: several transports may live in one
+ * process. Source:   ZMTP 3.1, CurveZMQ (RFC 26), ZAP (RFC 27). */
 #ifndef OB_TRANSPORT_TRANSPORT_H
 #define OB_TRANSPORT_TRANSPORT_H
 
@@ -26,15 +27,20 @@
 #include "base/err.h"
 #include "base/ids.h"
 #include "base/limits.h"
+#include "transport/address.h"
 
-#define OB_ENDPOINT_MAX 256
+#define OB_HELLO_MAX        1022
+#define OB_BEACON_TAG_BYTES 16
 
 struct ob_transport;
 
 struct ob_transport_options {
     const uint8_t *secret_key; /* Ed25519, 64 bytes; copied, wiped by free */
-    const char *listen;        /* "tcp://0.0.0.0:7300" (PUB on 7301), or NULL: outgoing connections only */
+    const char *listen;        /* "tcp://0.0.0.0:7300", or NULL: outgoing connections only */
     const char *status_path;   /* file of the status socket (ipc, mode 0600), or NULL */
+    int linger_ms;             /* how long free waits for what was sent last (a goodbye) to get out */
+    int handshake_ms;          /* a connection that has not shown its key by then is dropped; 0: 5000 */
+    size_t connections_max;    /* to us, at a time; 0: as many as the descriptors allow, at most 4096 */
 };
 
 OB_MUST_USE enum ob_err ob_transport_new(const struct ob_transport_options *options,
@@ -44,16 +50,52 @@ void ob_transport_free(struct ob_transport *transport);
 /* Admits a machine (its CURVE key is derived here). Errors: OB_EFORMAT, not a point of the curve. */
 OB_MUST_USE enum ob_err ob_transport_allow(struct ob_transport *transport,
                                            const struct ob_machine_id *machine, struct ob_error *error);
-/* Takes it out again; connections that are open are cut by rebinding the data sockets. */
-OB_MUST_USE enum ob_err ob_transport_forbid(struct ob_transport *transport,
-                                            const struct ob_machine_id *machine, struct ob_error *error);
-/* Opens SUB and DEALER to a machine that is allowed. Again with another endpoint: moves it. */
+/* Takes it out again and drops our connection to it; connections that it has open are cut before the next
+ * frame is taken, by rebinding the data sockets (everybody else is back at once). */
+void ob_transport_forbid(struct ob_transport *transport, const struct ob_machine_id *machine);
+bool ob_transport_allowed(const struct ob_transport *transport, const struct ob_machine_id *machine);
+/* Opens SUB and DEALER to a machine, allowed or not yet (CURVE makes sure that it is that machine). Again
+ * with another endpoint: moves them. Errors: OB_ESTATE, as many links are open as may be. */
 OB_MUST_USE enum ob_err ob_transport_connect(struct ob_transport *transport,
                                              const struct ob_machine_id *machine, const char *endpoint,
                                              struct ob_error *error);
+void ob_transport_disconnect(struct ob_transport *transport, const struct ob_machine_id *machine);
+/* Where we connect to it; "" when we do not. */
+const char *ob_transport_endpoint(const struct ob_transport *transport, const struct ob_machine_id *machine);
 
-/* Published to every subscriber, and pushed to those we connect to that do not connect to us. Never blocks.
+/* Shows `data` (a certificate, at most OB_HELLO_MAX bytes) at the door of a machine; an OB_TRANSPORT_ANSWER
+ * comes in any case, by silence too. Errors: OB_ESTATE, we stand at too many doors at present. */
+OB_MUST_USE enum ob_err ob_transport_knock(struct ob_transport *transport,
+                                           const struct ob_machine_id *machine, const char *endpoint,
+                                           const void *data, size_t bytes, struct ob_error *error);
+
+/* What a door says. Goes over the wire: never renumber. */
+enum ob_verdict {
+    OB_VERDICT_WELCOME = 0,
+    OB_VERDICT_MALFORMED = 1,
+    OB_VERDICT_RUN = 2,
+    OB_VERDICT_SIGNATURE = 3,
+    OB_VERDICT_EXPIRED = 4,
+    OB_VERDICT_REVOKED = 5,
+    OB_VERDICT_KEY = 6,
+    OB_VERDICT_LATER = 7,
+    OB_VERDICT_SILENCE = 8, /* never sent: no answer came */
+    OB_VERDICT_COUNT
+};
+const char *ob_verdict_text(enum ob_verdict verdict);
+/* About the last OB_TRANSPORT_KNOCK: whether it came from that machine, and our answer (once). */
+bool ob_transport_knocker_is(const struct ob_transport *transport, const struct ob_machine_id *machine);
+void ob_transport_answer(struct ob_transport *transport, enum ob_verdict verdict);
+
+/* Tells the local network every few seconds where we listen, and hears others of the same tag (UDP `port`).
  */
+OB_MUST_USE enum ob_err ob_transport_announce(struct ob_transport *transport,
+                                              const struct ob_machine_id *machine,
+                                              const uint8_t tag[static OB_BEACON_TAG_BYTES], uint16_t port,
+                                              struct ob_error *error);
+
+/* Published to every subscriber, and pushed to admitted machines that we connect to and that do not connect
+ * to us. Never blocks. */
 void ob_transport_publish(struct ob_transport *transport, const void *data, size_t bytes);
 /* To one machine, over our DEALER or back over the connection it opened, whichever is up. False when there is
  * no way to it now or the queue is full. */
@@ -69,15 +111,20 @@ enum ob_transport_event_kind {
     OB_TRANSPORT_LINK_DOWN,
     OB_TRANSPORT_REFUSED, /* somebody was turned away; `text` has the address and why */
     OB_TRANSPORT_STATUS,  /* a request on the status socket; answer with ob_transport_status_reply */
+    OB_TRANSPORT_KNOCK, /* a hello at our door: `data`, `text` the address; answer with ob_transport_answer */
+    OB_TRANSPORT_ANSWER, /* the door of `machine` answered our knock: `verdict` */
+    OB_TRANSPORT_BEACON  /* somebody claims that `machine` listens at `text` */
 };
 
 struct ob_transport_event {
     enum ob_transport_event_kind kind;
-    struct ob_machine_id machine; /* FRAME (authenticated by CURVE), LINK_UP, LINK_DOWN */
+    struct ob_machine_id machine; /* FRAME (authenticated by CURVE), LINK_UP, LINK_DOWN, ANSWER, BEACON */
     bool published;               /* FRAME: from its PUB, not direct */
-    const uint8_t *data;          /* FRAME, STATUS: valid until the next poll */
+    bool admitted;                /* FRAME: false from a machine that we connected to and did not allow */
+    enum ob_verdict verdict;
+    const uint8_t *data; /* FRAME, STATUS, KNOCK: valid until the next poll */
     size_t bytes;
-    char text[OB_ERROR_TEXT_MAX]; /* REFUSED */
+    char text[OB_ERROR_TEXT_MAX]; /* REFUSED, KNOCK, BEACON */
 };
 
 /* Waits up to timeout_ms (0: not at all) and takes one event. Signals interrupt it (NOTHING). */
@@ -94,7 +141,9 @@ struct ob_transport_counters {
     uint64_t received_messages, received_bytes;
     uint64_t dropped_messages; /* full queues */
     uint64_t refused_handshakes;
-    uint32_t links; /* machines with a way to them now */
+    uint64_t refused_connections; /* too many or too often from one address; knocks included */
+    uint32_t links;               /* machines with a way to them now */
+    uint32_t connections;         /* to us, open now */
 };
 struct ob_transport_counters ob_transport_counters(const struct ob_transport *transport);
 bool ob_transport_linked(const struct ob_transport *transport, const struct ob_machine_id *machine);

@@ -7,12 +7,10 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "transport/state.h"
 
-#define PARTS         7
-#define TOLD_A_SECOND 10
+#define PARTS 7
 
 struct request {
     zmq_msg_t parts[PARTS];
@@ -44,92 +42,118 @@ static bool part_is(struct request *request, size_t i, const char *text) {
            memcmp(zmq_msg_data(&request->parts[i]), text, strlen(text)) == 0;
 }
 
-static const struct ob_link *admitted(const struct ob_transport *transport, struct request *request) {
-    if (request->count != PARTS || !part_is(request, 0, "1.0") || !part_is(request, 2, OB_ZAP_DOMAIN) ||
-        !part_is(request, 5, "CURVE") || zmq_msg_size(&request->parts[6]) != OB_CURVE_KEY_BYTES)
-        return NULL;
-    const uint8_t *key = zmq_msg_data(&request->parts[6]);
-    for (size_t i = 0; i < transport->link_count; i++)
-        if (memcmp(transport->links[i]->curve_key, key, OB_CURVE_KEY_BYTES) == 0)
-            return transport->links[i];
-    return NULL;
+/* Who is let in, and as whom: the User-Id that every message of the connection carries. */
+struct verdict {
+    bool welcome;
+    char user[2 * OB_KEY_BYTES + 1];
+};
+
+static const uint8_t *curve_key(struct request *request) {
+    bool whole = request->count == PARTS && part_is(request, 0, "1.0") && part_is(request, 5, "CURVE") &&
+                 zmq_msg_size(&request->parts[6]) == OB_CURVE_KEY_BYTES;
+    return whole ? zmq_msg_data(&request->parts[6]) : NULL;
 }
 
-static void reply(struct ob_transport *transport, struct request *request, const struct ob_link *link) {
-    char user[2 * OB_KEY_BYTES + 1] = "";
-    if (link)
-        sodium_bin2hex(user, sizeof user, link->machine.key, OB_KEY_BYTES);
-    zmq_send_const(transport->zap, "1.0", 3, ZMQ_SNDMORE);
-    zmq_send(transport->zap, request->count > 1 ? zmq_msg_data(&request->parts[1]) : "",
+/* Data sockets: machines that are admitted. The door: any key, known by itself. */
+static struct verdict judge(const struct ob_transport *transport, struct request *request) {
+    struct verdict verdict = {0};
+    const uint8_t *key = curve_key(request);
+    if (!key)
+        return verdict;
+    if (part_is(request, 2, OB_ZAP_DOMAIN)) {
+        const struct ob_link *link = ob_link_by_curve(transport, key);
+        verdict.welcome = link && link->admitted;
+        if (verdict.welcome)
+            sodium_bin2hex(verdict.user, sizeof verdict.user, link->machine.key, OB_KEY_BYTES);
+    } else if (part_is(request, 2, OB_ZAP_DOMAIN_DOOR)) {
+        verdict.welcome = true;
+        sodium_bin2hex(verdict.user, sizeof verdict.user, key, OB_CURVE_KEY_BYTES);
+    }
+    return verdict;
+}
+
+static void reply(struct ob_transport *transport, struct request *request, const struct verdict *verdict) {
+    void *zap = transport->zap.socket;
+    zmq_send_const(zap, "1.0", 3, ZMQ_SNDMORE);
+    zmq_send(zap, request->count > 1 ? zmq_msg_data(&request->parts[1]) : "",
              request->count > 1 ? zmq_msg_size(&request->parts[1]) : 0, ZMQ_SNDMORE);
-    zmq_send_const(transport->zap, link ? "200" : "300", 3, ZMQ_SNDMORE);
-    zmq_send_const(transport->zap, "", 0, ZMQ_SNDMORE);
-    zmq_send(transport->zap, user, strlen(user), ZMQ_SNDMORE);
-    zmq_send_const(transport->zap, "", 0, 0);
+    zmq_send_const(zap, verdict->welcome ? "200" : "300", 3, ZMQ_SNDMORE);
+    zmq_send_const(zap, "", 0, ZMQ_SNDMORE);
+    zmq_send(zap, verdict->user, strlen(verdict->user), ZMQ_SNDMORE);
+    zmq_send_const(zap, "", 0, 0);
 }
 
-/* At most TOLD_A_SECOND refusals a second become events; all are counted. */
 static bool tell_refusal(struct ob_transport *transport, struct request *request,
                          struct ob_transport_event *event) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    transport->counters.refused_handshakes++;
-    if ((uint64_t)now.tv_sec != transport->refused_window_s) {
-        transport->refused_window_s = (uint64_t)now.tv_sec;
-        transport->refused_told = 0;
-    }
-    if (!event || ++transport->refused_told > TOLD_A_SECOND)
-        return false;
     char key[2 * OB_CURVE_KEY_BYTES + 1] = "?";
-    if (request->count == PARTS && zmq_msg_size(&request->parts[6]) == OB_CURVE_KEY_BYTES)
-        sodium_bin2hex(key, sizeof key, zmq_msg_data(&request->parts[6]), OB_CURVE_KEY_BYTES);
-    event->kind = OB_TRANSPORT_REFUSED;
+    const uint8_t *curve = curve_key(request);
+    transport->counters.refused_handshakes++;
+    if (curve)
+        sodium_bin2hex(key, sizeof key, curve, OB_CURVE_KEY_BYTES);
     int length = request->count > 3 ? (int)zmq_msg_size(&request->parts[3]) : 0;
-    (void)snprintf(event->text, sizeof event->text, "%.*s: CURVE key %.16s... is not admitted",
-                   length < 64 ? length : 64, length ? (const char *)zmq_msg_data(&request->parts[3]) : "",
-                   key);
-    return true;
+    return ob_refuse(transport, event, "%.*s: CURVE key %.16s... is not admitted", length < 64 ? length : 64,
+                     length ? (const char *)zmq_msg_data(&request->parts[3]) : "", key);
 }
 
-bool ob_zap_serve(struct ob_transport *transport, struct ob_transport_event *event,
-                  const uint8_t *watched_key, bool *ret_watched_refused) {
-    struct request request;
-    bool told = false;
-    while (!told && receive(transport->zap, &request)) {
-        const struct ob_link *link = admitted(transport, &request);
-        bool watched = watched_key && request.count == PARTS &&
-                       zmq_msg_size(&request.parts[6]) == OB_CURVE_KEY_BYTES &&
-                       memcmp(zmq_msg_data(&request.parts[6]), watched_key, OB_CURVE_KEY_BYTES) == 0;
-        reply(transport, &request, link);
-        if (watched)
-            *ret_watched_refused = link == NULL;
-        else if (!link)
-            told = tell_refusal(transport, &request, event);
-        for (size_t i = 0; i < request.count; i++)
-            zmq_msg_close(&request.parts[i]);
+static void close_request(struct request *request) {
+    for (size_t i = 0; i < request->count; i++)
+        zmq_msg_close(&request->parts[i]);
+    request->count = 0;
+}
+
+enum ob_taken ob_zap_take(struct ob_transport *transport, struct ob_transport_event *event) {
+    struct request request = {0};
+    if (!receive(transport->zap.socket, &request)) {
+        close_request(&request);
+        return OB_TAKEN_NOTHING;
     }
-    return told;
+    struct verdict verdict = judge(transport, &request);
+    reply(transport, &request, &verdict);
+    bool told = !verdict.welcome && tell_refusal(transport, &request, event);
+    close_request(&request);
+    return told ? OB_TAKEN_EVENT : OB_TAKEN_MORE;
 }
 
 enum ob_err ob_zap_bind(struct ob_transport *transport, struct ob_error *error) {
-    transport->zap = zmq_socket(transport->context, ZMQ_REP);
-    if (!transport->zap || zmq_bind(transport->zap, "inproc://zeromq.zap.01") != 0)
+    void *zap = zmq_socket(transport->context, ZMQ_REP);
+    if (zap)
+        ob_socket_set(zap, ZMQ_LINGER, 0);
+    if (zap && zmq_bind(zap, "inproc://zeromq.zap.01") != 0) {
+        zmq_close(zap);
         return ob_fail(error, OB_EIO, "cannot set up the admission of machines: %s",
                        zmq_strerror(zmq_errno()));
-    int linger = 0;
-    zmq_setsockopt(transport->zap, ZMQ_LINGER, &linger, sizeof linger);
-    return OB_OK;
+    }
+    return ob_source_open(transport, &transport->zap, OB_SOURCE_ZAP, NULL, zap, error);
 }
 
 /* The address at which this process reaches its own listener. */
-static void own_address(const struct ob_transport *transport, char ret_endpoint[OB_ENDPOINT_MAX]) {
-    size_t size = OB_ENDPOINT_MAX;
-    zmq_getsockopt(transport->router, ZMQ_LAST_ENDPOINT, ret_endpoint, &size);
-    const char *port = strrchr(ret_endpoint, ':');
-    char number[16];
-    (void)snprintf(number, sizeof number, "%s", port ? port + 1 : "0");
-    if (strstr(ret_endpoint, "0.0.0.0") || strstr(ret_endpoint, "[::]") || strstr(ret_endpoint, "//*"))
-        (void)snprintf(ret_endpoint, OB_ENDPOINT_MAX, "tcp://127.0.0.1:%s", number);
+static enum ob_err own_address(const struct ob_transport *transport, char ret_endpoint[OB_ENDPOINT_MAX],
+                               struct ob_error *error) {
+    char host[OB_ENDPOINT_MAX];
+    uint16_t port = 0;
+    enum ob_err failed = ob_endpoint_parse(transport->listen, host, &port, error);
+    if (failed)
+        return failed;
+    if (ob_endpoint_reachable(transport->listen))
+        memcpy(ret_endpoint, transport->listen, sizeof transport->listen);
+    else
+        (void)snprintf(ret_endpoint, OB_ENDPOINT_MAX, "tcp://%s:%u",
+                       strcmp(host, "::") == 0 ? "[::1]" : "127.0.0.1", port);
+    return OB_OK;
+}
+
+/* Answers one request, if there is one; true when it came with the stranger's key and was turned away. */
+static bool refused_stranger(struct ob_transport *transport, const uint8_t *stranger) {
+    struct request request = {0};
+    bool refused = false;
+    if (receive(transport->zap.socket, &request)) {
+        struct verdict verdict = judge(transport, &request);
+        const uint8_t *key = curve_key(&request);
+        reply(transport, &request, &verdict);
+        refused = key && !verdict.welcome && memcmp(key, stranger, OB_CURVE_KEY_BYTES) == 0;
+    }
+    close_request(&request);
+    return refused;
 }
 
 enum ob_err ob_zap_self_test(struct ob_transport *transport, struct ob_error *error) {
@@ -138,23 +162,24 @@ enum ob_err ob_zap_self_test(struct ob_transport *transport, struct ob_error *er
     bool refused = false;
     if (!transport->listen[0])
         return OB_OK;
-    own_address(transport, endpoint);
+    enum ob_err failed = own_address(transport, endpoint, error);
+    if (failed)
+        return failed;
     crypto_box_keypair(public_key, secret_key);
-    void *stranger = zmq_socket(transport->context, ZMQ_DEALER);
+    void *stranger = ob_socket_new(transport, ZMQ_DEALER, transport->curve_public);
     if (!stranger)
         return ob_fail(error, OB_EIO, "cannot open a socket: %s", zmq_strerror(zmq_errno()));
-    int linger = 0;
-    zmq_setsockopt(stranger, ZMQ_LINGER, &linger, sizeof linger);
+    ob_socket_set(stranger, ZMQ_LINGER, 0);
     zmq_setsockopt(stranger, ZMQ_CURVE_SECRETKEY, secret_key, sizeof secret_key);
     zmq_setsockopt(stranger, ZMQ_CURVE_PUBLICKEY, public_key, sizeof public_key);
-    zmq_setsockopt(stranger, ZMQ_CURVE_SERVERKEY, transport->curve_public, OB_CURVE_KEY_BYTES);
     if (zmq_connect(stranger, endpoint) == 0)
         for (int i = 0; i < 100 && !refused; i++) {
-            zmq_pollitem_t item = {.socket = transport->zap, .events = ZMQ_POLLIN};
+            zmq_pollitem_t item = {.socket = transport->zap.socket, .events = ZMQ_POLLIN};
             zmq_poll(&item, 1, 50);
-            (void)ob_zap_serve(transport, NULL, public_key, &refused);
+            refused = refused_stranger(transport, public_key);
         }
     zmq_close(stranger);
+    ob_watch_mark(transport, &transport->zap);
     if (!refused)
         return ob_fail(error, OB_EIO, "%s: the self-test failed: a stranger's key was not refused there",
                        endpoint);

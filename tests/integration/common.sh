@@ -23,7 +23,7 @@ model=$ROOT/examples/kjv-1m
 data=$ROOT/examples/jargon
 
 # Where a peer listens, and the command prefix that it runs under: tests/net/ replaces both.
-address() { echo "tcp://127.0.0.1:$((base_port + 2 * $1))"; }
+address() { echo "tcp://127.0.0.1:$((base_port + 3 * $1))"; }
 within() { :; }
 
 # make_run PEERS ROUNDS SAMPLES: manifest, identities and configurations

@@ -11,94 +11,21 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#include "transport/identity.h"
+#include "tests/unit/transport/fixture.h"
 #include "transport/status_client.h"
-#include "transport/transport.h"
-
-#define LIMIT_S 20
-
-struct machine {
-    struct ob_identity identity;
-    char endpoint[64];
-    struct ob_transport *transport;
-};
-
-static unsigned next_port(void) {
-    static unsigned port;
-    if (port == 0)
-        port = 21000 + (unsigned)getpid() % 20000;
-    port += 2;
-    return port;
-}
-
-static void start(struct machine *m, bool listens) {
-    struct ob_transport_options options = {.secret_key = m->identity.secret_key,
-                                           .listen = listens ? m->endpoint : NULL};
-    struct ob_error error = {0};
-    enum ob_err failed = ob_transport_new(&options, &m->transport, &error);
-    if (failed)
-        print_message("%s\n", error.text);
-    assert_int_equal(failed, OB_OK);
-}
-
-static void make(struct machine *m, bool listens) {
-    ob_identity_generate(&m->identity);
-    (void)snprintf(m->endpoint, sizeof m->endpoint, "tcp://127.0.0.1:%u", next_port());
-    start(m, listens);
-}
-
-static void join(struct machine *a, struct machine *b) {
-    assert_int_equal(ob_transport_allow(a->transport, &b->identity.machine, NULL), OB_OK);
-    assert_int_equal(ob_transport_connect(a->transport, &b->identity.machine, b->endpoint, NULL), OB_OK);
-}
-
-/* Polls all, until `wanted` comes at machine number `at`; false after LIMIT_S. */
-static bool wait_for(struct machine **all, size_t count, size_t at, enum ob_transport_event_kind wanted,
-                     const char *text, struct ob_transport_event *ret_event) {
-    time_t end = time(NULL) + LIMIT_S;
-    while (time(NULL) < end)
-        for (size_t i = 0; i < count; i++) {
-            struct ob_transport_event event;
-            assert_int_equal(ob_transport_poll(all[i]->transport, 5, &event, NULL), OB_OK);
-            if (i != at || event.kind != wanted)
-                continue;
-            if (text && (event.bytes != strlen(text) || memcmp(event.data, text, event.bytes) != 0))
-                continue;
-            *ret_event = event;
-            return true;
-        }
-    return false;
-}
-
-static void publish_until_seen(struct machine **all, size_t count, size_t from, size_t at, const char *text) {
-    for (int i = 0; i < 200; i++) {
-        ob_transport_publish(all[from]->transport, text, strlen(text));
-        for (int k = 0; k < 40; k++) {
-            struct ob_transport_event event;
-            size_t who = (size_t)k % count;
-            assert_int_equal(ob_transport_poll(all[who]->transport, 5, &event, NULL), OB_OK);
-            if (who == at && event.kind == OB_TRANSPORT_FRAME && event.published) {
-                assert_true(ob_machine_equal(&event.machine, &all[from]->identity.machine));
-                assert_memory_equal(event.data, text, event.bytes);
-                return;
-            }
-        }
-    }
-    fail_msg("a published frame did not arrive");
-}
 
 static void published_and_direct_frames_both_ways(void **state) {
     (void)state;
     struct machine a, b, *all[2] = {&a, &b};
     struct ob_transport_event event;
-    make(&a, true), make(&b, true);
-    join(&a, &b), join(&b, &a);
-    assert_true(wait_for(all, 2, 0, OB_TRANSPORT_LINK_UP, NULL, &event));
+    fixture_make(&a, true), fixture_make(&b, true);
+    fixture_join(&a, &b), fixture_join(&b, &a);
+    assert_true(fixture_wait_for(all, 2, 0, OB_TRANSPORT_LINK_UP, NULL, &event));
     assert_true(ob_transport_linked(a.transport, &b.identity.machine));
-    publish_until_seen(all, 2, 0, 1, "from a");
-    publish_until_seen(all, 2, 1, 0, "from b");
+    fixture_publish_until_seen(all, 2, 0, 1, "from a");
+    fixture_publish_until_seen(all, 2, 1, 0, "from b");
     assert_true(ob_transport_send(a.transport, &b.identity.machine, "direct", 6));
-    assert_true(wait_for(all, 2, 1, OB_TRANSPORT_FRAME, "direct", &event));
+    assert_true(fixture_wait_for(all, 2, 1, OB_TRANSPORT_FRAME, "direct", &event));
     assert_false(event.published);
     assert_true(ob_machine_equal(&event.machine, &a.identity.machine));
     ob_transport_free(a.transport);
@@ -109,16 +36,16 @@ static void largest_frames_arrive(void **state) {
     (void)state;
     struct machine a, b, *all[2] = {&a, &b};
     struct ob_transport_event event;
-    make(&a, true), make(&b, true);
-    join(&a, &b), join(&b, &a);
-    assert_true(wait_for(all, 2, 0, OB_TRANSPORT_LINK_UP, NULL, &event));
+    fixture_make(&a, true), fixture_make(&b, true);
+    fixture_join(&a, &b), fixture_join(&b, &a);
+    assert_true(fixture_wait_for(all, 2, 0, OB_TRANSPORT_LINK_UP, NULL, &event));
     char *text = malloc(OB_MESSAGE_MAX + 1);
     assert_non_null(text);
     memset(text, 'x', OB_MESSAGE_MAX);
     text[OB_MESSAGE_MAX] = 0;
-    publish_until_seen(all, 2, 0, 1, text);
+    fixture_publish_until_seen(all, 2, 0, 1, text);
     assert_true(ob_transport_send(a.transport, &b.identity.machine, text, OB_MESSAGE_MAX));
-    assert_true(wait_for(all, 2, 1, OB_TRANSPORT_FRAME, text, &event));
+    assert_true(fixture_wait_for(all, 2, 1, OB_TRANSPORT_FRAME, text, &event));
     free(text);
     ob_transport_free(a.transport);
     ob_transport_free(b.transport);
@@ -146,17 +73,17 @@ static void answer_over_the_other_sides_connection(void **state) {
     (void)state;
     struct machine a, b, *all[2] = {&a, &b};
     struct ob_transport_event event;
-    make(&a, true), make(&b, false); /* b cannot be reached */
-    join(&b, &a);
+    fixture_make(&a, true), fixture_make(&b, false); /* b cannot be reached */
+    fixture_join(&b, &a);
     assert_int_equal(ob_transport_allow(a.transport, &b.identity.machine, NULL), OB_OK);
     assert_false(ob_transport_send(a.transport, &b.identity.machine, "x", 1));
-    assert_true(wait_for(all, 2, 1, OB_TRANSPORT_LINK_UP, NULL, &event));
+    assert_true(fixture_wait_for(all, 2, 1, OB_TRANSPORT_LINK_UP, NULL, &event));
     assert_true(ob_transport_send(b.transport, &a.identity.machine, "hello", 5));
-    assert_true(wait_for(all, 2, 0, OB_TRANSPORT_FRAME, "hello", &event));
+    assert_true(fixture_wait_for(all, 2, 0, OB_TRANSPORT_FRAME, "hello", &event));
     assert_true(ob_transport_send(a.transport, &b.identity.machine, "welcome", 7));
-    assert_true(wait_for(all, 2, 1, OB_TRANSPORT_FRAME, "welcome", &event));
+    assert_true(fixture_wait_for(all, 2, 1, OB_TRANSPORT_FRAME, "welcome", &event));
     ob_transport_publish(b.transport, "pushed", 6); /* a has no subscription to b */
-    assert_true(wait_for(all, 2, 0, OB_TRANSPORT_FRAME, "pushed", &event));
+    assert_true(fixture_wait_for(all, 2, 0, OB_TRANSPORT_FRAME, "pushed", &event));
     ob_transport_free(a.transport);
     ob_transport_free(b.transport);
 }
@@ -165,9 +92,9 @@ static void stranger_gets_nothing_in_or_out(void **state) {
     (void)state;
     struct machine a, stranger, *all[2] = {&a, &stranger};
     struct ob_transport_event event;
-    make(&a, true), make(&stranger, false);
-    join(&stranger, &a); /* knows a's key, but a does not admit it */
-    assert_true(wait_for(all, 2, 0, OB_TRANSPORT_REFUSED, NULL, &event));
+    fixture_make(&a, true), fixture_make(&stranger, false);
+    fixture_join(&stranger, &a); /* knows a's key, but a does not admit it */
+    assert_true(fixture_wait_for(all, 2, 0, OB_TRANSPORT_REFUSED, NULL, &event));
     assert_non_null(strstr(event.text, "127.0.0.1"));
     for (int i = 0; i < 50; i++) {
         ob_transport_publish(a.transport, "secret", 6);
@@ -180,8 +107,8 @@ static void stranger_gets_nothing_in_or_out(void **state) {
     assert_true(ob_transport_counters(a.transport).refused_handshakes > 0);
     /* admitted later, it gets in by itself */
     assert_int_equal(ob_transport_allow(a.transport, &stranger.identity.machine, NULL), OB_OK);
-    assert_true(wait_for(all, 2, 1, OB_TRANSPORT_LINK_UP, NULL, &event));
-    publish_until_seen(all, 2, 0, 1, "now");
+    assert_true(fixture_wait_for(all, 2, 1, OB_TRANSPORT_LINK_UP, NULL, &event));
+    fixture_publish_until_seen(all, 2, 0, 1, "now");
     ob_transport_free(a.transport);
     ob_transport_free(stranger.transport);
 }
@@ -190,7 +117,7 @@ static void plain_client_gets_nothing(void **state) {
     (void)state;
     struct machine a, *all[1] = {&a};
     struct ob_transport_event event;
-    make(&a, true);
+    fixture_make(&a, true);
     void *context = zmq_ctx_new(), *plain = zmq_socket(context, ZMQ_DEALER);
     int linger = 0;
     zmq_setsockopt(plain, ZMQ_LINGER, &linger, sizeof linger);
@@ -209,16 +136,16 @@ static void restarted_peer_is_linked_again(void **state) {
     (void)state;
     struct machine a, b, *all[2] = {&a, &b}, *one[1] = {&a};
     struct ob_transport_event event;
-    make(&a, true), make(&b, true);
-    join(&a, &b), join(&b, &a);
-    publish_until_seen(all, 2, 1, 0, "before");
+    fixture_make(&a, true), fixture_make(&b, true);
+    fixture_join(&a, &b), fixture_join(&b, &a);
+    fixture_publish_until_seen(all, 2, 1, 0, "before");
     ob_transport_free(b.transport);
-    assert_true(wait_for(one, 1, 0, OB_TRANSPORT_LINK_DOWN, NULL, &event));
-    start(&b, true);
-    join(&b, &a);
-    assert_true(wait_for(all, 2, 0, OB_TRANSPORT_LINK_UP, NULL, &event));
-    publish_until_seen(all, 2, 1, 0, "after");
-    publish_until_seen(all, 2, 0, 1, "back");
+    assert_true(fixture_wait_for(one, 1, 0, OB_TRANSPORT_LINK_DOWN, NULL, &event));
+    fixture_start(&b, true);
+    fixture_join(&b, &a);
+    assert_true(fixture_wait_for(all, 2, 0, OB_TRANSPORT_LINK_UP, NULL, &event));
+    fixture_publish_until_seen(all, 2, 1, 0, "after");
+    fixture_publish_until_seen(all, 2, 0, 1, "back");
     ob_transport_free(a.transport);
     ob_transport_free(b.transport);
 }
@@ -227,13 +154,13 @@ static void forbid_cuts_an_open_connection(void **state) {
     (void)state;
     struct machine a, b, *all[2] = {&a, &b};
     struct ob_transport_event event;
-    make(&a, true), make(&b, false);
+    fixture_make(&a, true), fixture_make(&b, false);
     assert_int_equal(ob_transport_allow(a.transport, &b.identity.machine, NULL), OB_OK);
-    join(&b, &a);
-    publish_until_seen(all, 2, 0, 1, "one");
-    assert_int_equal(ob_transport_forbid(a.transport, &b.identity.machine, NULL), OB_OK);
-    assert_true(wait_for(all, 2, 1, OB_TRANSPORT_LINK_DOWN, NULL, &event));
-    assert_true(wait_for(all, 2, 0, OB_TRANSPORT_REFUSED, NULL, &event));
+    fixture_join(&b, &a);
+    fixture_publish_until_seen(all, 2, 0, 1, "one");
+    ob_transport_forbid(a.transport, &b.identity.machine);
+    assert_true(fixture_wait_for(all, 2, 1, OB_TRANSPORT_LINK_DOWN, NULL, &event));
+    assert_true(fixture_wait_for(all, 2, 0, OB_TRANSPORT_REFUSED, NULL, &event));
     ob_transport_free(a.transport);
     ob_transport_free(b.transport);
 }
@@ -249,9 +176,9 @@ static void wake_from_another_thread(void **state) {
     struct machine a, *all[1] = {&a};
     struct ob_transport_event event;
     pthread_t thread;
-    make(&a, false);
+    fixture_make(&a, false);
     assert_int_equal(pthread_create(&thread, NULL, wake_later, a.transport), 0);
-    assert_true(wait_for(all, 1, 0, OB_TRANSPORT_WAKE, NULL, &event));
+    assert_true(fixture_wait_for(all, 1, 0, OB_TRANSPORT_WAKE, NULL, &event));
     pthread_join(thread, NULL);
     ob_transport_free(a.transport);
 }
@@ -264,7 +191,7 @@ struct question {
 
 static void *ask(void *argument) {
     struct question *question = argument;
-    question->failed = ob_status_ask(question->path, "{}", LIMIT_S * 1000, &question->answer, NULL);
+    question->failed = ob_status_ask(question->path, "{}", FIXTURE_LIMIT_S * 1000, &question->answer, NULL);
     return NULL;
 }
 
@@ -286,7 +213,7 @@ static void status_round_trip(void **state) {
     pthread_t thread;
     struct ob_transport_event event;
     assert_int_equal(pthread_create(&thread, NULL, ask, &question), 0);
-    assert_true(wait_for(all, 1, 0, OB_TRANSPORT_STATUS, "{}", &event));
+    assert_true(fixture_wait_for(all, 1, 0, OB_TRANSPORT_STATUS, "{}", &event));
     ob_transport_status_reply(a.transport, "{\"ok\":1}", 8);
     pthread_join(thread, NULL);
     assert_int_equal(question.failed, OB_OK);
@@ -302,7 +229,7 @@ static void bad_addresses_are_named(void **state) {
     struct ob_identity identity;
     struct ob_error error = {0};
     struct ob_transport *transport = NULL;
-    const char *bad[] = {"127.0.0.1:80", "tcp://nothing", "tcp://127.0.0.1:0", "tcp://127.0.0.1:65535",
+    const char *bad[] = {"127.0.0.1:80", "tcp://nothing", "tcp://127.0.0.1:0", "tcp://127.0.0.1:65534",
                          "tcp://h:1x"};
     ob_identity_generate(&identity);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -311,7 +238,7 @@ static void bad_addresses_are_named(void **state) {
         assert_non_null(strstr(error.text, bad[i]));
     }
     struct machine a;
-    make(&a, true);
+    fixture_make(&a, true);
     struct ob_transport_options taken = {.secret_key = identity.secret_key, .listen = a.endpoint};
     assert_int_equal(ob_transport_new(&taken, &transport, &error), OB_EBUSY);
     assert_non_null(strstr(error.text, a.endpoint));
@@ -342,11 +269,6 @@ static void identity_files(void **state) {
     unlink(path), unlink(public_path), rmdir(folder);
 }
 
-static int setup(void **state) {
-    (void)state;
-    return sodium_init() < 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_and_direct_frames_both_ways),
@@ -362,5 +284,5 @@ int main(void) {
         cmocka_unit_test(bad_addresses_are_named),
         cmocka_unit_test(identity_files),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, fixture_setup, NULL);
 }

@@ -1,0 +1,182 @@
+/* door - where a newcomer shows its certificate before the data sockets admit it.
+ *
+ * The door is a ROUTER with CURVE (port + 2) that admits any key, because a key that nobody knows yet is what
+ * newcomers have. It takes one kind of frame and gives one kind of answer, which is never longer:
+ *
+ *   hello   u8 1, u8 version 1, then the bytes that the daemon judges (at most 1022)
+ *   answer  u8 2, u8 version 1, u8 verdict (enum ob_verdict)
+ *
+ * Bounds: 1,024 bytes a message, 32 messages a queue, HELLO_A_SECOND an address (gate.c), 15 s a connection.
+ * What is not a hello gets no answer. The knocker knows by CURVE whose door it is, and shows itself to nobody
+ * else; the door knows the knocker's CURVE key, so that a certificate helps only the machine that it names.
+ */
+#include <sodium.h>
+#include <string.h>
+
+#include "transport/state.h"
+
+#define HELLO        1
+#define ANSWER       2
+#define VERSION      1
+#define HEAD_BYTES   2
+#define ANSWER_BYTES 3
+#define DOOR_PORT    OB_SERVER_DOOR
+
+static bool take_hello(struct ob_transport *transport, struct ob_transport_event *event) {
+    const uint8_t *data = zmq_msg_data(&transport->frame);
+    size_t bytes = zmq_msg_size(&transport->frame);
+    const char *address = zmq_msg_gets(&transport->frame, "Peer-Address");
+    const char *user = zmq_msg_gets(&transport->frame, "User-Id");
+    size_t used = 0;
+    if (bytes < ANSWER_BYTES || bytes > OB_DOOR_MESSAGE_MAX || data[0] != HELLO || !address || !user ||
+        sodium_hex2bin(transport->knocker_key, OB_CURVE_KEY_BYTES, user, strlen(user), NULL, &used, NULL) !=
+            0 ||
+        used != OB_CURVE_KEY_BYTES)
+        return false;
+    if (!ob_gate_hello(transport, address)) {
+        transport->counters.refused_connections++;
+        return ob_refuse(transport, event, "%s: knocks at the door too often", address);
+    }
+    event->kind = OB_TRANSPORT_KNOCK;
+    strncpy(event->text, address, sizeof event->text - 1);
+    event->data = data + HEAD_BYTES;
+    event->bytes = data[1] == VERSION ? bytes - HEAD_BYTES : 0;
+    return true;
+}
+
+enum ob_taken ob_door_take(struct ob_transport *transport, struct ob_transport_event *event) {
+    void *door = transport->servers[OB_SERVER_DOOR].socket;
+    if (!ob_frame_receive(transport, door))
+        return OB_TAKEN_NOTHING;
+    if (!zmq_msg_more(&transport->frame))
+        return OB_TAKEN_MORE;
+    if (transport->knocker_open)
+        zmq_msg_close(&transport->knocker_id);
+    zmq_msg_init(&transport->knocker_id);
+    zmq_msg_move(&transport->knocker_id, &transport->frame);
+    transport->knocker_open = true;
+    if (!ob_frame_receive(transport, door) || ob_frame_drop_rest(transport, door))
+        return OB_TAKEN_MORE;
+    return take_hello(transport, event) ? OB_TAKEN_EVENT : OB_TAKEN_MORE;
+}
+
+bool ob_transport_knocker_is(const struct ob_transport *transport, const struct ob_machine_id *machine) {
+    uint8_t key[OB_CURVE_KEY_BYTES];
+    return crypto_sign_ed25519_pk_to_curve25519(key, machine->key) == 0 &&
+           sodium_memcmp(key, transport->knocker_key, sizeof key) == 0;
+}
+
+void ob_transport_answer(struct ob_transport *transport, enum ob_verdict verdict) {
+    const uint8_t answer[ANSWER_BYTES] = {ANSWER, VERSION, (uint8_t)verdict};
+    struct ob_server *door = &transport->servers[OB_SERVER_DOOR];
+    if (!transport->knocker_open)
+        return;
+    if (zmq_msg_send(&transport->knocker_id, door->socket, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+        zmq_msg_close(&transport->knocker_id);
+    else
+        (void)zmq_send(door->socket, answer, sizeof answer, ZMQ_DONTWAIT);
+    transport->knocker_open = false;
+    ob_watch_mark(transport, &door->source);
+}
+
+const char *ob_verdict_text(enum ob_verdict verdict) {
+    static const char *const TEXTS[OB_VERDICT_COUNT] = {
+        [OB_VERDICT_WELCOME] = "welcome",
+        [OB_VERDICT_MALFORMED] = "the certificate is not one, or of another version",
+        [OB_VERDICT_RUN] = "the certificate is for another run",
+        [OB_VERDICT_SIGNATURE] = "the certificate is not signed by the run's authority",
+        [OB_VERDICT_EXPIRED] = "the certificate has expired",
+        [OB_VERDICT_REVOKED] = "the machine's certificate was revoked",
+        [OB_VERDICT_KEY] = "the certificate is another machine's",
+        [OB_VERDICT_LATER] = "not now; ask again later",
+        [OB_VERDICT_SILENCE] = "no answer",
+    };
+    return (unsigned)verdict < OB_VERDICT_COUNT ? TEXTS[verdict] : "an answer of an unknown kind";
+}
+
+static enum ob_err open_knock(struct ob_transport *transport, struct ob_knock *knock, const char *endpoint,
+                              struct ob_error *error) {
+    char door[OB_ENDPOINT_MAX];
+    uint8_t curve_key[OB_CURVE_KEY_BYTES];
+    enum ob_err failed = ob_endpoint_shift(endpoint, DOOR_PORT, door, error);
+    if (failed)
+        return failed;
+    if (crypto_sign_ed25519_pk_to_curve25519(curve_key, knock->machine.key) != 0)
+        return ob_fail(error, OB_EFORMAT, "%s: the machine's key is not an Ed25519 public key", endpoint);
+    failed = ob_source_open(transport, &knock->source, OB_SOURCE_KNOCK, knock,
+                            ob_socket_new(transport, ZMQ_DEALER, curve_key), error);
+    if (failed)
+        return failed;
+    ob_socket_set(knock->source.socket, ZMQ_LINGER, 0);
+    if (zmq_connect(knock->source.socket, door) != 0)
+        return ob_fail(error, OB_EUSAGE, "cannot connect to %s: %s", door, zmq_strerror(zmq_errno()));
+    return OB_OK;
+}
+
+enum ob_err ob_transport_knock(struct ob_transport *transport, const struct ob_machine_id *machine,
+                               const char *endpoint, const void *data, size_t bytes, struct ob_error *error) {
+    uint8_t hello[OB_DOOR_MESSAGE_MAX] = {HELLO, VERSION};
+    struct ob_knock *knock = NULL;
+    if (bytes > OB_HELLO_MAX)
+        return ob_fail(error, OB_ETOOBIG, "a hello of %zu bytes, at most %d fit", bytes, OB_HELLO_MAX);
+    for (size_t i = 0; i < OB_KNOCKS_MAX; i++) {
+        struct ob_knock *at = &transport->knocks[i];
+        if (at->source.socket && ob_machine_equal(&at->machine, machine))
+            return OB_OK; /* we stand there already */
+        if (!at->source.socket)
+            knock = at;
+    }
+    if (!knock)
+        return ob_fail(error, OB_ESTATE, "we stand at %d doors already", OB_KNOCKS_MAX);
+    *knock = (struct ob_knock){.machine = *machine,
+                               .until_s =
+                                   ob_transport_seconds() + 1 + (uint64_t)transport->handshake_ms * 2 / 1000};
+    enum ob_err failed = open_knock(transport, knock, endpoint, error);
+    if (failed) {
+        ob_source_close(transport, &knock->source);
+        return failed;
+    }
+    memcpy(hello + HEAD_BYTES, data, bytes);
+    if (zmq_send(knock->source.socket, hello, HEAD_BYTES + bytes, ZMQ_DONTWAIT) < 0) {
+        ob_source_close(transport, &knock->source);
+        return ob_fail(error, OB_EIO, "%s: cannot send: %s", endpoint, zmq_strerror(zmq_errno()));
+    }
+    return OB_OK;
+}
+
+enum ob_taken ob_knock_take(struct ob_transport *transport, struct ob_knock *knock,
+                            struct ob_transport_event *event) {
+    bool heard = ob_frame_receive(transport, knock->source.socket);
+    if (!heard && !knock->expired)
+        return OB_TAKEN_NOTHING;
+    if (heard && ob_frame_drop_rest(transport, knock->source.socket))
+        return OB_TAKEN_MORE;
+    enum ob_verdict verdict = OB_VERDICT_SILENCE;
+    const uint8_t *data = zmq_msg_data(&transport->frame);
+    if (heard && zmq_msg_size(&transport->frame) == ANSWER_BYTES && data[0] == ANSWER && data[1] == VERSION)
+        verdict = data[2] < OB_VERDICT_COUNT ? (enum ob_verdict)data[2] : OB_VERDICT_MALFORMED;
+    ob_source_close(transport, &knock->source);
+    event->kind = OB_TRANSPORT_ANSWER;
+    event->machine = knock->machine;
+    event->verdict = verdict;
+    return OB_TAKEN_EVENT;
+}
+
+void ob_knocks_tend(struct ob_transport *transport) {
+    uint64_t now = ob_transport_seconds();
+    for (size_t i = 0; i < OB_KNOCKS_MAX; i++) {
+        struct ob_knock *knock = &transport->knocks[i];
+        if (!knock->source.socket || now < knock->until_s)
+            continue;
+        knock->expired = true;
+        ob_watch_mark(transport, &knock->source);
+    }
+}
+
+void ob_knocks_close(struct ob_transport *transport) {
+    for (size_t i = 0; i < OB_KNOCKS_MAX; i++)
+        ob_source_close(transport, &transport->knocks[i].source);
+    if (transport->knocker_open)
+        zmq_msg_close(&transport->knocker_id);
+    transport->knocker_open = false;
+}
