@@ -138,7 +138,8 @@ static enum ob_err perform(struct ob_daemon *daemon, const struct ob_effect *eff
     case OB_EFFECT_ADMIT:
         return ob_transport_allow(daemon->transport, &effect->machine, error);
     case OB_EFFECT_EXPEL:
-        return ob_transport_forbid(daemon->transport, &effect->machine, error);
+        ob_transport_forbid(daemon->transport, &effect->machine);
+        return OB_OK;
     case OB_EFFECT_REACH:
         return reach(daemon, effect, error);
     case OB_EFFECT_UNAPPLY:

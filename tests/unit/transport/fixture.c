@@ -1,8 +1,10 @@
 #include "tests/unit/transport/fixture.h"
 
+#include <arpa/inet.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,12 +13,26 @@ int fixture_setup(void **state) {
     return sodium_init() < 0;
 }
 
+static bool is_free(unsigned port) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool free = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+    close(fd);
+    return free;
+}
+
+/* The first of three free ports, below the ones that the kernel gives away. Test programs run side by side.
+ */
 unsigned fixture_next_port(void) {
     static unsigned port;
     if (port == 0)
-        port = 21000 + (unsigned)getpid() % 20000;
-    port += OB_ENDPOINT_PORTS;
-    return port;
+        port = 12000 + (unsigned)getpid() * 61 % 20000;
+    for (;;) {
+        unsigned first = port = port < 32000 ? port + OB_ENDPOINT_PORTS : 12000;
+        if (is_free(first) && is_free(first + 1) && is_free(first + 2))
+            return first;
+    }
 }
 
 void fixture_start_with(struct machine *m, const struct ob_transport_options *options) {
