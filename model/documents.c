@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "model/gguf_model.h"
+#include "model/gguf_tokenizer.h"
 
 static enum ob_err read_open_file(FILE *file, const char *path, char **ret_data, size_t *ret_bytes,
                                   struct ob_error *error) {
@@ -64,6 +65,10 @@ static enum ob_err build(const struct ob_gguf *gguf, const char *name, json_t **
                          struct ob_error *error) {
     if (strcmp(name, "config.json") == 0)
         return ob_gguf_config(gguf, ret_root, error);
+    if (strcmp(name, "tokenizer.json") == 0)
+        return ob_gguf_tokenizer(gguf, ret_root, error);
+    if (strcmp(name, "tokenizer_config.json") == 0)
+        return ob_gguf_tokenizer_config(gguf, ret_root, error);
     return ob_fail(error, OB_ENOTFOUND, "%s: has nothing that a %s could be made of", gguf->checkpoint->path,
                    name);
 }
