@@ -55,6 +55,12 @@ static const struct command COMMANDS[] = {
      "usage: onebyte eval --model FOLDER --data FILE [--length N] [--batch N] [--json]\n"},
     {"generate", ob_tool_generate, "sample text from a checkpoint",
      "usage: onebyte generate --model FOLDER [--prompt TEXT] [--tokens N] [--temperature T] [--seed N]\n"},
+    {"probe", ob_tool_probe, "find the learning rate that a run bears",
+     "usage: onebyte probe --manifest FILE --model FOLDER --data FILE [--batch N] [--length N] [--samples N] "
+     "[--json]\n\n"
+     "Measures the curvature that steps along the run's random directions meet on these rows (three\n"
+     "forward passes a sample, 32 samples) and suggests a rate: create the run anew with it. Exit code 3\n"
+     "when the curvature is lost in its error.\n"},
     {"bench", ob_tool_bench, "measure this machine on a checkpoint",
      "usage: onebyte bench --model FOLDER [--batch N] [--length N] [--seconds S] [--json]\n\n"
      "Forward pass, one sample and its parts, replay with 1 and 64 records a pass, peak memory.\n"},

@@ -11,9 +11,11 @@ wait_for 60 trained || fail "no rounds"
 [ "$(stat -c %a "$work/p1/status.sock")" = 600 ] || fail "the status socket is open to others"
 "$BIN/onebyted" --config "$work/p1.conf" 2>"$work/second.log" && fail "a second daemon on one state directory"
 grep -q "another onebyted uses" "$work/second.log" || fail "the second daemon does not say why"
+"$BIN/onebyte" pause "$work/p1" && "$BIN/onebyte" pause "$work/p2" || fail "pause" # or they are done before it is there
 start 3
 joined() { [ "$(get 3 own_samples)" -ge 4 ] 2>/dev/null; }
 wait_for 60 joined || fail "the third does not train"
+"$BIN/onebyte" resume "$work/p1" && "$BIN/onebyte" resume "$work/p2" || fail "resume"
 "$BIN/onebyte" leave "$work/p2" || fail "leave"
 gone() { ! alive 2; }
 wait_for 60 gone || fail "peer 2 does not leave"
@@ -30,8 +32,10 @@ kill -TERM "${pid[1]}" "${pid[3]}"
 "$BIN/onebyte" eval --model "$work/out" --data "$data/held_out.jsonl" --length 16 >/dev/null || fail "eval of the export"
 "$BIN/onebyte" export "$work/p3" --manifest "$work/run.json" --model "$model" --out "$work/out" 2>/dev/null && fail "export overwrites"
 "$BIN/onebyte" status "$work/p2" 2>/dev/null && fail "status of a daemon that is gone"
+"$BIN/onebyte" probe --manifest "$work/run.json" --model "$model" --data "$data/train.jsonl" --length 32 --samples 16 --json >"$work/probe.json" || fail "probe"
+awk -v rate="$(field "$work/probe.json" rate_decay)" 'BEGIN { exit !(rate > 1e-6 && rate < 1e-4) }' || fail "probe suggests $(cat "$work/probe.json")"
 "$BIN/onebyte" nothing 2>/dev/null; [ $? = 2 ] || fail "exit code of wrong usage"
-for c in keygen run status leave log verify export eval generate bench; do "$BIN/onebyte" $c --help | grep -q "usage: onebyte $c" || fail "help of $c"; done
+for c in keygen run status leave log verify export eval generate probe bench; do "$BIN/onebyte" $c --help | grep -q "usage: onebyte $c" || fail "help of $c"; done
 chmod 644 "$work/p1/identity"
 "$BIN/onebyted" --config "$work/p1.conf" 2>"$work/mode.log" && fail "an identity that others can read"
 grep -q "chmod 600" "$work/mode.log" || fail "no hint about the mode"
