@@ -55,12 +55,15 @@ static enum ob_err load_tensor(struct ob_replica *replica, size_t tensor, struct
     uint64_t elements = replica->model->tensors[tensor].elements;
     uint32_t number = (uint32_t)replica->trainable[tensor];
     for (uint64_t at = 0; at < elements; at += 8192) {
+        if (at % OB_MODEL_RELEASE_ELEMENTS == 0)
+            ob_model_release(replica->model, tensor);
         size_t count = elements - at < 8192 ? (size_t)(elements - at) : 8192;
         ob_model_read(replica->model, tensor, at, count, values);
         if (ob_spsa_weights_set(replica->weights, number, at, count, values, error))
             return ob_fail_within(error, "%s: tensor %s", replica->model->path,
                                   replica->model->tensors[tensor].name);
     }
+    ob_model_release(replica->model, tensor);
     return OB_OK;
 }
 

@@ -98,6 +98,18 @@ uint64_t ob_checkpoint_tensor_bytes(const struct ob_checkpoint_tensor *tensor) {
     return tensor->elements / ob_dtype_block_elements(tensor->dtype) * ob_dtype_block_bytes(tensor->dtype);
 }
 
+void ob_checkpoint_release(const struct ob_checkpoint *checkpoint,
+                           const struct ob_checkpoint_tensor *tensor) {
+    const struct ob_mapping *mapping = &checkpoint->mappings[tensor->mapping];
+    if (!mapping->is_file)
+        return;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t from = (size_t)(tensor->data - (const uint8_t *)mapping->data);
+    size_t to = from + (size_t)ob_checkpoint_tensor_bytes(tensor);
+    from = from / page * page; /* mappings start at a page; neighbours' pages come back as well */
+    (void)madvise((uint8_t *)mapping->data + from, to - from, MADV_DONTNEED);
+}
+
 static enum ob_err count_elements(const char *path, struct ob_checkpoint_tensor *tensor,
                                   struct ob_error *error) {
     tensor->elements = 1;

@@ -65,6 +65,9 @@ OB_MUST_USE enum ob_err ob_checkpoint_check_overlaps(struct ob_checkpoint *check
 OB_MUST_USE enum ob_err ob_checkpoint_allocate(struct ob_checkpoint *checkpoint, size_t bytes,
                                                void **ret_memory, struct ob_error *error);
 
+/* A file's pages under a tensor may leave memory: they come back from the file when they are read again. */
+void ob_checkpoint_release(const struct ob_checkpoint *checkpoint, const struct ob_checkpoint_tensor *tensor);
+
 uint64_t ob_checkpoint_tensor_bytes(const struct ob_checkpoint_tensor *tensor);
 /* The index of a name, or -1. */
 int64_t ob_checkpoint_find(const struct ob_checkpoint *checkpoint, const char *name);

@@ -185,6 +185,11 @@ void ob_model_read(const struct ob_model *model, size_t tensor, uint64_t first, 
                        ret_values);
 }
 
+void ob_model_release(const struct ob_model *model, size_t tensor) {
+    assert(tensor < model->tensor_count);
+    ob_checkpoint_release(model->checkpoint, &model->checkpoint->tensors[model->checkpoint_index[tensor]]);
+}
+
 static void hash_tensor(const struct ob_model *model, size_t tensor, crypto_generichash_state *state) {
     const struct ob_model_tensor *t = &model->tensors[tensor];
     uint8_t number[8], bytes[4 * 1024];
@@ -196,6 +201,8 @@ static void hash_tensor(const struct ob_model *model, size_t tensor, crypto_gene
     crypto_generichash_update(state, number, 8);
     for (uint64_t at = 0; at < t->elements; at += 1024) {
         size_t count = t->elements - at < 1024 ? (size_t)(t->elements - at) : 1024;
+        if (at % OB_MODEL_RELEASE_ELEMENTS == 0)
+            ob_model_release(model, tensor);
         ob_model_read(model, tensor, at, count, values);
         for (size_t i = 0; i < count; i++) {
             uint32_t bits;
@@ -210,8 +217,10 @@ enum ob_err ob_model_hash(const struct ob_model *model, struct ob_hash *ret_hash
     (void)error;
     crypto_generichash_state state;
     crypto_generichash_init(&state, NULL, 0, OB_HASH_BYTES);
-    for (size_t i = 0; i < model->tensor_count; i++)
+    for (size_t i = 0; i < model->tensor_count; i++) {
         hash_tensor(model, i, &state);
+        ob_model_release(model, i);
+    }
     crypto_generichash_final(&state, ret_hash->bytes, OB_HASH_BYTES);
     return OB_OK;
 }

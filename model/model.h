@@ -62,6 +62,11 @@ void ob_model_free(struct ob_model *model);
 void ob_model_read(const struct ob_model *model, size_t tensor, uint64_t first, size_t count,
                    float *ret_values);
 
+/* What has been read of a tensor's file pages may leave memory. Now and then while a large one is loaded, so
+ * that the file and what is made of it are never in memory together; it costs next to nothing. */
+#define OB_MODEL_RELEASE_ELEMENTS (1u << 20)
+void ob_model_release(const struct ob_model *model, size_t tensor);
+
 /* BLAKE2b-256 over every canonical tensor: le32 name length, name, le64 elements, its float32 values
  * little-endian. Two files with the same values have the same hash, whatever their type or order. */
 OB_MUST_USE enum ob_err ob_model_hash(const struct ob_model *model, struct ob_hash *ret_hash,
