@@ -59,6 +59,8 @@ const char *sim_check_expected(const struct sim_cluster *cluster, const struct s
         return life == OB_PEER_TRAINING || life == OB_PEER_WAITING ? NULL : "expected: training";
     case SIM_IS_PAUSED:
         return life == OB_PEER_PAUSED ? NULL : "expected: paused";
+    case SIM_IS_ISOLATED:
+        return life == OB_PEER_ISOLATED ? NULL : "expected: isolated";
     case SIM_IS_RECONCILING:
         return life == OB_PEER_RECONCILING ? NULL : "expected: reconciling";
     default:

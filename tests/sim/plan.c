@@ -51,8 +51,8 @@ static const char *const WORDS[SIM_FAULTS] = {
 
 static const char *const STATES[SIM_STATES] = {
     [SIM_IS_TRAINING] = "training", [SIM_IS_PAUSED] = "paused", [SIM_IS_RECONCILING] = "reconciling",
-    [SIM_IS_HALTED] = "halted",     [SIM_IS_DOWN] = "down",     [SIM_IS_CUT] = "cut",
-    [SIM_IS_WHOLE] = "whole",
+    [SIM_IS_HALTED] = "halted",     [SIM_IS_DOWN] = "down",     [SIM_IS_ISOLATED] = "isolated",
+    [SIM_IS_CUT] = "cut",           [SIM_IS_WHOLE] = "whole",
 };
 
 const char *sim_state_name(enum sim_state state) {

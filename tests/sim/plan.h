@@ -62,6 +62,7 @@ enum sim_fork_kind {
 enum sim_state {
     SIM_IS_TRAINING, /* or waiting for a slower machine */
     SIM_IS_PAUSED,
+    SIM_IS_ISOLATED,
     SIM_IS_RECONCILING,
     SIM_IS_HALTED,
     SIM_IS_DOWN,

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "tests/sim/run.h"
 
@@ -52,6 +53,11 @@ void sim_report(const struct sim_cluster *cluster) {
     printf("%zu nodes, %zu of them sign, %.0f s simulated; degree %llu%s\n", cluster->count,
            cluster->ledger.machines, sim_cluster_time(cluster), (unsigned long long)cluster->plan.degree,
            cluster->plan.relay ? ", relaying" : "");
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        printf("memory %.0f MB at most, %.0f kB a node; %.0f s of processor\n",
+               (double)usage.ru_maxrss / 1024, (double)usage.ru_maxrss / (double)cluster->count,
+               (double)usage.ru_utime.tv_sec);
     print_spread(cluster);
     print_cost(cluster);
 }

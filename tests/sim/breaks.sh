@@ -1,0 +1,19 @@
+# Sourced by tests/sim/prove.
+break_it apply-twice peer/chain.c \
+    's/^( *)struct ob_effect \*apply = ob_effects_add\(peer, OB_EFFECT_APPLY\);/\1*ob_effects_add(peer, OB_EFFECT_APPLY) = (struct ob_effect){.kind = OB_EFFECT_APPLY, .record = arrival->record, .machine = machine->id};\n&/' \
+    "a record is applied twice"
+break_it publish-first peer/rounds.c \
+    '/ob_effects_publish\(peer, data/d; s/^( *)struct ob_effect \*persist = ob_effects_add\(peer, OB_EFFECT_PERSIST_OWN\);/\1ob_effects_publish(peer, data, OB_MESSAGE_HEADER_BYTES + bytes);\n&/' \
+    "an own record is published before it is durable"
+break_it no-pacing peer/pacing.c \
+    '/^bool ob_pacing_may_start/,/^}/s/return false/return true/' \
+    "nobody is waited for"
+break_it sign-at-once peer/reconcile.c \
+    's/if \(now.wanted > 0 && now.given == now.wanted\)/if (true)/; s/if \(own_open \|\| blocked\(peer, waited\)\)/if (false)/' \
+    "a machine signs before the others have told its own frontier"
+break_it no-repair peer/repair.c \
+    '/^static void ask\(struct ob_peer/,/^}/s/^    assert.*/    return;/' \
+    "missing records are never asked for"
+break_it frontier-equal peer/frontier.c \
+    's/if \(claim->next.index > machine->next\) \{/if (claim->next.index > machine->next + 40) {/' \
+    "small gaps in a frontier are overlooked"
