@@ -50,6 +50,7 @@ static const struct key KEYS[] = {
     {"swarm", "max_staleness", INTEGER, AT(max_staleness), 0, 1e6, "16"},
     {"swarm", "rejoin_wait_s", INTEGER, AT(rejoin_wait_s), 0, 86400, "10"},
     {"swarm", "solo", SWITCH, AT(solo), 0, 0, "no"},
+    {"swarm", "relay", SWITCH, AT(relay), 0, 0, "no"},
 };
 #define KEY_COUNT (sizeof KEYS / sizeof *KEYS)
 

@@ -41,7 +41,7 @@ struct ob_config {
     bool observer;
     /* [swarm] */
     int64_t max_staleness, rejoin_wait_s;
-    bool solo;
+    bool solo, relay;
     /* [machine] */
     int64_t threads, digest_interval;
     char blas_core[64];

@@ -130,6 +130,7 @@ static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
         .rejoin_wait_ns = (uint64_t)config->rejoin_wait_s * SECOND_NS,
         .may_start_alone = config->solo || ob_store_may_start_alone(daemon->store),
         .observer = config->observer,
+        .relay = config->relay,
         .machines_max = daemon->manifest->bounds.max_machines,
         .crypto = {.context = daemon->identity.secret_key,
                    .sign = ob_record_ed25519_sign,
