@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -132,7 +133,9 @@ bool ob_blas_products_safe(ob_blas_product_fn product) {
     if (child < 0)
         return ob_blas_products_right(product); /* no more processes: the answer matters more than a crash */
     if (child == 0) {
-        alarm(PATIENCE_S);
+        const struct rlimit patience = {PATIENCE_S,
+                                        PATIENCE_S}; /* of its own: a busy machine is no wrong product */
+        (void)setrlimit(RLIMIT_CPU, &patience);
         _exit(ob_blas_products_right(product) ? 0 : 1);
     }
     int status;

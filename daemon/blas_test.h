@@ -17,7 +17,7 @@ typedef void (*ob_blas_product_fn)(size_t m, size_t n, size_t k, const float *a,
 
 /* In this process. False: some element is wrong, or there was no memory for the test. */
 bool ob_blas_products_right(ob_blas_product_fn product);
-/* The same in a child: also false when it crashes or takes longer than ten seconds. */
+/* The same in a child: also false when it crashes or computes for longer than ten seconds. */
 bool ob_blas_products_safe(ob_blas_product_fn product);
 /* OpenBLAS's sgemm as the core in use has it. */
 void ob_blas_sgemm(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, size_t ldb,

@@ -414,8 +414,8 @@ static void parse_names_patterns_that_are_not_supported(void **state) {
                                   PATTERNS[i], "behavior", "Isolated", "invert", 0);
         expect_refused(with("pre_tokenizer", NULL, split), OB_EUNSUPPORTED, "pre_tokenizer: ");
     }
-    json_t *split = json_pack("{s:s, s:{s:s}, s:s}", "type", "Split", "pattern", "Regex", "a", "behavior",
-                              "Contiguous");
+    json_t *split =
+        json_pack("{s:s, s:{s:s}, s:s}", "type", "Split", "pattern", "Regex", "a", "behavior", "Contiguous");
     expect_refused(with("pre_tokenizer", NULL, split), OB_EUNSUPPORTED, "Contiguous");
     split = json_pack("{s:s, s:{s:i}, s:s}", "type", "Split", "pattern", "Regex", 1, "behavior", "Isolated");
     expect_refused(with("pre_tokenizer", NULL, split), OB_EFORMAT, "\"pattern\"");
