@@ -26,6 +26,7 @@
 #define OB_JSON_BYTES_MAX         (64u << 20) /* config.json, tokenizer.json */
 #define OB_CORPUS_BYTES_MAX       (1ull << 32)
 #define OB_CORPUS_ROW_MAX         (1u << 20) /* bytes of one line */
+#define OB_CORPUS_CHOICES_MAX     256        /* candidates of one row */
 #define OB_SAFETENSORS_HEADER_MAX (100u << 20)
 
 #endif

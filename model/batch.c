@@ -41,16 +41,35 @@ void ob_batch_clear(struct ob_batch *batch) {
     batch->sequences = batch->tokens_used = batch->groups = 0;
 }
 
-bool ob_batch_add(struct ob_batch *batch, const int32_t *tokens, size_t count, size_t first_target) {
+/* Room for a sequence, which the caller fills: its place, or NULL. */
+static int32_t *open_sequence(struct ob_batch *batch, size_t count) {
     assert(count > 0);
     if (batch->sequences == batch->sequences_max || count > batch->tokens_max - batch->tokens_used)
-        return false;
-    size_t at = batch->tokens_used;
-    memcpy(batch->tokens + at, tokens, count * sizeof *tokens);
-    for (size_t i = 0; i < count; i++)
-        batch->counted[at + i] = i > 0 && i >= first_target;
+        return NULL;
+    int32_t *place = batch->tokens + batch->tokens_used;
     batch->tokens_used += count;
     batch->offsets[++batch->sequences] = (uint32_t)batch->tokens_used;
+    return place;
+}
+
+bool ob_batch_add(struct ob_batch *batch, const int32_t *tokens, size_t count, size_t first_target) {
+    int32_t *place = open_sequence(batch, count);
+    if (place == NULL)
+        return false;
+    memcpy(place, tokens, count * sizeof *tokens);
+    for (size_t i = 0; i < count; i++)
+        batch->counted[batch->tokens_used - count + i] = i > 0 && i >= first_target;
+    return true;
+}
+
+bool ob_batch_add_marked(struct ob_batch *batch, const int32_t *tokens, const uint8_t *counted,
+                         size_t count) {
+    int32_t *place = open_sequence(batch, count);
+    if (place == NULL)
+        return false;
+    memcpy(place, tokens, count * sizeof *tokens);
+    memcpy(batch->counted + batch->tokens_used - count, counted, count);
+    batch->counted[batch->tokens_used - count] = 0;
     return true;
 }
 

@@ -30,6 +30,8 @@ void ob_batch_free(struct ob_batch *batch);
 void ob_batch_clear(struct ob_batch *batch);
 /* False when the sequence does not fit any more. Targets are tokens [first_target, count), never token 0. */
 bool ob_batch_add(struct ob_batch *batch, const int32_t *tokens, size_t count, size_t first_target);
+/* The same with the targets marked one by one; the mark of token 0 counts for nothing. */
+bool ob_batch_add_marked(struct ob_batch *batch, const int32_t *tokens, const uint8_t *counted, size_t count);
 /* Binds the sequences that have been added since the last group into one: at least two of them. */
 void ob_batch_end_group(struct ob_batch *batch, size_t label);
 /* Takes back the sequences that have been added since the last group. */

@@ -5,34 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/corpus_reader.h"
+#include "model/corpus_parts.h"
 #include "model/corpus_walk.h"
 
-struct sequence {
-    size_t start; /* in the tokens */
-    uint32_t count, first_target;
-};
-
-struct ob_corpus {
-    int32_t *tokens;
-    size_t tokens_count, tokens_max;
-    struct sequence *sequences;
-    size_t sequences_count, sequences_max;
-    size_t skipped;
-};
-
-/* The ids of one text; free(data). */
-struct span {
-    int32_t *data;
-    size_t count;
-};
+const char *ob_row_kind_name(enum ob_row_kind kind) {
+    static const char *const NAMES[OB_ROW_KINDS] = {"text", "completion", "choices", "messages"};
+    assert((unsigned)kind < OB_ROW_KINDS);
+    return NAMES[kind];
+}
 
 void ob_corpus_free(struct ob_corpus *corpus) {
     if (corpus == NULL)
         return;
     free(corpus->tokens);
+    free(corpus->counted);
     free(corpus->sequences);
+    free(corpus->items);
     free(corpus);
+}
+
+size_t ob_corpus_items(const struct ob_corpus *corpus) {
+    return corpus->has_choices ? corpus->items_count : corpus->sequences_count;
 }
 
 size_t ob_corpus_sequences(const struct ob_corpus *corpus) {
@@ -47,94 +40,100 @@ size_t ob_corpus_tokens(const struct ob_corpus *corpus) {
     return corpus->tokens_count;
 }
 
-/* Room for `more` further items of an array; NULL when there is no memory. */
-static void *grow(void *array, size_t used, size_t more, size_t item_bytes, size_t *max) {
-    if (used + more <= *max)
-        return array;
-    size_t wanted = 2 * (used + more) + 64;
-    void *larger = reallocarray(array, wanted, item_bytes);
-    if (larger != NULL)
-        *max = wanted;
-    return larger;
+bool ob_corpus_has_choices(const struct ob_corpus *corpus) {
+    return corpus->has_choices;
 }
 
-/* A sequence of the first part's tokens, then the second's. */
-static enum ob_err keep(struct ob_corpus *corpus, struct span first, struct span second, size_t first_target,
-                        struct ob_error *error) {
-    size_t count = first.count + second.count;
-    assert(count >= 2 && first_target >= 1 && first_target < count);
+size_t ob_corpus_item_sequences(const struct ob_corpus *corpus) {
+    return corpus->widest;
+}
+
+size_t ob_corpus_item_tokens(const struct ob_corpus *corpus) {
+    return corpus->longest;
+}
+
+/* Room for `more` further items of *array; false when there is no memory. */
+static bool grow(void *array, size_t used, size_t more, size_t item_bytes, size_t *max) {
+    if (used + more <= *max)
+        return true;
+    void **place = array;
+    size_t wanted = 2 * (used + more) + 64;
+    void *larger = reallocarray(*place, wanted, item_bytes);
+    if (larger == NULL)
+        return false;
+    *place = larger;
+    *max = wanted;
+    return true;
+}
+
+static void note_item(struct ob_corpus *corpus, size_t sequences, size_t tokens) {
+    corpus->widest = sequences > corpus->widest ? sequences : corpus->widest;
+    corpus->longest = tokens > corpus->longest ? tokens : corpus->longest;
+}
+
+enum ob_err ob_corpus_keep(struct ob_corpus *corpus, const struct ob_corpus_span *spans, size_t count,
+                           struct ob_error *error) {
+    size_t tokens = 0;
+    for (size_t i = 0; i < count; i++)
+        tokens += spans[i].count;
+    assert(tokens >= 2);
     if (corpus->sequences_count == UINT32_MAX)
         return ob_fail(error, OB_ETOOBIG, "more than %u sequences", UINT32_MAX);
-    void *tokens =
-        grow(corpus->tokens, corpus->tokens_count, count, sizeof *corpus->tokens, &corpus->tokens_max);
-    if (tokens == NULL)
+    if (!grow(&corpus->tokens, corpus->tokens_count, tokens, sizeof *corpus->tokens, &corpus->tokens_max) ||
+        !grow(&corpus->counted, corpus->tokens_count, tokens, 1, &corpus->counted_max) ||
+        !grow(&corpus->sequences, corpus->sequences_count, 1, sizeof *corpus->sequences,
+              &corpus->sequences_max))
         return ob_fail(error, OB_ENOMEM, "no memory for its tokens");
-    corpus->tokens = tokens;
-    void *sequences = grow(corpus->sequences, corpus->sequences_count, 1, sizeof *corpus->sequences,
-                           &corpus->sequences_max);
-    if (sequences == NULL)
-        return ob_fail(error, OB_ENOMEM, "no memory for its sequences");
-    corpus->sequences = sequences;
-    int32_t *to = corpus->tokens + corpus->tokens_count;
-    if (first.count > 0)
-        memcpy(to, first.data, first.count * sizeof *to);
-    if (second.count > 0)
-        memcpy(to + first.count, second.data, second.count * sizeof *to);
-    corpus->sequences[corpus->sequences_count++] = (struct sequence){
-        .start = corpus->tokens_count, .count = (uint32_t)count, .first_target = (uint32_t)first_target};
-    corpus->tokens_count += count;
+    size_t at = corpus->tokens_count;
+    for (size_t i = 0; i < count; i++) {
+        if (spans[i].count > 0)
+            memcpy(corpus->tokens + at, spans[i].ids, spans[i].count * sizeof *corpus->tokens);
+        memset(corpus->counted + at, spans[i].targets, spans[i].count);
+        at += spans[i].count;
+    }
+    corpus->counted[corpus->tokens_count] = 0; /* nothing predicts it */
+    corpus->sequences[corpus->sequences_count++] =
+        (struct ob_corpus_sequence){.start = corpus->tokens_count, .count = (uint32_t)tokens};
+    corpus->tokens_count = at;
+    if (!corpus->has_choices)
+        note_item(corpus, 1, tokens);
     return OB_OK;
 }
 
-static enum ob_err encode(const struct ob_tokenizer *tokenizer, const json_t *string, struct span *ret_span,
-                          struct ob_error *error) {
-    return ob_tokenizer_encode(tokenizer, json_string_value(string), json_string_length(string),
-                               &ret_span->data, &ret_span->count, error);
+enum ob_err ob_corpus_keep_item(struct ob_corpus *corpus, size_t count, uint32_t label,
+                                struct ob_error *error) {
+    assert(corpus->has_choices && count >= 2 && label < count && count <= corpus->sequences_count);
+    if (!grow(&corpus->items, corpus->items_count, 1, sizeof *corpus->items, &corpus->items_max))
+        return ob_fail(error, OB_ENOMEM, "no memory for its choices");
+    size_t first = corpus->sequences_count - count;
+    corpus->items[corpus->items_count++] = (struct ob_corpus_item){(uint32_t)first, (uint32_t)count, label};
+    note_item(corpus, count, corpus->tokens_count - corpus->sequences[first].start);
+    return OB_OK;
 }
 
-static enum ob_err add_text(struct ob_corpus *corpus, struct span text, size_t length_max,
+/* Looks into the row that the reader has read. */
+static enum ob_err take_row(struct ob_corpus *corpus, struct ob_corpus_reader *reader,
+                            const struct ob_tokenizer *tokenizer, const struct ob_corpus_options *options,
                             struct ob_error *error) {
-    enum ob_err err = OB_OK;
-    if (text.count < 2)
+    struct ob_corpus_row row = {0};
+    struct ob_row_report report = {.line = reader->line_number};
+    enum ob_err err = ob_corpus_reader_row(reader, &row, error);
+    if (err == OB_OK) {
+        err = ob_corpus_take_row(corpus, tokenizer, &row, options->length_max, &report, error);
+        if (err != OB_OK)
+            (void)ob_fail_within(error, "%s:%" PRIu64, reader->path, reader->line_number);
+    }
+    json_decref(row.root);
+    if (err == OB_OK && report.fate == OB_ROW_SKIPPED)
         corpus->skipped++;
-    for (size_t at = 0; err == OB_OK && text.count - at >= 2;) {
-        size_t count = text.count - at < length_max ? text.count - at : length_max;
-        err = keep(corpus, (struct span){text.data + at, count}, (struct span){NULL, 0}, 1, error);
-        at += count;
+    if (options->report == NULL || err == OB_ENOMEM)
+        return err;
+    if (err != OB_OK) {
+        report.fate = OB_ROW_BAD;
+        report.why = error->text;
     }
-    return err;
-}
-
-/* Without a prompt, the completion's first token is no target: nothing predicts it. */
-static enum ob_err add_pair(struct ob_corpus *corpus, struct span prompt, struct span completion,
-                            size_t length_max, struct ob_error *error) {
-    if (completion.count > length_max - 1)
-        completion.count = length_max - 1;
-    if (completion.count == 0 || prompt.count + completion.count < 2) {
-        corpus->skipped++;
-        return OB_OK;
-    }
-    size_t room = length_max - completion.count;
-    if (prompt.count > room) {
-        prompt.data += prompt.count - room;
-        prompt.count = room;
-    }
-    return keep(corpus, prompt, completion, prompt.count > 0 ? prompt.count : 1, error);
-}
-
-static enum ob_err add_row(struct ob_corpus *corpus, const struct ob_tokenizer *tokenizer,
-                           const struct ob_corpus_row *row, size_t length_max, struct ob_error *error) {
-    struct span first = {0}, second = {0};
-    enum ob_err err = encode(tokenizer, row->text != NULL ? row->text : row->prompt, &first, error);
-    if (err == OB_OK && row->text != NULL)
-        err = add_text(corpus, first, length_max, error);
-    if (err == OB_OK && row->text == NULL)
-        err = encode(tokenizer, row->completion, &second, error);
-    if (err == OB_OK && row->text == NULL)
-        err = add_pair(corpus, first, second, length_max, error);
-    free(first.data);
-    free(second.data);
-    return err;
+    options->report(options->context, &report);
+    return OB_OK;
 }
 
 /* Rows are numbered from 0, blank lines not counted; a row of another shard is not looked into. */
@@ -149,14 +148,9 @@ static enum ob_err read_rows(struct ob_corpus *corpus, struct ob_corpus_reader *
             return err;
         if (shards > 1 && number % shards != options->shard)
             continue;
-        struct ob_corpus_row row;
-        err = ob_corpus_reader_row(reader, &row, error);
+        err = take_row(corpus, reader, tokenizer, options, error);
         if (err != OB_OK)
             return err;
-        err = add_row(corpus, tokenizer, &row, options->length_max, error);
-        json_decref(row.root);
-        if (err != OB_OK)
-            return ob_fail_within(error, "%s:%" PRIu64, reader->path, reader->line_number);
     }
 }
 
@@ -205,18 +199,33 @@ enum ob_err ob_corpus_open(const char *path, const struct ob_tokenizer *tokenize
     return OB_OK;
 }
 
-bool ob_corpus_add(const struct ob_corpus *corpus, size_t i, struct ob_batch *batch) {
-    assert(i < corpus->sequences_count);
-    const struct sequence *sequence = &corpus->sequences[i];
-    return ob_batch_add(batch, corpus->tokens + sequence->start, sequence->count, sequence->first_target);
+static bool add_sequence(const struct ob_corpus *corpus, size_t i, struct ob_batch *batch) {
+    const struct ob_corpus_sequence *sequence = &corpus->sequences[i];
+    return ob_batch_add_marked(batch, corpus->tokens + sequence->start, corpus->counted + sequence->start,
+                               sequence->count);
 }
 
-void ob_corpus_draw(const struct ob_corpus *corpus, uint64_t seed, uint64_t draw, size_t sequences,
+bool ob_corpus_add(const struct ob_corpus *corpus, size_t i, struct ob_batch *batch) {
+    assert(i < ob_corpus_items(corpus));
+    if (!corpus->has_choices)
+        return add_sequence(corpus, i, batch);
+    const struct ob_corpus_item *item = &corpus->items[i];
+    for (uint32_t k = 0; k < item->count; k++)
+        if (!add_sequence(corpus, item->first + k, batch)) {
+            ob_batch_drop_open(batch);
+            return false;
+        }
+    ob_batch_end_group(batch, item->label);
+    return true;
+}
+
+void ob_corpus_draw(const struct ob_corpus *corpus, uint64_t seed, uint64_t draw, size_t items,
                     struct ob_batch *batch) {
     ob_batch_clear(batch);
-    struct ob_corpus_walk walk = ob_corpus_walk_at(corpus->sequences_count, sequences, draw);
+    size_t all = ob_corpus_items(corpus);
+    struct ob_corpus_walk walk = ob_corpus_walk_at(all, items, draw);
     for (uint64_t i = 0; i < walk.count; i++) {
-        uint64_t item = ob_corpus_walk_item(corpus->sequences_count, seed, walk.epoch, walk.first + i);
+        uint64_t item = ob_corpus_walk_item(all, seed, walk.epoch, walk.first + i);
         if (!ob_corpus_add(corpus, (size_t)item, batch))
             break;
     }

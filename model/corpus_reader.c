@@ -75,9 +75,74 @@ static enum ob_err string_field(const struct ob_corpus_reader *reader, const jso
     return OB_OK;
 }
 
+/* What a row is, by which of the keys it has. */
+struct shape {
+    enum ob_row_kind kind;
+    bool text, prompt, completion, choices, label, messages;
+};
+
+static const struct shape SHAPES[] = {
+    {.kind = OB_ROW_TEXT, .text = true},
+    {.kind = OB_ROW_PAIR, .prompt = true, .completion = true},
+    {.kind = OB_ROW_CHOICE, .prompt = true, .choices = true, .label = true},
+    {.kind = OB_ROW_CHAT, .messages = true},
+};
+
+static const char *find_kind(const struct shape *has, enum ob_row_kind *ret_kind) {
+    for (size_t i = 0; i < sizeof SHAPES / sizeof *SHAPES; i++) {
+        const struct shape *s = &SHAPES[i];
+        if (s->text == has->text && s->prompt == has->prompt && s->completion == has->completion &&
+            s->choices == has->choices && s->messages == has->messages &&
+            (s->label == has->label || !s->choices)) {
+            *ret_kind = s->kind;
+            return NULL;
+        }
+    }
+    int kinds = has->text + (has->prompt || has->completion || has->choices) + has->messages;
+    if (kinds > 1)
+        return "more than one of \"text\", \"prompt\" and \"messages\"";
+    if (kinds == 0)
+        return "none of \"text\", \"prompt\" and \"messages\"";
+    if (has->completion && has->choices)
+        return "both \"completion\" and \"choices\"";
+    if (!has->prompt)
+        return has->completion ? "\"completion\" without \"prompt\"" : "\"choices\" without \"prompt\"";
+    return has->choices ? "\"choices\" without \"label\""
+                        : "\"prompt\" without \"completion\" or \"choices\"";
+}
+
+static const char *read_choices(struct ob_corpus_row *row) {
+    const json_t *label = json_object_get(row->root, "label");
+    size_t count = json_array_size(row->choices);
+    if (!json_is_array(row->choices))
+        return "\"choices\" is not an array";
+    if (count < 2 || count > OB_CORPUS_CHOICES_MAX)
+        return count < 2 ? "fewer than two \"choices\"" : "more \"choices\" than 256";
+    for (size_t i = 0; i < count; i++)
+        if (!json_is_string(json_array_get(row->choices, i)))
+            return "one of \"choices\" is not a string";
+    if (!json_is_integer(label))
+        return "\"label\" is not a whole number";
+    if (json_integer_value(label) < 0 || json_integer_value(label) >= (json_int_t)count)
+        return "\"label\" is not the number of one of \"choices\", which count from 0";
+    row->label = (uint32_t)json_integer_value(label);
+    return NULL;
+}
+
+static const char *check_messages(const json_t *messages) {
+    if (!json_is_array(messages) || json_array_size(messages) == 0)
+        return "\"messages\" is not an array, or empty";
+    for (size_t i = 0; i < json_array_size(messages); i++) {
+        const json_t *message = json_array_get(messages, i);
+        if (!json_is_string(json_object_get(message, "role")) ||
+            !json_is_string(json_object_get(message, "content")))
+            return "one of \"messages\" has no \"role\" or no \"content\" that is a string";
+    }
+    return NULL;
+}
+
 static enum ob_err read_fields(const struct ob_corpus_reader *reader, struct ob_corpus_row *row,
                                struct ob_error *error) {
-    const char *problem = NULL;
     enum ob_err err = string_field(reader, row->root, "text", &row->text, error);
     if (err == OB_OK)
         err = string_field(reader, row->root, "prompt", &row->prompt, error);
@@ -85,16 +150,19 @@ static enum ob_err read_fields(const struct ob_corpus_reader *reader, struct ob_
         err = string_field(reader, row->root, "completion", &row->completion, error);
     if (err != OB_OK)
         return err;
-    if (!json_is_object(row->root))
-        problem = "not an object";
-    else if (row->text != NULL && (row->prompt != NULL || row->completion != NULL))
-        problem = "both \"text\" and \"prompt\" or \"completion\"";
-    else if (row->text == NULL && row->prompt == NULL && row->completion == NULL)
-        problem = "neither \"text\" nor \"prompt\" and \"completion\"";
-    else if (row->text == NULL && row->prompt == NULL)
-        problem = "\"completion\" without \"prompt\"";
-    else if (row->text == NULL && row->completion == NULL)
-        problem = "\"prompt\" without \"completion\"";
+    row->choices = json_object_get(row->root, "choices");
+    row->messages = json_object_get(row->root, "messages");
+    struct shape has = {.text = row->text != NULL,
+                        .prompt = row->prompt != NULL,
+                        .completion = row->completion != NULL,
+                        .choices = row->choices != NULL,
+                        .label = json_object_get(row->root, "label") != NULL,
+                        .messages = row->messages != NULL};
+    const char *problem = json_is_object(row->root) ? find_kind(&has, &row->kind) : "not an object";
+    if (problem == NULL && row->kind == OB_ROW_CHOICE)
+        problem = read_choices(row);
+    if (problem == NULL && row->kind == OB_ROW_CHAT)
+        problem = check_messages(row->messages);
     if (problem != NULL)
         return ob_fail(error, OB_EFORMAT, "%s:%" PRIu64 ": %s", reader->path, reader->line_number, problem);
     return OB_OK;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "model/corpus.h"
 
 struct ob_corpus_reader {
     const char *path; /* the caller's */
@@ -22,11 +23,15 @@ struct ob_corpus_reader {
     uint64_t bytes;       /* of the file, so far */
 };
 
-/* A row: a text, or a prompt and its completion. The strings belong to `root`. */
+/* A row; its parts belong to `root`. */
 struct ob_corpus_row {
     json_t *root;
-    const json_t *text;                /* NULL: there is a prompt */
-    const json_t *prompt, *completion; /* NULL: there is a text */
+    enum ob_row_kind kind;
+    const json_t *text;                /* of a text */
+    const json_t *prompt, *completion; /* of a pair; choices have the prompt */
+    const json_t *choices;             /* an array of at least two strings */
+    uint32_t label;                    /* of choices: which is right */
+    const json_t *messages; /* of a chat: a non-empty array of {"role": string, "content": string} */
 };
 
 /* Done accepts a zeroed struct and a failed init. */

@@ -86,9 +86,10 @@ static enum ob_err encode_piece(void *context, const char *piece, size_t bytes) 
 }
 
 /* Text without added tokens: its valid stretches, and each byte between them by itself. */
-static enum ob_err encode_stretches(struct encoding *encoding, const char *text, size_t bytes) {
+static enum ob_err encode_stretches(struct encoding *encoding, enum ob_place place, const char *text,
+                                    size_t bytes) {
     enum ob_err err = OB_OK;
-    encoding->run.may_prefix = true;
+    encoding->run.may_prefix = place != OB_PLACE_GOES_ON;
     for (size_t at = 0; err == OB_OK && at < bytes;) {
         size_t valid = ob_utf8_valid(text + at, bytes - at);
         if (valid > 0)
@@ -101,46 +102,48 @@ static enum ob_err encode_stretches(struct encoding *encoding, const char *text,
     return err;
 }
 
-typedef enum ob_err encode_part(struct encoding *, bool first, const char *text, size_t bytes);
+typedef enum ob_err encode_part(struct encoding *, enum ob_place place, const char *text, size_t bytes);
 
-static enum ob_err encode_plain(struct encoding *encoding, bool first, const char *text, size_t bytes) {
+static enum ob_err encode_plain(struct encoding *encoding, enum ob_place place, const char *text,
+                                size_t bytes) {
     struct ob_rewritten now = {0};
     enum ob_err err =
-        ob_rewrite_run(&encoding->tokenizer->metaspace, first, text, bytes, &now, encoding->error);
+        ob_rewrite_run(&encoding->tokenizer->metaspace, place, text, bytes, &now, encoding->error);
     if (err == OB_OK)
-        err = encode_stretches(encoding, now.text, now.bytes);
+        err = encode_stretches(encoding, place, now.text, now.bytes);
     free(now.owned);
     return err;
 }
 
-/* Cuts the text at the added tokens of one list and hands what lies between to `between`. `first`: the whole
- * text begins here. */
-static enum ob_err encode_around(struct encoding *encoding, const struct ob_added *added, bool first,
+/* Cuts the text at the added tokens of one list and hands what lies between to `between`. */
+static enum ob_err encode_around(struct encoding *encoding, const struct ob_added *added, enum ob_place place,
                                  const char *text, size_t bytes, encode_part *between) {
     struct ob_added_match match;
     size_t done = 0;
     enum ob_err err = OB_OK;
     while (err == OB_OK && ob_added_find(added, text, bytes, done, &match)) {
-        err = between(encoding, first && done == 0, text + done, match.start - done);
+        err = between(encoding, done == 0 ? place : OB_PLACE_INSIDE, text + done, match.start - done);
         if (err == OB_OK)
             err = ob_ids_append(&encoding->ids, match.id, encoding->error);
         done = match.end;
     }
-    return err != OB_OK ? err : between(encoding, first && done == 0, text + done, bytes - done);
+    return err != OB_OK ? err
+                        : between(encoding, done == 0 ? place : OB_PLACE_INSIDE, text + done, bytes - done);
 }
 
-static enum ob_err encode_normalized(struct encoding *encoding, bool first, const char *text, size_t bytes) {
+static enum ob_err encode_normalized(struct encoding *encoding, enum ob_place place, const char *text,
+                                     size_t bytes) {
     const struct ob_tokenizer *tokenizer = encoding->tokenizer;
     struct ob_rewritten now = {0};
-    enum ob_err err = ob_rewrite_run(&tokenizer->normalizer, first, text, bytes, &now, encoding->error);
+    enum ob_err err = ob_rewrite_run(&tokenizer->normalizer, place, text, bytes, &now, encoding->error);
     if (err == OB_OK)
-        err = encode_around(encoding, &tokenizer->normalized, first, now.text, now.bytes, encode_plain);
+        err = encode_around(encoding, &tokenizer->normalized, place, now.text, now.bytes, encode_plain);
     free(now.owned);
     return err;
 }
 
-enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer, const char *text, size_t bytes,
-                                int32_t **ret_ids, size_t *ret_count, struct ob_error *error) {
+static enum ob_err encode(const struct ob_tokenizer *tokenizer, enum ob_place place, const char *text,
+                          size_t bytes, int32_t **ret_ids, size_t *ret_count, struct ob_error *error) {
     if (bytes >= OB_BPE_PIECE_MAX)
         return ob_fail(error, OB_ETOOBIG, "a text of %zu bytes; at most %u are encoded", bytes,
                        OB_BPE_PIECE_MAX);
@@ -153,7 +156,7 @@ enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer, const char
                                          .error = error};
     enum ob_err err = encoding.run.match == NULL
                           ? ob_fail(error, OB_ENOMEM, "no memory to encode a text")
-                          : encode_around(&encoding, &tokenizer->raw, true, text, bytes, encode_normalized);
+                          : encode_around(&encoding, &tokenizer->raw, place, text, bytes, encode_normalized);
     pcre2_match_data_free(encoding.run.match);
     ob_bpe_work_done(&encoding.work);
     if (err != OB_OK) {
@@ -163,6 +166,27 @@ enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer, const char
     *ret_ids = encoding.ids.data;
     *ret_count = encoding.ids.count;
     return OB_OK;
+}
+
+enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer, const char *text, size_t bytes,
+                                int32_t **ret_ids, size_t *ret_count, struct ob_error *error) {
+    return encode(tokenizer, OB_PLACE_BEGINS, text, bytes, ret_ids, ret_count, error);
+}
+
+enum ob_err ob_tokenizer_encode_on(const struct ob_tokenizer *tokenizer, const char *text, size_t bytes,
+                                   int32_t **ret_ids, size_t *ret_count, struct ob_error *error) {
+    return encode(tokenizer, OB_PLACE_GOES_ON, text, bytes, ret_ids, ret_count, error);
+}
+
+struct ob_tokenizer_frame ob_tokenizer_frame(const struct ob_tokenizer *tokenizer) {
+    return (struct ob_tokenizer_frame){.before = tokenizer->before.ids,
+                                       .before_count = tokenizer->before.count,
+                                       .after = tokenizer->after.ids,
+                                       .after_count = tokenizer->after.count};
+}
+
+const char *ob_tokenizer_chat_template(const struct ob_tokenizer *tokenizer) {
+    return tokenizer->chat_template;
 }
 
 enum ob_err ob_tokenizer_decode(const struct ob_tokenizer *tokenizer, const int32_t *ids, size_t count,

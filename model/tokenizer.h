@@ -1,10 +1,10 @@
-/* tokenizer - byte-level BPE read from a Hugging Face tokenizer.json.
+/* tokenizer - BPE read from a Hugging Face tokenizer.json.
  *
- * Pre-tokenizers: ByteLevel with GPT-2's pattern (use_regex), Split with a Regex pattern (PCRE2, Unicode),
- * Digits, and Sequences of them (SmolLM2: Digits(individual) then ByteLevel). Added tokens are matched
- * before anything else, the longest first. Text is bytes: invalid UTF-8 is kept byte for byte (each invalid
- * byte is a piece of its own). A part of the file that this does not implement is refused by name
- * (OB_EUNSUPPORTED), never ignored.
+ * Two kinds: byte-level BPE (GPT-2, OPT, Pythia, Llama 3, Qwen, SmolLM) and BPE with byte fallback,
+ * SentencePiece's (Llama 2, Mistral, TinyLlama, Gemma). Normalizers: NFC, Prepend, Replace. Pre-tokenizers:
+ * ByteLevel, Split with a pattern (PCRE2, Unicode), Digits, Metaspace; Sequences of all these. Added tokens
+ * are matched before anything else, the longest first. Text is bytes: each byte that is not UTF-8 stays one
+ * token. A part of the file that this does not implement is refused by name (OB_EUNSUPPORTED), never ignored.
  *
  * Owns:    ob_tokenizer_new allocates all it needs.
  * Threads: a tokenizer is read-only after it is loaded; encode and decode may run in many threads. */
@@ -28,10 +28,24 @@ OB_MUST_USE enum ob_err ob_tokenizer_parse(const char *json, size_t bytes, const
 void ob_tokenizer_free(struct ob_tokenizer *tokenizer);
 size_t ob_tokenizer_vocabulary(const struct ob_tokenizer *tokenizer); /* largest id + 1 */
 
-/* ret_ids is malloc'ed, the caller frees it (NULL when there are none). No BOS or EOS is added. */
+/* What the model expects around a text (beginning and end of sequence): from the post_processor, and from
+ * add_bos_token and add_eos_token of tokenizer_config.json. Lives as long as the tokenizer. */
+struct ob_tokenizer_frame {
+    const int32_t *before, *after;
+    size_t before_count, after_count;
+};
+struct ob_tokenizer_frame ob_tokenizer_frame(const struct ob_tokenizer *tokenizer);
+/* The text of its chat template (model/chat.h), NULL: none. */
+const char *ob_tokenizer_chat_template(const struct ob_tokenizer *tokenizer);
+
+/* ret_ids is malloc'ed, the caller frees it (NULL when there are none). The frame is not added. */
 OB_MUST_USE enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer, const char *text,
                                             size_t bytes, int32_t **ret_ids, size_t *ret_count,
                                             struct ob_error *error);
+/* The same for a text that goes on after another one: no space that the tokenizer puts before a text. */
+OB_MUST_USE enum ob_err ob_tokenizer_encode_on(const struct ob_tokenizer *tokenizer, const char *text,
+                                               size_t bytes, int32_t **ret_ids, size_t *ret_count,
+                                               struct ob_error *error);
 /* ret_text is malloc'ed and NUL-terminated (the length is in ret_bytes); ids out of range: OB_EFORMAT.
  * Special tokens are written as their text unless skip_special. */
 OB_MUST_USE enum ob_err ob_tokenizer_decode(const struct ob_tokenizer *tokenizer, const int32_t *ids,

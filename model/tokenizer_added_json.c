@@ -27,7 +27,7 @@ static enum ob_err list_added(struct ob_tokenizer *tokenizer, struct ob_added_to
         return ob_added_add(&tokenizer->raw, &token, error);
     struct ob_rewritten content = {0};
     enum ob_err err =
-        ob_rewrite_run(&tokenizer->normalizer, true, token.content, token.bytes, &content, error);
+        ob_rewrite_run(&tokenizer->normalizer, OB_PLACE_BEGINS, token.content, token.bytes, &content, error);
     if (err != OB_OK)
         return err;
     token.content = content.text;

@@ -141,7 +141,7 @@ static enum ob_err compose_all(struct ob_rewritten *now, struct ob_error *error)
     return err;
 }
 
-static enum ob_err run_step(const struct ob_rewrite_step *step, bool first, struct ob_rewritten *now,
+static enum ob_err run_step(const struct ob_rewrite_step *step, enum ob_place place, struct ob_rewritten *now,
                             struct ob_error *error) {
     bool has_prefix = now->bytes >= step->to_bytes && memcmp(now->text, step->to, step->to_bytes) == 0;
     switch (step->kind) {
@@ -150,18 +150,20 @@ static enum ob_err run_step(const struct ob_rewrite_step *step, bool first, stru
     case OB_REWRITE_REPLACE:
         return replace(step, now, error);
     case OB_REWRITE_PREPEND:
-        return prepend(step, now, error);
+        return place == OB_PLACE_GOES_ON ? OB_OK : prepend(step, now, error);
     default:
-        return has_prefix || (step->only_first && !first) ? OB_OK : prepend(step, now, error);
+        if (has_prefix || place == OB_PLACE_GOES_ON || (step->only_first && place != OB_PLACE_BEGINS))
+            return OB_OK;
+        return prepend(step, now, error);
     }
 }
 
-enum ob_err ob_rewrite_run(const struct ob_rewrite *rewrite, bool first, const char *text, size_t bytes,
-                           struct ob_rewritten *ret, struct ob_error *error) {
+enum ob_err ob_rewrite_run(const struct ob_rewrite *rewrite, enum ob_place place, const char *text,
+                           size_t bytes, struct ob_rewritten *ret, struct ob_error *error) {
     struct ob_rewritten now = {.text = text, .bytes = bytes};
     enum ob_err err = OB_OK;
     for (size_t i = 0; err == OB_OK && i < rewrite->steps_count && now.bytes > 0; i++)
-        err = run_step(&rewrite->steps[i], first, &now, error);
+        err = run_step(&rewrite->steps[i], place, &now, error);
     if (err != OB_OK) {
         free(now.owned);
         return err;

@@ -23,9 +23,12 @@ enum ob_rewrite_kind {
     OB_REWRITE_PREFIX,  /* the same, unless the text begins with it already */
 };
 
+/* Where a text stands: nothing is put before one that goes on. */
+enum ob_place { OB_PLACE_BEGINS, OB_PLACE_INSIDE, OB_PLACE_GOES_ON };
+
 struct ob_rewrite_step {
     enum ob_rewrite_kind kind;
-    bool only_first; /* PREFIX: only where the whole text begins */
+    bool only_first; /* PREFIX: only OB_PLACE_BEGINS */
     char *from, *to; /* malloc'ed */
     size_t from_bytes, to_bytes;
 };
@@ -47,8 +50,9 @@ OB_MUST_USE enum ob_err ob_rewrite_add(struct ob_rewrite *rewrite, enum ob_rewri
                                        const char *from, size_t from_bytes, const char *to, size_t to_bytes,
                                        struct ob_error *error);
 void ob_rewrite_done(struct ob_rewrite *rewrite);
-/* `first`: the whole text begins here. ret->text is `text` itself when nothing changes it. */
-OB_MUST_USE enum ob_err ob_rewrite_run(const struct ob_rewrite *rewrite, bool first, const char *text,
-                                       size_t bytes, struct ob_rewritten *ret, struct ob_error *error);
+/* ret->text is `text` itself when nothing changes it. */
+OB_MUST_USE enum ob_err ob_rewrite_run(const struct ob_rewrite *rewrite, enum ob_place place,
+                                       const char *text, size_t bytes, struct ob_rewritten *ret,
+                                       struct ob_error *error);
 
 #endif
