@@ -24,6 +24,7 @@ struct ob_compute {
     struct ob_compute_options options;
     struct ob_forward *forward;
     struct ob_batch *batch;
+    struct ob_task task;
     pthread_t thread;
     bool started;
 
@@ -71,7 +72,8 @@ static enum ob_err pair_loss(void *context, const struct ob_spsa_key *key, float
     double losses[2];
     source.key = key;
     source.epsilon = epsilon;
-    enum ob_err failed = ob_forward_losses(compute->forward, &source, compute->batch, losses, error);
+    enum ob_err failed =
+        ob_task_losses(&compute->task, compute->forward, &source, compute->batch, losses, error);
     if (!failed)
         *ret_losses = (struct ob_spsa_losses){.plus = losses[0], .minus = losses[1]};
     return failed;
@@ -207,11 +209,14 @@ static enum ob_err prepare(struct ob_compute *compute, struct ob_error *error) {
     const struct ob_compute_options *o = &compute->options;
     if (o->corpus) {
         const struct ob_replica *replica = o->replica;
-        size_t tokens = o->batch * o->length;
-        enum ob_err failed = ob_forward_new(&replica->model->config, tokens, o->batch, replica->pool,
+        size_t tokens = o->batch * ob_corpus_item_tokens(o->corpus);
+        size_t sequences = o->batch * ob_corpus_item_sequences(o->corpus);
+        enum ob_err failed = ob_forward_new(&replica->model->config, tokens, sequences, replica->pool,
                                             &compute->forward, error);
         if (!failed)
-            failed = ob_batch_new(o->batch, tokens, &compute->batch, error);
+            failed = ob_batch_new(sequences, tokens, &compute->batch, error);
+        if (!failed)
+            failed = ob_task_init(&compute->task, sequences, error);
         if (failed)
             return failed;
         compute->view.forward_bytes = ob_forward_bytes(compute->forward);
@@ -257,6 +262,7 @@ void ob_compute_free(struct ob_compute *compute) {
         compute->head = next;
     }
     ob_batch_free(compute->batch);
+    ob_task_done(&compute->task);
     ob_forward_free(compute->forward);
     pthread_cond_destroy(&compute->work);
     pthread_mutex_destroy(&compute->lock);

@@ -12,14 +12,15 @@
 #include "daemon/replica.h"
 #include "model/corpus.h"
 #include "model/forward.h"
+#include "model/task.h"
 #include "spsa/probe.h"
 
 struct ob_compute_options {
     struct ob_replica *replica;
     const struct ob_corpus *corpus; /* NULL for an observer: only replays */
     struct ob_machine_id machine;
-    size_t batch, length; /* sequences of a mini-batch, tokens of a sequence */
-    uint64_t seed;        /* of the walk through the corpus */
+    size_t batch;  /* items of a mini-batch (model/corpus.h) */
+    uint64_t seed; /* of the walk through the corpus */
     float epsilon;
     int8_t exponent;
     struct ob_spsa_privacy privacy;

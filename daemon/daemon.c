@@ -62,7 +62,6 @@ static enum ob_err open_compute(struct ob_daemon *daemon, struct ob_error *error
         .corpus = daemon->corpus,
         .machine = daemon->identity.machine,
         .batch = (size_t)config->batch,
-        .length = (size_t)config->length,
         .seed = (uint64_t)config->seed,
         .epsilon = config->epsilon > 0 ? (float)config->epsilon : daemon->manifest->epsilon,
         .exponent = (int8_t)config->exponent,

@@ -8,48 +8,57 @@
 #include "daemon/tool.h"
 #include "model/corpus.h"
 #include "model/forward.h"
+#include "model/task.h"
 
-struct evaluation {
-    double sum;
-    uint64_t targets;
-};
+/* Fills the batch from item *at on, and moves *at behind what went in. */
+static void fill(const struct ob_corpus *corpus, size_t *at, struct ob_batch *batch) {
+    ob_batch_clear(batch);
+    while (*at < ob_corpus_items(corpus) && ob_corpus_add(corpus, *at, batch))
+        ++*at;
+}
 
 static enum ob_err evaluate(const struct ob_model *model, const struct ob_corpus *corpus,
-                            struct ob_pool *pool, size_t batch_size, size_t length, struct evaluation *ret,
+                            struct ob_pool *pool, size_t items, struct ob_task_score *ret_score,
                             struct ob_error *error) {
+    size_t sequences = items * ob_corpus_item_sequences(corpus),
+           tokens = items * ob_corpus_item_tokens(corpus);
     struct ob_forward *forward = NULL;
     struct ob_batch *batch = NULL;
-    double *sums = calloc(batch_size, sizeof *sums);
-    uint32_t *counts = calloc(batch_size, sizeof *counts);
+    struct ob_task task = {0};
     struct ob_weight_source source = {.model = model};
-    enum ob_err failed = sums && counts ? OB_OK : ob_fail(error, OB_ENOMEM, "out of memory");
+    enum ob_err failed = ob_task_init(&task, sequences, error);
     if (!failed)
-        failed = ob_forward_new(&model->config, batch_size * length, batch_size, pool, &forward, error);
+        failed = ob_forward_new(&model->config, tokens, sequences, pool, &forward, error);
     if (!failed)
-        failed = ob_batch_new(batch_size, batch_size * length, &batch, error);
-    for (size_t at = 0; !failed && at < ob_corpus_sequences(corpus); at += batch->sequences) {
-        ob_batch_clear(batch);
-        while (at + batch->sequences < ob_corpus_sequences(corpus) &&
-               ob_corpus_add(corpus, at + batch->sequences, batch))
-            continue;
-        failed = ob_forward_sequence_losses(forward, &source, batch, sums, counts, error);
-        for (size_t s = 0; s < batch->sequences && !failed; s++) {
-            ret->sum += sums[s];
-            ret->targets += counts[s];
-        }
+        failed = ob_batch_new(sequences, tokens, &batch, error);
+    for (size_t at = 0; !failed && at < ob_corpus_items(corpus);) {
+        fill(corpus, &at, batch);
+        failed = ob_task_add_score(&task, forward, &source, batch, ret_score, error);
     }
     ob_batch_free(batch);
     ob_forward_free(forward);
-    free(sums);
-    free(counts);
+    ob_task_done(&task);
     return failed;
 }
 
-static void print_evaluation(const struct evaluation *e, const struct ob_corpus *corpus, bool json) {
-    double loss = e->sum / (double)e->targets;
-    if (json)
+/* Of rows with choices the loss is that of the choice. */
+static void print_evaluation(const struct ob_task_score *e, const struct ob_corpus *corpus, bool json) {
+    bool choices = ob_corpus_has_choices(corpus);
+    double token_loss = e->token_loss / (double)e->targets;
+    double loss = choices ? e->group_loss / (double)e->groups : token_loss;
+    double accuracy = choices ? (double)e->right / (double)e->groups : 0.0;
+    if (json && choices)
+        printf("{\"loss\":%.6f,\"accuracy\":%.6f,\"right\":%llu,\"rows\":%llu,\"token_loss\":%.6f,"
+               "\"targets\":%llu,\"sequences\":%zu,\"skipped\":%zu}\n",
+               loss, accuracy, (unsigned long long)e->right, (unsigned long long)e->groups, token_loss,
+               (unsigned long long)e->targets, ob_corpus_sequences(corpus), ob_corpus_skipped(corpus));
+    else if (json)
         printf("{\"loss\":%.6f,\"perplexity\":%.4f,\"targets\":%llu,\"sequences\":%zu,\"skipped\":%zu}\n",
                loss, exp(loss), (unsigned long long)e->targets, ob_corpus_sequences(corpus),
+               ob_corpus_skipped(corpus));
+    else if (choices)
+        printf("loss %.4f nats a choice, accuracy %.2f %% (%llu of %llu rows; %zu rows skipped)\n", loss,
+               100.0 * accuracy, (unsigned long long)e->right, (unsigned long long)e->groups,
                ob_corpus_skipped(corpus));
     else
         printf(
@@ -71,7 +80,7 @@ int ob_tool_eval(int argc, char **argv) {
     struct ob_tokenizer *tokenizer = NULL;
     struct ob_corpus *corpus = NULL;
     struct ob_pool *pool = NULL;
-    struct evaluation evaluation = {0};
+    struct ob_task_score evaluation = {0};
     if (!ob_tool_parse(argc, argv, o, 5, NULL, 0, &count))
         return OB_EXIT_USAGE;
     if (!o[0].value || !o[1].value)
@@ -90,7 +99,7 @@ int ob_tool_eval(int argc, char **argv) {
         failed = ob_corpus_open(o[1].value, tokenizer, &options, &corpus, &error);
     }
     if (!failed)
-        failed = evaluate(model, corpus, pool, (size_t)batch, (size_t)length, &evaluation, &error);
+        failed = evaluate(model, corpus, pool, (size_t)batch, &evaluation, &error);
     if (!failed)
         print_evaluation(&evaluation, corpus, o[4].value != NULL);
     ob_corpus_free(corpus);
@@ -190,14 +199,17 @@ static enum ob_err start_prompt(struct generation *g, const char *prompt, struct
     enum ob_err failed = ob_tokenizer_encode(g->tokenizer, prompt, strlen(prompt), &ids, &count, error);
     if (failed)
         return failed;
-    if (count == 0 && g->model->config.bos < 0)
+    struct ob_tokenizer_frame frame = ob_tokenizer_frame(g->tokenizer);
+    if (frame.before_count + count == 0 && g->model->config.bos < 0)
         return ob_fail(error, OB_EUSAGE, "this model has no token to start from: give a --prompt");
-    g->tokens = calloc(count + 1 + g->wanted, sizeof *g->tokens);
+    g->tokens = calloc(frame.before_count + count + 1 + g->wanted, sizeof *g->tokens);
     if (!g->tokens) {
         free(ids);
         return ob_fail(error, OB_ENOMEM, "out of memory");
     }
-    if (count == 0)
+    for (size_t i = 0; i < frame.before_count; i++)
+        g->tokens[g->count++] = frame.before[i];
+    if (g->count + count == 0)
         g->tokens[g->count++] = g->model->config.bos;
     for (size_t i = 0; i < count; i++)
         g->tokens[g->count++] = ids[i];

@@ -331,13 +331,17 @@ enum ob_err ob_forward_sequence_losses(struct ob_forward *forward, const struct 
     enum ob_err failed = run_losses(forward, source, batch, &pass, error);
     if (failed)
         return failed;
-    size_t row = 0;
-    for (size_t s = 0; s < batch->sequences; s++) {
-        ret_sums[s] = 0;
-        ret_counts[s] = 0;
-        for (; row < pass.row_count && forward->rows[row] < batch->offsets[s + 1]; row++) {
-            ret_sums[s] += forward->lanes[0].loss[row];
-            ret_counts[s]++;
+    for (unsigned lane = 0; lane < pass.lanes; lane++) {
+        const double *losses = forward->lanes[lane].loss;
+        double *sums = ret_sums + lane * batch->sequences;
+        size_t row = 0;
+        for (size_t s = 0; s < batch->sequences; s++) {
+            sums[s] = 0;
+            ret_counts[s] = 0;
+            for (; row < pass.row_count && forward->rows[row] < batch->offsets[s + 1]; row++) {
+                sums[s] += losses[row];
+                ret_counts[s]++;
+            }
         }
     }
     return OB_OK;

@@ -31,8 +31,7 @@ size_t ob_forward_bytes(const struct ob_forward *forward); /* the arena, for sta
 OB_MUST_USE enum ob_err ob_forward_losses(struct ob_forward *forward, const struct ob_weight_source *source,
                                           const struct ob_batch *batch, double *ret_losses,
                                           struct ob_error *error);
-/* Sum of the losses of each sequence and its number of targets, lane 0 only (for eval): ret_sums (B),
- * ret_counts (B). */
+/* Sum of the losses of each sequence and its number of targets: ret_sums (lanes, B), ret_counts (B). */
 OB_MUST_USE enum ob_err ob_forward_sequence_losses(struct ob_forward *forward,
                                                    const struct ob_weight_source *source,
                                                    const struct ob_batch *batch, double *ret_sums,

@@ -49,7 +49,7 @@ static void unload(struct loaded *l) {
 }
 
 static void compare_losses(struct loaded *l, const struct ob_weight_source *source) {
-    double sums[4];
+    double sums[2 * 4];
     uint32_t counts[4];
     assert_int_equal(ob_forward_sequence_losses(l->forward, source, l->batch, sums, counts, NULL), OB_OK);
     for (size_t s = 0; s < 4; s++) {

@@ -119,6 +119,90 @@ static void open_cuts_long_rows(void **state) {
     ob_corpus_free(corpus);
 }
 
+static void expect_marks(const struct ob_batch *batch, size_t sequence, const char *marks) {
+    size_t first = batch->offsets[sequence], count = batch->offsets[sequence + 1] - first;
+    assert_int_equal(count, strlen(marks));
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(batch->counted[first + i], marks[i] == '+');
+}
+
+static void open_choices_are_groups(void **state) {
+    (void)state;
+    struct ob_corpus *corpus = open_rows(
+        "{\"prompt\": \"bcdfg\", \"choices\": [\"i\", \"jk\", \"m\"], \"label\": 2}\n"
+        "{\"prompt\": \"bcdfgijkmn\", \"choices\": [\"pq\", \"r\"], \"label\": 0}\n" /* loses b c d f */
+        "{\"prompt\": \"b\", \"choices\": [\"\", \"r\"], \"label\": 0}\n"            /* no target */
+        "{\"prompt\": \"\", \"choices\": [\"b\", \"cd\"], \"label\": 0}\n"           /* no target in b */
+        "{\"prompt\": \"b\", \"choices\": [\"c\", \"bcdfgijk\"], \"label\": 0}\n"    /* no room */
+        "{\"prompt\": \"\", \"choices\": [\"bc\", \"dfg\"], \"label\": 1}\n",
+        8);
+    assert_true(ob_corpus_has_choices(corpus));
+    assert_int_equal(ob_corpus_items(corpus), 3);
+    assert_int_equal(ob_corpus_sequences(corpus), 3 + 2 + 2);
+    assert_int_equal(ob_corpus_skipped(corpus), 3);
+    assert_int_equal(ob_corpus_item_sequences(corpus), 3);
+    assert_int_equal(ob_corpus_item_tokens(corpus), 6 + 7 + 6);
+    struct ob_batch *batch = NULL;
+    assert_int_equal(ob_batch_new(6, 40, &batch, NULL), OB_OK);
+    assert_true(ob_corpus_add(corpus, 0, batch));
+    assert_true(ob_corpus_add(corpus, 1, batch));
+    assert_false(ob_corpus_add(corpus, 1, batch)); /* half of it would fit */
+    assert_int_equal(batch->sequences, 5);
+    assert_int_equal(batch->groups, 2);
+    assert_int_equal(batch->group_first[1], 3);
+    assert_int_equal(batch->group_first[2], 5);
+    assert_int_equal(batch->labels[0], 2);
+    assert_int_equal(batch->labels[1], 0);
+    expect_marks(batch, 0, "-----+");
+    expect_marks(batch, 1, "-----++");
+    expect_marks(batch, 3, "------++");
+    expect_marks(batch, 4, "------+");
+    assert_int_equal(batch->tokens[batch->offsets[3]], 'g');
+    assert_int_equal(batch->tokens[batch->offsets[4]], 'g'); /* all candidates see the same prompt */
+    ob_batch_clear(batch);
+    assert_true(ob_corpus_add(corpus, 2, batch));
+    expect_marks(batch, 0, "-+");
+    expect_marks(batch, 1, "-++");
+    ob_corpus_draw(corpus, 1, 0, 2, batch);
+    assert_in_range(batch->groups, 1, 2);
+    ob_batch_free(batch);
+    ob_corpus_free(corpus);
+}
+
+static struct ob_row_report reports[8];
+static size_t reports_count;
+
+static void note_report(void *context, const struct ob_row_report *report) {
+    assert_ptr_equal(context, reports);
+    assert_in_range(reports_count, 0, 7);
+    reports[reports_count] = *report;
+    reports[reports_count++].why = NULL;
+}
+
+static void open_reports_on_each_row(void **state) {
+    (void)state;
+    static const char ROWS[] =
+        "{\"text\": \"bcdfg\"}\n\n{\"text\": \"b\"}\n{\"text\": 7}\n"
+        "{\"prompt\": \"bcd\", \"completion\": \"fg\"}\nnonsense\n{\"text\": \"bcd\"}\n";
+    static const struct ob_row_report EXPECTED[] = {
+        {1, OB_ROW_CUT, OB_ROW_TEXT, 5, 4, 0, 0, NULL}, {3, OB_ROW_SKIPPED, OB_ROW_TEXT, 1, 0, 0, 0, NULL},
+        {4, OB_ROW_BAD, 0, 0, 0, 0, 0, NULL},           {5, OB_ROW_CUT, OB_ROW_PAIR, 5, 2, 0, 0, NULL},
+        {6, OB_ROW_BAD, 0, 0, 0, 0, 0, NULL},           {7, OB_ROW_KEPT, OB_ROW_TEXT, 3, 2, 0, 0, NULL}};
+    write_rows(ROWS, sizeof ROWS - 1);
+    struct ob_corpus_options options = {.length_max = 4, .report = note_report, .context = reports};
+    struct ob_corpus *corpus = NULL;
+    reports_count = 0;
+    assert_int_equal(ob_corpus_open(path, tokenizer, &options, &corpus, NULL), OB_OK);
+    assert_int_equal(reports_count, sizeof EXPECTED / sizeof *EXPECTED);
+    for (size_t i = 0; i < reports_count; i++) {
+        assert_int_equal(reports[i].line, EXPECTED[i].line);
+        assert_int_equal(reports[i].fate, EXPECTED[i].fate);
+        assert_int_equal(reports[i].tokens, EXPECTED[i].tokens);
+        assert_int_equal(reports[i].targets, EXPECTED[i].targets);
+    }
+    ob_corpus_free(corpus);
+}
+
 static void open_keeps_its_shard(void **state) {
     (void)state;
     static const char ROWS[] =
@@ -152,10 +236,30 @@ static void open_refuses_bad_rows(void **state) {
         {"{\"text\": \"ab\"}\n\n{\"text\": ", ":3: column"},
         {"{\"text\": 7}\n", ":1: \"text\" is not a string"},
         {"{\"text\": null}\n", ":1: \"text\" is not a string"},
-        {"{\"txt\": \"ab\"}\n", ":1: neither"},
-        {"{\"prompt\": \"ab\"}\n", ":1: \"prompt\" without \"completion\""},
+        {"{\"txt\": \"ab\"}\n", ":1: none of"},
+        {"{\"prompt\": \"ab\"}\n", ":1: \"prompt\" without \"completion\" or \"choices\""},
         {"{\"completion\": \"ab\"}\n", ":1: \"completion\" without \"prompt\""},
-        {"{\"text\": \"ab\", \"prompt\": \"ab\"}\n", ":1: both"},
+        {"{\"text\": \"ab\", \"prompt\": \"ab\"}\n", ":1: more than one of"},
+        {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"]}\n", ":1: \"choices\" without \"label\""},
+        {"{\"choices\": [\"a\", \"b\"], \"label\": 0}\n", ":1: \"choices\" without \"prompt\""},
+        {"{\"prompt\": \"ab\", \"completion\": \"c\", \"choices\": [\"a\", \"b\"], \"label\": 0}\n",
+         ":1: both \"completion\" and \"choices\""},
+        {"{\"prompt\": \"ab\", \"choices\": [\"a\"], \"label\": 0}\n", ":1: fewer than two"},
+        {"{\"prompt\": \"ab\", \"choices\": \"ab\", \"label\": 0}\n", ":1: \"choices\" is not an array"},
+        {"{\"prompt\": \"ab\", \"choices\": [\"a\", 1], \"label\": 0}\n",
+         ":1: one of \"choices\" is not a string"},
+        {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": 2}\n",
+         ":1: \"label\" is not the number of one"},
+        {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": -1}\n",
+         ":1: \"label\" is not the number of one"},
+        {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": \"b\"}\n",
+         ":1: \"label\" is not a whole"},
+        {"{\"text\": \"ab\"}\n{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": 0}\n",
+         ":2: rows with"},
+        {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": 0}\n{\"text\": \"ab\"}\n",
+         ":2: rows with"},
+        {"{\"messages\": []}\n", ":1: \"messages\" is not an array, or empty"},
+        {"{\"messages\": [{\"role\": \"user\"}]}\n", ":1: one of \"messages\""},
         {"[\"text\"]\n", ":1: not an object"},
         {"\"text\"\n", ":1: not an object"},
         {"{\"text\": \"ab\"} {\"text\": \"ab\"}\n", ":1: column"},
@@ -319,6 +423,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(open_text_and_pairs),
         cmocka_unit_test(open_cuts_long_rows),
+        cmocka_unit_test(open_choices_are_groups),
+        cmocka_unit_test(open_reports_on_each_row),
         cmocka_unit_test(open_keeps_its_shard),
         cmocka_unit_test(open_refuses_bad_rows),
         cmocka_unit_test(open_bounds_the_row),
