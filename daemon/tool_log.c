@@ -1,4 +1,4 @@
-/* log, verify, export: everything that reads a state directory */
+/* log, verify: reading a state directory */
 #include <inttypes.h>
 #include <jansson.h>
 #include <sodium.h>
@@ -8,13 +8,13 @@
 
 #include "daemon/replica.h"
 #include "daemon/tool.h"
-#include "model/export.h"
+#include "daemon/tool_log.h"
 #include "transport/identity.h"
 #include "transport/status_client.h"
 
-static enum ob_err open_log(const char *state_dir, const char *manifest_path,
-                            struct ob_manifest **ret_manifest, struct ob_store **ret_store,
-                            struct ob_error *error) {
+enum ob_err ob_tool_open_log(const char *state_dir, const char *manifest_path,
+                             struct ob_manifest **ret_manifest, struct ob_store **ret_store,
+                             struct ob_error *error) {
     struct ob_manifest *manifest = NULL;
     enum ob_err failed = ob_manifest_read(manifest_path, &manifest, error);
     if (failed)
@@ -75,7 +75,7 @@ int ob_tool_log(int argc, char **argv) {
         return OB_EXIT_USAGE;
     if (count != 1 || !o[0].value)
         return ob_tool_usage("log needs a state directory and --manifest");
-    if (open_log(state_dir, o[0].value, &manifest, &store, &error))
+    if (ob_tool_open_log(state_dir, o[0].value, &manifest, &store, &error))
         return ob_tool_complain(&error);
     struct printing printing = {.manifest = manifest, .json = o[1].value != NULL};
     enum ob_err failed = ob_store_each(store, print_record, &printing, &error);
@@ -186,46 +186,10 @@ int ob_tool_verify(int argc, char **argv) {
         return OB_EXIT_USAGE;
     if (count != 1 || !o[0].value || !o[1].value)
         return ob_tool_usage("verify needs a state directory, --manifest and --model");
-    if (open_log(state_dir, o[0].value, &manifest, &store, &error))
+    if (ob_tool_open_log(state_dir, o[0].value, &manifest, &store, &error))
         return ob_tool_complain(&error);
     int code = verify(state_dir, manifest, store, o[1].value, o[2].value);
     ob_store_close(store);
     ob_manifest_free(manifest);
     return code;
-}
-
-int ob_tool_export(int argc, char **argv) {
-    struct ob_tool_option o[] = {
-        {.name = "manifest"}, {.name = "model"}, {.name = "out"}, {.name = "dtype", .value = "f32"}};
-    static const char *const DTYPES[OB_DTYPE_PLAIN_COUNT] = {"f32", "f16", "bf16"};
-    const char *state_dir = NULL;
-    size_t count = 0;
-    int dtype = -1;
-    struct ob_error error = {0};
-    struct ob_manifest *manifest = NULL;
-    struct ob_store *store = NULL;
-    struct ob_replica *replica = NULL;
-    if (!ob_tool_parse(argc, argv, o, 4, &state_dir, 1, &count))
-        return OB_EXIT_USAGE;
-    for (int i = 0; i < OB_DTYPE_PLAIN_COUNT; i++)
-        if (strcmp(o[3].value, DTYPES[i]) == 0)
-            dtype = i;
-    if (count != 1 || !o[0].value || !o[1].value || !o[2].value || dtype < 0)
-        return ob_tool_usage(
-            "export needs a state directory, --manifest, --model, --out, and --dtype f32, f16 or bf16");
-    if (open_log(state_dir, o[0].value, &manifest, &store, &error))
-        return ob_tool_complain(&error);
-    enum ob_err failed = ob_replica_new(manifest, o[1].value, 0, &replica, &error);
-    if (!failed)
-        failed = ob_replica_replay(replica, store, NULL, NULL, &error);
-    if (!failed) {
-        struct ob_weight_source source = ob_replica_source(replica);
-        failed = ob_model_export(&source, (enum ob_dtype)dtype, o[2].value, &error);
-    }
-    if (!failed)
-        printf("%s: %" PRIu64 " samples applied to %s\n", o[2].value, replica->samples, o[1].value);
-    ob_replica_free(replica);
-    ob_store_close(store);
-    ob_manifest_free(manifest);
-    return failed ? ob_tool_complain(&error) : OB_EXIT_DONE;
 }

@@ -38,6 +38,7 @@ static enum ob_err turn(struct ob_checkpoint *checkpoint, struct ob_checkpoint_t
         return failed;
     tensor->dtype = dtype;
     tensor->data = memory;
+    tensor->mapping = (uint32_t)(checkpoint->mapping_count - 1);
     tensor->shape[0] = ins;
     tensor->shape[1] = outs;
     return OB_OK;

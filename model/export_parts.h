@@ -1,0 +1,19 @@
+/* export_parts - the writers of the two formats, for export.c. */
+#ifndef OB_MODEL_EXPORT_PARTS_H
+#define OB_MODEL_EXPORT_PARTS_H
+
+#include "model/export.h"
+#include "model/output.h"
+
+#define OB_EXPORT_BLOCK 4096 /* elements converted at a time */
+
+/* FOLDER/model.safetensors, FOLDER/model.gguf. */
+OB_MUST_USE enum ob_err ob_export_safetensors(const struct ob_weight_source *source, enum ob_dtype dtype,
+                                              const char *folder, struct ob_error *error);
+OB_MUST_USE enum ob_err ob_export_gguf(const struct ob_weight_source *source, enum ob_dtype dtype,
+                                       const char *folder, struct ob_error *error);
+/* Elements [first, first + count) of a canonical tensor, in a plain type. */
+void ob_export_elements(struct ob_output *output, const struct ob_weight_source *source, size_t tensor,
+                        uint64_t first, uint64_t count, enum ob_dtype dtype);
+
+#endif

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# A run for other software and as one file: GGUF and safetensors hold the same model, a delta gives the same bits, and
+# whatever is damaged is refused with the file's name.
+BIN=$1 ROOT=$2
+. "$ROOT/tests/integration/common.sh"
+make_run 1 6 4
+start 1
+wait_for 60 life_is 1 finished || fail "the run does not finish"
+kill -TERM "${pid[1]}"
+gone() { ! alive 1; }
+wait_for 30 gone || fail "the daemon does not stop"
+export_run() { "$BIN/onebyte" export "$work/p1" --manifest "$work/run.json" --model "$model" "$@"; }
+apply() { "$BIN/onebyte" apply --model "$model" "$@"; }
+
+export_run --out "$work/hf" --delta "$work/run.delta" >"$work/export.out" || fail "export"
+export_run --out "$work/gguf" --format gguf >/dev/null || fail "export to GGUF"
+digest=$(sed -n 's/^weights //p' "$work/export.out")
+grep -q "$digest" "$work/hf/README.md" || fail "no digest in the model card"
+[ "$(wc -c <"$work/run.delta")" -lt 20000 ] || fail "the delta is not small"
+
+# bit for bit, from a folder and from a GGUF file as the base
+apply --delta "$work/run.delta" --out "$work/applied" >"$work/apply.out" || fail "apply"
+cmp -s "$work/hf/model.safetensors" "$work/applied/model.safetensors" || fail "apply gives other bits than export"
+apply --delta "$work/run.delta" --out "$work/applied-gguf" --format gguf >/dev/null || fail "apply to GGUF"
+cmp -s "$work/gguf/model.gguf" "$work/applied-gguf/model.gguf" || fail "apply gives another GGUF file than export"
+"$BIN/onebyte" run create --model "$work/gguf/model.gguf" --out "$work/a.json" --name a || fail "run create from GGUF"
+"$BIN/onebyte" run create --model "$work/hf" --out "$work/b.json" --name a || fail "run create from a folder"
+[ "$(grep base_hash "$work/a.json")" = "$(grep base_hash "$work/b.json")" ] || fail "GGUF and safetensors are different models"
+loss() { "$BIN/onebyte" eval --model "$1" --data "$data/held_out.jsonl" --length 16 --json; }
+[ "$(loss "$work/gguf/model.gguf")" = "$(loss "$work/hf")" ] || fail "another loss from GGUF"
+
+refused() { # NAME EXIT-CODE PATTERN: the damaged delta in $work/bad.delta
+    apply --delta "$work/bad.delta" --out "$work/bad" 2>"$work/bad.err" >/dev/null
+    [ $? = "$2" ] || fail "$1: exit code"
+    grep -q "bad.delta: $3" "$work/bad.err" || { cat "$work/bad.err" >&2; fail "$1: message"; }
+    [ ! -e "$work/bad" ] || fail "$1: something was written"
+}
+head -c 1000 "$work/run.delta" >"$work/bad.delta"; refused "cut short" 1 "is damaged"
+{ head -c 2000 "$work/run.delta"; printf X; tail -c +2002 "$work/run.delta"; } >"$work/bad.delta"; refused "a flipped byte" 1 "is damaged"
+echo nothing >"$work/bad.delta"; refused "another file" 1 "is not a delta"
+"$BIN/onebyte" apply --model "$work/hf" --delta "$work/run.delta" --out "$work/bad" 2>"$work/bad.err" && fail "applied to another base"
+grep -q "is not the base model" "$work/bad.err" || fail "no word about the base"
+head -c 100000 "$work/gguf/model.gguf" >"$work/short.gguf"
+"$BIN/onebyte" eval --model "$work/short.gguf" --data "$data/held_out.jsonl" 2>"$work/short.err" && fail "a GGUF file that is cut short"
+grep -q "short.gguf: .*cut short" "$work/short.err" || fail "no word about the cut"
+exit 0
