@@ -157,12 +157,11 @@ static size_t find(void *context, const struct ob_machine_id *id, struct ob_samp
     if (machine >= looker->cluster->ledger.machines)
         return 0;
     const struct sim_chain *chain = &looker->cluster->nodes[looker->node].disk.now.chains[machine];
-    size_t position = sim_chain_find(chain, sample.index + 1);
-    if (position == 0 ||
-        sample.index >= chain->records[position - 1]->first + chain->records[position - 1]->n)
+    size_t position = sim_chain_holding(chain, sample.index);
+    if (position == SIZE_MAX)
         return 0;
-    memcpy(ret_data, chain->records[position - 1]->data, chain->records[position - 1]->bytes);
-    return chain->records[position - 1]->bytes;
+    memcpy(ret_data, chain->records[position]->data, chain->records[position]->bytes);
+    return chain->records[position]->bytes;
 }
 
 static struct ob_peer_options options_of(struct sim_cluster *cluster, size_t number) {

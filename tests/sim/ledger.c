@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "peer/message.h"
+
 void sim_ledger_init(struct sim_ledger *ledger, size_t machines) {
     ledger->machines = machines;
     ledger->chains = calloc(machines, sizeof *ledger->chains);
@@ -29,6 +31,29 @@ size_t sim_chain_find(const struct sim_chain *chain, uint64_t first) {
             high = middle;
     }
     return low;
+}
+
+size_t sim_chain_holding(const struct sim_chain *chain, uint64_t sample) {
+    size_t after = sim_chain_find(chain, sample + 1);
+    if (after == 0 || chain->records[after - 1]->first + chain->records[after - 1]->n <= sample)
+        return SIZE_MAX;
+    return after - 1;
+}
+
+size_t sim_chain_message(const struct sim_chain *chain, const struct ob_run_id *run, uint64_t first,
+                         size_t count, size_t capacity, uint8_t *ret_data) {
+    struct ob_message_records message;
+    ob_message_records_start(&message, run, ret_data, capacity);
+    size_t end = chain->count;
+    size_t start = sim_chain_holding(chain, first);
+    if (start == SIZE_MAX)
+        start = sim_chain_find(chain, first);
+    if (count > 0 && count < end - start)
+        end = start + count;
+    for (size_t i = start; i < end; i++)
+        if (!ob_message_records_add(&message, chain->records[i]->data, chain->records[i]->bytes))
+            break;
+    return ob_message_records_end(&message);
 }
 
 void sim_chain_add(struct sim_chain *chain, struct sim_record *record) {

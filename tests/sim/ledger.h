@@ -43,6 +43,13 @@ static inline uint64_t sim_chain_end(const struct sim_chain *chain) {
                              : chain->records[chain->count - 1]->first + chain->records[chain->count - 1]->n;
 }
 
+/* The position of the record that holds a sample; SIZE_MAX: none does. */
+size_t sim_chain_holding(const struct sim_chain *chain, uint64_t sample);
+/* An OB_MESSAGE_RECORDS of a chain from the record on that holds `first`, at most `count` (0: as many as
+ * fit). Returns its length. */
+size_t sim_chain_message(const struct sim_chain *chain, const struct ob_run_id *run, uint64_t first,
+                         size_t count, size_t capacity, uint8_t *ret_data);
+
 /* A record was signed: new, or the same as before. Of an honest machine it must continue its chain; otherwise
  * NULL, and ret_broken says which rule broke. */
 struct sim_record *sim_ledger_sign(struct sim_ledger *ledger, size_t machine, bool honest,

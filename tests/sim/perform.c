@@ -122,13 +122,9 @@ static void send_data(struct sim_cluster *cluster, size_t from, const struct ob_
 static void serve(struct sim_cluster *cluster, size_t number, const struct ob_effect *effect) {
     uint8_t data[OB_MESSAGE_MAX];
     size_t subject = sim_cluster_number(cluster, &effect->subject);
-    const struct sim_chain *chain = &cluster->nodes[number].disk.now.chains[subject];
-    struct ob_message_records message;
-    ob_message_records_start(&message, &cluster->run, data, effect->bytes);
-    for (size_t i = sim_chain_find(chain, effect->first.index); i < chain->count; i++)
-        if (!ob_message_records_add(&message, chain->records[i]->data, chain->records[i]->bytes))
-            break;
-    send_data(cluster, number, &effect->machine, data, ob_message_records_end(&message));
+    size_t bytes = sim_chain_message(&cluster->nodes[number].disk.now.chains[subject], &cluster->run,
+                                     effect->first.index, effect->n, effect->bytes, data);
+    send_data(cluster, number, &effect->machine, data, bytes);
 }
 
 /* Pacing's promise: every machine that is waited for is within k rounds. */
