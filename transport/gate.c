@@ -227,8 +227,8 @@ void ob_gate_tend(struct ob_transport *transport) {
 }
 
 enum ob_err ob_gate_open(struct ob_transport *transport, struct ob_server *server, struct ob_error *error) {
-    char name[64];
-    (void)snprintf(name, sizeof name, "inproc://gate-%u", server->port_offset);
+    char name[OB_MONITOR_NAME_MAX];
+    ob_monitor_name(transport, name);
     if (zmq_socket_monitor(server->socket, name,
                            ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_ACCEPT_FAILED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
                                ZMQ_EVENT_DISCONNECTED) != 0)

@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,10 @@ void ob_link_close(struct ob_transport *transport, struct ob_link *link) {
     link->dealer_up = false;
 }
 
+void ob_monitor_name(struct ob_transport *transport, char ret_name[OB_MONITOR_NAME_MAX]) {
+    (void)snprintf(ret_name, OB_MONITOR_NAME_MAX, "inproc://monitor-%" PRIu64, transport->monitors++);
+}
+
 void *ob_monitor_reader(struct ob_transport *transport, const char *name) {
     void *pair = zmq_socket(transport->context, ZMQ_PAIR);
     if (!pair)
@@ -39,8 +44,8 @@ void *ob_monitor_reader(struct ob_transport *transport, const char *name) {
 
 static enum ob_err open_monitor(struct ob_transport *transport, struct ob_link *link,
                                 struct ob_error *error) {
-    char name[64];
-    (void)snprintf(name, sizeof name, "inproc://monitor-%p", (void *)link);
+    char name[OB_MONITOR_NAME_MAX];
+    ob_monitor_name(transport, name);
     if (zmq_socket_monitor(link->dealer.socket, name,
                            ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0)
         return ob_fail(error, OB_EIO, "cannot watch a socket: %s", zmq_strerror(zmq_errno()));

@@ -115,6 +115,7 @@ struct ob_transport {
     char listen[OB_ENDPOINT_MAX]; /* "" for outgoing connections only */
     char status_path[OB_ENDPOINT_MAX];
     int linger_ms, handshake_ms;
+    uint64_t monitors; /* ever named */
     struct ob_source zap, status, wake, beacon;
     struct ob_server servers[OB_SERVER_COUNT];
     bool rebind_wanted;
@@ -195,6 +196,9 @@ bool ob_link_up(const struct ob_link *link);
 void ob_link_changed(struct ob_transport *transport, struct ob_link *link);
 enum ob_taken ob_link_take_monitor(struct ob_link *link, struct ob_transport_event *event);
 enum ob_taken ob_link_take_change(struct ob_link *link, struct ob_transport_event *event);
+/* A new name for each: libzmq lets go of a closed monitor's name some time later. */
+#define OB_MONITOR_NAME_MAX 48
+void ob_monitor_name(struct ob_transport *transport, char ret_name[OB_MONITOR_NAME_MAX]);
 /* The other end of a socket's monitor: without a bound, because the thread that carries the messages waits
  * when it cannot tell an event, and we wait for that thread when we close a socket. Taken from in every turn.
  */
