@@ -2,7 +2,7 @@
 """Runs onebyte's benchmark and its peers in turn on this machine, a few times over, and prints the table of
 docs/performance.md with medians and spreads; writes results.json and plot.svg beside it.
 
-    bench/run.py BUILD [--python PYTHON] [--cache FOLDER] [--repeats N] [--quick]
+    bench/run.py BUILD [--python PYTHON] [--cache FOLDER] [--repeats N] [--more] [--quick]
 
 PYTHON has torch and transformers (a virtual environment outside the tree); without it the peers are left out. The
 random GPT-2-small-shaped checkpoint is made in FOLDER (/tmp/onebyte-bench) once."""
@@ -39,11 +39,19 @@ def checkpoint(build, cache):
     return folder
 
 
+def earlier(arguments):
+    path = os.path.join(arguments.cache, "results.json")
+    if not arguments.more or not os.path.exists(path):
+        return {}
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)["results"]
+
+
 def collect(arguments):
     """Each round runs everything once, ours and the peers in turn: what the machine does meanwhile hits them alike."""
     folder = checkpoint(arguments.build, arguments.cache)
     onebyte = os.path.join(arguments.build, "daemon", "onebyte")
-    results = {}
+    results = earlier(arguments)
     for _ in range(arguments.repeats):
         for batch, length in SHAPES[:1] if arguments.quick else SHAPES:
             ours = run([onebyte, "bench", "--model", folder, "--batch", str(batch), "--length", str(length), "--seconds",
@@ -133,6 +141,7 @@ def main():
     parser.add_argument("--python")
     parser.add_argument("--cache", default="/tmp/onebyte-bench")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--more", action="store_true", help="add to the results that are there")
     parser.add_argument("--quick", action="store_true", help="only 16 × 64")
     arguments = parser.parse_args()
     results = collect(arguments)
