@@ -98,7 +98,10 @@ def table(results):
                  show(main, "completion_sample_seconds")))
     rows.append(("replay, 64 records a pass, 10⁹ param·records/s, one core (at least 6)",
                  show(main, "replay_64_param_records_per_second_one_thread", "%.1f", 1e-9)))
-    rows.append(("the same, both cores", show(main, "replay_64_param_records_per_second", "%.1f", 1e-9)))
+    for kernel in first.get("replay_64_by_kernels_one_thread", {}):
+        rows.append(("the same with %s%s" % (kernel, " (at least 4)" if kernel == "avx2" else ""), show(
+            main, lambda r, k=kernel: r["replay_64_by_kernels_one_thread"][k], "%.1f", 1e-9)))
+    rows.append(("the first, both cores", show(main, "replay_64_param_records_per_second", "%.1f", 1e-9)))
     rows.append(("both cores over one (at least 1.9)", show(main, lambda r: r["replay_64_param_records_per_second"]
                  / r["replay_64_param_records_per_second_one_thread"])))
     rows.append(("replay of one record over the memory's read-modify-write (at least 0.8)", show(main, "replay_1_over_memory")))

@@ -135,6 +135,25 @@ static enum ob_err replay_many_alone(struct bench *bench, struct ob_error *error
     return replay(bench, NULL, 64, error);
 }
 
+/* Median seconds of 64 records on one thread with each vector kernel that this processor has: the reference
+ * would take minutes. */
+static enum ob_err measure_kernels(struct bench *bench, json_t *ret_rates, struct ob_error *error) {
+    const struct ob_spsa_kernels *best = bench->engine.kernels;
+    enum ob_err failed = OB_OK;
+    for (enum ob_spsa_isa isa = OB_SPSA_REFERENCE + 1; isa < OB_SPSA_ISA_COUNT && !failed; isa++) {
+        struct timing timing;
+        if (!ob_spsa_isa_available(isa))
+            continue;
+        bench->engine.kernels = ob_spsa_engine_with(isa, NULL).kernels;
+        failed = measure(bench, replay_many_alone, &timing, error);
+        if (!failed)
+            json_object_set_new(ret_rates, ob_spsa_isa_name(isa),
+                                json_real(64.0 * (double)bench->parameters / timing.median));
+    }
+    bench->engine.kernels = best;
+    return failed;
+}
+
 static void add_part(void *context, size_t index, unsigned thread) {
     (void)thread;
     struct ob_spsa_weights *weights = context;
@@ -273,6 +292,7 @@ static double pass_flops(const struct bench *bench, const struct ob_batch *batch
 struct results {
     struct timing frozen, plain, sample, completions, materialise, one, many, alone, memory, peak;
     long peak_kib;
+    json_t *kernels; /* one-thread replay of 64 records by instruction set */
 };
 
 static enum ob_err measure_all(struct bench *bench, struct results *r, struct ob_error *error) {
@@ -289,6 +309,9 @@ static enum ob_err measure_all(struct bench *bench, struct results *r, struct ob
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage); /* before the frozen pass, which maps the checkpoint's file */
     r->peak_kib = usage.ru_maxrss;
+    r->kernels = json_object();
+    if (!failed)
+        failed = measure_kernels(bench, r->kernels, error);
     if (!failed)
         failed = measure(bench, frozen_pass, &r->frozen, error);
     if (!failed)
@@ -315,7 +338,7 @@ static json_t *results_json(const struct bench *bench, const struct results *r) 
         "sample_over_two_frozen_forwards", r->sample.median / (2 * r->frozen.median), "sgemm_peak_flops",
         peak, "matrix_efficiency", 2 * pass_flops(bench, bench->batch) / peak / r->sample.median);
     json_t *more = json_pack(
-        "{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:i, s:s, s:s, s:o, s:o}",
+        "{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:i, s:s, s:s, s:O, s:o, s:o}",
         "completion_matrix_efficiency",
         2 * pass_flops(bench, bench->completions) / peak / r->completions.median,
         "materialise_pair_seconds_one_thread", r->materialise.median, "replay_1_param_records_per_second",
@@ -325,8 +348,8 @@ static json_t *results_json(const struct bench *bench, const struct results *r) 
         "replay_1_over_memory", r->memory.median / r->one.median, "peak_memory_bytes",
         (json_int_t)r->peak_kib * 1024, "activation_bytes", (json_int_t)ob_forward_bytes(bench->forward),
         "threads", (int)threads, "blas_core", ob_blas_core(), "kernels",
-        ob_spsa_isa_name(ob_spsa_engine_isa(&bench->engine)), "sample_spread", timing_json(&r->sample),
-        "forward_spread", timing_json(&r->plain));
+        ob_spsa_isa_name(ob_spsa_engine_isa(&bench->engine)), "replay_64_by_kernels_one_thread", r->kernels,
+        "sample_spread", timing_json(&r->sample), "forward_spread", timing_json(&r->plain));
     json_object_update(result, more);
     json_decref(more);
     return result;
@@ -361,6 +384,7 @@ int ob_tool_bench(int argc, char **argv) {
         putchar('\n');
         json_decref(result);
     }
+    json_decref(results.kernels);
     tear_down(&bench);
     return failed ? ob_tool_complain(&error) : OB_EXIT_DONE;
 }

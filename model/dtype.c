@@ -1,6 +1,7 @@
 #include "model/dtype.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 #include "base/cursor.h"
@@ -55,16 +56,29 @@ float ob_half_to_float(uint16_t half) {
     return sign ? -small : small;
 }
 
+/* In forms that compilers turn into vector loads: a forward pass over frozen weights lives on these. */
+static inline uint16_t load_u16(const uint8_t *at) {
+    uint16_t value;
+    memcpy(&value, at, sizeof value);
+    return le16toh(value);
+}
+
+static inline uint32_t load_u32(const uint8_t *at) {
+    uint32_t value;
+    memcpy(&value, at, sizeof value);
+    return le32toh(value);
+}
+
 static void decode_plain(enum ob_dtype dtype, const uint8_t *at, size_t count, float *ret_values) {
     if (dtype == OB_DTYPE_F32)
         for (size_t i = 0; i < count; i++)
-            ret_values[i] = from_bits(ob_load_u32(at + 4 * i));
+            ret_values[i] = from_bits(load_u32(at + 4 * i));
     else if (dtype == OB_DTYPE_F16)
         for (size_t i = 0; i < count; i++)
-            ret_values[i] = ob_half_to_float(ob_load_u16(at + 2 * i));
+            ret_values[i] = ob_half_to_float(load_u16(at + 2 * i));
     else
         for (size_t i = 0; i < count; i++)
-            ret_values[i] = from_bits((uint32_t)ob_load_u16(at + 2 * i) << 16);
+            ret_values[i] = from_bits((uint32_t)load_u16(at + 2 * i) << 16);
 }
 
 /* Whole blocks straight into place; of the first and the last perhaps a part, by way of scratch. */
