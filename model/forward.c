@@ -31,11 +31,11 @@ static void *take(struct arena *arena, size_t count, size_t bytes) {
 
 static void lay_out_lane(struct ob_forward *f, struct ob_lane *lane, struct arena *arena) {
     const struct ob_model_config *c = &f->config;
-    size_t T = f->tokens_max, C = c->width, F = c->ff_width;
+    size_t T = f->tokens_max, W = larger(c->width, c->embedding_width), F = c->ff_width;
     size_t HD = (size_t)c->heads * c->head_width, G = HD + 2 * (size_t)c->kv_heads * c->head_width;
-    size_t vector = larger(larger(C, G), F);
-    lane->x = take(arena, T * C, sizeof(float));
-    lane->h = take(arena, T * larger(C, HD), sizeof(float));
+    size_t vector = larger(larger(W, G), F);
+    lane->x = take(arena, T * W, sizeof(float));
+    lane->h = take(arena, T * W, sizeof(float));
     lane->qkv = take(arena, T * G, sizeof(float));
     lane->mixed = take(arena, T * HD, sizeof(float));
     lane->up = take(arena, T * F, sizeof(float));
@@ -63,23 +63,18 @@ static size_t lay_out(struct ob_forward *f, uint8_t *base) {
     f->row_max = take(&arena, 2 * T, sizeof(double));
     f->row_sum = take(&arena, 2 * T, sizeof(double));
     f->row_target = take(&arena, 2 * T, sizeof(double));
-    if (f->config.position == OB_POSITION_ROTARY) {
-        f->cosines = take(&arena, position_count(f) * f->config.head_width / 2, sizeof(float));
-        f->sines = take(&arena, position_count(f) * f->config.head_width / 2, sizeof(float));
+    for (int kind = 0; kind < 2 && f->config.position == OB_POSITION_ROTARY; kind++) {
+        f->angles[kind].cosines = take(&arena, position_count(f) * f->config.rotary_width / 2, sizeof(float));
+        f->angles[kind].sines = take(&arena, position_count(f) * f->config.rotary_width / 2, sizeof(float));
     }
     return arena.used;
 }
 
-/* angle(p, i) = p · theta^(-2i/D) (Su et al. 2021) */
 static void fill_rotary(struct ob_forward *f) {
-    size_t half = f->config.head_width / 2;
-    for (size_t p = 0; p < position_count(f); p++)
-        for (size_t i = 0; i < half; i++) {
-            float frequency = (float)(1.0 / pow((double)f->config.rope_theta, (double)i / (double)half));
-            float angle = (float)p * frequency;
-            f->cosines[p * half + i] = (float)cos((double)angle);
-            f->sines[p * half + i] = (float)sin((double)angle);
-        }
+    const struct ob_rope *const ropes[2] = {&f->config.rope, &f->config.rope_windowed};
+    for (int kind = 0; kind < 2 && f->config.position == OB_POSITION_ROTARY; kind++)
+        ob_rotary_fill(ropes[kind], f->config.rotary_width / 2, position_count(f), f->angles[kind].cosines,
+                       f->angles[kind].sines);
 }
 
 enum ob_err ob_forward_new(const struct ob_model_config *config, size_t tokens_max, size_t sequences_max,
@@ -91,14 +86,14 @@ enum ob_err ob_forward_new(const struct ob_model_config *config, size_t tokens_m
     if (!f)
         return ob_fail(error, OB_ENOMEM, "no memory for a forward pass");
     size_t HD = (size_t)config->heads * config->head_width;
-    size_t widest = larger(larger(config->width, config->ff_width),
+    size_t widest = larger(larger(larger(config->width, config->embedding_width), config->ff_width),
                            HD + 2 * (size_t)config->kv_heads * config->head_width);
     f->config = *config;
     f->pool = pool;
     f->tokens_max = tokens_max;
     f->sequences_max = sequences_max;
     f->tile_elements = larger(TILE_ELEMENTS, widest);
-    f->vocabulary_tile = f->tile_elements / config->width;
+    f->vocabulary_tile = f->tile_elements / config->embedding_width;
     if (f->vocabulary_tile > VOCABULARY_TILE)
         f->vocabulary_tile = VOCABULARY_TILE;
     if (f->vocabulary_tile > config->vocabulary)
@@ -112,8 +107,7 @@ enum ob_err ob_forward_new(const struct ob_model_config *config, size_t tokens_m
                        megabytes);
     }
     lay_out(f, f->arena);
-    if (config->position == OB_POSITION_ROTARY)
-        fill_rotary(f);
+    fill_rotary(f);
     *ret_forward = f;
     return OB_OK;
 }
@@ -127,128 +121,6 @@ void ob_forward_free(struct ob_forward *forward) {
 
 size_t ob_forward_bytes(const struct ob_forward *forward) {
     return forward->arena_bytes;
-}
-
-/* ---- the parts of a layer ---- */
-
-struct norm_job {
-    const struct ob_pass *pass;
-    const uint32_t *rows;
-    size_t count;
-    bool has_bias;
-};
-
-static void norm_row(void *context, size_t index, unsigned thread) {
-    (void)thread;
-    const struct norm_job *job = context;
-    const struct ob_forward *f = job->pass->forward;
-    const struct ob_lane *lane = &f->lanes[index / job->count];
-    size_t row = index % job->count, width = f->config.width;
-    const float *x = lane->x + (job->rows ? job->rows[row] : row) * width;
-    ob_vector_norm(f->config.norm, f->config.norm_epsilon, width, x, lane->a, job->has_bias ? lane->b : NULL,
-                   lane->h + row * width);
-}
-
-void ob_pass_norm(const struct ob_pass *pass, uint32_t layer, enum ob_slot weight, enum ob_slot bias,
-                  const uint32_t *rows, size_t count) {
-    struct ob_forward *f = pass->forward;
-    int64_t gain = ob_model_slot(pass->source->model, layer, weight);
-    int64_t shift = ob_model_slot(pass->source->model, layer, bias);
-    float *const gains[2] = {f->lanes[0].a, f->lanes[1].a}, *const shifts[2] = {f->lanes[0].b, f->lanes[1].b};
-    assert(gain >= 0);
-    ob_source_read(pass->source, (size_t)gain, 0, f->config.width, gains);
-    if (shift >= 0)
-        ob_source_read(pass->source, (size_t)shift, 0, f->config.width, shifts);
-    struct norm_job job = {.pass = pass, .rows = rows, .count = count, .has_bias = shift >= 0};
-    ob_pool_run(f->pool, pass->lanes * count, norm_row, &job);
-}
-
-static void embed_token(void *context, size_t token, unsigned thread) {
-    (void)thread;
-    const struct ob_pass *pass = context;
-    const struct ob_forward *f = pass->forward;
-    assert(pass->lanes == 1 || pass->lanes == 2);
-    size_t width = f->config.width, at = token * width;
-    float *const rows[2] = {f->lanes[0].x + at, f->lanes[1].x + at};
-    const struct ob_model *model = pass->source->model;
-    uint64_t first = (uint64_t)pass->batch->tokens[token] * width;
-    ob_source_read(pass->source, (size_t)ob_model_slot(model, 0, OB_SLOT_TOKENS), first, width, rows);
-    int64_t positions = ob_model_slot(model, 0, OB_SLOT_POSITIONS);
-    if (positions < 0)
-        return;
-    float *const places[2] = {f->lanes[0].h + at, f->lanes[1].h + at};
-    ob_source_read(pass->source, (size_t)positions, (uint64_t)f->positions[token] * width, width, places);
-    for (unsigned lane = 0; lane < pass->lanes; lane++)
-        ob_vector_add(width, rows[lane], places[lane]);
-}
-
-/* A product over the whole batch; x and y are given for lane 0, and lane 1's lie at the same place of its
- * buffers. */
-static void linear(const struct ob_pass *pass, uint32_t layer, enum ob_slot weight, enum ob_slot bias,
-                   size_t in, size_t out, float *const x[2], float *const y[2], size_t ldy, bool accumulate) {
-    struct ob_linear job = {.layer = layer,
-                            .weight = weight,
-                            .bias = bias,
-                            .in = in,
-                            .out = out,
-                            .x = {x[0], x[1]},
-                            .y = {y[0], y[1]},
-                            .ldx = in,
-                            .ldy = ldy,
-                            .rows = pass->tokens,
-                            .accumulate = accumulate};
-    ob_pass_linear(pass, &job);
-}
-
-static void project_qkv(const struct ob_pass *pass, uint32_t layer, float *const h[2]) {
-    struct ob_forward *f = pass->forward;
-    const struct ob_model_config *c = &f->config;
-    size_t C = c->width, HD = (size_t)c->heads * c->head_width, KD = (size_t)c->kv_heads * c->head_width;
-    size_t G = HD + 2 * KD;
-    float *const qkv[2] = {f->lanes[0].qkv, f->lanes[1].qkv};
-    if (ob_model_slot(pass->source->model, layer, OB_SLOT_QKV) >= 0) {
-        linear(pass, layer, OB_SLOT_QKV, OB_SLOT_QKV_BIAS, C, G, h, qkv, G, false);
-        return;
-    }
-    float *const k[2] = {qkv[0] + HD, qkv[1] + HD}, *const v[2] = {qkv[0] + HD + KD, qkv[1] + HD + KD};
-    linear(pass, layer, OB_SLOT_Q, OB_SLOT_Q_BIAS, C, HD, h, qkv, G, false);
-    linear(pass, layer, OB_SLOT_K, OB_SLOT_K_BIAS, C, KD, h, k, G, false);
-    linear(pass, layer, OB_SLOT_V, OB_SLOT_V_BIAS, C, KD, h, v, G, false);
-}
-
-static void activate_row(void *context, size_t index, unsigned thread) {
-    (void)thread;
-    const struct ob_pass *pass = context;
-    const struct ob_forward *f = pass->forward;
-    const struct ob_lane *lane = &f->lanes[index / pass->tokens];
-    size_t width = f->config.ff_width, at = index % pass->tokens * width;
-    if (!f->config.gated) {
-        ob_vector_activate(f->config.activation, width, lane->up + at);
-        return;
-    }
-    ob_vector_activate(f->config.activation, width, lane->gate + at);
-    ob_vector_multiply(width, lane->up + at, lane->gate + at);
-}
-
-static void run_layer(const struct ob_pass *pass, uint32_t layer) {
-    struct ob_forward *f = pass->forward;
-    const struct ob_model_config *c = &f->config;
-    size_t C = c->width, F = c->ff_width, HD = (size_t)c->heads * c->head_width;
-    float *const x[2] = {f->lanes[0].x, f->lanes[1].x}, *const h[2] = {f->lanes[0].h, f->lanes[1].h};
-    float *const up[2] = {f->lanes[0].up, f->lanes[1].up}, *const gate[2] = {f->lanes[0].gate,
-                                                                             f->lanes[1].gate};
-    float *const mixed[2] = {f->lanes[0].mixed, f->lanes[1].mixed};
-    ob_pass_norm(pass, layer, OB_SLOT_NORM1, OB_SLOT_NORM1_BIAS, NULL, pass->tokens);
-    project_qkv(pass, layer, h);
-    ob_pass_attention(pass);
-    linear(pass, layer, OB_SLOT_O, OB_SLOT_O_BIAS, HD, C, mixed, x, C, true);
-    ob_pass_norm(pass, layer, OB_SLOT_NORM2, OB_SLOT_NORM2_BIAS, NULL, pass->tokens);
-    linear(pass, layer, OB_SLOT_UP, OB_SLOT_UP_BIAS, C, F, h, up, F, false);
-    if (c->gated)
-        linear(pass, layer, OB_SLOT_GATE, OB_SLOT_GATE_BIAS, C, F, h, gate, F, false);
-    struct ob_pass copy = *pass;
-    ob_pool_run(f->pool, pass->lanes * pass->tokens, activate_row, &copy);
-    linear(pass, layer, OB_SLOT_DOWN, OB_SLOT_DOWN_BIAS, F, C, up, x, C, true);
 }
 
 /* ---- a whole pass ---- */
@@ -286,9 +158,9 @@ static void collect_rows(struct ob_pass *pass) {
 }
 
 static void run_layers(struct ob_pass *pass) {
-    ob_pool_run(pass->forward->pool, pass->tokens, embed_token, pass);
+    ob_pass_embed(pass);
     for (uint32_t layer = 0; layer < pass->forward->config.layers; layer++)
-        run_layer(pass, layer);
+        ob_pass_layer(pass, layer);
 }
 
 static enum ob_err run_losses(struct ob_forward *forward, const struct ob_weight_source *source,

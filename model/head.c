@@ -11,13 +11,19 @@ struct tile {
     size_t first, count; /* of the vocabulary */
 };
 
+static void cap_logits(const struct ob_forward *f, float *logits, size_t count) {
+    if (f->config.logit_cap > 0)
+        ob_vector_cap(count, f->config.logit_cap, logits);
+}
+
 /* Folds one row of one tile into the running softmax: sum stays relative to the maximum so far. */
 static void fold_row(const struct ob_pass *pass, const struct tile *tile, unsigned lane, size_t row) {
     const struct ob_forward *f = pass->forward;
-    const float *logits = f->lanes[lane].logits + row * tile->count;
+    float *logits = f->lanes[lane].logits + row * tile->count;
     size_t at = lane * f->tokens_max + row;
     float largest;
     double sum;
+    cap_logits(f, logits, tile->count);
     ob_vector_exp_sum(tile->count, logits, &largest, &sum);
     double before = f->row_max[at], now = (double)largest > before ? (double)largest : before;
     f->row_sum[at] = f->row_sum[at] * exp(before - now) + sum * exp((double)largest - now);
@@ -50,18 +56,46 @@ static void finish_rows(const struct ob_pass *pass) {
         }
 }
 
+/* The rows that count, normed and as wide as the head: in h, or in x (which nobody needs any more). */
+static void prepare_rows(const struct ob_pass *pass, float *ret_rows[2]) {
+    struct ob_forward *f = pass->forward;
+    const struct ob_model_config *c = &f->config;
+    struct ob_norm norm = {.weight = OB_SLOT_FINAL_NORM,
+                           .bias = OB_SLOT_FINAL_NORM_BIAS,
+                           .x = {f->lanes[0].x, f->lanes[1].x},
+                           .y = {f->lanes[0].h, f->lanes[1].h},
+                           .rows = f->rows,
+                           .count = pass->row_count};
+    ob_pass_norm(pass, &norm);
+    bool projects = ob_model_slot(pass->source->model, 0, OB_SLOT_PROJECT_OUT) >= 0;
+    struct ob_linear linear = {.weight = OB_SLOT_PROJECT_OUT,
+                               .bias = OB_SLOT_NONE,
+                               .in = c->width,
+                               .out = c->embedding_width,
+                               .x = {norm.y[0], norm.y[1]},
+                               .y = {norm.x[0], norm.x[1]},
+                               .ldx = c->width,
+                               .ldy = c->embedding_width,
+                               .rows = pass->row_count};
+    if (projects)
+        ob_pass_linear(pass, &linear);
+    for (int lane = 0; lane < 2; lane++)
+        ret_rows[lane] = projects ? norm.x[lane] : norm.y[lane];
+}
+
 void ob_pass_head(const struct ob_pass *pass, float *ret_logits) {
     struct ob_forward *f = pass->forward;
-    size_t width = f->config.width, vocabulary = f->config.vocabulary;
+    size_t width = f->config.embedding_width, vocabulary = f->config.vocabulary;
     int64_t tensor = ob_model_slot(pass->source->model, 0, f->config.tied ? OB_SLOT_TOKENS : OB_SLOT_HEAD);
     assert(tensor >= 0 && pass->row_count > 0);
-    ob_pass_norm(pass, 0, OB_SLOT_FINAL_NORM, OB_SLOT_FINAL_NORM_BIAS, f->rows, pass->row_count);
+    float *rows[2];
+    prepare_rows(pass, rows);
     reset_rows(pass);
     for (size_t at = 0; at < vocabulary; at += f->vocabulary_tile) {
         size_t count = vocabulary - at < f->vocabulary_tile ? vocabulary - at : f->vocabulary_tile;
         ob_pass_read_tile(pass, (size_t)tensor, (uint64_t)at * width, count * width);
         struct tile tile = {.first = at, .count = count};
-        struct ob_product product = {.a = {f->lanes[0].h, f->lanes[1].h},
+        struct ob_product product = {.a = {rows[0], rows[1]},
                                      .c = {f->lanes[0].logits, f->lanes[1].logits},
                                      .lda = width,
                                      .ldb = width,
@@ -73,8 +107,10 @@ void ob_pass_head(const struct ob_pass *pass, float *ret_logits) {
                                      .finish = ret_logits ? NULL : fold_rows,
                                      .context = &tile};
         ob_pass_multiply(pass, &product);
-        if (ret_logits)
+        if (ret_logits) {
+            cap_logits(f, f->lanes[0].logits, count);
             memcpy(ret_logits + at, f->lanes[0].logits, count * sizeof *ret_logits);
+        }
     }
     if (!ret_logits)
         finish_rows(pass);

@@ -25,16 +25,11 @@ int64_t ob_model_slot(const struct ob_model *model, uint32_t layer, enum ob_slot
     return model->slots[(size_t)layer * OB_SLOT_COUNT + slot];
 }
 
-/* Does the model have this row's tensor? A tied head has none of its own. */
-static bool has_row(const struct ob_model_config *config, const struct ob_family_tensor *row) {
-    return !(row->slot == OB_SLOT_HEAD && config->tied);
-}
-
 static size_t count_tensors(const struct ob_model_config *config) {
     size_t count = 0;
     for (size_t i = 0; i < config->family->tensor_count; i++)
-        if (has_row(config, &config->family->tensors[i]))
-            count += config->family->tensors[i].per_layer ? config->layers : 1;
+        if (ob_family_has(config, &config->family->tensors[i]))
+            count += ob_family_in_layer(&config->family->tensors[i]) ? config->layers : 1;
     return count;
 }
 
@@ -52,6 +47,12 @@ static void describe(struct ob_model *model, const struct ob_family_tensor *row,
     model->slots[(size_t)layer * OB_SLOT_COUNT + row->slot] = (int64_t)index;
 }
 
+static void describe_rows(struct ob_model *model, size_t from, size_t to, uint32_t layer) {
+    for (size_t i = from; i < to; i++)
+        if (ob_family_has(&model->config, &model->config.family->tensors[i]))
+            describe(model, &model->config.family->tensors[i], layer);
+}
+
 /* Canonical order: the table's rows, those of a layer together, layer after layer, where the first of them
  * stands. */
 static void describe_all(struct ob_model *model) {
@@ -60,34 +61,32 @@ static void describe_all(struct ob_model *model) {
         model->slots[i] = -1;
     for (size_t i = 0; i < family->tensor_count;) {
         size_t end = i;
-        while (end < family->tensor_count && family->tensors[end].per_layer)
+        while (end < family->tensor_count && ob_family_in_layer(&family->tensors[end]))
             end++;
-        if (end == i) {
-            if (has_row(&model->config, &family->tensors[i]))
-                describe(model, &family->tensors[i], 0);
-            i++;
-            continue;
-        }
-        for (uint32_t layer = 0; layer < model->config.layers; layer++)
-            for (size_t k = i; k < end; k++)
-                describe(model, &family->tensors[k], layer);
+        for (uint32_t layer = 0; end > i && layer < model->config.layers; layer++)
+            describe_rows(model, i, end, layer);
+        if (end == i)
+            describe_rows(model, i, ++end, 0);
         i = end;
     }
 }
 
-/* A tensor under its canonical name, or without the family's optional prefix. */
-static int64_t find(const struct ob_model *model, const char *name) {
-    const char *prefix = model->config.family->optional_prefix;
+/* A tensor under its canonical name, without the family's optional prefix, or under the head's other name. */
+static int64_t find(const struct ob_model *model, size_t tensor) {
+    const struct ob_family *family = model->config.family;
+    const char *name = model->tensors[tensor].name, *prefix = family->optional_prefix;
     int64_t at = ob_checkpoint_find(model->checkpoint, name);
     if (at < 0 && strncmp(name, prefix, strlen(prefix)) == 0)
         at = ob_checkpoint_find(model->checkpoint, name + strlen(prefix));
+    if (at < 0 && family->head_alias && ob_model_slot(model, 0, OB_SLOT_HEAD) == (int64_t)tensor)
+        at = ob_checkpoint_find(model->checkpoint, family->head_alias);
     return at;
 }
 
 static enum ob_err match(struct ob_model *model, size_t i, bool *used, struct ob_error *error) {
     const struct ob_model_tensor *tensor = &model->tensors[i];
     const char *path = model->checkpoint->path;
-    int64_t at = find(model, tensor->name);
+    int64_t at = find(model, i);
     if (at < 0)
         return ob_fail(error, OB_ENOTFOUND, "%s: tensor %s is missing", path, tensor->name);
     const struct ob_checkpoint_tensor *found = &model->checkpoint->tensors[at];
@@ -111,8 +110,7 @@ static enum ob_err match_all(struct ob_model *model, struct ob_error *error) {
         failed = match(model, i, used, error);
     for (size_t i = 0; i < model->checkpoint->count && !failed; i++) {
         const char *name = model->checkpoint->tensors[i].name;
-        bool tied_copy = model->config.tied && strcmp(name, "lm_head.weight") == 0;
-        if (!used[i] && !tied_copy && !model->config.family->ignores(name))
+        if (!used[i] && !ob_family_ignores(&model->config, name))
             failed = ob_fail(error, OB_EUNSUPPORTED, "%s: tensor %s is not part of a %s",
                              model->checkpoint->path, name, model->config.family->architecture);
     }

@@ -1,10 +1,10 @@
-/* pass - what one forward pass works on. Private to model/: forward.c owns it, linear.c, attention.c and
- * head.c are its parts.
+/* pass - what one forward pass works on. Private to model/: forward.c owns it; layer.c, linear.c,
+ * attention.c, rotary.c and head.c are its parts.
  *
- * Buffers of a lane (letters: model/config.h; E = max(C, H·D); G = H·D + 2·K·D; R = rows of a vocabulary
- * tile): x (T, C) residual stream · h (T, E) normed input · qkv (T, G) · mixed (T, H·D) · up, gate (T, F)
- *   logits (T, R) · tile (OB_TILE) weights of one tile · a, b small vectors (norms, biases) · loss (T) nats a
- * row */
+ * Buffers of a lane (letters: model/config.h; W = max(C, E); G = H·D + 2·K·D; R = rows of a vocabulary tile):
+ *   x (T, W) residual stream · h (T, W) normed input · qkv (T, G) · mixed (T, H·D) · up, gate (T, F)
+ *   logits (T, R) · tile (OB_TILE) weights of one tile · a, b small vectors (norms, biases)
+ *   loss (T) nats a row */
 #ifndef OB_MODEL_PASS_H
 #define OB_MODEL_PASS_H
 
@@ -18,6 +18,11 @@ struct ob_lane {
     double *loss;
 };
 
+/* (positions, rotary_width / 2); NULL: learned positions */
+struct ob_angles {
+    float *cosines, *sines;
+};
+
 struct ob_forward {
     struct ob_model_config config;
     struct ob_pool *pool;
@@ -25,7 +30,7 @@ struct ob_forward {
     size_t tile_elements, vocabulary_tile;
     struct ob_lane lanes[2];
     float *scores;                          /* for each thread OB_QUERY_BLOCK · tokens_max */
-    float *cosines, *sines;                 /* (positions, D/2), rotary families only */
+    struct ob_angles angles[2];             /* of layers that see everything, and of windowed ones */
     uint32_t *rows;                         /* positions whose next token is a target … */
     int32_t *targets;                       /* … and that token */
     uint32_t *positions;                    /* (T) within its sequence */
@@ -71,14 +76,29 @@ struct ob_product {
 };
 void ob_pass_multiply(const struct ob_pass *pass, const struct ob_product *product);
 
+/* layer.c: tokens → x; one layer's attention and feed-forward part. */
+void ob_pass_embed(const struct ob_pass *pass);
+void ob_pass_layer(const struct ob_pass *pass, uint32_t layer);
+
+/* layer.c: a norm of rows of C elements, lane by lane; a model that has no such tensor copies them. */
+struct ob_norm {
+    uint32_t layer;
+    enum ob_slot weight, bias;
+    float *x[2], *y[2];   /* may be the same */
+    const uint32_t *rows; /* which of x's, in the order of y's; NULL: all, in order */
+    size_t count;
+    bool add; /* x = norm(x), y += x; else y = norm(x) */
+};
+void ob_pass_norm(const struct ob_pass *pass, const struct ob_norm *norm);
+
 /* attention.c: qkv → mixed, causal within each sequence. */
-void ob_pass_attention(const struct ob_pass *pass);
+void ob_pass_attention(const struct ob_pass *pass, uint32_t layer);
+
+/* rotary.c: cosines and sines (positions, half) of the angles by which pairs of elements turn. */
+void ob_rotary_fill(const struct ob_rope *rope, size_t half, size_t positions, float *ret_cosines,
+                    float *ret_sines);
 
 /* head.c: final norm and vocabulary; fills lane->loss for pass->row_count rows, or copies row 0's logits. */
 void ob_pass_head(const struct ob_pass *pass, float *ret_logits);
-
-/* forward.c: out = norm(x) of given rows (all T when `rows` is NULL). */
-void ob_pass_norm(const struct ob_pass *pass, uint32_t layer, enum ob_slot weight, enum ob_slot bias,
-                  const uint32_t *rows, size_t count);
 
 #endif

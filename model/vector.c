@@ -55,6 +55,11 @@ void ob_vector_add(size_t count, float *x, const float *y) {
     loops()->add(count, x, y);
 }
 
+void ob_vector_cap(size_t count, float cap, float *x) {
+    for (size_t i = 0; i < count; i++)
+        x[i] = cap * tanhf(x[i] / cap);
+}
+
 void ob_vector_softmax(size_t count, float *x) {
     const struct ob_vector_loops *l = loops();
     l->times(count, 1.0f / l->exponentials(count, x, l->largest(count, x), x), x);

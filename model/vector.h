@@ -18,6 +18,8 @@ void ob_vector_activate(enum ob_activation activation, size_t count, float *x);
 /* x *= y; x += y */
 void ob_vector_multiply(size_t count, float *x, const float *y);
 void ob_vector_add(size_t count, float *x, const float *y);
+/* x = cap · tanh(x / cap) */
+void ob_vector_cap(size_t count, float cap, float *x);
 /* In place over x (count): exp(x - max) / sum. */
 void ob_vector_softmax(size_t count, float *x);
 /* Sum of exp(x - max) and the maximum itself. */

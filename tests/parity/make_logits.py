@@ -12,7 +12,10 @@ import json, os, sys
 import torch
 import transformers
 from safetensors.torch import save_file
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import (Gemma2Config, Gemma2ForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, GemmaConfig,
+                          GemmaForCausalLM, GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig,
+                          LlamaForCausalLM, MistralConfig, MistralForCausalLM, OPTConfig, OPTForCausalLM, Qwen2Config,
+                          Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 torch.manual_seed(7)
@@ -32,13 +35,13 @@ def expect(model, vocabulary, context):
             "losses": losses, "logits": logits}
 
 
-def write(name, model, dtype):
+def write(name, model, dtype, head="lm_head.weight"):
     folder = os.path.join(HERE, "checkpoints", name)
     os.makedirs(folder, exist_ok=True)
     for p in model.parameters():  # larger than initialisation, so that nothing is nearly zero
         torch.nn.init.normal_(p, std=0.2 if p.dim() > 1 else 0.5)
-    model = model.to(dtype)
-    tensors = {k: v.contiguous().clone() for k, v in model.state_dict().items()
+        p.data = p.data.to(dtype)  # not the buffers: transformers keeps the angles' frequencies in float32
+    tensors = {k.replace("lm_head.weight", head): v.contiguous().clone() for k, v in model.state_dict().items()
                if not (k == "lm_head.weight" and model.config.tie_word_embeddings)}
     save_file(tensors, os.path.join(folder, "model.safetensors"), metadata={"format": "pt"})
     config = model.config.to_dict()
@@ -50,20 +53,62 @@ def write(name, model, dtype):
         json.dump(expect(model, config["vocab_size"], context), f)
 
 
-def gpt2(name, dtype, **options):
-    write(name, GPT2LMHeadModel(GPT2Config(bos_token_id=0, eos_token_id=0, **options)), dtype)
+def make(name, dtype, model, config, head="lm_head.weight", **options):
+    options = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None, **options}
+    options.setdefault("attn_implementation", "eager")
+    write(name, model(config(**options)), dtype, head)
 
 
-def llama(name, dtype, **options):
-    write(name, LlamaForCausalLM(LlamaConfig(bos_token_id=0, eos_token_id=0, **options)), dtype)
+F32, F16, BF16 = torch.float32, torch.float16, torch.bfloat16
+SMALL = dict(vocab_size=89, hidden_size=24, intermediate_size=27, num_hidden_layers=3, num_attention_heads=6,
+             num_key_value_heads=2, head_dim=10, max_position_embeddings=70)
+QWEN2 = {k: v for k, v in SMALL.items() if k != "head_dim"}
 
-
-gpt2("gpt2-odd-heads", torch.float32, vocab_size=101, n_positions=70, n_embd=15, n_layer=2, n_head=3)
-gpt2("gpt2-inner-bf16", torch.bfloat16, vocab_size=67, n_positions=17, n_embd=14, n_layer=3, n_head=2, n_inner=33)
-llama("llama-grouped", torch.float32, vocab_size=97, hidden_size=30, intermediate_size=41, num_hidden_layers=2,
-      num_attention_heads=5, num_key_value_heads=1, max_position_embeddings=80, tie_word_embeddings=False)
-llama("llama-tied-f16", torch.float16, vocab_size=113, hidden_size=24, intermediate_size=20, num_hidden_layers=2,
-      num_attention_heads=6, num_key_value_heads=3, max_position_embeddings=19, tie_word_embeddings=True, rope_theta=500.0)
+make("gpt2-odd-heads", F32, GPT2LMHeadModel, GPT2Config, vocab_size=101, n_positions=70, n_embd=15, n_layer=2, n_head=3)
+make("gpt2-inner-bf16", BF16, GPT2LMHeadModel, GPT2Config, vocab_size=67, n_positions=17, n_embd=14, n_layer=3, n_head=2,
+     n_inner=33)
+make("gpt2-untied", F32, GPT2LMHeadModel, GPT2Config, vocab_size=51, n_positions=33, n_embd=12, n_layer=1, n_head=3,
+     tie_word_embeddings=False, activation_function="relu")
+make("opt-before", F32, OPTForCausalLM, OPTConfig, vocab_size=83, hidden_size=21, ffn_dim=34, num_hidden_layers=2,
+     num_attention_heads=3, max_position_embeddings=70, word_embed_proj_dim=21)
+make("opt-350m-like-f16", F16, OPTForCausalLM, OPTConfig, vocab_size=71, hidden_size=24, ffn_dim=31, num_hidden_layers=3,
+     num_attention_heads=3, max_position_embeddings=40, word_embed_proj_dim=10, do_layer_norm_before=False)
+make("opt-wide-embedding", BF16, OPTForCausalLM, OPTConfig, vocab_size=61, hidden_size=12, ffn_dim=19, num_hidden_layers=2,
+     num_attention_heads=2, max_position_embeddings=21, word_embed_proj_dim=18, enable_bias=False,
+     tie_word_embeddings=False)
+make("neox-partial", F32, GPTNeoXForCausalLM, GPTNeoXConfig, vocab_size=79, hidden_size=30, intermediate_size=43,
+     num_hidden_layers=2, num_attention_heads=3, max_position_embeddings=70,
+     head="embed_out.weight",  # its name in published files; newer ones say lm_head
+     rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.4})
+make("neox-in-sequence", BF16, GPTNeoXForCausalLM, GPTNeoXConfig, vocab_size=53, hidden_size=20, intermediate_size=31,
+     num_hidden_layers=2, num_attention_heads=5, max_position_embeddings=25, use_parallel_residual=False,
+     attention_bias=False, hidden_act="gelu_new",
+     rope_parameters={"rope_type": "default", "rope_theta": 700.0, "partial_rotary_factor": 1.0})
+make("llama-grouped", F32, LlamaForCausalLM, LlamaConfig, vocab_size=97, hidden_size=30, intermediate_size=41,
+     num_hidden_layers=2, num_attention_heads=5, num_key_value_heads=1, max_position_embeddings=80,
+     tie_word_embeddings=False)
+make("llama-tied-f16", F16, LlamaForCausalLM, LlamaConfig, vocab_size=113, hidden_size=24, intermediate_size=20,
+     num_hidden_layers=2, num_attention_heads=6, num_key_value_heads=3, max_position_embeddings=19,
+     tie_word_embeddings=True, rope_parameters={"rope_type": "default", "rope_theta": 500.0})
+make("llama3-rope-biases", F32, LlamaForCausalLM, LlamaConfig, **SMALL, attention_bias=True, mlp_bias=True,
+     rope_parameters={"rope_type": "llama3", "rope_theta": 60.0, "factor": 4.0, "low_freq_factor": 1.0,
+                      "high_freq_factor": 4.0, "original_max_position_embeddings": 24})
+make("llama-rope-linear", BF16, LlamaForCausalLM, LlamaConfig, **SMALL,
+     rope_parameters={"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.5})
+make("mistral-window", F32, MistralForCausalLM, MistralConfig, **SMALL, sliding_window=9)
+make("mistral-no-window", F16, MistralForCausalLM, MistralConfig, **SMALL, sliding_window=None)
+make("qwen2-window", F32, Qwen2ForCausalLM, Qwen2Config, **QWEN2, use_sliding_window=True,
+     sliding_window=7, max_window_layers=1, tie_word_embeddings=True)
+make("qwen2-untied-bf16", BF16, Qwen2ForCausalLM, Qwen2Config, **QWEN2)
+make("qwen3-norms", F32, Qwen3ForCausalLM, Qwen3Config, **SMALL, tie_word_embeddings=True)
+make("qwen3-biases-bf16", BF16, Qwen3ForCausalLM, Qwen3Config, **SMALL, attention_bias=True)
+make("gemma", F32, GemmaForCausalLM, GemmaConfig, **SMALL, hidden_act="gelu_pytorch_tanh")
+make("gemma2-caps", F32, Gemma2ForCausalLM, Gemma2Config, **SMALL, sliding_window=8, query_pre_attn_scalar=13,
+     attn_logit_softcapping=3.0, final_logit_softcapping=5.0)
+make("gemma3-two-angles", F32, Gemma3ForCausalLM, Gemma3TextConfig, **SMALL, sliding_window=11, query_pre_attn_scalar=17,
+     layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+     rope_parameters={"full_attention": {"rope_type": "linear", "rope_theta": 5000.0, "factor": 8.0},
+                      "sliding_attention": {"rope_type": "default", "rope_theta": 90.0}})
 shipped = os.path.join(HERE, "..", "..", "examples", "kjv-1m")
 with open(os.path.join(HERE, "kjv-1m.json"), "w") as f:
     json.dump(expect(GPT2LMHeadModel.from_pretrained(shipped), 1024, 128), f)

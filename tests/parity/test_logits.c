@@ -93,14 +93,41 @@ static void compare(const char *folder, const char *expected) {
     }
 }
 
+static const char *const CHECKPOINTS[] = {
+    "gpt2-odd-heads",
+    "gpt2-inner-bf16",
+    "gpt2-untied",
+    "opt-before",
+    "opt-350m-like-f16",
+    "opt-wide-embedding",
+    "neox-partial",
+    "neox-in-sequence",
+    "llama-grouped",
+    "llama-tied-f16",
+    "llama3-rope-biases",
+    "llama-rope-linear",
+    "mistral-window",
+    "mistral-no-window",
+    "qwen2-window",
+    "qwen2-untied-bf16",
+    "qwen3-norms",
+    "qwen3-biases-bf16",
+    "gemma",
+    "gemma2-caps",
+    "gemma3-two-angles",
+};
+#define CHECKPOINT_COUNT (sizeof CHECKPOINTS / sizeof *CHECKPOINTS)
+
+static void folder_of(const char *name, char folder[512], char expected[600]) {
+    (void)snprintf(folder, 512, OB_SOURCE_ROOT "/tests/parity/checkpoints/%s", name);
+    (void)snprintf(expected, 600, "%s/expected.json", folder);
+}
+
 static void random_checkpoints(void **state) {
     (void)state;
-    static const char *const NAMES[] = {"gpt2-odd-heads", "gpt2-inner-bf16", "llama-grouped",
-                                        "llama-tied-f16"};
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < CHECKPOINT_COUNT; i++) {
         char folder[512], expected[600];
-        (void)snprintf(folder, sizeof folder, OB_SOURCE_ROOT "/tests/parity/checkpoints/%s", NAMES[i]);
-        (void)snprintf(expected, sizeof expected, "%s/expected.json", folder);
+        folder_of(CHECKPOINTS[i], folder, expected);
         compare(folder, expected);
     }
 }
@@ -140,14 +167,12 @@ static struct ob_spsa_weights *weights_of(const struct ob_model *model) {
 /* Invariant 3, and the meaning of the two lanes: each is the loss of weights that were perturbed by hand. */
 static void two_lanes_are_two_perturbed_models(void **state) {
     (void)state;
-    static const char *const NAMES[] = {"gpt2-odd-heads", "llama-grouped"};
     const float epsilon =
         0.0078125f; /* 2^-7: a whole number of fixed-point steps, so that nothing is rounded */
-    for (size_t n = 0; n < 2; n++) {
+    for (size_t n = 0; n < CHECKPOINT_COUNT; n++) {
         char folder[512], expected[600];
         struct loaded l;
-        (void)snprintf(folder, sizeof folder, OB_SOURCE_ROOT "/tests/parity/checkpoints/%s", NAMES[n]);
-        (void)snprintf(expected, sizeof expected, "%s/expected.json", folder);
+        folder_of(CHECKPOINTS[n], folder, expected);
         load(&l, folder, expected, 2);
         struct ob_spsa_engine engine = ob_spsa_engine_best(l.pool);
         struct ob_spsa_weights *weights = weights_of(l.model), *moved = weights_of(l.model);
