@@ -97,6 +97,8 @@ static enum ob_err canonical_all(struct layout *l, struct ob_error *error) {
     const struct ob_family *family = l->config->family;
     drop_extras(l);
     for (size_t i = 0; i < family->tensor_count && !failed; i++) {
+        if (!ob_family_has(l->config, &family->tensors[i]))
+            continue;
         uint32_t layers = ob_family_in_layer(&family->tensors[i]) ? l->config->layers : 1;
         for (uint32_t layer = 0; layer < layers && !failed; layer++)
             failed = canonical(l, &family->tensors[i], layer, error);
