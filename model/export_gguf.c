@@ -156,6 +156,10 @@ enum ob_err ob_export_gguf(const struct ob_weight_source *source, enum ob_dtype 
                           .error = error};
     if (!e.architecture)
         return ob_fail(error, OB_EUNSUPPORTED, "%s: GGUF has no architecture for %s", e.model->path, family);
+    if (e.model->config.rope.scaling == OB_ROPE_LLAMA3 || e.model->config.window > 0)
+        return ob_fail(error, OB_EUNSUPPORTED, "%s: %s are not written as GGUF: export as safetensors",
+                       e.model->path,
+                       e.model->config.window > 0 ? "windowed layers" : "Llama 3's scaled positions");
     enum ob_err failed = find_places(&e);
     if (!failed)
         failed = ob_gguf_metadata(e.model, e.architecture, dtype, &e.metadata, error);

@@ -49,6 +49,15 @@ static void add_real(const struct adding *a, const char *suffix, float value) {
     ob_gguf_add_f32(a->writer, key, value);
 }
 
+static void add_rope_scaling(const struct adding *a, const struct ob_rope *rope) {
+    char key[KEY_BYTES];
+    if (rope->scaling != OB_ROPE_LINEAR)
+        return;
+    (void)snprintf(key, sizeof key, "%s.rope.scaling.type", a->architecture->name);
+    ob_gguf_add_text(a->writer, key, "linear");
+    add_real(a, "rope.scaling.factor", (float)rope->factor);
+}
+
 static void add_config(const struct adding *a) {
     const struct ob_model_config *c = &a->model->config;
     ob_gguf_add_text(a->writer, "general.architecture", a->architecture->name);
@@ -64,10 +73,16 @@ static void add_config(const struct adding *a) {
         add_number(a, "attention.head_count_kv", c->kv_heads);
         add_real(a, "attention.layer_norm_rms_epsilon", c->norm_epsilon);
     }
+    if (c->qkv_by_head) { /* gptneox */
+        char key[KEY_BYTES];
+        (void)snprintf(key, sizeof key, "%s.use_parallel_residual", a->architecture->name);
+        ob_gguf_add_bool(a->writer, key, c->block == OB_BLOCK_PARALLEL);
+    }
     if (c->position != OB_POSITION_ROTARY)
         return;
-    add_real(a, "rope.freq_base", c->rope_theta);
-    add_number(a, "rope.dimension_count", c->head_width);
+    add_real(a, "rope.freq_base", (float)c->rope.theta);
+    add_number(a, "rope.dimension_count", c->rotary_width);
+    add_rope_scaling(a, &c->rope);
     if (c->heads * c->head_width != c->width) {
         add_number(a, "attention.key_length", c->head_width);
         add_number(a, "attention.value_length", c->head_width);
