@@ -72,7 +72,8 @@ static const struct command COMMANDS[] = {
      "when the curvature is lost in its error.\n"},
     {"bench", ob_tool_bench, "measure this machine on a checkpoint",
      "usage: onebyte bench --model FOLDER [--batch N] [--length N] [--seconds S] [--json]\n\n"
-     "Forward pass, one sample and its parts, replay with 1 and 64 records a pass, peak memory.\n"},
+     "Forward passes, one sample, its efficiency against sgemm's peak, a loss on completions alone, replay\n"
+     "with 1 and 64 records a pass, the memory's bandwidth, peak memory.\n"},
 };
 #define COMMAND_COUNT (sizeof COMMANDS / sizeof *COMMANDS)
 
