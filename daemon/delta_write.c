@@ -1,4 +1,5 @@
 /* Writing a delta from a store. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,6 +105,7 @@ static enum ob_err fill(struct writing *w, const struct ob_manifest *manifest, s
     enum ob_err failed = reserve(w, OB_DELTA_HEADER_BYTES + manifest->byte_count, &out, error);
     if (failed)
         return failed;
+    assert(w->data != NULL);
     memcpy(w->data + OB_DELTA_HEADER_BYTES, manifest->bytes, manifest->byte_count);
     failed = ob_store_each_control(store, add_control, w, error);
     if (!failed)

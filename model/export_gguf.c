@@ -76,7 +76,7 @@ static enum ob_err write_turned(const struct exporting *e, struct ob_output *out
     const struct ob_model_tensor *t = &e->model->tensors[tensor];
     size_t ins = (size_t)t->shape[0], outs = (size_t)t->shape[1];
     float *whole = calloc(ins * outs, sizeof *whole), *row = calloc(ins, sizeof *row);
-    uint8_t *bytes = calloc(ins, sizeof(float));
+    uint8_t *bytes = calloc(ins * sizeof(float), 1);
     float *const lanes[2] = {whole, NULL};
     if (whole && row && bytes) {
         ob_source_read(e->source, tensor, 0, ins * outs, lanes);

@@ -34,7 +34,7 @@ static bool integer_of(const struct ob_gguf_entry *entry, int64_t *ret_value) {
         *ret_value = *at;
         return true;
     case OB_GGUF_I8:
-        *ret_value = (int8_t)*at;
+        *ret_value = *at < 0x80 ? *at : *at - 0x100;
         return true;
     case OB_GGUF_U16:
         *ret_value = ob_load_u16(at);

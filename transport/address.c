@@ -113,5 +113,5 @@ void ob_address_to_text(const struct ob_address *address, char ret_text[INET6_AD
     if (memcmp(address->bytes, IPV4_PREFIX, sizeof IPV4_PREFIX) == 0)
         (void)inet_ntop(AF_INET, address->bytes + sizeof IPV4_PREFIX, ret_text, INET6_ADDRSTRLEN);
     else if (inet_ntop(AF_INET6, address->bytes, ret_text, INET6_ADDRSTRLEN))
-        strcat(ret_text, "/64");
+        memcpy(ret_text + strlen(ret_text), "/64", 4);
 }

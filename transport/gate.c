@@ -105,7 +105,7 @@ bool ob_gate_hello(struct ob_transport *transport, const char *text) {
 
 /* A duplicate of a connection's descriptor and where it comes from; -1 when it is not one to this server. */
 static int look_at(const struct ob_server *server, int fd, struct ob_address *ret_address) {
-    struct sockaddr_storage peer, here, listens;
+    struct sockaddr_storage peer = {0}, here = {0}, listens = {0};
     socklen_t peer_bytes = sizeof peer, here_bytes = sizeof here, listens_bytes = sizeof listens;
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (copy < 0)
