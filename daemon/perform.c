@@ -25,6 +25,7 @@ const char *ob_daemon_name_of(const struct ob_daemon *daemon, const struct ob_ma
 /* Serving: records of one chain into one message, as many as fit. */
 struct serving {
     struct ob_message_records message;
+    uint32_t most; /* records; 0: as many as fit */
     uint8_t buffer[OB_MESSAGE_MAX];
 };
 
@@ -32,7 +33,8 @@ static enum ob_err serve_record(void *context, const struct ob_record *record, s
     struct serving *serving = context;
     uint8_t data[OB_RECORD_BYTES_MAX];
     size_t bytes = ob_record_encode(record, data);
-    if (ob_message_records_add(&serving->message, data, bytes))
+    if ((serving->most == 0 || serving->message.count < serving->most) &&
+        ob_message_records_add(&serving->message, data, bytes))
         return OB_OK;
     return ob_fail(error, OB_ENOTFOUND, "the message is full");
 }
@@ -40,6 +42,7 @@ static enum ob_err serve_record(void *context, const struct ob_record *record, s
 static enum ob_err serve(struct ob_daemon *daemon, const struct ob_effect *effect, struct ob_error *error) {
     struct serving serving;
     size_t capacity = effect->bytes < sizeof serving.buffer ? effect->bytes : sizeof serving.buffer;
+    serving.most = effect->n;
     ob_message_records_start(&serving.message, &daemon->manifest->run, serving.buffer, capacity);
     enum ob_err failed =
         ob_store_from(daemon->store, &effect->subject, effect->first, serve_record, &serving, error);

@@ -23,6 +23,22 @@ const struct own_entry *ob_chain_own_entry(const struct ob_peer *peer, uint64_t 
     return NULL;
 }
 
+bool ob_chain_own_at(const struct ob_peer *peer, uint64_t sample, struct own_entry *ret_entry) {
+    const struct own_entry *entry = ob_chain_own_entry(peer, sample);
+    if (entry != NULL) {
+        *ret_entry = *entry;
+        return true;
+    }
+    uint8_t data[OB_RECORD_BYTES_MAX];
+    struct ob_record record;
+    size_t bytes = sample < peer->own->next ? ob_cut_find(peer, peer->own, sample, data) : 0;
+    if (bytes == 0 || ob_record_decode(data, bytes, &peer->options.bounds, &record, NULL) != OB_OK)
+        return false;
+    *ret_entry = (struct own_entry){record.first.index, record.first.index + record.n,
+                                    ob_record_hash(&peer->options.run, &record)};
+    return true;
+}
+
 bool ob_chain_extends(const struct machine *machine, const struct ob_record *record) {
     if (record->first.index != machine->next || !ob_hash_equal(&record->prev, &machine->head))
         return false;
@@ -38,7 +54,7 @@ void ob_chain_extend(struct ob_peer *peer, struct machine *machine, const struct
     machine->head = *hash;
     machine->head_round = record->round.index;
     machine->failures = 0;
-    peer->digests->log_known = false;
+    ob_digest_touch(&peer->digests->log, &machine->id);
     if (machine == peer->own) {
         struct own_entry *entry = &peer->own_history[peer->own_count++ % OWN_HISTORY];
         *entry = (struct own_entry){machine->head_first, machine->next, *hash};
@@ -48,24 +64,24 @@ void ob_chain_extend(struct ob_peer *peer, struct machine *machine, const struct
     assert(machine->next > machine->head_first);
 }
 
-static void tell_fork(struct ob_peer *peer, struct machine *machine, uint64_t sample) {
-    machine->forked = true;
-    if (machine->told_fork_ns != 0)
-        return;
-    machine->told_fork_ns = peer->now_ns;
-    ob_effects_tell(
-        peer, OB_NOTICE_FORK, &machine->id,
-        "two different records of this machine at sample %llu, both signed by it: its chain forked",
-        (unsigned long long)sample);
+/* Evidence if it can be had; and we stop in any case. */
+static void own_fork(struct ob_peer *peer, const struct ob_record *theirs) {
+    (void)ob_fork_at(peer, peer->own, theirs);
+    if (peer->life != OB_PEER_HALTED)
+        ob_effects_halt(
+            peer,
+            "a record signed with our key holds other bytes for our sample %llu: the key was used twice "
+            "(a copied or restored machine); this machine needs a new key",
+            (unsigned long long)theirs->first.index);
 }
 
-static void own_fork(struct ob_peer *peer, uint64_t sample) {
-    peer->own->forked = true;
-    ob_effects_halt(
-        peer,
-        "a record signed with our key holds other bytes for our sample %llu: the key was used twice "
-        "(a copied or restored machine); this machine needs a new key",
-        (unsigned long long)sample);
+/* A signed record that cannot be of the chain that we hold. */
+static void forked(struct ob_peer *peer, struct machine *sender, struct machine *machine,
+                   const struct ob_record *theirs) {
+    if (machine == peer->own)
+        own_fork(peer, theirs);
+    else if (!ob_fork_at(peer, machine, theirs))
+        ob_fork_search(peer, machine, sender);
 }
 
 static enum chain_verdict bad_signature(struct ob_peer *peer, struct machine *sender) {
@@ -74,25 +90,29 @@ static enum chain_verdict bad_signature(struct ob_peer *peer, struct machine *se
     return CHAIN_REFUSED;
 }
 
-/* A record of samples that we hold: the same record, or one that must not exist. */
+static bool differs_from_ours(const struct ob_peer *peer, const struct machine *machine,
+                              const struct arrival *arrival) {
+    uint64_t first = arrival->record.first.index;
+    struct own_entry entry;
+    if (machine == peer->own)
+        return ob_chain_own_at(peer, first, &entry) &&
+               (entry.first != first || !ob_hash_equal(&entry.hash, &arrival->hash));
+    if (first == machine->head_first)
+        return !ob_hash_equal(&arrival->hash, &machine->head);
+    return first > machine->head_first; /* within our head record */
+}
+
+/* A record of samples that we hold: the same record, or one that must not exist. Of records before the head
+ * only our own are looked at: others' heads tell sooner or later. */
 static enum chain_verdict known_samples(struct ob_peer *peer, struct machine *sender, struct machine *machine,
                                         const struct arrival *arrival) {
-    uint64_t first = arrival->record.first.index;
-    bool differs = first == machine->head_first && !ob_hash_equal(&arrival->hash, &machine->head);
-    if (machine == peer->own) {
-        const struct own_entry *entry = ob_chain_own_entry(peer, first);
-        differs = entry != NULL && (entry->first != first || !ob_hash_equal(&entry->hash, &arrival->hash));
-    }
-    if (!differs) {
+    if (!differs_from_ours(peer, machine, arrival)) {
         peer->counters.duplicates++;
         return CHAIN_DUPLICATE;
     }
     if (!arrival->signature_good)
         return bad_signature(peer, sender);
-    if (machine == peer->own)
-        own_fork(peer, first);
-    else
-        tell_fork(peer, machine, first);
+    forked(peer, sender, machine, &arrival->record);
     return CHAIN_REFUSED;
 }
 
@@ -105,10 +125,7 @@ static enum chain_verdict misfit(struct ob_peer *peer, struct machine *sender, s
         return CHAIN_REFUSED;
     }
     peer->counters.refused++;
-    if (machine == peer->own)
-        own_fork(peer, machine->head_first);
-    else
-        tell_fork(peer, machine, machine->head_first);
+    forked(peer, sender, machine, record);
     return CHAIN_REFUSED;
 }
 
@@ -141,8 +158,8 @@ static enum chain_verdict new_samples(struct ob_peer *peer, struct machine *send
                                       const struct arrival *arrival) {
     const struct ob_record *record = &arrival->record;
     uint64_t end = record->first.index + record->n;
-    if (end > machine->cut) {
-        peer->counters.refused++;
+    if (!ob_admission_certified(peer, machine) || record->first.index >= machine->cut) {
+        peer->counters.uncounted++;
         return CHAIN_REFUSED;
     }
     if (record->first.index > machine->next) {
@@ -152,6 +169,10 @@ static enum chain_verdict new_samples(struct ob_peer *peer, struct machine *send
     }
     if (!ob_chain_extends(machine, record))
         return misfit(peer, sender, machine, record);
+    if (!ob_cut_allows(machine, record)) {
+        ob_cut_complete(peer, machine);
+        return CHAIN_REFUSED;
+    }
     return take(peer, machine, arrival);
 }
 
@@ -174,14 +195,16 @@ enum chain_verdict ob_chain_receive(struct ob_peer *peer, struct machine *sender
         return CHAIN_DUPLICATE;
     }
     const struct ob_peer_crypto *crypto = &peer->options.crypto;
-    bool needs_signature = !known || machine == peer->own || record->first.index == machine->head_first;
+    bool needs_signature = !known || machine == peer->own || record->first.index >= machine->head_first;
     arrival.signature_good = needs_signature && crypto->verify(crypto->context, &record->machine, body,
                                                                body_bytes, record->signature);
     if (known)
         return known_samples(peer, sender, machine, &arrival);
     if (!arrival.signature_good)
         return bad_signature(peer, sender);
-    if (machine == NULL)
+    if (machine == NULL && peer->options.open)
         machine = ob_machines_take(peer, &record->machine);
+    if (machine == NULL)
+        peer->counters.uncounted++; /* without a certificate; it is fetched when there is one */
     return machine == NULL ? CHAIN_REFUSED : new_samples(peer, sender, machine, &arrival);
 }

@@ -15,7 +15,7 @@ static const char *check_machine(const struct ob_peer *peer, const struct machin
     CHECK(machine->has_records != ob_hash_equal(&machine->head, &ZERO), "a head is the hash of a record");
     CHECK(machine->next <= OB_SAMPLE_END, "a chain ends before 2^63");
     CHECK(!machine->has_records || machine->head_first < machine->next, "a head record has samples");
-    CHECK(machine->next <= machine->cut, "no record at or above a cut counts");
+    CHECK(machine->stale || machine->next <= machine->cut, "no record at or above a cut counts");
     CHECK(!machine->has_records || machine->head_round < peer->options.bounds.max_rounds,
           "rounds are below max_rounds");
     CHECK(machine->asked == NULL || machine->asked->asks_open > 0, "an open ask is counted where it is open");
@@ -34,7 +34,8 @@ static const char *check_round(const struct ob_peer *peer) {
     CHECK(peer->life == OB_PEER_TRAINING || peer->life == OB_PEER_PAUSED || peer->life == OB_PEER_LEAVING ||
               peer->life == OB_PEER_HALTED,
           "a round runs only while training, paused, leaving or halted");
-    CHECK(round->first <= peer->own->next, "a round's samples follow our chain");
+    CHECK(round->first <= peer->own->next || peer->life == OB_PEER_HALTED,
+          "a round's samples follow our chain");
     CHECK(round->round < peer->options.bounds.max_rounds, "a round is below max_rounds");
     CHECK(round->live >= 1 && round->live <= peer->options.bounds.max_machines, "live is within its bounds");
     return NULL;
@@ -45,7 +46,11 @@ const char *ob_peer_check(const struct ob_peer *peer) {
     CHECK(peer->count <= peer->capacity && peer->fresh <= peer->capacity, "the table keeps to its capacity");
     CHECK(peer->count + peer->spare_count == peer->fresh, "each slot is in use or spare");
     CHECK(ob_machines_find(peer, &peer->options.machine) == peer->own, "we are in our own table");
-    CHECK(peer->control_count <= peer->capacity, "the control table keeps to its capacity");
+    CHECK(peer->control_count <= peer->control_capacity &&
+              peer->control_arena_used <= peer->control_arena_bytes &&
+              peer->control_arena_holes <= peer->control_arena_used,
+          "the control table keeps to its capacity");
+    CHECK(peer->options.open || peer->authority_count >= 1, "the run has an authority");
     CHECK(peer->effects_count <= EFFECTS_MAX, "effects keep to their capacity");
     for (size_t i = 0; i < peer->count; i++) {
         const struct machine *machine = peer->order[i];

@@ -9,21 +9,26 @@
 
 #include "peer/message.h"
 
-#define OB_MESSAGE_HEADER_BYTES    2
-#define OB_HEARTBEAT_LABEL         "onebyte/heartb/1"
-#define OB_HEARTBEAT_FIELDS_BYTES  (4 * OB_HASH_BYTES + OB_HASH_BYTES + OB_KEY_BYTES + 8 + 8 + 1 + 8 + 4)
-#define OB_HEARTBEAT_BODY_BYTES    (16 + OB_HEARTBEAT_FIELDS_BYTES)
-#define OB_HEARTBEAT_BYTES         (OB_MESSAGE_HEADER_BYTES + OB_HEARTBEAT_FIELDS_BYTES + 64)
-#define OB_FRONTIER_ENTRY_BYTES    (OB_KEY_BYTES + 8 + 4 + OB_HASH_BYTES)
-#define OB_FRONTIER_HEADER_BYTES   (OB_MESSAGE_HEADER_BYTES + OB_HASH_BYTES + 4 + 4 + 4)
-#define OB_FRONTIER_PAGE_MAX       ((OB_MESSAGE_MAX - OB_FRONTIER_HEADER_BYTES) / OB_FRONTIER_ENTRY_BYTES)
-#define OB_SMALL_MESSAGE_BYTES_MAX 512
+#define OB_MESSAGE_HEADER_BYTES      2
+#define OB_HEARTBEAT_LABEL           "onebyte/heartb/1"
+#define OB_HEARTBEAT_FIELDS_BYTES    (4 * OB_HASH_BYTES + OB_HASH_BYTES + OB_KEY_BYTES + 8 + 8 + 8 + 1 + 8 + 4)
+#define OB_HEARTBEAT_BODY_BYTES      (16 + OB_HEARTBEAT_FIELDS_BYTES)
+#define OB_HEARTBEAT_BYTES           (OB_MESSAGE_HEADER_BYTES + OB_HEARTBEAT_FIELDS_BYTES + 64)
+#define OB_FRONTIER_ENTRY_BYTES      (OB_KEY_BYTES + 8 + 4 + OB_HASH_BYTES)
+#define OB_FRONTIER_HEADER_BYTES     (OB_MESSAGE_HEADER_BYTES + OB_HASH_BYTES + 4 + 4 + 4)
+#define OB_FRONTIER_PAGE_MAX         ((OB_MESSAGE_MAX - OB_FRONTIER_HEADER_BYTES) / OB_FRONTIER_ENTRY_BYTES)
+#define OB_SMALL_MESSAGE_BYTES_MAX   512
+#define OB_LEAVES                    256 /* of the control table's digest … */
+#define OB_LEAF_BYTES                16  /* … and how much of each hash a question carries */
+#define OB_CONTROL_ASK_BYTES         (OB_MESSAGE_HEADER_BYTES + OB_HASH_BYTES + OB_LEAVES * OB_LEAF_BYTES)
+#define OB_CONTROL_LIST_HEADER_BYTES (OB_MESSAGE_HEADER_BYTES + OB_HASH_BYTES + 4)
 
 struct ob_heartbeat {
     struct ob_run_id run;
     struct ob_machine_id machine;
     uint64_t instance, sequence;
-    bool trains; /* it starts rounds: others may wait for its records */
+    uint64_t twin; /* another instance that was heard with our key; 0: none */
+    bool trains;   /* it starts rounds: others may wait for its records */
     struct ob_sample next;
     struct ob_round round; /* that runs or comes next; may be the run's max_rounds */
     struct ob_hash log, control, weights, weights_log;
@@ -54,10 +59,28 @@ bool ob_frontier_next(struct ob_reader *entries, struct ob_frontier_entry *ret_e
 size_t ob_frontier_ask_encode(const struct ob_run_id *run, uint32_t first, uint8_t *ret_data);
 bool ob_frontier_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run, uint32_t *ret_first);
 
-size_t ob_records_ask_encode(const struct ob_run_id *run, const struct ob_machine_id *machine,
-                             struct ob_sample first, uint8_t *ret_data);
-bool ob_records_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run,
-                           struct ob_machine_id *ret_machine, struct ob_sample *ret_first);
+struct ob_records_ask {
+    struct ob_run_id run;
+    struct ob_machine_id machine;
+    struct ob_sample first; /* from the record that holds this sample on */
+    uint16_t count;         /* at most so many records; 0: as many as fit */
+};
+size_t ob_records_ask_encode(const struct ob_records_ask *ask, uint8_t *ret_data);
+bool ob_records_ask_decode(struct ob_reader reader, struct ob_records_ask *ret_ask);
+
+/* How far a peer holds a machine's chain. */
+struct ob_holds {
+    struct ob_run_id run;
+    struct ob_machine_id machine;
+    struct ob_sample next;
+    struct ob_hash head; /* zeros when next = 0 */
+};
+size_t ob_holds_ask_encode(const struct ob_run_id *run, const struct ob_machine_id *machine,
+                           uint8_t *ret_data);
+bool ob_holds_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run,
+                         struct ob_machine_id *ret_machine);
+size_t ob_holds_encode(const struct ob_holds *holds, uint8_t *ret_data);
+bool ob_holds_decode(struct ob_reader reader, struct ob_holds *ret_holds);
 
 /* count × (length, item): le32 lengths in RECORDS, le16 in CONTROL. Decoding walks over all of them: the
  * items fill the message exactly, and taking the next one cannot fail. */
@@ -70,8 +93,10 @@ bool ob_list_decode(struct ob_reader reader, bool short_lengths, struct ob_run_i
                     struct ob_list *ret_list);
 const uint8_t *ob_list_next(struct ob_list *list, size_t *ret_bytes); /* NULL: that was the last one */
 
-size_t ob_control_ask_encode(const struct ob_run_id *run, const struct ob_hash *digest, uint8_t *ret_data);
-bool ob_control_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run, struct ob_hash *ret_digest);
+/* leaves: OB_LEAVES hashes, of which the first OB_LEAF_BYTES each are told; ret_leaves points into the body.
+ */
+size_t ob_control_ask_encode(const struct ob_run_id *run, const struct ob_hash *leaves, uint8_t *ret_data);
+bool ob_control_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run, const uint8_t **ret_leaves);
 struct ob_writer ob_control_list_start(const struct ob_run_id *run, void *buffer, size_t capacity);
 bool ob_control_list_add(struct ob_writer *writer, const void *entry, size_t bytes);
 void ob_control_list_end(struct ob_writer *writer, uint32_t count);

@@ -1,24 +1,47 @@
-/* control_table - entries that everybody ends up with, whatever the order in which they arrive.
- * One entry for each (kind, signer, subject); see record/control.h for which of two stays. */
+/* control_table - entries that everybody ends up with, whatever the order in which they arrive: storage,
+ * which of two stays, digest. Which entries count is authority.c's to say.
+ *
+ * Place of an entry: its owner (the subject; of a rotation the signer, so that a key has one successor), kind
+ * and signer. Of two at one place stays goodbye, certificate, address   the higher sequence; of equal ones
+ * the longer, then the larger bytes revocation                      the lower keep_below, then as above
+ *   rotation                        the lower sequence, then the smaller bytes
+ *   evidence                        the lower cut; at equal cuts the one that is there (the digest has the
+ * cut only) so that any order of arrival ends with the same table.
+ *
+ * The bytes lie in one arena, new ones behind the others, and are never moved within a step: effects may
+ * point at them. Holes are closed when a step begins and little room is left. */
 #include <assert.h>
+#include <stdlib.h>
 
 #include "peer/state.h"
 #include "record/hash.h"
 
-#define ENTRY_KEY_OFFSET 4 /* signer ‖ subject */
+#define SIGNER_OFFSET   4
+#define SUBJECT_OFFSET  (SIGNER_OFFSET + OB_KEY_BYTES)
+#define SEQUENCE_OFFSET (SUBJECT_OFFSET + OB_KEY_BYTES)
 
-/* By kind, then signer, then subject. */
+static const uint8_t *data_of(const struct ob_peer *peer, const struct control_entry *entry) {
+    return peer->control_arena + entry->offset;
+}
+
+static const uint8_t *owner_of(const uint8_t *data) {
+    return data + (data[0] == OB_CONTROL_ROTATION ? SIGNER_OFFSET : SUBJECT_OFFSET);
+}
+
 static int compare(const uint8_t *a, const uint8_t *b) {
+    int order = memcmp(owner_of(a), owner_of(b), OB_KEY_BYTES);
+    if (order != 0)
+        return order;
     if (a[0] != b[0])
         return a[0] < b[0] ? -1 : 1;
-    return memcmp(a + ENTRY_KEY_OFFSET, b + ENTRY_KEY_OFFSET, (size_t)2 * OB_KEY_BYTES);
+    return memcmp(a + SIGNER_OFFSET, b + SIGNER_OFFSET, OB_KEY_BYTES);
 }
 
 static size_t position_of(const struct ob_peer *peer, const uint8_t *data) {
     size_t low = 0, high = peer->control_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare(peer->control_order[middle]->data, data) < 0)
+        if (compare(data_of(peer, &peer->control[middle]), data) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -26,196 +49,186 @@ static size_t position_of(const struct ob_peer *peer, const uint8_t *data) {
     return low;
 }
 
-/* BLAKE2b-256("onebyte/control" ‖ for each entry, sorted: le64(length) ‖ its bytes) */
-struct ob_hash ob_control_table_digest(const struct ob_peer *peer) {
-    if (peer->digests->control_known)
-        return peer->digests->control;
+size_t ob_control_table_first(const struct ob_peer *peer, const struct ob_machine_id *owner) {
+    uint8_t place[SEQUENCE_OFFSET] = {0}; /* kind 0 is before every kind */
+    memcpy(place + SUBJECT_OFFSET, owner->key, OB_KEY_BYTES);
+    return position_of(peer, place);
+}
+
+bool ob_control_table_get(const struct ob_peer *peer, size_t position, struct ob_control *ret_control) {
+    if (position >= peer->control_count)
+        return false;
+    const struct control_entry *entry = &peer->control[position];
+    enum ob_err err = ob_control_decode(data_of(peer, entry), entry->bytes, ret_control, NULL);
+    assert(err == OB_OK); /* what does not decode does not get in */
+    return err == OB_OK;
+}
+
+bool ob_control_table_get_of(const struct ob_peer *peer, size_t position, const struct ob_machine_id *owner,
+                             struct ob_control *ret_control) {
+    return position < peer->control_count &&
+           memcmp(owner_of(data_of(peer, &peer->control[position])), owner->key, OB_KEY_BYTES) == 0 &&
+           ob_control_table_get(peer, position, ret_control);
+}
+
+bool ob_control_table_find(const struct ob_peer *peer, enum ob_control_kind kind,
+                           const struct ob_machine_id *owner, struct ob_control *ret_control) {
+    size_t position = ob_control_table_first(peer, owner);
+    struct ob_control control;
+    for (; ob_control_table_get_of(peer, position, owner, &control); position++)
+        if (control.kind == kind) {
+            *ret_control = control;
+            return true;
+        }
+    return false;
+}
+
+const uint8_t *ob_control_table_data(const struct ob_peer *peer, uint8_t leaf, size_t i, size_t *ret_bytes) {
+    size_t position = ob_control_table_first(peer, &(struct ob_machine_id){{leaf}}) + i;
+    if (position >= peer->control_count)
+        return NULL;
+    const uint8_t *data = data_of(peer, &peer->control[position]);
+    *ret_bytes = peer->control[position].bytes;
+    return owner_of(data)[0] == leaf ? data : NULL;
+}
+
+bool ob_control_table_holds(const struct ob_peer *peer, const uint8_t *data, size_t bytes) {
+    size_t position = position_of(peer, data);
+    if (position == peer->control_count || compare(data_of(peer, &peer->control[position]), data) != 0)
+        return false;
+    const struct control_entry *entry = &peer->control[position];
+    return entry->bytes == bytes && memcmp(data_of(peer, entry), data, bytes) == 0;
+}
+
+/* BLAKE2b-256(for each entry, by place: le64(length) ‖ its bytes; of evidence: kind, subject, le64(cut)). */
+static struct ob_hash hash_leaf(const struct ob_peer *peer, uint8_t first_byte) {
+    struct ob_machine_id from = {{first_byte}};
     struct ob_hasher hasher;
+    bool any = false;
+    struct ob_control control;
     ob_hasher_init(&hasher);
-    ob_hasher_add(&hasher, "onebyte/control", 15);
-    for (size_t i = 0; i < peer->control_count; i++) {
-        ob_hasher_add_u64(&hasher, peer->control_order[i]->bytes);
-        ob_hasher_add(&hasher, peer->control_order[i]->data, peer->control_order[i]->bytes);
+    for (size_t i = ob_control_table_first(peer, &from); i < peer->control_count; i++) {
+        const uint8_t *data = data_of(peer, &peer->control[i]);
+        if (owner_of(data)[0] != first_byte || !ob_control_table_get(peer, i, &control))
+            break;
+        any = true;
+        if (control.kind == OB_CONTROL_EVIDENCE) {
+            ob_hasher_add(&hasher, data, 1);
+            ob_hasher_add(&hasher, control.subject.key, OB_KEY_BYTES);
+            ob_hasher_add_u64(&hasher, ob_control_cut(&control).index);
+        } else {
+            ob_hasher_add_u64(&hasher, peer->control[i].bytes);
+            ob_hasher_add(&hasher, data, peer->control[i].bytes);
+        }
     }
-    peer->digests->control = ob_hasher_end(&hasher);
-    peer->digests->control_known = true;
-    return peer->digests->control;
+    return any ? ob_hasher_end(&hasher) : (struct ob_hash){{0}};
 }
 
-static bool replaces(const struct control_entry *old, const struct control_entry *entry) {
-    uint64_t old_sequence = ob_load_u64(old->data + OB_CONTROL_HEADER_BYTES - 8);
-    uint64_t sequence = ob_load_u64(entry->data + OB_CONTROL_HEADER_BYTES - 8);
-    if (sequence != old_sequence)
-        return sequence > old_sequence;
-    if (entry->bytes != old->bytes)
-        return entry->bytes > old->bytes;
-    return memcmp(entry->data, old->data, entry->bytes) > 0;
+struct ob_hash ob_control_table_digest(const struct ob_peer *peer) {
+    return ob_digest_root(&peer->digests->control, "onebyte/control2", hash_leaf, peer);
 }
 
-bool ob_control_table_merge(struct ob_peer *peer, const struct ob_control *control,
-                            const struct control_entry **ret_entry) {
-    struct control_entry entry;
-    entry.bytes = (uint16_t)ob_control_encode(control, entry.data);
-    size_t position = position_of(peer, entry.data);
-    bool known =
-        position < peer->control_count && compare(peer->control_order[position]->data, entry.data) == 0;
-    if (known && !replaces(peer->control_order[position], &entry))
+const struct ob_hash *ob_control_table_leaves(const struct ob_peer *peer) {
+    return ob_digest_leaves(&peer->digests->control, hash_leaf, peer);
+}
+
+static bool replaces(const struct ob_control *old, const uint8_t *old_data, size_t old_bytes,
+                     const struct ob_control *new, const uint8_t *data, size_t bytes) {
+    if (new->kind == OB_CONTROL_EVIDENCE)
+        return ob_control_cut(new).index < ob_control_cut(old).index;
+    if (new->kind == OB_CONTROL_REVOCATION && ob_control_cut(new).index != ob_control_cut(old).index)
+        return ob_control_cut(new).index < ob_control_cut(old).index;
+    bool rotation = new->kind == OB_CONTROL_ROTATION;
+    if (new->sequence != old->sequence)
+        return (new->sequence > old->sequence) != rotation;
+    if (bytes != old_bytes)
+        return bytes > old_bytes;
+    int order = memcmp(data, old_data, bytes);
+    return rotation ? order < 0 : order > 0;
+}
+
+static bool has_room(const struct ob_peer *peer, bool known, size_t bytes) {
+    return bytes <= peer->control_arena_bytes - peer->control_arena_used &&
+           (known || peer->control_count < peer->control_capacity);
+}
+
+bool ob_control_table_put(struct ob_peer *peer, const struct ob_control *control, const uint8_t *data,
+                          size_t bytes, const uint8_t **ret_data) {
+    size_t position = position_of(peer, data);
+    struct control_entry *entry = &peer->control[position];
+    bool known = position < peer->control_count && compare(data_of(peer, entry), data) == 0;
+    struct ob_control old;
+    if (known && ob_control_table_get(peer, position, &old) &&
+        !replaces(&old, data_of(peer, entry), entry->bytes, control, data, bytes))
         return false;
-    struct machine *subject = ob_machines_take(peer, &control->subject);
-    if (subject == NULL || (!known && peer->control_count == peer->capacity))
+    if (!has_room(peer, known, bytes)) {
+        ob_effects_full(peer, &control->subject, "the control table is full");
         return false;
+    }
     if (!known) {
-        memmove(&peer->control_order[position + 1], &peer->control_order[position],
-                (peer->control_count - position) * sizeof(struct control_entry *));
-        peer->control_order[position] = &peer->control[peer->control_count++];
+        memmove(entry + 1, entry, (peer->control_count - position) * sizeof *entry);
+        peer->control_count++;
+    } else {
+        peer->control_arena_holes += entry->bytes;
     }
-    *peer->control_order[position] = entry;
-    peer->digests->control_known = false;
-    assert(control->kind == OB_CONTROL_GOODBYE);
-    subject->goodbye = true;
-    subject->goodbye_next = ob_control_goodbye_next(control).index;
-    *ret_entry = peer->control_order[position];
+    *entry = (struct control_entry){(uint32_t)peer->control_arena_used, (uint16_t)bytes};
+    uint8_t *place = peer->control_arena + entry->offset;
+    memcpy(place, data, bytes);
+    peer->control_arena_used += bytes;
+    ob_digest_touch(&peer->digests->control,
+                    control->kind == OB_CONTROL_ROTATION ? &control->signer : &control->subject);
+    if (ret_data != NULL)
+        *ret_data = place;
     return true;
 }
 
-void ob_control_table_ask(struct ob_peer *peer, struct machine *of) {
-    if (of->control_asked_ns != 0 && peer->now_ns - of->control_asked_ns < CONTROL_ASK_EVERY_NS)
-        return;
-    uint8_t *data = ob_effects_scratch(peer, OB_SMALL_MESSAGE_BYTES_MAX);
-    if (data == NULL)
-        return;
-    of->control_asked_ns = peer->now_ns;
-    struct ob_hash digest = ob_control_table_digest(peer);
-    ob_effects_send(peer, of, data, ob_control_ask_encode(&peer->options.run, &digest, data));
-}
-
-/* One message with entries from the cursor on. A table larger than the answer is told in turns: the cursor
- * goes on where the last answer ended, whoever asked. */
-static size_t send_chunk(struct ob_peer *peer, const struct machine *to, size_t limit) {
-    uint8_t *data = ob_effects_scratch(peer, OB_MESSAGE_MAX);
-    if (data == NULL)
-        return 0;
-    struct ob_writer writer = ob_control_list_start(&peer->options.run, data, OB_MESSAGE_MAX);
-    uint32_t count = 0;
-    while (count < limit) {
-        const struct control_entry *entry = peer->control_order[peer->control_cursor % peer->control_count];
-        if (!ob_control_list_add(&writer, entry->data, entry->bytes))
-            break;
-        peer->control_cursor = (peer->control_cursor + 1) % peer->control_count;
-        count++;
-    }
-    ob_control_list_end(&writer, count);
-    ob_effects_send(peer, to, data, writer.used);
-    return count;
-}
-
-void ob_control_table_serve(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
-    struct ob_run_id run;
-    struct ob_hash digest, own = ob_control_table_digest(peer);
-    if (!ob_control_ask_decode(body, &run, &digest)) {
-        ob_effects_refuse(peer, sender, "a malformed question for the control table");
-        return;
-    }
-    if (!ob_hash_equal(&run.hash, &peer->options.run.hash)) {
-        ob_effects_refuse(peer, sender, "a question for the control table of another run");
-        return;
-    }
-    if (ob_hash_equal(&digest, &own))
-        return;
-    size_t left = peer->control_count;
-    for (size_t chunk = 0; chunk < CONTROL_CHUNKS && left > 0; chunk++) {
-        size_t sent = send_chunk(peer, sender, left);
-        if (sent == 0)
-            break;
-        left -= sent;
-    }
-}
-
-static void receive_entry(struct ob_peer *peer, struct machine *sender, const uint8_t *data, size_t bytes) {
+size_t ob_control_table_purge(struct ob_peer *peer,
+                              bool (*counts)(const struct ob_peer *peer, const struct ob_control *control)) {
+    size_t kept = 0;
     struct ob_control control;
-    struct ob_error error;
-    if (ob_control_decode(data, bytes, &control, &error) != OB_OK) {
-        ob_effects_refuse(peer, sender, "%s", error.text);
-        return;
+    for (size_t i = 0; ob_control_table_get(peer, i, &control); i++) {
+        if (counts(peer, &control))
+            peer->control[kept++] = peer->control[i];
+        else
+            peer->control_arena_holes += peer->control[i].bytes;
     }
-    if (control.kind != OB_CONTROL_GOODBYE)
-        return;
-    size_t position = position_of(peer, data);
-    if (position < peer->control_count && peer->control_order[position]->bytes == bytes &&
-        memcmp(peer->control_order[position]->data, data, bytes) == 0)
-        return; /* we have it: no need to look at its signature */
-    uint8_t body[OB_CONTROL_BODY_BYTES_MAX];
-    size_t body_bytes = ob_control_body(&peer->options.run, &control, body);
-    const struct ob_peer_crypto *crypto = &peer->options.crypto;
-    if (!crypto->verify(crypto->context, &control.signer, body, body_bytes, control.signature)) {
-        peer->counters.bad_signatures++;
-        ob_effects_refuse(peer, sender, "a control entry with a bad signature (or of another run)");
-        return;
-    }
-    const struct machine *subject = ob_machines_find(peer, &control.subject);
-    bool had_left = subject != NULL && ob_machines_left(subject);
-    const struct control_entry *entry;
-    if (!ob_control_table_merge(peer, &control, &entry))
-        return;
-    struct ob_effect *persist = ob_effects_add(peer, OB_EFFECT_PERSIST_CONTROL);
-    persist->data = entry->data;
-    persist->bytes = entry->bytes;
-    subject = ob_machines_find(peer, &control.subject);
-    if (!had_left && ob_machines_left(subject) && subject != peer->own)
-        ob_effects_tell(peer, OB_NOTICE_LEFT, &control.subject, "it said goodbye after %llu samples",
-                        (unsigned long long)subject->goodbye_next);
+    size_t purged = peer->control_count - kept;
+    peer->control_count = kept;
+    if (purged > 0)
+        ob_digest_touch_all(&peer->digests->control);
+    return purged;
 }
 
-void ob_control_table_receive(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
-    struct ob_run_id run;
-    struct ob_list list;
-    if (!ob_list_decode(body, true, &run, &list)) {
-        ob_effects_refuse(peer, sender, "a malformed control message");
-        return;
-    }
-    if (!ob_hash_equal(&run.hash, &peer->options.run.hash)) {
-        ob_effects_refuse(peer, sender, "a control message of another run");
-        return;
-    }
-    while (ob_effects_room(peer)) {
-        size_t bytes;
-        const uint8_t *data = ob_list_next(&list, &bytes);
-        if (data == NULL)
-            return;
-        receive_entry(peer, sender, data, bytes);
-    }
+static int by_offset(const void *a, const void *b) {
+    uint32_t one = (*(struct control_entry *const *)a)->offset,
+             other = (*(struct control_entry *const *)b)->offset;
+    return (one > other) - (one < other);
 }
 
-/* Signs our goodbye into the table, hands it to the store and to everybody. */
-void ob_control_table_goodbye(struct ob_peer *peer) {
-    const struct machine *own = peer->own;
-    uint8_t payload[OB_CONTROL_GOODBYE_BYTES], signature[64], body[OB_CONTROL_BODY_BYTES_MAX];
-    ob_store_u64(payload, own->next);
-    struct ob_control control = {
-        .kind = OB_CONTROL_GOODBYE,
-        .payload_bytes = OB_CONTROL_GOODBYE_BYTES,
-        .signer = own->id,
-        .subject = own->id,
-        .payload = payload,
-        .signature = signature,
-    };
-    uint8_t place[OB_CONTROL_HEADER_BYTES] = {OB_CONTROL_GOODBYE};
-    memcpy(place + ENTRY_KEY_OFFSET, own->id.key, OB_KEY_BYTES);
-    memcpy(place + ENTRY_KEY_OFFSET + OB_KEY_BYTES, own->id.key, OB_KEY_BYTES);
-    size_t position = position_of(peer, place);
-    if (position < peer->control_count && compare(peer->control_order[position]->data, place) == 0)
-        control.sequence = ob_load_u64(peer->control_order[position]->data + OB_CONTROL_HEADER_BYTES - 8) + 1;
-    size_t body_bytes = ob_control_body(&peer->options.run, &control, body);
-    peer->options.crypto.sign(peer->options.crypto.context, body, body_bytes, signature);
-    const struct control_entry *entry;
-    uint8_t *data = ob_effects_scratch(peer, OB_SMALL_MESSAGE_BYTES_MAX);
-    if (data == NULL || !ob_control_table_merge(peer, &control, &entry))
-        return; /* no room for it: we go quiet instead */
-    struct ob_effect *persist = ob_effects_add(peer, OB_EFFECT_PERSIST_CONTROL);
-    persist->data = entry->data;
-    persist->bytes = entry->bytes;
-    struct ob_writer writer = ob_control_list_start(&peer->options.run, data, OB_SMALL_MESSAGE_BYTES_MAX);
-    (void)ob_control_list_add(&writer, entry->data, entry->bytes);
-    ob_control_list_end(&writer, 1);
-    ob_effects_publish(peer, data, writer.used);
+/* Closes the holes; nothing may point into the arena now. */
+static void compact(struct ob_peer *peer) {
+    for (size_t i = 0; i < peer->control_count; i++)
+        peer->control_scratch[i] = &peer->control[i];
+    qsort(peer->control_scratch, peer->control_count, sizeof(struct control_entry *), by_offset);
+    size_t used = 0;
+    for (size_t i = 0; i < peer->control_count; i++) {
+        struct control_entry *entry = peer->control_scratch[i];
+        memmove(peer->control_arena + used, peer->control_arena + entry->offset, entry->bytes);
+        entry->offset = (uint32_t)used;
+        used += entry->bytes;
+    }
+    peer->control_arena_used = used;
+    peer->control_arena_holes = 0;
+}
+
+void ob_control_table_tidy(struct ob_peer *peer) {
+    if (peer->control_arena_holes > peer->control_arena_bytes / 16 &&
+        peer->control_arena_bytes - peer->control_arena_used < (size_t)2 * OB_MESSAGE_MAX)
+        compact(peer);
+}
+
+void ob_peer_each_control(const struct ob_peer *peer,
+                          void (*see)(void *context, const void *data, size_t bytes), void *context) {
+    for (size_t i = 0; i < peer->control_count; i++)
+        see(context, data_of(peer, &peer->control[i]), peer->control[i].bytes);
 }

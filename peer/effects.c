@@ -87,6 +87,15 @@ void ob_effects_halt(struct ob_peer *peer, const char *format, ...) {
     va_end(arguments);
 }
 
+void ob_effects_full(struct ob_peer *peer, const struct ob_machine_id *about, const char *what) {
+    peer->counters.refused++;
+    if (peer->told_full_ns != 0 && peer->now_ns - peer->told_full_ns < TELL_EVERY_NS)
+        return;
+    peer->told_full_ns = peer->now_ns;
+    ob_effects_tell(peer, OB_NOTICE_REFUSED, about, "%s (%zu machines): what it says cannot be taken in",
+                    what, peer->capacity);
+}
+
 #define MOVE(life) (1u << OB_PEER_##life)
 
 /* What each life may become. */

@@ -69,16 +69,20 @@ void ob_frontier_serve(struct ob_peer *peer, struct machine *sender, struct ob_r
 
 /* A claim about our own chain that differs below its end: the record itself is asked for, and decides. */
 static void check_own(struct ob_peer *peer, struct machine *sender, const struct ob_frontier_entry *claim) {
-    const struct own_entry *entry = ob_chain_own_entry(peer, claim->next.index - 1);
-    if (entry == NULL || (entry->end == claim->next.index && ob_hash_equal(&entry->hash, &claim->head)))
+    struct own_entry entry;
+    if (!ob_chain_own_at(peer, claim->next.index - 1, &entry) ||
+        (entry.end == claim->next.index && ob_hash_equal(&entry.hash, &claim->head)))
         return;
-    ob_repair_ask_fork(peer, peer->own, entry->first, sender);
+    ob_repair_ask_fork(peer, peer->own, entry.first, sender);
 }
 
-static void take_claim(struct ob_peer *peer, struct machine *sender, const struct ob_frontier_entry *claim) {
-    struct machine *machine = ob_machines_take_claimed(peer, &claim->machine);
+void ob_frontier_claim(struct ob_peer *peer, struct machine *sender, const struct ob_frontier_entry *claim) {
+    struct machine *machine = peer->options.open ? ob_machines_take_claimed(peer, &claim->machine)
+                                                 : ob_machines_find(peer, &claim->machine);
     if (machine == NULL)
-        return; /* full: the next round of pages finds room or not */
+        return; /* full, or without a certificate: the next pages come when that has changed */
+    if (machine == peer->own)
+        ob_isolation_acknowledge(peer, sender, claim->next.index);
     if (claim->next.index > machine->next) {
         if (machine == peer->own && sender->own_claim_refused)
             return;
@@ -89,8 +93,7 @@ static void take_claim(struct ob_peer *peer, struct machine *sender, const struc
     } else if (machine == peer->own) {
         check_own(peer, sender, claim);
     } else if (claim->next.index == machine->next && !ob_hash_equal(&claim->head, &machine->head)) {
-        if (machine->told_fork_ns == 0)
-            ob_repair_ask_fork(peer, machine, machine->head_first, sender);
+        ob_fork_search(peer, machine, sender);
     }
 }
 
@@ -113,7 +116,7 @@ void ob_frontier_receive(struct ob_peer *peer, struct machine *sender, struct ob
             ob_effects_refuse(peer, sender, "a frontier with an impossible sample number");
             return;
         }
-        take_claim(peer, sender, &entry);
+        ob_frontier_claim(peer, sender, &entry);
     }
     if (page.count > 0 && page.first + page.count < page.total) {
         sender->frontier_index = page.first + page.count;

@@ -22,6 +22,7 @@ static size_t build(struct ob_peer *peer, uint8_t *data) {
         .machine = peer->options.machine,
         .instance = peer->options.instance,
         .sequence = ++peer->heartbeat_sequence,
+        .twin = peer->twin,
         .trains = trains(peer),
         .next = {peer->own->next},
         .round = {peer->round.running ? peer->round.round : peer->next_round},
@@ -67,9 +68,8 @@ static bool refused(struct ob_peer *peer, struct machine *sender, const struct o
         ob_effects_refuse(peer, sender, "a heartbeat of another run");
         return true;
     }
-    if (!ob_machine_equal(&heartbeat->machine, &sender->id) ||
-        heartbeat->round.index > peer->options.bounds.max_rounds) {
-        ob_effects_refuse(peer, sender, "a heartbeat that is not its own or beyond the run's rounds");
+    if (heartbeat->round.index > peer->options.bounds.max_rounds) {
+        ob_effects_refuse(peer, sender, "a heartbeat beyond the run's rounds");
         return true;
     }
     uint8_t body[OB_HEARTBEAT_BODY_BYTES];
@@ -108,6 +108,7 @@ static void compare_logs(struct ob_peer *peer, struct machine *sender, const str
         sender->answered = true;
         sender->frontier_open = false;
         sender->ask_at_once = false;
+        ob_isolation_acknowledge(peer, sender, peer->own->next);
         return;
     }
     sender->log_differs++;
@@ -140,19 +141,62 @@ static void take_report(struct ob_peer *peer, struct machine *sender, const stru
         ob_repair_want(peer, sender, sender->reported_next, sender);
 }
 
+/* ---- one key, two daemons ---- */
+
+/* Instances rise from start to start: a higher one than ours is of a later start, and one that names ours as
+ * its twin has heard us. An older one proves nothing: it may be an echo of our own past. */
+static void hear_own_key(struct ob_peer *peer, const struct ob_heartbeat *heartbeat) {
+    uint64_t ours = peer->options.instance;
+    if (heartbeat->instance == ours || (heartbeat->instance < ours && heartbeat->twin != ours))
+        return;
+    peer->twin = heartbeat->instance;
+    ob_effects_tell(peer, OB_NOTICE_TWIN, &peer->own->id, "another daemon runs with our key");
+    ob_effects_halt(peer, "another daemon runs with our key: stop it, or give one of them a new key");
+    ob_heartbeat_publish(peer); /* names the other, so that it stops as well */
+}
+
+/* Two hosts with one key may have no way to each other: whoever hears both hands on what makes them stop. */
+static void hand_on(struct ob_peer *peer, struct machine *sender, const struct ob_heartbeat *heartbeat) {
+    if (sender->twin_ns != 0 && peer->now_ns - sender->twin_ns < TWIN_EVERY_NS)
+        return;
+    uint8_t *data = ob_effects_scratch(peer, OB_SMALL_MESSAGE_BYTES_MAX);
+    if (data == NULL)
+        return;
+    sender->twin_ns = peer->now_ns;
+    ob_effects_publish(peer, data, ob_heartbeat_encode(heartbeat, data));
+}
+
+static void look_for_twin(struct ob_peer *peer, struct machine *sender,
+                          const struct ob_heartbeat *heartbeat) {
+    bool changed = sender->heard && heartbeat->instance != sender->instance;
+    bool back = changed && heartbeat->instance == sender->instance_before; /* a start goes only forwards */
+    if (back && (sender->twin_told_ns == 0 || peer->now_ns - sender->twin_told_ns >= TELL_EVERY_NS)) {
+        sender->twin_told_ns = peer->now_ns;
+        ob_effects_tell(peer, OB_NOTICE_TWIN, &sender->id, "two daemons run with its key");
+    }
+    if ((back && heartbeat->instance > sender->instance) || heartbeat->twin != 0)
+        hand_on(peer, sender, heartbeat);
+    if (changed)
+        sender->instance_before = sender->instance;
+}
+
 void ob_heartbeat_receive(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
     struct ob_heartbeat heartbeat;
     if (!ob_heartbeat_decode(body, &heartbeat)) {
         ob_effects_refuse(peer, sender, "a malformed heartbeat");
         return;
     }
+    bool of_own_key = ob_machine_equal(&heartbeat.machine, &peer->own->id);
+    if (!of_own_key && !ob_machine_equal(&heartbeat.machine, &sender->id) &&
+        ob_hash_equal(&heartbeat.run.hash, &peer->options.run.hash))
+        return; /* handed on, for its own machine */
     if (refused(peer, sender, &heartbeat))
         return;
-    if (sender == peer->own) {
-        if (heartbeat.instance != peer->options.instance)
-            ob_effects_halt(peer, "another daemon runs with our key: stop it, or give one of them a new key");
+    if (of_own_key) {
+        hear_own_key(peer, &heartbeat);
         return;
     }
+    look_for_twin(peer, sender, &heartbeat);
     if (sender->heard && heartbeat.instance == sender->instance && heartbeat.sequence <= sender->sequence)
         return; /* a copy, or overtaken by a later one */
     take_report(peer, sender, &heartbeat);
@@ -162,5 +206,5 @@ void ob_heartbeat_receive(struct ob_peer *peer, struct machine *sender, struct o
     compare_weights(peer, sender, &heartbeat);
     struct ob_hash control = ob_control_table_digest(peer);
     if (!ob_hash_equal(&heartbeat.control, &control))
-        ob_control_table_ask(peer, sender);
+        ob_control_ask(peer, sender);
 }

@@ -37,13 +37,23 @@ static struct machine *insert(struct ob_peer *peer, const struct ob_machine_id *
             (peer->count - position) * sizeof(struct machine *));
     peer->order[position] = slot;
     peer->count++;
-    *slot = (struct machine){.id = *id, .cut = UINT64_MAX, .last_record_ns = peer->now_ns};
+    bool open = peer->options.open;
+    *slot = (struct machine){.id = *id,
+                             .cut = UINT64_MAX,
+                             .last_round = OB_CONTROL_NEVER,
+                             .certified = open,
+                             .admitted = open,
+                             .told_admitted = open,
+                             .last_record_ns = peer->now_ns};
+    ob_admission_stale(peer, slot);
     return slot;
 }
 
 bool ob_machines_only_claimed(const struct ob_peer *peer, const struct machine *machine) {
+    bool belongs = !peer->options.open && (machine->certified || machine->told_admitted);
+    bool in_table = machine->stale || machine->goodbye || machine->forked || machine->revoked || belongs;
     return machine != peer->own && !machine->has_records && !machine->expected && !machine->linked &&
-           machine->spoke_ns == 0 && !machine->goodbye && machine->asks_open == 0;
+           machine->spoke_ns == 0 && !in_table && machine->asks_open == 0;
 }
 
 void ob_machines_give_back(struct ob_peer *peer, struct machine *machine) {
@@ -80,15 +90,8 @@ struct machine *ob_machines_take(struct ob_peer *peer, const struct ob_machine_i
     if (peer->count == peer->capacity)
         make_way(peer);
     machine = ob_machines_take_claimed(peer, id);
-    if (machine == NULL) {
-        peer->counters.refused++;
-        if (peer->told_full_ns == 0 || peer->now_ns - peer->told_full_ns >= TELL_EVERY_NS) {
-            peer->told_full_ns = peer->now_ns;
-            ob_effects_tell(peer, OB_NOTICE_REFUSED, id,
-                            "the table of machines is full (%zu): another machine cannot be taken in",
-                            peer->capacity);
-        }
-    }
+    if (machine == NULL)
+        ob_effects_full(peer, id, "the table of machines is full");
     return machine;
 }
 
@@ -96,22 +99,25 @@ bool ob_machines_left(const struct machine *machine) {
     return machine->goodbye && machine->goodbye_next >= machine->next;
 }
 
-/* BLAKE2b-256("onebyte/log" ‖ for each machine with records, sorted by key: key ‖ le64(next) ‖ head) */
-struct ob_hash ob_machines_log_digest(const struct ob_peer *peer) {
-    if (peer->digests->log_known)
-        return peer->digests->log;
+/* BLAKE2b-256(for each machine with records, sorted by key: key ‖ le64(next) ‖ head) */
+static struct ob_hash hash_leaf(const struct ob_peer *peer, uint8_t first_byte) {
     struct ob_hasher hasher;
+    bool any = false;
     ob_hasher_init(&hasher);
-    ob_hasher_add(&hasher, "onebyte/log", 11);
-    for (size_t i = 0; i < peer->count; i++) {
+    for (size_t i = position_of(peer, &(struct ob_machine_id){{first_byte}}); i < peer->count; i++) {
         const struct machine *machine = peer->order[i];
+        if (machine->id.key[0] != first_byte)
+            break;
         if (!machine->has_records)
             continue;
+        any = true;
         ob_hasher_add(&hasher, machine->id.key, OB_KEY_BYTES);
         ob_hasher_add_u64(&hasher, machine->next);
         ob_hasher_add(&hasher, machine->head.bytes, OB_HASH_BYTES);
     }
-    peer->digests->log = ob_hasher_end(&hasher);
-    peer->digests->log_known = true;
-    return peer->digests->log;
+    return any ? ob_hasher_end(&hasher) : (struct ob_hash){{0}};
+}
+
+struct ob_hash ob_machines_log_digest(const struct ob_peer *peer) {
+    return ob_digest_root(&peer->digests->log, "onebyte/log/two/", hash_leaf, peer);
 }

@@ -1,16 +1,4 @@
-/* message - encoding and decoding of everything that peers say to each other.
- *
- * Every message: kind u8, version u8 (1), then, little-endian and without gaps:
- *
- *   1 RECORD        a record (record/record.h) up to the end of the message
- *   2 HEARTBEAT     run 32, machine 32, instance u64, sequence u64, flags u8 (bit 0: trains; others 0),
- *                   next u64, round u32, log 32, control 32, weights 32, weights_log 32 (both zeros: not
- * known), signature 64 over "onebyte/heartb/1" ‖ run … weights_log 3 FRONTIER_ASK  run 32, first u32 4
- * FRONTIER      run 32, total u32, first u32, count u32, count × (machine 32, next u64, head_round u32, head
- * 32) 5 RECORDS_ASK   run 32, machine 32, first u64 6 RECORDS       run 32, count u32, count × (length u32,
- * record) 7 CONTROL_ASK   run 32, digest 32 8 CONTROL       run 32, count u32, count × (length u16, entry)
- *
- * Valid if and only if the length is exact, sample numbers are at most 2^63 and reserved bits are 0. */
+/* message - encoding and decoding of everything that peers say to each other; layouts: docs/wire.md. */
 #include "peer/message.h"
 
 #include <assert.h>
@@ -42,6 +30,7 @@ static void write_heartbeat(struct ob_writer *writer, const struct ob_heartbeat 
     ob_write_bytes(writer, heartbeat->machine.key, OB_KEY_BYTES);
     ob_write_u64(writer, heartbeat->instance);
     ob_write_u64(writer, heartbeat->sequence);
+    ob_write_u64(writer, heartbeat->twin);
     ob_write_u8(writer, heartbeat->trains ? 1 : 0);
     ob_write_u64(writer, heartbeat->next.index);
     ob_write_u32(writer, heartbeat->round.index);
@@ -75,6 +64,7 @@ bool ob_heartbeat_decode(struct ob_reader reader, struct ob_heartbeat *ret_heart
     ob_read_bytes(&reader, heartbeat.machine.key, OB_KEY_BYTES);
     heartbeat.instance = ob_read_u64(&reader);
     heartbeat.sequence = ob_read_u64(&reader);
+    heartbeat.twin = ob_read_u64(&reader);
     uint8_t flags = ob_read_u8(&reader);
     heartbeat.next.index = ob_read_u64(&reader);
     heartbeat.round.index = ob_read_u32(&reader);
@@ -153,26 +143,63 @@ bool ob_frontier_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run, 
     return true;
 }
 
-size_t ob_records_ask_encode(const struct ob_run_id *run, const struct ob_machine_id *machine,
-                             struct ob_sample first, uint8_t *ret_data) {
-    struct ob_writer writer = start(OB_MESSAGE_RECORDS_ASK, run, ret_data, OB_SMALL_MESSAGE_BYTES_MAX);
-    ob_write_bytes(&writer, machine->key, OB_KEY_BYTES);
-    ob_write_u64(&writer, first.index);
+size_t ob_records_ask_encode(const struct ob_records_ask *ask, uint8_t *ret_data) {
+    struct ob_writer writer = start(OB_MESSAGE_RECORDS_ASK, &ask->run, ret_data, OB_SMALL_MESSAGE_BYTES_MAX);
+    ob_write_bytes(&writer, ask->machine.key, OB_KEY_BYTES);
+    ob_write_u64(&writer, ask->first.index);
+    ob_write_u16(&writer, ask->count);
     return writer.used;
 }
 
-bool ob_records_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run,
-                           struct ob_machine_id *ret_machine, struct ob_sample *ret_first) {
+bool ob_records_ask_decode(struct ob_reader reader, struct ob_records_ask *ret_ask) {
+    struct ob_records_ask ask;
+    ob_read_bytes(&reader, ask.run.hash.bytes, OB_HASH_BYTES);
+    ob_read_bytes(&reader, ask.machine.key, OB_KEY_BYTES);
+    ask.first.index = ob_read_u64(&reader);
+    ask.count = ob_read_u16(&reader);
+    if (!complete(&reader) || ask.first.index > OB_SAMPLE_END)
+        return false;
+    *ret_ask = ask;
+    return true;
+}
+
+size_t ob_holds_ask_encode(const struct ob_run_id *run, const struct ob_machine_id *machine,
+                           uint8_t *ret_data) {
+    struct ob_writer writer = start(OB_MESSAGE_HOLDS_ASK, run, ret_data, OB_SMALL_MESSAGE_BYTES_MAX);
+    ob_write_bytes(&writer, machine->key, OB_KEY_BYTES);
+    return writer.used;
+}
+
+bool ob_holds_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run,
+                         struct ob_machine_id *ret_machine) {
     struct ob_run_id run;
     struct ob_machine_id machine;
     ob_read_bytes(&reader, run.hash.bytes, OB_HASH_BYTES);
     ob_read_bytes(&reader, machine.key, OB_KEY_BYTES);
-    struct ob_sample first = {ob_read_u64(&reader)};
-    if (!complete(&reader) || first.index > OB_SAMPLE_END)
+    if (!complete(&reader))
         return false;
     *ret_run = run;
     *ret_machine = machine;
-    *ret_first = first;
+    return true;
+}
+
+size_t ob_holds_encode(const struct ob_holds *holds, uint8_t *ret_data) {
+    struct ob_writer writer = start(OB_MESSAGE_HOLDS, &holds->run, ret_data, OB_SMALL_MESSAGE_BYTES_MAX);
+    ob_write_bytes(&writer, holds->machine.key, OB_KEY_BYTES);
+    ob_write_u64(&writer, holds->next.index);
+    ob_write_bytes(&writer, holds->head.bytes, OB_HASH_BYTES);
+    return writer.used;
+}
+
+bool ob_holds_decode(struct ob_reader reader, struct ob_holds *ret_holds) {
+    struct ob_holds holds;
+    ob_read_bytes(&reader, holds.run.hash.bytes, OB_HASH_BYTES);
+    ob_read_bytes(&reader, holds.machine.key, OB_KEY_BYTES);
+    holds.next.index = ob_read_u64(&reader);
+    ob_read_bytes(&reader, holds.head.bytes, OB_HASH_BYTES);
+    if (!complete(&reader) || holds.next.index > OB_SAMPLE_END)
+        return false;
+    *ret_holds = holds;
     return true;
 }
 
@@ -227,21 +254,22 @@ size_t ob_message_records_end(struct ob_message_records *message) {
     return message->writer.used;
 }
 
-size_t ob_control_ask_encode(const struct ob_run_id *run, const struct ob_hash *digest, uint8_t *ret_data) {
-    struct ob_writer writer = start(OB_MESSAGE_CONTROL_ASK, run, ret_data, OB_SMALL_MESSAGE_BYTES_MAX);
-    ob_write_bytes(&writer, digest->bytes, OB_HASH_BYTES);
+size_t ob_control_ask_encode(const struct ob_run_id *run, const struct ob_hash *leaves, uint8_t *ret_data) {
+    struct ob_writer writer = start(OB_MESSAGE_CONTROL_ASK, run, ret_data, OB_CONTROL_ASK_BYTES);
+    for (size_t i = 0; i < OB_LEAVES; i++)
+        ob_write_bytes(&writer, leaves[i].bytes, OB_LEAF_BYTES);
+    assert(!writer.failed && writer.used == OB_CONTROL_ASK_BYTES);
     return writer.used;
 }
 
-bool ob_control_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run, struct ob_hash *ret_digest) {
+bool ob_control_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run, const uint8_t **ret_leaves) {
     struct ob_run_id run;
-    struct ob_hash digest;
     ob_read_bytes(&reader, run.hash.bytes, OB_HASH_BYTES);
-    ob_read_bytes(&reader, digest.bytes, OB_HASH_BYTES);
+    const uint8_t *leaves = ob_read_view(&reader, (size_t)OB_LEAVES * OB_LEAF_BYTES);
     if (!complete(&reader))
         return false;
     *ret_run = run;
-    *ret_digest = digest;
+    *ret_leaves = leaves;
     return true;
 }
 

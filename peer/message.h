@@ -1,15 +1,7 @@
-/* message - what peers say to each other: the first byte is the kind, the second the protocol version (1).
- * All little-endian. Layouts are stated in docs/wire.md and at the head of message.c.
+/* message - what peers say to each other: the first byte is the kind, the second the protocol version.
+ * Nothing is longer than OB_MESSAGE_MAX. docs/wire.md has every layout to the byte.
  *
- *   kind              direction        body after the two bytes
- *   1 RECORD          published        one record (record/record.h)
- *   2 HEARTBEAT       published, sent  signed: run_id, machine, instance, sequence, own next, own round, log
- * digest, control digest, weights digest and the log digest it belongs to, signature 3 FRONTIER_ASK    sent
- * run_id, index of the first machine wanted (paged) 4 FRONTIER        sent             run_id, page: total
- * machines, first index, count, count × (machine, next, head round, head hash) 5 RECORDS_ASK     sent run_id,
- * machine, first sample wanted 6 RECORDS         sent             run_id, count, count × (le32 length,
- * record) 7 CONTROL_ASK     sent             run_id, control digest of the asker 8 CONTROL         published,
- * sent  run_id, count, count × (le16 length, control entry) Nothing is longer than OB_MESSAGE_MAX. */
+ * Kinds 1 to 31 are the peer's; 32 to 63 are the daemon's own direct transfers. */
 #ifndef OB_PEER_MESSAGE_H
 #define OB_PEER_MESSAGE_H
 
@@ -20,17 +12,20 @@
 #include "base/ids.h"
 #include "record/record.h"
 
-#define OB_PROTOCOL_VERSION 1
+#define OB_PROTOCOL_VERSION 2
 
 enum ob_message_kind {
-    OB_MESSAGE_RECORD = 1,
-    OB_MESSAGE_HEARTBEAT,
-    OB_MESSAGE_FRONTIER_ASK,
-    OB_MESSAGE_FRONTIER,
-    OB_MESSAGE_RECORDS_ASK,
-    OB_MESSAGE_RECORDS,
-    OB_MESSAGE_CONTROL_ASK,
-    OB_MESSAGE_CONTROL
+    OB_MESSAGE_RECORD = 1,   /* published: a record as it was taken or made */
+    OB_MESSAGE_HEARTBEAT,    /* published, sent: signed; what a machine says of itself every second */
+    OB_MESSAGE_FRONTIER_ASK, /* sent: a page of the frontier is wanted */
+    OB_MESSAGE_FRONTIER,     /* sent: that page */
+    OB_MESSAGE_RECORDS_ASK,  /* sent: records of one chain are wanted */
+    OB_MESSAGE_RECORDS,      /* sent: these */
+    OB_MESSAGE_CONTROL_ASK,  /* sent: the asker's hashes of its control table */
+    OB_MESSAGE_CONTROL,      /* published, sent: control entries */
+    OB_MESSAGE_HOLDS_ASK,    /* sent: how far do you hold this chain? */
+    OB_MESSAGE_HOLDS,        /* sent: so far */
+    OB_MESSAGE_KINDS = OB_MESSAGE_HOLDS
 };
 
 /* Building an OB_MESSAGE_RECORDS in caller's storage, for OB_EFFECT_SERVE: start, add encoded records until

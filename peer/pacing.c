@@ -147,10 +147,15 @@ void ob_pacing_heard(struct ob_peer *peer, struct machine *machine) {
     update_machine(peer, machine, quiet_after_ns(peer));
 }
 
-bool ob_pacing_may_start(const struct ob_peer *peer) {
+bool ob_pacing_may_start(struct ob_peer *peer) {
+    const struct machine *last = peer->blocker; /* whom we waited for last: mostly we still do */
+    if (last != NULL && last->paced && !within_staleness(peer, last, peer->next_round))
+        return false;
     for (size_t i = 0; i < peer->count; i++)
-        if (peer->order[i]->paced && !within_staleness(peer, peer->order[i], peer->next_round))
+        if (peer->order[i]->paced && !within_staleness(peer, peer->order[i], peer->next_round)) {
+            peer->blocker = peer->order[i];
             return false;
+        }
     return true;
 }
 

@@ -15,6 +15,9 @@ static enum ob_err check_options(const struct ob_peer_options *options, struct o
         bounds->max_machines < 1 || bounds->max_rounds < 1 || bounds->max_rounds > OB_ROUNDS_MAX ||
         bounds->exponent_min > bounds->exponent_max || bounds->profiles < 1)
         return ob_fail(error, OB_ETOOBIG, "the run's bounds are beyond what a peer can hold");
+    if (options->isolation_rounds > OB_ISOLATION_ROUNDS_MAX)
+        return ob_fail(error, OB_ETOOBIG, "isolation_rounds is %u, at most %d are allowed",
+                       options->isolation_rounds, OB_ISOLATION_ROUNDS_MAX);
     if (options->crypto.sign == NULL || options->crypto.verify == NULL)
         return ob_fail(error, OB_EUSAGE, "a peer needs functions that sign and verify");
     return OB_OK;
@@ -24,16 +27,21 @@ static bool allocate(struct ob_peer *peer, size_t capacity) {
     peer->slots = calloc(capacity, sizeof *peer->slots);
     peer->order = calloc(capacity, sizeof(struct machine *));
     peer->spare = calloc(capacity, sizeof(struct machine *));
+    peer->positions = calloc(capacity, sizeof *peer->positions);
     peer->heads = calloc(capacity, sizeof *peer->heads);
-    peer->control = calloc(capacity, sizeof *peer->control);
-    peer->control_order = calloc(capacity, sizeof(struct control_entry *));
+    peer->control_capacity = CONTROL_ENTRIES * capacity;
+    peer->control = calloc(peer->control_capacity, sizeof *peer->control);
+    peer->control_scratch = calloc(peer->control_capacity, sizeof(struct control_entry *));
+    peer->control_arena_bytes = (size_t)CONTROL_BYTES_AT_LEAST + (size_t)CONTROL_BYTES * capacity;
+    peer->control_arena = malloc(peer->control_arena_bytes); /* its pages are used as it fills */
     peer->digests = calloc(1, sizeof *peer->digests);
     peer->effects = calloc(EFFECTS_MAX, sizeof *peer->effects);
     peer->scratch = malloc(SCRATCH_BYTES);
     peer->texts = calloc(TEXTS_MAX, sizeof *peer->texts);
     peer->capacity = capacity;
-    return peer->slots && peer->order && peer->spare && peer->heads && peer->control && peer->control_order &&
-           peer->digests && peer->effects && peer->scratch && peer->texts;
+    return peer->slots && peer->order && peer->spare && peer->heads && peer->positions && peer->control &&
+           peer->control_scratch && peer->control_arena && peer->digests && peer->effects && peer->scratch &&
+           peer->texts;
 }
 
 enum ob_err ob_peer_new(const struct ob_peer_options *options, struct ob_peer **ret_peer,
@@ -49,6 +57,7 @@ enum ob_err ob_peer_new(const struct ob_peer_options *options, struct ob_peer **
         ob_peer_free(peer);
         return ob_fail(error, OB_ENOMEM, "a peer's tables for %zu machines", options->machines_max);
     }
+    ob_authority_update(peer);
     peer->own = ob_machines_take(peer, &options->machine);
     assert(peer->own != NULL && peer->life == OB_PEER_RECOVERING);
     *ret_peer = peer;
@@ -62,8 +71,10 @@ void ob_peer_free(struct ob_peer *peer) {
     free(peer->order);
     free(peer->spare);
     free(peer->heads);
+    free(peer->positions);
     free(peer->control);
-    free(peer->control_order);
+    free(peer->control_scratch);
+    free(peer->control_arena);
     free(peer->digests);
     free(peer->effects);
     free(peer->scratch);
@@ -78,14 +89,11 @@ static void receive_record(struct ob_peer *peer, struct machine *sender, struct 
 
 static void receive(struct ob_peer *peer, const struct ob_event *event) {
     static void (*const RECEIVE[])(struct ob_peer *, struct machine *, struct ob_reader) = {
-        [OB_MESSAGE_RECORD] = receive_record,
-        [OB_MESSAGE_HEARTBEAT] = ob_heartbeat_receive,
-        [OB_MESSAGE_FRONTIER_ASK] = ob_frontier_serve,
-        [OB_MESSAGE_FRONTIER] = ob_frontier_receive,
-        [OB_MESSAGE_RECORDS_ASK] = ob_repair_serve,
-        [OB_MESSAGE_RECORDS] = ob_repair_records,
-        [OB_MESSAGE_CONTROL_ASK] = ob_control_table_serve,
-        [OB_MESSAGE_CONTROL] = ob_control_table_receive,
+        [OB_MESSAGE_RECORD] = receive_record,          [OB_MESSAGE_HEARTBEAT] = ob_heartbeat_receive,
+        [OB_MESSAGE_FRONTIER_ASK] = ob_frontier_serve, [OB_MESSAGE_FRONTIER] = ob_frontier_receive,
+        [OB_MESSAGE_RECORDS_ASK] = ob_repair_serve,    [OB_MESSAGE_RECORDS] = ob_repair_records,
+        [OB_MESSAGE_CONTROL_ASK] = ob_control_serve,   [OB_MESSAGE_CONTROL] = ob_control_receive,
+        [OB_MESSAGE_HOLDS_ASK] = ob_isolation_serve,   [OB_MESSAGE_HOLDS] = ob_isolation_receive,
     };
     struct machine *sender = ob_machines_take(peer, &event->machine);
     if (sender == NULL)
@@ -117,6 +125,8 @@ static void start(struct ob_peer *peer) {
     if (peer->life != OB_PEER_RECOVERING)
         return;
     ob_reconcile_start(peer);
+    ob_authority_changed(peer); /* what was restored, or handed in before, may not count */
+    ob_admission_refresh(peer, peer->own);
     ob_heartbeat_publish(peer);
 }
 
@@ -152,7 +162,8 @@ static void expect(struct ob_peer *peer, const struct ob_machine_id *id) {
 
 static void pause_rounds(struct ob_peer *peer, bool pause) {
     peer->pause = pause;
-    if (pause && (peer->life == OB_PEER_TRAINING || peer->life == OB_PEER_WAITING)) {
+    if (pause &&
+        (peer->life == OB_PEER_TRAINING || peer->life == OB_PEER_WAITING || peer->life == OB_PEER_ISOLATED)) {
         if (peer->life == OB_PEER_TRAINING)
             ob_life_move(peer, OB_PEER_WAITING);
         ob_life_move(peer, OB_PEER_PAUSED);
@@ -165,12 +176,28 @@ static void pause_rounds(struct ob_peer *peer, bool pause) {
     }
 }
 
+/* A mean that forgets: about the last ten seconds. */
+static void measure_rate(struct ob_peer *peer) {
+    if (peer->now_ns - peer->rate_ns < SECONDS)
+        return;
+    double passed_s = (double)(peer->now_ns - peer->rate_ns) * 1e-9;
+    double rate = (double)(peer->counters.samples_accepted - peer->rate_samples) / passed_s;
+    bool first = peer->rate_ns == 0;
+    peer->samples_per_s += first ? 0 : (rate - peer->samples_per_s) * (passed_s < 10 ? passed_s / 10 : 1);
+    peer->rate_ns = peer->now_ns;
+    peer->rate_samples = peer->counters.samples_accepted;
+}
+
 static void tick(struct ob_peer *peer) {
     if (peer->life == OB_PEER_RECOVERING)
         return;
+    ob_admission_clock(peer);
     ob_repair_tick(peer);
     ob_reconcile_tick(peer);
     ob_pacing_update(peer);
+    ob_fork_tick(peer);
+    ob_isolation_tick(peer);
+    measure_rate(peer);
     if (peer->now_ns - peer->heartbeat_ns >= HEARTBEAT_EVERY_NS)
         ob_heartbeat_publish(peer);
 }
@@ -208,7 +235,10 @@ static void dispatch(struct ob_peer *peer, const struct ob_event *event) {
         pause_rounds(peer, event->kind == OB_EVENT_PAUSE);
         break;
     case OB_EVENT_CONTROL:
+        ob_control_local(peer, event->data, event->bytes);
+        break;
     case OB_EVENT_ADDRESS:
+        ob_control_set_address(peer, event->data, event->bytes);
         break;
     }
 }
@@ -219,11 +249,18 @@ struct ob_effects ob_peer_step(struct ob_peer *peer, const struct ob_event *even
     peer->texts_used = 0;
     if (event->now_ns > peer->now_ns)
         peer->now_ns = event->now_ns;
+    if (peer->life == OB_PEER_HALTED && peer->twin != 0 && event->kind == OB_EVENT_TICK &&
+        peer->now_ns - peer->heartbeat_ns >= HEARTBEAT_EVERY_NS)
+        ob_heartbeat_publish(peer); /* the other daemon with our key may not have heard it yet */
     bool over = peer->life == OB_PEER_LEFT || peer->life == OB_PEER_HALTED;
     if (over && event->kind == OB_EVENT_LEAVE)
         ob_effects_add(peer, OB_EFFECT_LEFT)->machine = peer->options.machine;
+    if (event->wall_s != 0)
+        peer->wall_s = event->wall_s;
     if (!over) {
+        ob_control_table_tidy(peer);
         dispatch(peer, event);
+        ob_admission_pump(peer);
         ob_reconcile_check(peer);
         if (event->kind != OB_EVENT_ROUND_DONE)
             ob_rounds_try_start(peer);

@@ -1,17 +1,26 @@
 /* reconcile - before anything is signed after a start: what do others hold of our chain and of all others?
  *
- * Ends when every machine that is expected or linked has told its frontier and all that they claimed is here;
- * or after rejoin_wait with at least one answer and all that was claimed; or without any answer, alone, when
- * that is allowed. What is claimed and never delivered is dropped by repair.c, so that this ends. */
+ * Ends when every machine that is expected, linked or was live when we stopped has told its frontier and all
+ * that they claimed is here; or after rejoin_wait with at least one answer and all that was claimed; or
+ * without any answer, alone, when that is allowed. What is claimed and never delivered is dropped by
+ * repair.c, so that this ends. */
 #include <assert.h>
 
 #include "peer/state.h"
+
+/* When we stopped, says our log: its head was within the rounds that pacing allows. */
+static bool was_live(const struct ob_peer *peer, const struct machine *machine) {
+    const struct machine *own = peer->own;
+    return machine != own && machine->has_records && own->has_records &&
+           (uint64_t)machine->head_round + peer->options.max_staleness + 1 >= own->head_round;
+}
 
 void ob_reconcile_start(struct ob_peer *peer) {
     ob_life_move(peer, OB_PEER_RECONCILING);
     for (size_t i = 0; i < peer->count; i++) {
         struct machine *machine = peer->order[i];
         machine->last_record_ns = peer->now_ns;
+        machine->was_live = was_live(peer, machine);
         if (machine->linked)
             ob_frontier_ask(peer, machine);
     }
@@ -20,7 +29,8 @@ void ob_reconcile_start(struct ob_peer *peer) {
 
 /* Nobody waits for the answer of a machine that said goodbye, unless it is there. */
 static bool counts(const struct ob_peer *peer, const struct machine *machine) {
-    return machine != peer->own && (machine->linked || (machine->expected && !ob_machines_left(machine)));
+    bool away = ob_machines_left(machine) || machine->revoked || machine->forked;
+    return machine != peer->own && (machine->linked || ((machine->expected || machine->was_live) && !away));
 }
 
 /* As long as this holds of one machine, reconciling cannot end. */
@@ -62,6 +72,7 @@ static void end(struct ob_peer *peer, const char *why) {
         if (peer->order[i]->linked || peer->order[i]->heard)
             peer->order[i]->last_record_ns = peer->now_ns;
     ob_pacing_update(peer);
+    ob_isolation_start(peer);
     ob_life_move(peer, OB_PEER_WAITING);
     ob_effects_tell(peer, OB_NOTICE_CAUGHT_UP, &peer->options.machine, "%s", why);
     if (peer->pause)

@@ -37,13 +37,14 @@ void ob_repair_link(struct ob_peer *peer, struct machine *machine) {
     }
 }
 
-static bool send_ask(struct ob_peer *peer, const struct machine *machine, uint64_t first,
+static bool send_ask(struct ob_peer *peer, const struct machine *machine, uint64_t first, uint16_t count,
                      const struct machine *of) {
     uint8_t *data = ob_effects_scratch(peer, OB_SMALL_MESSAGE_BYTES_MAX);
     if (data == NULL)
         return false;
-    size_t bytes = ob_records_ask_encode(&peer->options.run, &machine->id, (struct ob_sample){first}, data);
-    ob_effects_send(peer, of, data, bytes);
+    struct ob_records_ask ask = {
+        .run = peer->options.run, .machine = machine->id, .first = {first}, .count = count};
+    ob_effects_send(peer, of, data, ob_records_ask_encode(&ask, data));
     peer->counters.fetches++;
     return true;
 }
@@ -52,9 +53,9 @@ static void ask(struct ob_peer *peer, struct machine *machine, struct machine *o
     assert(machine->asked == NULL && of != peer->own);
     if (peer->asks_open >= ASKS_MAX || of->asks_open >= ASKS_PER_PEER_MAX)
         return; /* the next tick tries again */
-    if (!send_ask(peer, machine, machine->next, of))
+    if (!send_ask(peer, machine, machine->next, 0, of))
         return;
-    machine->asked = of;
+    machine->asked = machine->asked_last = of;
     machine->asked_ns = peer->now_ns;
     of->asks_open++;
     peer->asks_open++;
@@ -71,6 +72,8 @@ void ob_repair_want(struct ob_peer *peer, struct machine *machine, uint64_t targ
     assert(target <= OB_SAMPLE_END);
     if (target > machine->cut)
         target = machine->cut;
+    if (machine->complete || !ob_admission_certified(peer, machine))
+        return;
     bool rests = peer->now_ns < machine->rest_until_ns && claimant == machine->refuted;
     if (target <= machine->next || rests || claimant == peer->own)
         return;
@@ -79,14 +82,19 @@ void ob_repair_want(struct ob_peer *peer, struct machine *machine, uint64_t targ
     if (target > machine->target)
         machine->target = target;
     if (machine->asked == NULL)
-        ask(peer, machine, claimant);
+        ask(peer, machine, claimant); /* if it has room for it; the next tick spreads what is left */
 }
 
 void ob_repair_ask_fork(struct ob_peer *peer, struct machine *machine, uint64_t first, struct machine *of) {
     if (machine->fork_asked_ns != 0 && peer->now_ns - machine->fork_asked_ns < FORK_ASK_EVERY_NS)
         return;
     machine->fork_asked_ns = peer->now_ns;
-    (void)send_ask(peer, machine, first, of);
+    (void)send_ask(peer, machine, first, 1, of);
+}
+
+void ob_repair_ask_one(struct ob_peer *peer, const struct machine *machine, uint64_t sample,
+                       const struct machine *of) {
+    (void)send_ask(peer, machine, sample, 1, of);
 }
 
 static struct machine *another(struct ob_peer *peer, const struct machine *not_this) {
@@ -100,9 +108,31 @@ static struct machine *another(struct ob_peer *peer, const struct machine *not_t
     return NULL;
 }
 
-/* The claimant, the machine itself and the others in turn, of those that were heard lately. */
+/* Whoever has the fewest asks open, from the cursor on. */
+static struct machine *least_busy(struct ob_peer *peer) {
+    struct machine *best = NULL;
+    for (size_t step = 0; step < peer->count; step++) {
+        struct machine *other = peer->order[(peer->other_cursor + step) % peer->count];
+        if (reachable(peer, other) && other->answered && (best == NULL || other->asks_open < best->asks_open))
+            best = other;
+    }
+    if (peer->count > 0)
+        peer->other_cursor = (peer->other_cursor + 1) % peer->count;
+    return best;
+}
+
+/* First the claimant, or, when it has much to do already, whoever has least: who holds less says so at once.
+ * Then the claimant, the machine itself and the others in turn, of those that were heard lately. */
 static struct machine *whom_to_ask(struct ob_peer *peer, struct machine *machine) {
     struct machine *claimant = machine->claimant;
+    if (machine->failures == 0 && (claimant == NULL || claimant->asks_open >= SPREAD_FROM)) {
+        struct machine *other = least_busy(peer);
+        if (other != NULL)
+            return other;
+    }
+    if (machine->failures == 1 && claimant != NULL && claimant != machine->asked_last &&
+        reachable(peer, claimant))
+        return claimant;
     if (machine->failures % 3 == 0 && claimant != NULL && reachable(peer, claimant))
         return claimant;
     if (machine->failures % 3 == 1 && reachable(peer, machine))
@@ -141,6 +171,12 @@ static void ask_failed(struct ob_peer *peer, struct machine *machine) {
     machine->failures++;
     if (missing(machine))
         ask_again(peer, machine);
+}
+
+void ob_repair_none(struct ob_peer *peer, struct machine *machine, const struct machine *sender,
+                    uint64_t next) {
+    if (machine->asked == sender && next <= machine->next && missing(machine))
+        ask_failed(peer, machine);
 }
 
 void ob_repair_drop_link(struct ob_peer *peer, struct machine *machine) {
@@ -206,6 +242,8 @@ void ob_repair_records(struct ob_peer *peer, struct machine *sender, struct ob_r
         const uint8_t *record = ob_list_next(&list, &bytes);
         if (record == NULL)
             break;
+        if (ob_fork_answer(peer, sender, record, bytes))
+            continue;
         if (!any && bytes >= OB_KEY_BYTES)
             memcpy(first.key, record, OB_KEY_BYTES);
         any = true;
@@ -220,23 +258,26 @@ void ob_repair_records(struct ob_peer *peer, struct machine *sender, struct ob_r
 }
 
 void ob_repair_serve(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
-    struct ob_run_id run;
-    struct ob_machine_id id;
-    struct ob_sample first;
-    if (!ob_records_ask_decode(body, &run, &id, &first)) {
+    struct ob_records_ask ask;
+    if (!ob_records_ask_decode(body, &ask)) {
         ob_effects_refuse(peer, sender, "a malformed question for records");
         return;
     }
-    if (!ob_hash_equal(&run.hash, &peer->options.run.hash)) {
+    if (!ob_hash_equal(&ask.run.hash, &peer->options.run.hash)) {
         ob_effects_refuse(peer, sender, "a question for records of another run");
         return;
     }
-    const struct machine *machine = ob_machines_find(peer, &id);
-    if (machine == NULL || first.index >= machine->next)
-        return; /* we have none; it will ask somebody else */
+    const struct machine *machine = ob_machines_find(peer, &ask.machine);
+    if (machine == peer->own)
+        ob_isolation_acknowledge(peer, sender, ask.first.index);
+    if (machine == NULL || ask.first.index >= machine->next) {
+        ob_isolation_send_holds(peer, sender, &ask.machine); /* it will ask somebody else */
+        return;
+    }
     struct ob_effect *serve = ob_effects_add(peer, OB_EFFECT_SERVE);
     serve->machine = sender->id;
-    serve->subject = id;
-    serve->first = first;
+    serve->subject = ask.machine;
+    serve->first = ask.first;
+    serve->n = ask.count;
     serve->bytes = OB_MESSAGE_MAX;
 }

@@ -31,10 +31,14 @@ enum ob_err ob_peer_restore_control(struct ob_peer *peer, const void *data, size
     enum ob_err err = ob_control_decode(data, bytes, &control, error);
     if (err != OB_OK)
         return err;
-    if (ob_machines_find(peer, &control.subject) == NULL && peer->count == peer->capacity)
+    bool rotation = control.kind == OB_CONTROL_ROTATION;
+    if (!rotation && ob_machines_find(peer, &control.subject) == NULL && peer->count == peer->capacity)
         return ob_fail(error, OB_ETOOBIG, "the control table is about more than %zu machines",
                        peer->capacity);
-    const struct control_entry *entry;
-    (void)ob_control_table_merge(peer, &control, &entry);
+    (void)ob_control_table_put(peer, &control, data, bytes, NULL);
+    if (rotation)
+        ob_authority_update(peer);
+    else
+        (void)ob_machines_take(peer, &control.subject);
     return OB_OK;
 }

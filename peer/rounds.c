@@ -19,18 +19,22 @@ static void finish(struct ob_peer *peer) {
     if (peer->life != OB_PEER_WAITING)
         return;
     ob_life_move(peer, OB_PEER_FINISHED);
-    ob_effects_tell(peer, OB_NOTICE_FINISHED, &peer->options.machine, "all %u rounds of the run are done",
-                    peer->options.bounds.max_rounds);
+    ob_effects_tell(peer, OB_NOTICE_FINISHED, &peer->options.machine,
+                    "all rounds are done that the run and our certificate allow");
 }
 
 void ob_rounds_try_start(struct ob_peer *peer) {
-    if (!trains_now(peer) || peer->round.running)
+    if (!trains_now(peer) || peer->round.running || !peer->own->certified)
         return;
-    if (peer->next_round >= peer->options.bounds.max_rounds) {
+    if (peer->next_round >= peer->options.bounds.max_rounds || peer->next_round > peer->own->last_round) {
         finish(peer);
         return;
     }
     uint16_t n = peer->options.bounds.samples_per_round;
+    if (ob_isolation_holds(peer)) {
+        ob_isolation_update(peer);
+        return;
+    }
     if (own_claimed(peer) || !ob_pacing_may_start(peer) || peer->own->next > OB_SAMPLE_END - n)
         return;
     peer->round = (struct round_state){
@@ -135,7 +139,7 @@ void ob_rounds_leave(struct ob_peer *peer) {
     if (peer->round.running)
         return;
     if (peer->signs_goodbye)
-        ob_control_table_goodbye(peer);
+        ob_control_goodbye(peer);
     ob_life_move(peer, OB_PEER_LEFT);
     struct ob_effect *left = ob_effects_add(peer, OB_EFFECT_LEFT);
     left->machine = peer->options.machine;

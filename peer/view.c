@@ -34,8 +34,15 @@ const char *ob_notice_name(enum ob_notice notice) {
     return (size_t)notice < sizeof NAMES / sizeof NAMES[0] ? NAMES[notice] : "unknown";
 }
 
+static size_t certificates(const struct ob_peer *peer) {
+    size_t count = 0;
+    for (size_t i = 0; i < peer->count; i++)
+        count += peer->order[i]->admitted;
+    return count;
+}
+
 struct ob_peer_view ob_peer_view(const struct ob_peer *peer) {
-    return (struct ob_peer_view){
+    struct ob_peer_view view = {
         .life = peer->life,
         .round = {peer->round.running ? peer->round.round : peer->next_round},
         .next = {peer->own->next},
@@ -45,13 +52,29 @@ struct ob_peer_view ob_peer_view(const struct ob_peer *peer) {
         .control_digest = ob_control_table_digest(peer),
         .counters = peer->counters,
         .median_round_ns = ob_pacing_median_ns(peer),
+        .certified = peer->own->certified,
+        .certificates = certificates(peer),
+        .acknowledge = peer->isolation.acknowledge,
+        .last_live = peer->isolation.last_live,
+        .unacknowledged = peer->isolation.unacknowledged,
+        .samples_per_s = peer->samples_per_s,
     };
+    for (size_t i = 0; i < peer->count; i++) {
+        const struct machine *machine = peer->order[i];
+        view.samples_held += machine->next;
+        view.samples_known += machine->target > machine->next ? machine->target : machine->next;
+    }
+    double missing = (double)(view.samples_known - view.samples_held);
+    view.catch_up_s = missing == 0 ? 0 : peer->samples_per_s > 0 ? missing / peer->samples_per_s : -1;
+    return view;
 }
 
 struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i) {
     assert(i < peer->count);
     const struct machine *machine = peer->order[i];
-    return (struct ob_peer_machine){
+    struct ob_certificate certificate = {0};
+    (void)ob_admission_certificate(peer, &machine->id, &certificate);
+    struct ob_peer_machine view = {
         .machine = machine->id,
         .next = {machine->next},
         .head = machine->head,
@@ -65,5 +88,12 @@ struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i) {
         .reported_next = {machine->reported_next},
         .reported_log = machine->reported_log,
         .reported_weights = machine->reported_weights,
+        .admitted = machine->admitted,
+        .revoked = machine->revoked,
+        .forked = machine->forked,
+        .expiry_s = certificate.expiry_s,
+        .cut = {machine->cut},
     };
+    memcpy(view.name, certificate.name, sizeof view.name);
+    return view;
 }

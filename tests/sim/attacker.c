@@ -175,7 +175,8 @@ static void answer_records(struct sim_cluster *cluster, size_t number, size_t fr
     uint8_t data[OB_MESSAGE_MAX];
     struct ob_message_records message;
     ob_message_records_start(&message, &cluster->run, data, sizeof data);
-    for (size_t i = sim_chain_find(&branch->records, first); i < branch->records.count; i++)
+    size_t start = sim_chain_find(&branch->records, first + 1);
+    for (size_t i = start > 0 ? start - 1 : 0; i < branch->records.count; i++)
         if (!ob_message_records_add(&message, branch->records.records[i]->data,
                                     branch->records.records[i]->bytes))
             break;
@@ -193,12 +194,11 @@ void sim_attacker_receive(struct sim_cluster *cluster, size_t number, size_t fro
     uint8_t kind = ob_read_u8(&reader);
     (void)ob_read_u8(&reader);
     struct ob_run_id run;
-    struct ob_machine_id id;
-    struct ob_sample first;
+    struct ob_records_ask ask;
     uint32_t page;
     if (kind == OB_MESSAGE_FRONTIER_ASK && ob_frontier_ask_decode(reader, &run, &page))
         answer_frontier(cluster, number, from, branch);
-    else if (kind == OB_MESSAGE_RECORDS_ASK && ob_records_ask_decode(reader, &run, &id, &first) &&
-             ob_machine_equal(&id, &cluster->machines[node->machine].id))
-        answer_records(cluster, number, from, branch, first.index);
+    else if (kind == OB_MESSAGE_RECORDS_ASK && ob_records_ask_decode(reader, &ask) &&
+             ob_machine_equal(&ask.machine, &cluster->machines[node->machine].id))
+        answer_records(cluster, number, from, branch, ask.first.index);
 }

@@ -6,6 +6,36 @@
 #include "peer/message.h"
 #include "record/record_sign.h"
 
+static size_t find(void *context, const struct ob_machine_id *machine, struct ob_sample sample,
+                   uint8_t *ret_data) {
+    const struct fixture *f = context;
+    for (size_t i = 0; i < f->stored; i++) {
+        const struct fixture_stored *stored = &f->store[i];
+        uint64_t first = ob_load_u64(stored->data + OB_KEY_BYTES),
+                 n = stored->bytes - OB_RECORD_OVERHEAD_BYTES;
+        if (!stored->there || memcmp(stored->data, machine->key, OB_KEY_BYTES) != 0 || sample.index < first ||
+            sample.index >= first + n)
+            continue;
+        memcpy(ret_data, stored->data, stored->bytes);
+        return stored->bytes;
+    }
+    return 0;
+}
+
+static void store_record(struct fixture *f, const struct ob_record *record) {
+    assert_true(f->stored < sizeof f->store / sizeof f->store[0]);
+    struct fixture_stored *stored = &f->store[f->stored++];
+    stored->there = true;
+    stored->bytes = ob_record_encode(record, stored->data);
+}
+
+static void cut_records(struct fixture *f, const struct ob_effect *effect) {
+    for (size_t i = 0; i < f->stored; i++)
+        if (memcmp(f->store[i].data, effect->machine.key, OB_KEY_BYTES) == 0 &&
+            ob_load_u64(f->store[i].data + OB_KEY_BYTES) >= effect->first.index)
+            f->store[i].there = false;
+}
+
 struct fixture *fixture_new(void) {
     assert_true(sodium_init() >= 0);
     struct fixture *f = calloc(1, sizeof *f);
@@ -14,6 +44,10 @@ struct fixture *fixture_new(void) {
         uint8_t seed[32] = {(uint8_t)(i + 1)};
         crypto_sign_seed_keypair(f->machines[i].id.key, f->machines[i].secret_key, seed);
     }
+    uint8_t seed[32] = {200};
+    crypto_sign_seed_keypair(f->authority.key, f->authority_key, seed);
+    f->options.authority = f->authority;
+    f->options.store = (struct ob_peer_store){.context = f, .find = find};
     memset(f->options.run.hash.bytes, 0x77, OB_HASH_BYTES);
     f->options.machine = f->machines[0].id;
     f->options.instance = 1;
@@ -53,7 +87,15 @@ void fixture_start(struct fixture *f) {
 
 static void take_step(struct fixture *f, struct ob_event event) {
     event.now_ns = f->now_ns;
+    event.wall_s = f->wall_s;
     f->effects = ob_peer_step(f->peer, &event);
+    for (size_t i = 0; i < f->effects.count; i++) {
+        const struct ob_effect *effect = &f->effects.items[i];
+        if (effect->kind == OB_EFFECT_PERSIST || effect->kind == OB_EFFECT_PERSIST_OWN)
+            store_record(f, &effect->record);
+        if (effect->kind == OB_EFFECT_UNAPPLY)
+            cut_records(f, effect);
+    }
     const char *broken = ob_peer_check(f->peer);
     if (broken != NULL)
         fail_msg("%s", broken);
@@ -164,6 +206,53 @@ size_t make_goodbye(struct fixture *f, size_t machine, uint64_t sequence, uint64
     assert_true(ob_control_list_add(&writer, entry, bytes));
     ob_control_list_end(&writer, 1);
     return writer.used;
+}
+
+static size_t sign_entry(struct fixture *f, struct ob_control *control, uint8_t *ret_entry) {
+    control->signer = f->authority;
+    return ob_control_sign(&f->options.run, control, f->authority_key, ret_entry);
+}
+
+size_t make_certificate(struct fixture *f, size_t machine, uint64_t sequence, uint64_t expiry_s,
+                        uint32_t last_round, uint8_t *ret_entry) {
+    uint8_t payload[OB_CONTROL_PLAIN_MAX];
+    struct ob_certificate certificate = {
+        .run = f->options.run, .expiry_s = expiry_s, .last_round = last_round};
+    memcpy(certificate.name, "somebody", 9);
+    struct ob_control control = {.kind = OB_CONTROL_CERTIFICATE,
+                                 .subject = f->machines[machine].id,
+                                 .sequence = sequence,
+                                 .payload = payload};
+    assert_int_equal(ob_certificate_encode(&certificate, payload, &control.payload_bytes, NULL), OB_OK);
+    return sign_entry(f, &control, ret_entry);
+}
+
+size_t make_revocation(struct fixture *f, size_t machine, uint64_t sequence, uint64_t keep_below,
+                       uint8_t *ret_entry) {
+    uint8_t payload[8];
+    ob_store_u64(payload, keep_below);
+    struct ob_control control = {.kind = OB_CONTROL_REVOCATION,
+                                 .payload_bytes = sizeof payload,
+                                 .subject = f->machines[machine].id,
+                                 .sequence = sequence,
+                                 .payload = payload};
+    return sign_entry(f, &control, ret_entry);
+}
+
+void receive_control(struct fixture *f, size_t sender, const uint8_t *entry, size_t bytes) {
+    static uint8_t message[OB_MESSAGE_MAX];
+    struct ob_writer writer = ob_control_list_start(&f->options.run, message, sizeof message);
+    assert_true(ob_control_list_add(&writer, entry, bytes));
+    ob_control_list_end(&writer, 1);
+    step_message(f, sender, message, writer.used);
+}
+
+void certify_all(struct fixture *f) {
+    uint8_t entry[OB_CONTROL_PLAIN_BYTES_MAX];
+    for (size_t i = 0; i < FIXTURE_MACHINES; i++) {
+        size_t bytes = make_certificate(f, i, 1, 0, OB_CONTROL_NEVER, entry);
+        take_step(f, (struct ob_event){.kind = OB_EVENT_CONTROL, .data = entry, .bytes = bytes});
+    }
 }
 
 size_t make_frontier(struct fixture *f, const size_t *machines, uint32_t count, uint8_t *ret_message) {

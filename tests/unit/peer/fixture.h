@@ -22,7 +22,18 @@ struct fixture_machine {
     struct ob_hash head;
 };
 
+struct fixture_stored {
+    bool there;
+    size_t bytes;
+    uint8_t data[OB_RECORD_OVERHEAD_BYTES + FIXTURE_SAMPLES];
+};
+
 struct fixture {
+    struct fixture_stored store[512]; /* what the effects put there */
+    size_t stored;
+    struct ob_machine_id authority;
+    uint8_t authority_key[64];
+    uint64_t wall_s;
     struct ob_peer *peer;
     struct ob_peer_options options;
     struct fixture_machine machines[FIXTURE_MACHINES];
@@ -64,6 +75,15 @@ const struct ob_effect *find_effect(const struct fixture *f, enum ob_effect_kind
 const struct ob_effect *find_notice(const struct fixture *f, enum ob_notice notice);
 /* The first SEND whose message is of this kind, or NULL. */
 const struct ob_effect *find_sent(const struct fixture *f, enum ob_message_kind kind);
+/* Of the fixture's authority: a control entry for a machine. Returns its length. */
+size_t make_certificate(struct fixture *f, size_t machine, uint64_t sequence, uint64_t expiry_s,
+                        uint32_t last_round, uint8_t *ret_entry);
+size_t make_revocation(struct fixture *f, size_t machine, uint64_t sequence, uint64_t keep_below,
+                       uint8_t *ret_entry);
+/* Entries as one message of control entries from `sender`. */
+void receive_control(struct fixture *f, size_t sender, const uint8_t *entry, size_t bytes);
+/* Certificates without limits for all machines, from our operator. */
+void certify_all(struct fixture *f);
 struct ob_peer_machine look(const struct fixture *f, size_t machine);
 
 #endif

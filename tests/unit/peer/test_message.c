@@ -5,7 +5,7 @@
 #include "peer/message.h"
 #include "tests/unit/record/golden.h"
 
-#define KINDS 8
+#define KINDS OB_MESSAGE_KINDS
 
 static void heartbeat_golden_round_trips(void **state) {
     (void)state;
@@ -19,6 +19,7 @@ static void heartbeat_golden_round_trips(void **state) {
     assert_true(ob_heartbeat_decode(ob_reader_init(golden + 2, bytes - 2), &heartbeat));
     assert_true(heartbeat.instance == 0x1122334455667788u && heartbeat.trains);
     assert_int_equal(heartbeat.sequence, 9);
+    assert_int_equal(heartbeat.twin, 0x99aa);
     assert_int_equal(heartbeat.next.index, 1004);
     assert_int_equal(heartbeat.round.index, 78);
     assert_int_equal(heartbeat.log.bytes[0], 0x11);
@@ -38,7 +39,7 @@ static void heartbeat_reserved_flags_are_refused(void **state) {
         sodium_hex2bin(golden, sizeof golden, GOLDEN_HEARTBEAT, strlen(GOLDEN_HEARTBEAT), NULL, &bytes, NULL),
         0);
     struct ob_heartbeat heartbeat;
-    golden[2 + 32 + 32 + 8 + 8] = 2;
+    golden[2 + 32 + 32 + 8 + 8 + 8] = 2;
     assert_false(ob_heartbeat_decode(ob_reader_init(golden + 2, bytes - 2), &heartbeat));
 }
 
@@ -59,7 +60,10 @@ static void records_add_stops_when_full(void **state) {
 }
 
 static size_t make_any(struct fixture *f, uint8_t kind, uint8_t *message) {
+    static const struct ob_hash LEAVES[OB_LEAVES] = {{{3}}};
     struct ob_hash digest = {{3}};
+    struct ob_records_ask ask = {.run = f->options.run, .machine = f->machines[2].id};
+    struct ob_holds holds = {.run = f->options.run, .machine = f->machines[2].id, .next = {4}};
     struct ob_message_records list;
     uint8_t record[OB_RECORD_BYTES_MAX + 2];
     size_t bytes;
@@ -73,14 +77,18 @@ static size_t make_any(struct fixture *f, uint8_t kind, uint8_t *message) {
     case OB_MESSAGE_FRONTIER:
         return make_frontier(f, (size_t[]){1, 2, 3}, 3, message);
     case OB_MESSAGE_RECORDS_ASK:
-        return ob_records_ask_encode(&f->options.run, &f->machines[2].id, (struct ob_sample){0}, message);
+        return ob_records_ask_encode(&ask, message);
+    case OB_MESSAGE_HOLDS_ASK:
+        return ob_holds_ask_encode(&f->options.run, &f->machines[2].id, message);
+    case OB_MESSAGE_HOLDS:
+        return ob_holds_encode(&holds, message);
     case OB_MESSAGE_RECORDS:
         bytes = make_record(f, 3, f->machines[3].head_round + 1, record);
         ob_message_records_start(&list, &f->options.run, message, OB_MESSAGE_MAX);
         (void)ob_message_records_add(&list, record + 2, bytes - 2);
         return ob_message_records_end(&list);
     case OB_MESSAGE_CONTROL_ASK:
-        return ob_control_ask_encode(&f->options.run, &digest, message);
+        return ob_control_ask_encode(&f->options.run, LEAVES, message);
     default:
         return make_goodbye(f, 4, 1, 0, message);
     }
@@ -143,7 +151,7 @@ static void other_version_is_told_once_in_a_while(void **state) {
     (void)state;
     struct fixture *f = fixture_new();
     fixture_start(f);
-    const uint8_t message[] = {OB_MESSAGE_FRONTIER_ASK, 2, 0, 0};
+    const uint8_t message[] = {OB_MESSAGE_FRONTIER_ASK, OB_PROTOCOL_VERSION + 1, 0, 0};
     step_message(f, 1, message, sizeof message);
     assert_non_null(find_notice(f, OB_NOTICE_VERSION));
     step_message(f, 1, message, sizeof message);
@@ -159,11 +167,11 @@ static void unknown_kinds_are_refused(void **state) {
     struct fixture *f = fixture_new();
     fixture_start(f);
     for (unsigned kind = 0; kind < 256; kind++) {
-        const uint8_t message[] = {(uint8_t)kind, 1};
+        const uint8_t message[] = {(uint8_t)kind, OB_PROTOCOL_VERSION};
         step_message(f, 1, message, sizeof message);
     }
     assert_int_equal(ob_peer_view(f->peer).counters.refused, 256);
-    static const uint8_t LONG[OB_MESSAGE_MAX + 1] = {OB_MESSAGE_FRONTIER_ASK, 1};
+    static const uint8_t LONG[OB_MESSAGE_MAX + 1] = {OB_MESSAGE_FRONTIER_ASK, OB_PROTOCOL_VERSION};
     step_message(f, 1, LONG, sizeof LONG);
     assert_int_equal(ob_peer_view(f->peer).counters.refused, 257);
     fixture_free(f);

@@ -22,7 +22,7 @@ static void answer_with_more_to_come_asks_on(void **state) {
     assert_int_equal(count_effects(f, OB_EFFECT_PERSIST), 3);
     const struct ob_effect *ask = find_sent(f, OB_MESSAGE_RECORDS_ASK);
     assert_non_null(ask);
-    assert_int_equal(ob_load_u64(ask->data + ask->bytes - 8), 3 * FIXTURE_SAMPLES);
+    assert_int_equal(ob_load_u64(ask->data + ask->bytes - 10), 3 * FIXTURE_SAMPLES);
     fixture_free(f);
 }
 
@@ -100,7 +100,8 @@ static void records_ask_is_served_from_the_store(void **state) {
     struct fixture *f = fixture_new();
     fixture_start(f);
     receive_record(f, 1, 0);
-    size_t bytes = ob_records_ask_encode(&f->options.run, &f->machines[1].id, (struct ob_sample){0}, message);
+    struct ob_records_ask ask = {.run = f->options.run, .machine = f->machines[1].id, .count = 7};
+    size_t bytes = ob_records_ask_encode(&ask, message);
     message[0] = OB_MESSAGE_RECORDS_ASK;
     step_message(f, 2, message, bytes);
     const struct ob_effect *serve = find_effect(f, OB_EFFECT_SERVE);
@@ -109,10 +110,15 @@ static void records_ask_is_served_from_the_store(void **state) {
     assert_true(ob_machine_equal(&serve->subject, &f->machines[1].id));
     assert_int_equal(serve->first.index, 0);
     assert_int_equal(serve->bytes, OB_MESSAGE_MAX);
-    bytes = ob_records_ask_encode(&f->options.run, &f->machines[1].id, (struct ob_sample){FIXTURE_SAMPLES},
-                                  message);
+    assert_int_equal(serve->n, 7);
+    ask.first.index = FIXTURE_SAMPLES;
+    bytes = ob_records_ask_encode(&ask, message);
     step_message(f, 2, message, bytes);
-    assert_int_equal(f->effects.count, 0); /* we have none */
+    assert_null(find_effect(f, OB_EFFECT_SERVE)); /* we have none, and say how far we are */
+    const struct ob_effect *answer = find_sent(f, OB_MESSAGE_HOLDS);
+    struct ob_holds holds;
+    assert_true(ob_holds_decode(ob_reader_init(answer->data + 2, answer->bytes - 2), &holds));
+    assert_int_equal(holds.next.index, FIXTURE_SAMPLES);
     fixture_free(f);
 }
 

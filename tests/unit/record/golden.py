@@ -42,7 +42,7 @@ def main():
         record = machine + struct.pack("<QIHHbB", 1000, 77, 3, 4, -2, 0) + prev + bytes([0x01, 0x80, 0xFF, 0x60])
         body = b"onebyte/record/1" + run + record
         control = bytes([1, 0]) + struct.pack("<H", 8) + machine + machine + struct.pack("<QQ", 5, 1004)
-        heartbeat = run + machine + struct.pack("<QQBQI", 0x1122334455667788, 9, 1, 1004, 78)
+        heartbeat = run + machine + struct.pack("<QQQBQI", 0x1122334455667788, 9, 0x99AA, 1, 1004, 78)
         heartbeat += b"".join(bytes([byte]) * 32 for byte in (0x11, 0x22, 0x33, 0x44))
         print("/* golden - vectors made by golden.py: the seed is 00 01 … 1f. */")
         print("/* clang-format off */")
@@ -52,7 +52,7 @@ def main():
         define("GOLDEN_RECORD", record + sign(folder, body))
         define("GOLDEN_RECORD_HASH", blake2b(body))
         define("GOLDEN_CONTROL", control + sign(folder, b"onebyte/control1" + run + control))
-        define("GOLDEN_HEARTBEAT", bytes([2, 1]) + heartbeat + sign(folder, b"onebyte/heartb/1" + heartbeat))
+        define("GOLDEN_HEARTBEAT", bytes([2, 2]) + heartbeat + sign(folder, b"onebyte/heartb/1" + heartbeat))
 
 
 main()

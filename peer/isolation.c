@@ -1,0 +1,194 @@
+/* isolation - do others still hear us? Two halves that both train far while they are cut off from each other
+ * add up badly; so a machine that is alone with a minority pauses after a while.
+ *
+ * Last live are we and the machines that we wait for (pacing) and can talk to, and those that we waited for
+ * until they fell silent: these count on until half of all, they included, hold a record that we signed
+ * afterwards. Goodbyes, cuts and lost certificates leave the count at once. A machine acknowledges what it
+ * says it holds of our chain, in frontiers and answers to HOLDS_ASK. The acknowledged position is the largest
+ * one that at least half of the last live hold; rounds after it (of this start) are unacknowledged, and when
+ * there are isolation_rounds of them no further one starts until that changes. Source: DESIGN.md,
+ * "Isolation". */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "peer/state.h"
+
+static bool direct(const struct machine *machine) {
+    return machine->linked || machine->expected || machine->heard;
+}
+
+static bool belongs(const struct machine *machine) {
+    return machine->certified && !machine->revoked && !machine->forked && !ob_machines_left(machine);
+}
+
+/* Who was with us when we stopped is last live now, if we know where it is. */
+void ob_isolation_start(struct ob_peer *peer) {
+    peer->isolation_from = peer->own->next;
+    for (size_t i = 0; i < peer->count; i++) {
+        struct machine *machine = peer->order[i];
+        machine->last_live = machine != peer->own && direct(machine) && machine->was_live;
+        machine->lost_at = machine->last_live ? peer->own->next : UINT64_MAX;
+    }
+}
+
+void ob_isolation_acknowledge(struct ob_peer *peer, struct machine *machine, uint64_t next) {
+    if (next > peer->own->next)
+        next = peer->own->next; /* what it claims beyond is reconcile's and repair's affair */
+    if (next > machine->acknowledged)
+        machine->acknowledged = next;
+}
+
+static int descending(const void *a, const void *b) {
+    uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
+    return (one < other) - (one > other);
+}
+
+static uint32_t own_rounds_after(const struct ob_peer *peer, uint64_t sample) {
+    size_t kept = peer->own_count < OWN_HISTORY ? peer->own_count : OWN_HISTORY;
+    uint32_t rounds = 0;
+    for (size_t back = 1; back <= kept; back++) {
+        if (peer->own_history[(peer->own_count - back) % OWN_HISTORY].end <= sample)
+            break;
+        rounds++;
+    }
+    return rounds;
+}
+
+static void count(struct ob_peer *peer) {
+    size_t others = 0;
+    struct isolation *now = &peer->isolation;
+    now->acknowledge = 1;
+    for (size_t i = 0; i < peer->count; i++) {
+        struct machine *machine = peer->order[i];
+        if (machine->paced && direct(machine)) {
+            machine->last_live = true;
+            machine->lost_at = UINT64_MAX;
+        } else if (machine->last_live && machine->lost_at == UINT64_MAX) {
+            machine->lost_at = peer->own->next;
+        }
+        if (!machine->last_live)
+            continue;
+        if (!belongs(machine)) {
+            machine->last_live = false;
+            continue;
+        }
+        now->acknowledge += machine->acknowledged == peer->own->next;
+        peer->positions[others++] = machine->acknowledged;
+    }
+    qsort(peer->positions, others, sizeof peer->positions[0], descending);
+    now->last_live = others + 1;
+    size_t half = (now->last_live + 1) / 2; /* machines, we among them */
+    now->position = half <= 1 ? peer->own->next : peer->positions[half - 2];
+    uint64_t from = now->position > peer->isolation_from ? now->position : peer->isolation_from;
+    now->unacknowledged = own_rounds_after(peer, from);
+}
+
+static void forget_lost(struct ob_peer *peer) {
+    for (size_t i = 0; i < peer->count; i++) {
+        struct machine *machine = peer->order[i];
+        if (machine->last_live && machine->lost_at < peer->isolation.position)
+            machine->last_live = false;
+    }
+}
+
+static void ask_machines(struct ob_peer *peer) {
+    unsigned asked = 0;
+    for (size_t step = 0; step < peer->count && asked < HOLDS_ASKS_A_TICK; step++) {
+        struct machine *machine = peer->order[(peer->holds_cursor + step) % peer->count];
+        if (!machine->last_live || !machine->linked || machine->acknowledged == peer->own->next ||
+            peer->now_ns - machine->holds_asked_ns < HOLDS_EVERY_NS)
+            continue;
+        uint8_t *data = ob_effects_scratch(peer, OB_SMALL_MESSAGE_BYTES_MAX);
+        if (data == NULL)
+            return;
+        machine->holds_asked_ns = peer->now_ns;
+        ob_effects_send(peer, machine, data, ob_holds_ask_encode(&peer->options.run, &peer->own->id, data));
+        if (++asked == HOLDS_ASKS_A_TICK)
+            peer->holds_cursor = (peer->holds_cursor + step + 1) % peer->count;
+    }
+}
+
+bool ob_isolation_holds(const struct ob_peer *peer) {
+    uint32_t most = peer->options.isolation_rounds;
+    return most > 0 && peer->isolation.unacknowledged >= most;
+}
+
+static void move(struct ob_peer *peer) {
+    bool isolated = ob_isolation_holds(peer);
+    if (isolated && peer->life == OB_PEER_WAITING) {
+        ob_life_move(peer, OB_PEER_ISOLATED);
+        ob_effects_tell(
+            peer, OB_NOTICE_ISOLATED, &peer->own->id,
+            "our last %u rounds are held by fewer than half of the %zu machines last live: paused until "
+            "they hear us (solo = yes overrides)",
+            peer->isolation.unacknowledged, peer->isolation.last_live);
+    } else if (!isolated && peer->life == OB_PEER_ISOLATED) {
+        ob_life_move(peer, OB_PEER_WAITING);
+        ob_effects_tell(peer, OB_NOTICE_BACK, &peer->own->id,
+                        "half of the machines last live hold our records again");
+    }
+}
+
+/* Counts again, when something may have changed. */
+void ob_isolation_update(struct ob_peer *peer) {
+    if (peer->life == OB_PEER_RECOVERING || peer->life == OB_PEER_RECONCILING)
+        return;
+    count(peer);
+    forget_lost(peer);
+    move(peer);
+}
+
+void ob_isolation_tick(struct ob_peer *peer) {
+    ob_isolation_update(peer);
+    if (peer->life != OB_PEER_RECOVERING && peer->options.isolation_rounds > 0 && !peer->options.observer)
+        ask_machines(peer);
+}
+
+/* ---- HOLDS ---- */
+
+void ob_isolation_send_holds(struct ob_peer *peer, const struct machine *to, const struct ob_machine_id *id) {
+    const struct machine *machine = ob_machines_find(peer, id);
+    uint8_t *data = ob_effects_scratch(peer, OB_SMALL_MESSAGE_BYTES_MAX);
+    if (data == NULL)
+        return;
+    struct ob_holds holds = {.run = peer->options.run, .machine = *id};
+    if (machine != NULL) {
+        holds.next.index = machine->next;
+        holds.head = machine->head;
+    }
+    ob_effects_send(peer, to, data, ob_holds_encode(&holds, data));
+}
+
+void ob_isolation_serve(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
+    struct ob_run_id run;
+    struct ob_machine_id id;
+    if (!ob_holds_ask_decode(body, &run, &id))
+        ob_effects_refuse(peer, sender, "a malformed question for how far we hold a chain");
+    else if (!ob_hash_equal(&run.hash, &peer->options.run.hash))
+        ob_effects_refuse(peer, sender, "a question about a chain of another run");
+    else
+        ob_isolation_send_holds(peer, sender, &id);
+}
+
+void ob_isolation_receive(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
+    struct ob_holds holds;
+    if (!ob_holds_decode(body, &holds)) {
+        ob_effects_refuse(peer, sender, "a malformed answer to how far it holds a chain");
+        return;
+    }
+    if (!ob_hash_equal(&holds.run.hash, &peer->options.run.hash)) {
+        ob_effects_refuse(peer, sender, "an answer about a chain of another run");
+        return;
+    }
+    struct machine *machine = ob_machines_find(peer, &holds.machine);
+    if (machine == NULL)
+        return;
+    if (holds.next.index > 0)
+        ob_frontier_claim(
+            peer, sender,
+            &(struct ob_frontier_entry){.machine = holds.machine, .next = holds.next, .head = holds.head});
+    else
+        ob_repair_none(peer, machine, sender, 0);
+    if (holds.next.index > 0 && holds.next.index <= machine->next)
+        ob_repair_none(peer, machine, sender, holds.next.index);
+}
