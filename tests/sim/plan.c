@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
+
 #define LINE_MAX_BYTES 1024
 #define COUNT(array)   (sizeof(array) / sizeof((array)[0]))
 
@@ -27,7 +29,7 @@ static const struct {
     {"silent", offsetof(struct sim_plan, silent), 0, 1},
     {"authority", offsetof(struct sim_plan, authority), 0, 1},
     {"ed25519", offsetof(struct sim_plan, ed25519), 0, 1},
-    {"isolation", offsetof(struct sim_plan, isolation), 1, 1000000},
+    {"isolation", offsetof(struct sim_plan, isolation), 0, OB_ISOLATION_ROUNDS_MAX},
     {"replicas", offsetof(struct sim_plan, replicas), 1, 16000},
     {"faults", offsetof(struct sim_plan, faults_s), 0, 100000},
     {"healed", offsetof(struct sim_plan, healed_s), 0, 100000},
