@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon/file.h"
+#include "model/select.h"
 
 #define FORMAT "onebyte-manifest-1"
 
@@ -341,22 +342,37 @@ static enum ob_err largest_magnitude(const struct ob_model *model, size_t tensor
     return OB_OK;
 }
 
+static enum ob_err tensor_json(const struct ob_model *model, size_t i,
+                               const struct ob_manifest_options *options, json_t *list,
+                               struct ob_error *error) {
+    const struct ob_model_tensor *tensor = &model->tensors[i];
+    float largest = 0;
+    enum ob_err failed = largest_magnitude(model, i, &largest, error);
+    if (failed)
+        return failed;
+    json_t *shape = json_array();
+    for (uint32_t d = 0; d < tensor->dims; d++)
+        json_array_append_new(shape, json_integer((json_int_t)tensor->shape[d]));
+    json_array_append_new(list, json_pack("{s:s, s:o, s:i, s:i}", "name", tensor->name, "shape", shape,
+                                          "exponent", (int)ob_spsa_exponent_for(largest), "log2_scale",
+                                          (int)options->log2_scale[tensor->role]));
+    return OB_OK;
+}
+
 static enum ob_err tensors_json(const struct ob_model *model, const struct ob_manifest_options *options,
                                 json_t *list, struct ob_error *error) {
-    for (size_t i = 0; i < model->tensor_count; i++) {
-        const struct ob_model_tensor *tensor = &model->tensors[i];
-        float largest = 0;
-        enum ob_err failed = largest_magnitude(model, i, &largest, error);
-        if (failed)
-            return failed;
-        json_t *shape = json_array();
-        for (uint32_t d = 0; d < tensor->dims; d++)
-            json_array_append_new(shape, json_integer((json_int_t)tensor->shape[d]));
-        json_array_append_new(list, json_pack("{s:s, s:o, s:i, s:i}", "name", tensor->name, "shape", shape,
-                                              "exponent", (int)ob_spsa_exponent_for(largest), "log2_scale",
-                                              (int)options->log2_scale[tensor->role]));
-    }
-    return OB_OK;
+    static const char *const EVERYTHING[] = {"all"};
+    bool chosen = options->trainable_count > 0;
+    bool *selected = calloc(model->tensor_count, sizeof *selected);
+    if (!selected)
+        return ob_fail(error, OB_ENOMEM, "out of memory");
+    enum ob_err failed = ob_model_select(model, chosen ? options->trainable : EVERYTHING,
+                                         chosen ? options->trainable_count : 1, selected, error);
+    for (size_t i = 0; i < model->tensor_count && !failed; i++)
+        if (selected[i])
+            failed = tensor_json(model, i, options, list, error);
+    free(selected);
+    return failed;
 }
 
 static json_t *manifest_json(const struct ob_manifest_options *options, const char *base_hash,

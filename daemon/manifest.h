@@ -53,10 +53,13 @@ struct ob_manifest_options {
     uint32_t rounds;
     uint16_t samples_per_round, max_machines;
     int32_t log2_scale[OB_ROLE_COUNT]; /* direction scale by role */
+    const char *const *trainable;      /* patterns (model/select.h) of what is trained; borrowed */
+    size_t trainable_count;            /* 0: everything */
 };
 struct ob_manifest_options ob_manifest_defaults(void);
 
-/* Describes a run over every tensor of `model`, with a fresh nonce, and writes it to `path` (must not exist).
+/* Describes a run over the tensors of `model` that the options name, with a fresh nonce, and writes it to
+ * `path` (must not exist).
  */
 OB_MUST_USE enum ob_err ob_manifest_create(const struct ob_model *model,
                                            const struct ob_manifest_options *options, const char *path,

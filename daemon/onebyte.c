@@ -33,6 +33,8 @@ static const struct command COMMANDS[] = {
      "  --combine NAME         capped, sum, sqrt or mean (capped)\n  --s0 N                 for capped: "
      "parallel samples at full rate (64)\n"
      "  --max-machines N       (1024)\n"
+     "  --trainable PATTERN (may be given again): all, norms, biases, head, embedding, positions, attention, mlp, or a\n"
+     "      shell pattern over tensor names; what is not trained stays in the checkpoint's file\n"
      "  --scale-norm K, --scale-bias K, --scale-head K, --scale-matrix K, --scale-embedding K\n"
      "                         log2 of the direction scale by role (3, 3, 2, 0, 0)\n\n"
      "FILE must not exist; copy it to every machine of the run as it is.\n",

@@ -34,6 +34,13 @@ bool ob_tool_parse(int argc, char **argv, struct ob_tool_option *options, size_t
             option->value = "yes";
         } else if (++i < argc) {
             option->value = argv[i];
+            if (option->is_list && option->value_count < OB_TOOL_VALUES_MAX)
+                option->values[option->value_count++] = option->value;
+            else if (option->is_list) {
+                fprintf(stderr, "onebyte %s: --%s is given more than %d times\n", argv[0], option->name,
+                        OB_TOOL_VALUES_MAX);
+                return false;
+            }
         } else {
             fprintf(stderr, "onebyte %s: option --%s needs a value\n", argv[0], option->name);
             return false;

@@ -12,12 +12,17 @@
 
 enum { OB_EXIT_DONE = 0, OB_EXIT_FAILED = 1, OB_EXIT_USAGE = 2, OB_EXIT_CHECK = 3 };
 
-/* An option of a subcommand: `--name VALUE`, or a switch when `is_switch`. */
+#define OB_TOOL_VALUES_MAX 16
+
+/* An option of a subcommand: `--name VALUE`, or a switch when `is_switch`. One that `is_list` may be given
+ * several times. */
 struct ob_tool_option {
     const char *name;
-    bool is_switch;
+    bool is_switch, is_list;
     const char
         *value; /* set by ob_tool_parse: the text, "yes" for a switch, else what was there (a default) */
+    const char *values[OB_TOOL_VALUES_MAX]; /* of a list, in order */
+    size_t value_count;
 };
 
 /* Reads options and up to `operand_max` operands; both arrays end up filled. Returns false after a complaint.

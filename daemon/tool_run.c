@@ -1,4 +1,5 @@
 /* keygen, run create */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,6 +44,7 @@ enum run_option {
     RUN_HEAD,
     RUN_MATRIX,
     RUN_EMBEDDING,
+    RUN_TRAINABLE,
     RUN_OPTIONS
 };
 
@@ -100,6 +102,24 @@ static bool read_names(const struct ob_tool_option *o, struct ob_manifest_option
     return true;
 }
 
+/* What is trained is held as 4 bytes a weight; the rest stays in the checkpoint's file, mapped. */
+static enum ob_err print_trained(const struct ob_model *model, const char *manifest_path,
+                                 struct ob_error *error) {
+    struct ob_manifest *manifest = NULL;
+    enum ob_err failed = ob_manifest_read(manifest_path, &manifest, error);
+    if (failed)
+        return failed;
+    uint64_t all = 0, trained = 0;
+    for (size_t i = 0; i < model->tensor_count; i++)
+        all += model->tensors[i].elements;
+    for (size_t i = 0; i < manifest->tensor_count; i++)
+        trained += manifest->tensors[i].layout.elements;
+    printf("%s: trains %zu of %zu tensors, %" PRIu64 " of %" PRIu64 " parameters: %.1f MB of exact weights\n",
+           manifest_path, manifest->tensor_count, model->tensor_count, trained, all, 4e-6 * (double)trained);
+    ob_manifest_free(manifest);
+    return OB_OK;
+}
+
 int ob_tool_run(int argc, char **argv) {
     struct ob_tool_option o[RUN_OPTIONS] = {
         [RUN_MODEL] = {.name = "model"},
@@ -119,6 +139,7 @@ int ob_tool_run(int argc, char **argv) {
         [RUN_HEAD] = {.name = "scale-head"},
         [RUN_MATRIX] = {.name = "scale-matrix"},
         [RUN_EMBEDDING] = {.name = "scale-embedding"},
+        [RUN_TRAINABLE] = {.name = "trainable", .is_list = true},
     };
     const char *what = NULL;
     size_t count = 0;
@@ -133,9 +154,13 @@ int ob_tool_run(int argc, char **argv) {
         return ob_tool_usage("run create needs --model and --out");
     if (!read_numbers(o, &options) || !read_names(o, &options))
         return OB_EXIT_USAGE;
+    options.trainable = o[RUN_TRAINABLE].values;
+    options.trainable_count = o[RUN_TRAINABLE].value_count;
     enum ob_err failed = ob_model_open(o[RUN_MODEL].value, &model, &error);
     if (!failed)
         failed = ob_manifest_create(model, &options, o[RUN_OUT].value, &error);
+    if (!failed)
+        failed = print_trained(model, o[RUN_OUT].value, &error);
     ob_model_free(model);
     return failed ? ob_tool_complain(&error) : OB_EXIT_DONE;
 }

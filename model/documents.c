@@ -41,7 +41,8 @@ static enum ob_err parse(const char *data, size_t bytes, struct ob_document *doc
                        "%s: line %d: %s", document->name, where.line, where.text);
     if (json_is_object(document->root))
         return OB_OK;
-    ob_document_done(document);
+    json_decref(document->root);
+    document->root = NULL;
     return ob_fail(error, OB_EFORMAT, "%s: not a JSON object", document->name);
 }
 

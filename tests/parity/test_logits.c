@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/export.h"
 #include "model/forward.h"
 
 struct loaded {
@@ -164,51 +165,122 @@ static struct ob_spsa_weights *weights_of(const struct ob_model *model) {
     return weights;
 }
 
-/* Invariant 3, and the meaning of the two lanes: each is the loss of weights that were perturbed by hand. */
-static void two_lanes_are_two_perturbed_models(void **state) {
-    (void)state;
+/* Moves weights by hand as one lane sees them. */
+static void move(struct ob_spsa_weights *moved, const struct ob_spsa_weights *weights,
+                 const struct ob_spsa_key *key, bool plus) {
+    for (size_t t = 0; t < weights->count; t++)
+        for (uint64_t i = 0; i < weights->tensors[t].elements; i++) {
+            uint8_t bits[64];
+            ob_spsa_direction_bits(key, (uint32_t)t, (uint32_t)(i / 512), 1, bits);
+            int sign = (bits[i % 512 / 8] >> (i % 8)) & 1 ? -1 : 1;
+            int32_t step = (1 << 19) * (1 << weights->tensors[t].log2_scale); /* epsilon · 2^26 · scale */
+            moved->values[t][i] = weights->values[t][i] + (plus ? sign : -sign) * step;
+        }
+}
+
+/* Invariant 3, and the meaning of the two lanes: each is the loss of weights that were perturbed by hand.
+ * Tensors that `trainable` leaves out are frozen: read from the checkpoint, the same in both lanes. */
+static void compare_lanes(struct loaded *l, const int64_t *trainable) {
     const float epsilon =
         0.0078125f; /* 2^-7: a whole number of fixed-point steps, so that nothing is rounded */
+    struct ob_spsa_engine engine = ob_spsa_engine_best(l->pool);
+    struct ob_spsa_weights *weights = weights_of(l->model), *moved = weights_of(l->model);
+    struct ob_spsa_key key = {{42}};
+    struct ob_weight_source source = {.model = l->model,
+                                      .weights = weights,
+                                      .trainable = trainable,
+                                      .engine = &engine,
+                                      .key = &key,
+                                      .epsilon = epsilon};
+    double pair[2], single;
+    assert_int_equal(ob_forward_losses(l->forward, &source, l->batch, pair, NULL), OB_OK);
+    for (size_t t = 0; t < weights->count; t++)
+        assert_memory_equal(weights->values[t], moved->values[t], weights->tensors[t].elements * 4);
+    for (int lane = 0; lane < 2; lane++) {
+        move(moved, weights, &key, lane == 0);
+        struct ob_weight_source plain = {
+            .model = l->model, .weights = moved, .trainable = trainable, .engine = &engine};
+        assert_int_equal(ob_forward_losses(l->forward, &plain, l->batch, &single, NULL), OB_OK);
+        assert_true(fabs(single - pair[lane]) < 1e-5 * fabs(single));
+    }
+    ob_spsa_weights_free(weights);
+    ob_spsa_weights_free(moved);
+}
+
+static void two_lanes_are_two_perturbed_models(void **state) {
+    (void)state;
     for (size_t n = 0; n < CHECKPOINT_COUNT; n++) {
         char folder[512], expected[600];
         struct loaded l;
         folder_of(CHECKPOINTS[n], folder, expected);
         load(&l, folder, expected, 2);
-        struct ob_spsa_engine engine = ob_spsa_engine_best(l.pool);
-        struct ob_spsa_weights *weights = weights_of(l.model), *moved = weights_of(l.model);
-        struct ob_spsa_key key = {{42}};
-        struct ob_weight_source source = {
-            .model = l.model, .weights = weights, .engine = &engine, .key = &key, .epsilon = epsilon};
-        double pair[2], single;
-        assert_int_equal(ob_forward_losses(l.forward, &source, l.batch, pair, NULL), OB_OK);
-        for (size_t t = 0; t < weights->count; t++)
-            assert_memory_equal(weights->values[t], moved->values[t], weights->tensors[t].elements * 4);
-        for (int lane = 0; lane < 2; lane++) {
-            for (size_t t = 0; t < weights->count; t++)
-                for (uint64_t i = 0; i < weights->tensors[t].elements; i++) {
-                    uint8_t bits[64];
-                    ob_spsa_direction_bits(&key, (uint32_t)t, (uint32_t)(i / 512), 1, bits);
-                    int sign = (bits[i % 512 / 8] >> (i % 8)) & 1 ? -1 : 1;
-                    int32_t step =
-                        (1 << 19) * (1 << weights->tensors[t].log2_scale); /* epsilon · 2^26 · scale */
-                    moved->values[t][i] = weights->values[t][i] + (lane == 0 ? sign : -sign) * step;
-                }
-            struct ob_weight_source plain = {.model = l.model, .weights = moved, .engine = &engine};
-            assert_int_equal(ob_forward_losses(l.forward, &plain, l.batch, &single, NULL), OB_OK);
-            assert_true(fabs(single - pair[lane]) < 1e-5 * fabs(single));
-        }
-        ob_spsa_weights_free(weights);
-        ob_spsa_weights_free(moved);
+        int64_t *some = calloc(l.model->tensor_count, sizeof *some);
+        assert_non_null(some);
+        for (size_t i = 0; i < l.model->tensor_count; i++)
+            some[i] = i % 3 == 1 ? (int64_t)i : -1;
+        compare_lanes(&l, NULL);
+        compare_lanes(&l, some);
+        free(some);
         unload(&l);
     }
 }
 
+/* An F32 export holds exactly the floats that the forward pass uses. Loaded again, it gives the same integers
+ * wherever a float holds them (|m| <= 2^24), the float's own elsewhere, and exporting that gives the same
+ * file. */
+static void export_of_f32_is_exact(void **state) {
+    (void)state;
+    char folder[] = "/tmp/onebyte-export-XXXXXX", first[64], command[128];
+    struct loaded l;
+    load(&l, OB_SOURCE_ROOT "/tests/parity/checkpoints/qwen3-norms",
+         OB_SOURCE_ROOT "/tests/parity/checkpoints/qwen3-norms/expected.json", 2);
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(first, sizeof first, "%s/first", folder);
+    struct ob_spsa_engine engine = ob_spsa_engine_best(l.pool);
+    struct ob_spsa_weights *weights = weights_of(l.model);
+    struct ob_spsa_key key = {{7}};
+    move(weights, weights, &key, true);
+    for (size_t t = 0; t < weights->count; t++) /* odd low bits, large values: floats that must round */
+        for (uint64_t i = 0; i < weights->tensors[t].elements; i++)
+            weights->values[t][i] += (int32_t)(i % 7 * 12345) + (i % 11 == 0 ? (1 << 27) + 1 : 0);
+    struct ob_weight_source source = {.model = l.model, .weights = weights, .engine = &engine};
+    struct ob_error error = {0};
+    struct ob_export_options options = {.format = OB_EXPORT_SAFETENSORS, .dtype = OB_DTYPE_F32};
+    if (ob_model_export(&source, &options, first, &error))
+        fail_msg("%s", error.text);
+    struct ob_model *again = NULL;
+    if (ob_model_open(first, &again, &error))
+        fail_msg("%s", error.text);
+    struct ob_spsa_weights *loaded = weights_of(again);
+    size_t rounded = 0;
+    for (size_t t = 0; t < weights->count; t++)
+        for (uint64_t i = 0; i < weights->tensors[t].elements; i++) {
+            float used, read, reloaded;
+            float *const lanes[2] = {&used, NULL};
+            ob_source_read(&source, t, i, 1, lanes);
+            ob_model_read(again, t, i, 1, &read);
+            ob_spsa_weights_read(&engine, loaded, (uint32_t)t, i, 1, &reloaded);
+            assert_memory_equal(&used, &read, sizeof used);
+            assert_memory_equal(&used, &reloaded, sizeof used);
+            if (abs(weights->values[t][i]) <= 1 << 24)
+                assert_int_equal(weights->values[t][i], loaded->values[t][i]);
+            else
+                rounded += weights->values[t][i] != loaded->values[t][i];
+        }
+    assert_true(rounded > 0);
+    ob_spsa_weights_free(loaded);
+    ob_spsa_weights_free(weights);
+    ob_model_free(again);
+    unload(&l);
+    (void)snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_checkpoints),
-        cmocka_unit_test(quantised_file),
-        cmocka_unit_test(shipped_model),
-        cmocka_unit_test(two_lanes_are_two_perturbed_models),
+        cmocka_unit_test(random_checkpoints),     cmocka_unit_test(quantised_file),
+        cmocka_unit_test(shipped_model),          cmocka_unit_test(two_lanes_are_two_perturbed_models),
+        cmocka_unit_test(export_of_f32_is_exact),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
