@@ -29,9 +29,14 @@ bool ob_chain_own_at(const struct ob_peer *peer, uint64_t sample, struct own_ent
         *ret_entry = *entry;
         return true;
     }
+    return ob_chain_at(peer, peer->own, sample, ret_entry);
+}
+
+bool ob_chain_at(const struct ob_peer *peer, const struct machine *machine, uint64_t sample,
+                 struct own_entry *ret_entry) {
     uint8_t data[OB_RECORD_BYTES_MAX];
     struct ob_record record;
-    size_t bytes = sample < peer->own->next ? ob_cut_find(peer, peer->own, sample, data) : 0;
+    size_t bytes = sample < machine->next ? ob_cut_find(peer, machine, sample, data) : 0;
     if (bytes == 0 || ob_record_decode(data, bytes, &peer->options.bounds, &record, NULL) != OB_OK)
         return false;
     *ret_entry = (struct own_entry){record.first.index, record.first.index + record.n,
@@ -90,8 +95,8 @@ static enum chain_verdict bad_signature(struct ob_peer *peer, struct machine *se
     return CHAIN_REFUSED;
 }
 
-static bool differs_from_ours(const struct ob_peer *peer, const struct machine *machine,
-                              const struct arrival *arrival) {
+static bool differs_from_ours(const struct ob_peer *peer, const struct machine *sender,
+                              const struct machine *machine, const struct arrival *arrival) {
     uint64_t first = arrival->record.first.index;
     struct own_entry entry;
     if (machine == peer->own)
@@ -99,14 +104,18 @@ static bool differs_from_ours(const struct ob_peer *peer, const struct machine *
                (entry.first != first || !ob_hash_equal(&entry.hash, &arrival->hash));
     if (first == machine->head_first)
         return !ob_hash_equal(&arrival->hash, &machine->head);
-    return first > machine->head_first; /* within our head record */
+    if (first > machine->head_first)
+        return true; /* it begins within our head record */
+    return sender == machine && ob_chain_at(peer, machine, first, &entry) &&
+           (entry.first != first || !ob_hash_equal(&entry.hash, &arrival->hash));
 }
 
 /* A record of samples that we hold: the same record, or one that must not exist. Of records before the head
- * only our own are looked at: others' heads tell sooner or later. */
+ * those are looked at that are our own or come from their signer: it alone may show a chain that is shorter
+ * than what everybody holds; what others hold, their heads tell. */
 static enum chain_verdict known_samples(struct ob_peer *peer, struct machine *sender, struct machine *machine,
                                         const struct arrival *arrival) {
-    if (!differs_from_ours(peer, machine, arrival)) {
+    if (!differs_from_ours(peer, sender, machine, arrival)) {
         peer->counters.duplicates++;
         return CHAIN_DUPLICATE;
     }
@@ -195,7 +204,8 @@ enum chain_verdict ob_chain_receive(struct ob_peer *peer, struct machine *sender
         return CHAIN_DUPLICATE;
     }
     const struct ob_peer_crypto *crypto = &peer->options.crypto;
-    bool needs_signature = !known || machine == peer->own || record->first.index >= machine->head_first;
+    bool needs_signature =
+        !known || machine == peer->own || machine == sender || record->first.index >= machine->head_first;
     arrival.signature_good = needs_signature && crypto->verify(crypto->context, &record->machine, body,
                                                                body_bytes, record->signature);
     if (known)

@@ -27,7 +27,7 @@ static void ask_middle(struct ob_peer *peer, struct fork_search *search) {
 }
 
 void ob_fork_search(struct ob_peer *peer, struct machine *machine, struct machine *with) {
-    if (machine == with || with == peer->own || !machine->has_records)
+    if (with == peer->own || !machine->has_records)
         return;
     struct fork_search *search = search_of(peer, machine);
     if (search != NULL && peer->now_ns - search->begun_ns < FORK_ASK_EVERY_NS)

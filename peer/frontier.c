@@ -76,6 +76,18 @@ static void check_own(struct ob_peer *peer, struct machine *sender, const struct
     ob_repair_ask_fork(peer, peer->own, entry.first, sender);
 }
 
+/* Who holds less than we and another chain meets ours when it asks for more; only the signer itself does not.
+ */
+static bool claims_other_chain(const struct ob_peer *peer, const struct machine *sender,
+                               const struct machine *machine, const struct ob_frontier_entry *claim) {
+    struct own_entry entry;
+    if (claim->next.index == machine->next)
+        return !ob_hash_equal(&claim->head, &machine->head);
+    return sender == machine && claim->next.index > 0 &&
+           ob_chain_at(peer, machine, claim->next.index - 1, &entry) &&
+           (entry.end != claim->next.index || !ob_hash_equal(&entry.hash, &claim->head));
+}
+
 void ob_frontier_claim(struct ob_peer *peer, struct machine *sender, const struct ob_frontier_entry *claim) {
     struct machine *machine = peer->options.open ? ob_machines_take_claimed(peer, &claim->machine)
                                                  : ob_machines_find(peer, &claim->machine);
@@ -92,7 +104,7 @@ void ob_frontier_claim(struct ob_peer *peer, struct machine *sender, const struc
             machine->rejoin_target = claim->next.index;
     } else if (machine == peer->own) {
         check_own(peer, sender, claim);
-    } else if (claim->next.index == machine->next && !ob_hash_equal(&claim->head, &machine->head)) {
+    } else if (claims_other_chain(peer, sender, machine, claim)) {
         ob_fork_search(peer, machine, sender);
     }
 }

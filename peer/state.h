@@ -270,6 +270,8 @@ bool ob_chain_extends(const struct machine *machine, const struct ob_record *rec
 /* The own record that holds a sample, or NULL when it is too old. */
 const struct own_entry *ob_chain_own_entry(const struct ob_peer *peer, uint64_t sample);
 /* The same, however old, from the store; false: we hold no such record, or it cannot be read. */
+bool ob_chain_at(const struct ob_peer *peer, const struct machine *machine, uint64_t sample,
+                 struct own_entry *ret_entry);
 bool ob_chain_own_at(const struct ob_peer *peer, uint64_t sample, struct own_entry *ret_entry);
 
 /* ---- repair.c: asking for missing records ---- */
