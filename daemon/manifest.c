@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon/file.h"
+#include "model/adapter.h"
 #include "model/select.h"
 
 #define FORMAT "onebyte-manifest-1"
@@ -198,6 +199,17 @@ static void read_direction(struct members *in, const json_t *root, struct ob_man
                              json_real_value(epsilon));
 }
 
+static void read_lora(struct members *in, const json_t *root, struct ob_manifest *manifest) {
+    if (!json_object_get(root, "lora"))
+        return;
+    const json_t *lora = member(in, root, "lora", JSON_OBJECT);
+    manifest->lora_rank = (uint32_t)integer(in, lora, "rank", 1, OB_ADAPTER_RANK_MAX);
+    manifest->lora_alpha = json_real_value(member(in, lora, "alpha", JSON_REAL));
+    if (!in->failed && !(manifest->lora_alpha >= 1e-3 && manifest->lora_alpha <= 1e6))
+        in->failed =
+            ob_fail(in->error, OB_EFORMAT, "%s: key \"alpha\" is outside 0.001 to 1000000", in->file);
+}
+
 static void read_root(struct members *in, const json_t *root, struct ob_manifest *manifest) {
     struct ob_hash nonce;
     const json_t *format = member(in, root, "format", JSON_STRING);
@@ -210,6 +222,7 @@ static void read_root(struct members *in, const json_t *root, struct ob_manifest
     read_direction(in, root, manifest);
     read_bounds(in, root, manifest);
     read_update(in, root, manifest);
+    read_lora(in, root, manifest);
     read_tensors(in, root, manifest);
 }
 
@@ -342,35 +355,50 @@ static enum ob_err largest_magnitude(const struct ob_model *model, size_t tensor
     return OB_OK;
 }
 
-static enum ob_err tensor_json(const struct ob_model *model, size_t i,
-                               const struct ob_manifest_options *options, json_t *list,
-                               struct ob_error *error) {
-    const struct ob_model_tensor *tensor = &model->tensors[i];
-    float largest = 0;
-    enum ob_err failed = largest_magnitude(model, i, &largest, error);
-    if (failed)
-        return failed;
+static void append_tensor(json_t *list, const struct ob_model_tensor *tensor, int32_t exponent,
+                          const struct ob_manifest_options *options) {
     json_t *shape = json_array();
     for (uint32_t d = 0; d < tensor->dims; d++)
         json_array_append_new(shape, json_integer((json_int_t)tensor->shape[d]));
-    json_array_append_new(list, json_pack("{s:s, s:o, s:i, s:i}", "name", tensor->name, "shape", shape,
-                                          "exponent", (int)ob_spsa_exponent_for(largest), "log2_scale",
-                                          (int)options->log2_scale[tensor->role]));
+    json_array_append_new(list,
+                          json_pack("{s:s, s:o, s:i, s:i}", "name", tensor->name, "shape", shape, "exponent",
+                                    (int)exponent, "log2_scale", (int)options->log2_scale[tensor->role]));
+}
+
+static enum ob_err append_selected(const struct ob_model *model, const bool *selected,
+                                   const struct ob_manifest_options *options, json_t *list,
+                                   struct ob_error *error) {
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        float largest = 0;
+        enum ob_err failed = selected[i] ? largest_magnitude(model, i, &largest, error) : OB_OK;
+        if (failed)
+            return failed;
+        if (selected[i])
+            append_tensor(list, &model->tensors[i], ob_spsa_exponent_for(largest), options);
+    }
     return OB_OK;
 }
 
-static enum ob_err tensors_json(const struct ob_model *model, const struct ob_manifest_options *options,
+/* The base tensors that are trained; then, with adapters, theirs. */
+static enum ob_err tensors_json(struct ob_model *model, const struct ob_manifest_options *options,
                                 json_t *list, struct ob_error *error) {
-    static const char *const EVERYTHING[] = {"all"};
-    bool chosen = options->trainable_count > 0;
+    static const char *const ALL[] = {"all"}, *const ATTENTION[] = {"attention"};
+    bool chosen = options->trainable_count > 0, aimed = options->lora_target_count > 0;
     bool *selected = calloc(model->tensor_count, sizeof *selected);
-    if (!selected)
-        return ob_fail(error, OB_ENOMEM, "out of memory");
-    enum ob_err failed = ob_model_select(model, chosen ? options->trainable : EVERYTHING,
-                                         chosen ? options->trainable_count : 1, selected, error);
-    for (size_t i = 0; i < model->tensor_count && !failed; i++)
-        if (selected[i])
-            failed = tensor_json(model, i, options, list, error);
+    enum ob_err failed = selected ? OB_OK : ob_fail(error, OB_ENOMEM, "out of memory");
+    if (!failed && (chosen || !options->lora_rank))
+        failed = ob_model_select(model, chosen ? options->trainable : ALL,
+                                 chosen ? options->trainable_count : 1, selected, error);
+    if (!failed)
+        failed = append_selected(model, selected, options, list, error);
+    if (!failed && options->lora_rank) {
+        failed = ob_model_select(model, aimed ? options->lora_targets : ATTENTION,
+                                 aimed ? options->lora_target_count : 1, selected, error);
+        if (!failed)
+            failed = ob_model_adapt(model, options->lora_rank, options->lora_alpha, selected, error);
+        for (size_t i = 0; !failed && i < model->adapter_count; i++)
+            append_tensor(list, &model->tensors[model->tensor_count + i], OB_ADAPTER_EXPONENT, options);
+    }
     free(selected);
     return failed;
 }
@@ -394,7 +422,7 @@ static json_t *manifest_json(const struct ob_manifest_options *options, const ch
                      "samples_per_round", (int)options->samples_per_round, "tensors", tensors);
 }
 
-enum ob_err ob_manifest_create(const struct ob_model *model, const struct ob_manifest_options *options,
+enum ob_err ob_manifest_create(struct ob_model *model, const struct ob_manifest_options *options,
                                const char *path, struct ob_error *error) {
     struct ob_hash hash;
     char hash_hex[65];
@@ -408,6 +436,10 @@ enum ob_err ob_manifest_create(const struct ob_model *model, const struct ob_man
     json_decref(tensors);
     if (failed)
         return failed;
+    if (root && options->lora_rank)
+        json_object_set_new(
+            root, "lora",
+            json_pack("{s:i, s:f}", "rank", (int)options->lora_rank, "alpha", options->lora_alpha));
     char *text = root ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(root);
     if (!text)

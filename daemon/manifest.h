@@ -26,8 +26,10 @@ struct ob_manifest {
     struct ob_spsa_rule rule; /* rates point into `rates` */
     uint64_t *rates;
     struct ob_record_bounds bounds;
+    uint32_t lora_rank; /* 0: no adapters */
+    double lora_alpha;
     size_t tensor_count;
-    struct ob_manifest_tensor *tensors; /* the trainable ones, in canonical order */
+    struct ob_manifest_tensor *tensors; /* the trainable ones, in canonical order, adapters last */
     char *bytes;                        /* the file as it is */
     size_t byte_count;
 };
@@ -54,15 +56,19 @@ struct ob_manifest_options {
     uint16_t samples_per_round, max_machines;
     int32_t log2_scale[OB_ROLE_COUNT]; /* direction scale by role */
     const char *const *trainable;      /* patterns (model/select.h) of what is trained; borrowed */
-    size_t trainable_count;            /* 0: everything */
+    size_t trainable_count;            /* 0: everything, or the adapters alone */
+    uint32_t lora_rank;                /* 0: no adapters */
+    double lora_alpha;
+    const char *const *lora_targets; /* patterns; borrowed */
+    size_t lora_target_count;        /* 0: attention */
 };
 struct ob_manifest_options ob_manifest_defaults(void);
 
 /* Describes a run over the tensors of `model` that the options name, with a fresh nonce, and writes it to
  * `path` (must not exist).
  */
-OB_MUST_USE enum ob_err ob_manifest_create(const struct ob_model *model,
-                                           const struct ob_manifest_options *options, const char *path,
-                                           struct ob_error *error);
+/* With adapters, the model is given them. */
+OB_MUST_USE enum ob_err ob_manifest_create(struct ob_model *model, const struct ob_manifest_options *options,
+                                           const char *path, struct ob_error *error);
 
 #endif

@@ -36,6 +36,10 @@ static const struct command COMMANDS[] = {
      "  --trainable PATTERN (may be given again): all, norms, biases, head, embedding, positions, attention, "
      "mlp, or a\n"
      "      shell pattern over tensor names; what is not trained stays in the checkpoint's file\n"
+     "  --lora-rank N          train adapters of this rank; then of the base only what --trainable names\n"
+     "  --lora-alpha X         (2 N)\n"
+     "  --lora-target PATTERN  (may be given again) matrices that get one (attention)\n"
+     "  --scale-adapter K      log2 of the adapters' direction scale (0)\n"
      "  --scale-norm K, --scale-bias K, --scale-head K, --scale-matrix K, --scale-embedding K\n"
      "                         log2 of the direction scale by role (3, 3, 2, 0, 0)\n\n"
      "FILE must not exist; copy it to every machine of the run as it is.\n",

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/adapter.h"
+
 #define BATCH_BYTES   (1u << 20) /* bytes of records of one replay pass */
 #define BATCH_UPDATES 4096
 
@@ -22,7 +24,10 @@ static enum ob_err match(struct ob_replica *replica, size_t tensor, size_t *next
     const struct ob_manifest *manifest = replica->manifest;
     replica->trainable[tensor] = -1;
     if (*next == manifest->tensor_count || strcmp(manifest->tensors[*next].name, ours->name) != 0)
-        return OB_OK;
+        return ours->role != OB_ROLE_ADAPTER
+                   ? OB_OK
+                   : ob_fail(error, OB_EMISMATCH, "%s: the run's manifest does not train adapter %s",
+                             replica->model->path, ours->name);
     const struct ob_manifest_tensor *theirs = &manifest->tensors[*next];
     if (theirs->layout.elements != ours->elements || theirs->dims != ours->dims ||
         theirs->shape[0] != ours->shape[0])
@@ -30,6 +35,26 @@ static enum ob_err match(struct ob_replica *replica, size_t tensor, size_t *next
                        replica->model->path, ours->name);
     replica->trainable[tensor] = (int64_t)(*next)++;
     return OB_OK;
+}
+
+/* Gives the model the adapters that the manifest trains. */
+static enum ob_err adapt(struct ob_replica *replica, struct ob_error *error) {
+    const struct ob_manifest *manifest = replica->manifest;
+    struct ob_model *model = replica->model;
+    if (!manifest->lora_rank)
+        return OB_OK;
+    bool *targets = calloc(model->tensor_count, sizeof *targets);
+    if (!targets)
+        return ob_fail(error, OB_ENOMEM, "out of memory");
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        char name[OB_NAME_MAX];
+        bool can = ob_adapter_name(model->tensors[i].name, 'A', name);
+        for (size_t t = 0; can && t < manifest->tensor_count && !targets[i]; t++)
+            targets[i] = strcmp(manifest->tensors[t].name, name) == 0;
+    }
+    enum ob_err failed = ob_model_adapt(model, manifest->lora_rank, manifest->lora_alpha, targets, error);
+    free(targets);
+    return failed;
 }
 
 static enum ob_err check_base(struct ob_replica *replica, struct ob_error *error) {
@@ -42,7 +67,8 @@ static enum ob_err check_base(struct ob_replica *replica, struct ob_error *error
                        "%s: is not the base model of run \"%s\": its weights have another hash",
                        replica->model->path, replica->manifest->name);
     size_t next = 0;
-    for (size_t i = 0; i < replica->model->tensor_count && !failed; i++)
+    failed = adapt(replica, error);
+    for (size_t i = 0; !failed && i < replica->model->tensor_count + replica->model->adapter_count; i++)
         failed = match(replica, i, &next, error);
     if (!failed && next != replica->manifest->tensor_count)
         return ob_fail(error, OB_EMISMATCH, "%s: has no tensor %s, which the run's manifest trains",
@@ -67,6 +93,14 @@ static enum ob_err load_tensor(struct ob_replica *replica, size_t tensor, struct
     return OB_OK;
 }
 
+/* A of an adapter from the run's own keystream; B stays zero. */
+static void load_adapter(struct ob_replica *replica, size_t a) {
+    uint32_t number = (uint32_t)replica->trainable[a];
+    const struct ob_model_tensor *tensor = &replica->model->tensors[a];
+    ob_adapter_initial(&replica->manifest->run, number, tensor->shape[1], 0, (size_t)tensor->elements,
+                       replica->weights->values[number]);
+}
+
 static enum ob_err load_base(struct ob_replica *replica, struct ob_error *error) {
     size_t count = replica->manifest->tensor_count;
     struct ob_spsa_tensor *layout = calloc(count, sizeof *layout);
@@ -79,6 +113,8 @@ static enum ob_err load_base(struct ob_replica *replica, struct ob_error *error)
     for (size_t i = 0; i < replica->model->tensor_count && !failed; i++)
         if (replica->trainable[i] >= 0)
             failed = load_tensor(replica, i, error);
+    for (size_t i = 0; i < replica->model->adapter_count && !failed; i += 2)
+        load_adapter(replica, replica->model->tensor_count + i);
     return failed;
 }
 
@@ -90,7 +126,8 @@ static enum ob_err fill(struct ob_replica *replica, const char *model_folder, un
     replica->engine = ob_spsa_engine_best(replica->pool);
     if ((failed = ob_model_open(model_folder, &replica->model, error)))
         return failed;
-    replica->trainable = calloc(replica->model->tensor_count, sizeof *replica->trainable);
+    replica->trainable =
+        calloc(3 * replica->model->tensor_count, sizeof *replica->trainable); /* adapters too */
     if (!replica->trainable)
         return ob_fail(error, OB_ENOMEM, "out of memory");
     failed = check_base(replica, error);

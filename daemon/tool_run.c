@@ -5,6 +5,7 @@
 
 #include "daemon/manifest.h"
 #include "daemon/tool.h"
+#include "model/adapter.h"
 #include "transport/identity.h"
 
 int ob_tool_keygen(int argc, char **argv) {
@@ -45,6 +46,10 @@ enum run_option {
     RUN_MATRIX,
     RUN_EMBEDDING,
     RUN_TRAINABLE,
+    RUN_LORA_RANK,
+    RUN_LORA_ALPHA,
+    RUN_LORA_TARGET,
+    RUN_ADAPTER,
     RUN_OPTIONS
 };
 
@@ -52,10 +57,10 @@ static bool read_scales(const struct ob_tool_option *o, struct ob_manifest_optio
     static const struct {
         enum run_option option;
         enum ob_tensor_role role;
-    } SCALES[] = {{RUN_NORM, OB_ROLE_NORM},         {RUN_BIAS, OB_ROLE_BIAS},
-                  {RUN_HEAD, OB_ROLE_HEAD},         {RUN_MATRIX, OB_ROLE_ATTENTION},
-                  {RUN_MATRIX, OB_ROLE_MLP},        {RUN_EMBEDDING, OB_ROLE_EMBEDDING},
-                  {RUN_EMBEDDING, OB_ROLE_POSITION}};
+    } SCALES[] = {{RUN_NORM, OB_ROLE_NORM},          {RUN_BIAS, OB_ROLE_BIAS},
+                  {RUN_HEAD, OB_ROLE_HEAD},          {RUN_MATRIX, OB_ROLE_ATTENTION},
+                  {RUN_MATRIX, OB_ROLE_MLP},         {RUN_EMBEDDING, OB_ROLE_EMBEDDING},
+                  {RUN_EMBEDDING, OB_ROLE_POSITION}, {RUN_ADAPTER, OB_ROLE_ADAPTER}};
     for (size_t i = 0; i < sizeof SCALES / sizeof *SCALES; i++) {
         int64_t value;
         if (!o[SCALES[i].option].value)
@@ -102,6 +107,23 @@ static bool read_names(const struct ob_tool_option *o, struct ob_manifest_option
     return true;
 }
 
+static bool read_trained(const struct ob_tool_option *o, struct ob_manifest_options *options) {
+    int64_t rank = 0;
+    options->trainable = o[RUN_TRAINABLE].values;
+    options->trainable_count = o[RUN_TRAINABLE].value_count;
+    options->lora_targets = o[RUN_LORA_TARGET].values;
+    options->lora_target_count = o[RUN_LORA_TARGET].value_count;
+    if (!o[RUN_LORA_RANK].value && (o[RUN_LORA_ALPHA].value || o[RUN_LORA_TARGET].value)) {
+        (void)ob_tool_usage("--lora-alpha and --lora-target need --lora-rank");
+        return false;
+    }
+    if (o[RUN_LORA_RANK].value && !ob_tool_integer(&o[RUN_LORA_RANK], 1, OB_ADAPTER_RANK_MAX, &rank))
+        return false;
+    options->lora_rank = (uint32_t)rank;
+    options->lora_alpha = 2.0 * (double)rank;
+    return !o[RUN_LORA_ALPHA].value || ob_tool_real(&o[RUN_LORA_ALPHA], 1e-3, 1e6, &options->lora_alpha);
+}
+
 /* What is trained is held as 4 bytes a weight; the rest stays in the checkpoint's file, mapped. */
 static enum ob_err print_trained(const struct ob_model *model, const char *manifest_path,
                                  struct ob_error *error) {
@@ -140,6 +162,10 @@ int ob_tool_run(int argc, char **argv) {
         [RUN_MATRIX] = {.name = "scale-matrix"},
         [RUN_EMBEDDING] = {.name = "scale-embedding"},
         [RUN_TRAINABLE] = {.name = "trainable", .is_list = true},
+        [RUN_LORA_RANK] = {.name = "lora-rank"},
+        [RUN_LORA_ALPHA] = {.name = "lora-alpha"},
+        [RUN_LORA_TARGET] = {.name = "lora-target", .is_list = true},
+        [RUN_ADAPTER] = {.name = "scale-adapter"},
     };
     const char *what = NULL;
     size_t count = 0;
@@ -154,8 +180,8 @@ int ob_tool_run(int argc, char **argv) {
         return ob_tool_usage("run create needs --model and --out");
     if (!read_numbers(o, &options) || !read_names(o, &options))
         return OB_EXIT_USAGE;
-    options.trainable = o[RUN_TRAINABLE].values;
-    options.trainable_count = o[RUN_TRAINABLE].value_count;
+    if (!read_trained(o, &options))
+        return OB_EXIT_USAGE;
     enum ob_err failed = ob_model_open(o[RUN_MODEL].value, &model, &error);
     if (!failed)
         failed = ob_manifest_create(model, &options, o[RUN_OUT].value, &error);

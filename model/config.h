@@ -82,6 +82,9 @@ struct ob_model_config {
     uint32_t window; /* a windowed layer's token sees itself and the window - 1 before it; 0: no such layer */
     bool windowed[OB_LAYERS_MAX];
 
+    uint32_t adapter_rank; /* 0: no adapters; set by ob_model_adapt, never by a file */
+    float adapter_scale;
+
     int32_t bos, eos; /* token ids, -1 when the checkpoint names none */
 };
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/adapter.h"
 #include "model/export_parts.h"
 #include "model/family.h"
 #include "model/gguf_metadata.h"
@@ -77,9 +78,8 @@ static enum ob_err write_turned(const struct exporting *e, struct ob_output *out
     size_t ins = (size_t)t->shape[0], outs = (size_t)t->shape[1];
     float *whole = calloc(ins * outs, sizeof *whole), *row = calloc(ins, sizeof *row);
     uint8_t *bytes = calloc(ins * sizeof(float), 1);
-    float *const lanes[2] = {whole, NULL};
     if (whole && row && bytes) {
-        ob_source_read(e->source, tensor, 0, ins * outs, lanes);
+        ob_source_read_merged(e->source, tensor, 0, ins * outs, whole);
         for (size_t o = 0; o < outs; o++) {
             for (size_t i = 0; i < ins; i++)
                 row[i] = whole[i * outs + o];

@@ -44,6 +44,7 @@ static void lay_out_lane(struct ob_forward *f, struct ob_lane *lane, struct aren
     lane->tile = take(arena, f->tile_elements, sizeof(float));
     lane->a = take(arena, vector, sizeof(float));
     lane->b = take(arena, vector, sizeof(float));
+    lane->low = c->adapter_rank ? take(arena, T * c->adapter_rank, sizeof(float)) : NULL;
     lane->loss = take(arena, T, sizeof(double));
 }
 

@@ -138,6 +138,24 @@ static void multiply_input_major(const struct ob_pass *pass, const struct ob_lin
     }
 }
 
+/* y += scale · (x · Aᵀ) · Bᵀ; `a` is A, and the next tensor B. */
+static void add_adapter(const struct ob_pass *pass, const struct ob_linear *linear, size_t a) {
+    const struct ob_forward *f = pass->forward;
+    size_t rank = f->config.adapter_rank;
+    const float *none[2] = {NULL, NULL};
+    struct ob_linear down = *linear, up = *linear;
+    down.out = down.ldy = up.in = up.ldx = rank;
+    down.accumulate = false;
+    up.accumulate = true;
+    for (unsigned lane = 0; lane < pass->lanes; lane++)
+        up.x[lane] = down.y[lane] = f->lanes[lane].low;
+    multiply_output_major(pass, &down, a, none);
+    for (unsigned lane = 0; lane < pass->lanes; lane++)
+        for (size_t i = 0; i < linear->rows * rank; i++)
+            f->lanes[lane].low[i] *= f->config.adapter_scale;
+    multiply_output_major(pass, &up, a + 1, none);
+}
+
 void ob_pass_linear(const struct ob_pass *pass, const struct ob_linear *linear) {
     int64_t tensor = ob_model_slot(pass->source->model, linear->layer, linear->weight);
     assert(tensor >= 0);
@@ -149,4 +167,7 @@ void ob_pass_linear(const struct ob_pass *pass, const struct ob_linear *linear) 
         multiply_input_major(pass, linear, (size_t)tensor, bias);
     else
         multiply_output_major(pass, linear, (size_t)tensor, bias);
+    const int64_t *adapters = pass->source->model->adapter_of;
+    if (adapters && adapters[tensor] >= 0 && pass->source->weights)
+        add_adapter(pass, linear, (size_t)adapters[tensor]);
 }

@@ -15,7 +15,7 @@
 
 const char *ob_role_name(enum ob_tensor_role role) {
     static const char *const NAMES[OB_ROLE_COUNT] = {"embedding", "head",      "position", "norm",
-                                                     "bias",      "attention", "mlp"};
+                                                     "bias",      "attention", "mlp", "adapter"};
     assert((unsigned)role < OB_ROLE_COUNT);
     return NAMES[role];
 }
@@ -170,6 +170,7 @@ void ob_model_free(struct ob_model *model) {
         return;
     ob_checkpoint_free(model->checkpoint);
     free(model->checkpoint_index);
+    free(model->adapter_of);
     free(model->slots);
     free(model->tensors);
     free(model->path);

@@ -4,7 +4,7 @@
  * Buffers of a lane (letters: model/config.h; W = max(C, E); G = H·D + 2·K·D; R = rows of a vocabulary tile):
  *   x (T, W) residual stream · h (T, W) normed input · qkv (T, G) · mixed (T, H·D) · up, gate (T, F)
  *   logits (T, R) · tile (OB_TILE) weights of one tile · a, b small vectors (norms, biases)
- *   loss (T) nats a row */
+ *   low (T, rank) between the two matrices of an adapter · loss (T) nats a row */
 #ifndef OB_MODEL_PASS_H
 #define OB_MODEL_PASS_H
 
@@ -14,7 +14,7 @@
 #define OB_QUERY_BLOCK 64 /* rows of attention scores at a time */
 
 struct ob_lane {
-    float *x, *h, *qkv, *mixed, *up, *gate, *logits, *tile, *a, *b;
+    float *x, *h, *qkv, *mixed, *up, *gate, *logits, *tile, *a, *b, *low;
     double *loss;
 };
 

@@ -11,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/adapter.h"
 #include "model/export.h"
 #include "model/forward.h"
 #include "model/pass.h"
+#include "model/select.h"
 
 struct loaded {
     struct ob_model *model;
@@ -295,11 +297,90 @@ static void export_of_f32_is_exact(void **state) {
     assert_int_equal(system(command), 0);
 }
 
+/* The forward pass with adapters gives the losses of the model into which they are merged, in both layouts of
+ * matrices; two lanes are two perturbed models; with B at zero it is the base. */
+static void adapters_are_their_merged_model(void **state) {
+    (void)state;
+    static const char *const NAMES[] = {"llama-grouped", "gpt2-odd-heads", "neox-partial",
+                                        "opt-350m-like-f16"};
+    for (size_t n = 0; n < 4; n++) {
+        char folder[512], expected[600], out[] = "/tmp/onebyte-adapters-XXXXXX", command[64];
+        struct loaded l;
+        folder_of(NAMES[n], folder, expected);
+        load(&l, folder, expected, 2);
+        struct ob_model *model = l.model;
+        bool *targets = calloc(model->tensor_count, sizeof *targets);
+        assert_non_null(targets);
+        assert_int_equal(ob_model_select(model, (const char *[]){"attention", "mlp"}, 2, targets, NULL),
+                         OB_OK);
+        assert_int_equal(ob_model_adapt(model, 3, 4.5, targets, NULL), OB_OK);
+        ob_forward_free(l.forward);
+        assert_int_equal(ob_forward_new(&model->config, 512, 4, l.pool, &l.forward, NULL), OB_OK);
+        size_t all = model->tensor_count + model->adapter_count;
+        struct ob_spsa_tensor *layout = calloc(model->adapter_count, sizeof *layout);
+        int64_t *trainable = calloc(all, sizeof *trainable);
+        assert_true(layout && trainable);
+        for (size_t i = 0; i < all; i++)
+            trainable[i] = i < model->tensor_count ? -1 : (int64_t)(i - model->tensor_count);
+        for (size_t i = 0; i < model->adapter_count; i++)
+            layout[i] = (struct ob_spsa_tensor){.elements = model->tensors[model->tensor_count + i].elements,
+                                                .exponent = OB_ADAPTER_EXPONENT};
+        struct ob_spsa_weights *weights = NULL;
+        assert_int_equal(ob_spsa_weights_new(layout, model->adapter_count, &weights, NULL), OB_OK);
+        struct ob_run_id run = {{{5}}};
+        for (size_t i = 0; i < model->adapter_count; i += 2)
+            ob_adapter_initial(&run, (uint32_t)i, model->tensors[model->tensor_count + i].shape[1], 0,
+                               layout[i].elements, weights->values[i]);
+        struct ob_spsa_engine engine = ob_spsa_engine_best(l.pool);
+        struct ob_weight_source source = {
+            .model = model, .weights = weights, .trainable = trainable, .engine = &engine};
+        struct ob_weight_source base = {.model = model};
+        double with, without, merged, pair[2];
+        assert_int_equal(ob_forward_losses(l.forward, &source, l.batch, &with, NULL), OB_OK);
+        assert_int_equal(ob_forward_losses(l.forward, &base, l.batch, &without, NULL), OB_OK);
+        assert_true(with == without);
+        for (size_t i = 1; i < model->adapter_count; i += 2) /* B */
+            for (uint64_t k = 0; k < layout[i].elements; k++)
+                weights->values[i][k] = (int32_t)((k * 2654435761u + i) % 40000001u) - 20000000;
+        assert_int_equal(ob_forward_losses(l.forward, &source, l.batch, &with, NULL), OB_OK);
+        assert_true(fabs(with - without) > 1e-3);
+        struct ob_spsa_key key = {{9}};
+        struct ob_weight_source lanes = source;
+        lanes.key = &key;
+        lanes.epsilon = 0x1p-12f;
+        assert_int_equal(ob_forward_losses(l.forward, &lanes, l.batch, pair, NULL), OB_OK);
+        assert_true(pair[0] != pair[1] && fabs(0.5 * (pair[0] + pair[1]) - with) < 1e-2 * with);
+        assert_non_null(mkdtemp(out));
+        struct ob_export_options options = {.format = OB_EXPORT_SAFETENSORS, .dtype = OB_DTYPE_F32};
+        struct ob_error error = {0};
+        if (ob_model_export(&source, &options, out, &error))
+            fail_msg("%s", error.text);
+        struct ob_model *exported = NULL;
+        if (ob_model_open(out, &exported, &error))
+            fail_msg("%s", error.text);
+        struct ob_forward *forward = NULL;
+        assert_int_equal(ob_forward_new(&exported->config, 512, 4, l.pool, &forward, NULL), OB_OK);
+        struct ob_weight_source plain = {.model = exported};
+        assert_int_equal(ob_forward_losses(forward, &plain, l.batch, &merged, NULL), OB_OK);
+        if (!(fabs(merged - with) <= 1e-5 * with))
+            fail_msg("%s: loss %.8f with adapters, %.8f merged", NAMES[n], with, merged);
+        ob_forward_free(forward);
+        ob_model_free(exported);
+        (void)snprintf(command, sizeof command, "rm -r %s", out);
+        assert_int_equal(system(command), 0);
+        ob_spsa_weights_free(weights);
+        free(layout);
+        free(trainable);
+        free(targets);
+        unload(&l);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_checkpoints),     cmocka_unit_test(quantised_file),
         cmocka_unit_test(shipped_model),          cmocka_unit_test(two_lanes_are_two_perturbed_models),
-        cmocka_unit_test(export_of_f32_is_exact),
+        cmocka_unit_test(export_of_f32_is_exact), cmocka_unit_test(adapters_are_their_merged_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
