@@ -49,6 +49,7 @@ static const struct key KEYS[] = {
     {"training", "observer", SWITCH, AT(observer), 0, 0, "no"},
     {"swarm", "max_staleness", INTEGER, AT(max_staleness), 0, 1e6, "16"},
     {"swarm", "rejoin_wait_s", INTEGER, AT(rejoin_wait_s), 0, 86400, "10"},
+    {"swarm", "isolation_rounds", INTEGER, AT(isolation_rounds), 1, OB_ISOLATION_ROUNDS_MAX, "256"},
     {"swarm", "solo", SWITCH, AT(solo), 0, 0, "no"},
     {"swarm", "relay", SWITCH, AT(relay), 0, 0, "no"},
 };

@@ -40,7 +40,7 @@ struct ob_config {
     double epsilon, clip, noise;
     bool observer;
     /* [swarm] */
-    int64_t max_staleness, rejoin_wait_s;
+    int64_t max_staleness, rejoin_wait_s, isolation_rounds;
     bool solo, relay;
     /* [machine] */
     int64_t threads, digest_interval;

@@ -136,6 +136,7 @@ static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
                    .verify = ob_record_ed25519_verify},
         .store = {.context = daemon->store, .find = find_record},
         .open = true,
+        .isolation_rounds = config->solo ? 0 : (uint32_t)config->isolation_rounds,
         .instance = wall_ns(),
     };
     enum ob_err failed = ob_peer_new(&options, &daemon->peer, error);

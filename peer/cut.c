@@ -88,6 +88,7 @@ void ob_cut_enforce(struct ob_peer *peer, struct machine *machine) {
     set_head(peer, machine, head_below(peer, machine, bound, data, &head) ? &head : NULL);
     assert(machine->next < before && machine->next <= bound);
     stop_fetching(peer, machine);
+    machine->paced = false; /* until it is heard with what counts of it */
     struct ob_effect *unapply = ob_effects_add(peer, OB_EFFECT_UNAPPLY);
     unapply->machine = machine->id;
     unapply->first.index = machine->next;

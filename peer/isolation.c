@@ -83,12 +83,16 @@ static void count(struct ob_peer *peer) {
     now->unacknowledged = own_rounds_after(peer, from);
 }
 
-static void forget_lost(struct ob_peer *peer) {
+/* True: somebody was forgotten, and the count is another one. */
+static bool forget_lost(struct ob_peer *peer) {
+    bool any = false;
     for (size_t i = 0; i < peer->count; i++) {
         struct machine *machine = peer->order[i];
-        if (machine->last_live && machine->lost_at < peer->isolation.position)
-            machine->last_live = false;
+        bool lost = machine->last_live && machine->lost_at < peer->isolation.position;
+        machine->last_live = machine->last_live && !lost;
+        any |= lost;
     }
+    return any;
 }
 
 static void ask_machines(struct ob_peer *peer) {
@@ -134,7 +138,8 @@ void ob_isolation_update(struct ob_peer *peer) {
     if (peer->life == OB_PEER_RECOVERING || peer->life == OB_PEER_RECONCILING)
         return;
     count(peer);
-    forget_lost(peer);
+    if (forget_lost(peer))
+        count(peer);
     move(peer);
 }
 

@@ -57,7 +57,8 @@ static bool is_quiet(const struct ob_peer *peer, const struct machine *machine, 
 }
 
 static bool is_active(const struct ob_peer *peer, const struct machine *machine, uint64_t after_ns) {
-    return machine != peer->own && !ob_machines_left(machine) && !machine->idle &&
+    bool counts = machine->certified && !machine->revoked && !machine->forked;
+    return machine != peer->own && counts && !ob_machines_left(machine) && !machine->idle &&
            !is_quiet(peer, machine, after_ns);
 }
 
