@@ -58,12 +58,13 @@ static const struct command COMMANDS[] = {
      "when they differ.\n"},
     {"export", ob_tool_export, "write the fine-tuned model for other software, or the run as one file",
      "usage: onebyte export STATE_DIR --manifest FILE --model MODEL [--out FOLDER] [--delta FILE]\n"
-     "                      [--format safetensors|gguf] [--dtype f32|f16|bf16]\n\n"
+     "                      [--format safetensors|gguf|peft] [--dtype f32|f16|bf16]\n\n"
+     "--format peft: the adapters of a run with --lora-rank, apart; the others merge them.\n"
      "--out: a Hugging Face folder, or a folder with model.gguf; with a model card. FOLDER must not exist\n"
      "or be empty. --delta: manifest and records as one file for `onebyte apply`. MODEL is the base: a\n"
      "folder or a GGUF file.\n"},
     {"apply", ob_tool_apply, "make the fine-tuned model from the base and a delta",
-     "usage: onebyte apply --model MODEL --delta FILE --out FOLDER [--format safetensors|gguf]\n"
+     "usage: onebyte apply --model MODEL --delta FILE --out FOLDER [--format safetensors|gguf|peft]\n"
      "                     [--dtype f32|f16|bf16]\n\n"
      "Checks every signature and chain of the delta, replays it onto the base and compares the weights\n"
      "digest with the delta's. Exit code 3, and nothing written, when they differ.\n"},

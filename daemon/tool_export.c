@@ -15,18 +15,20 @@
 
 static bool read_options(const char *format, const char *dtype, struct ob_export_options *ret) {
     static const char *const DTYPES[OB_DTYPE_PLAIN_COUNT] = {"f32", "f16", "bf16"};
-    bool is_gguf = strcmp(format, "gguf") == 0;
-    int kind = -1;
+    static const char *const FORMATS[] = {"safetensors", "gguf", "peft"}; /* enum ob_export_format */
+    int kind = -1, layout = -1;
+    for (int i = 0; i < 3; i++)
+        if (strcmp(format, FORMATS[i]) == 0)
+            layout = i;
     for (int i = 0; i < OB_DTYPE_PLAIN_COUNT; i++)
         if (strcmp(dtype, DTYPES[i]) == 0)
             kind = i;
-    if (kind < 0 || (!is_gguf && strcmp(format, "safetensors") != 0)) {
+    if (kind < 0 || layout < 0) {
         (void)ob_tool_usage(kind < 0 ? "--dtype is one of f32, f16, bf16"
-                                     : "--format is one of safetensors, gguf");
+                                     : "--format is one of safetensors, gguf, peft");
         return false;
     }
-    *ret = (struct ob_export_options){.format = is_gguf ? OB_EXPORT_GGUF : OB_EXPORT_SAFETENSORS,
-                                      .dtype = (enum ob_dtype)kind};
+    *ret = (struct ob_export_options){.format = (enum ob_export_format)layout, .dtype = (enum ob_dtype)kind};
     return true;
 }
 

@@ -63,6 +63,7 @@ enum ob_err ob_model_adapt(struct ob_model *model, uint32_t rank, double alpha, 
     if (!tensors || !model->adapter_of)
         return ob_fail(error, OB_ENOMEM, "%s: no memory for adapters", model->path);
     model->config.adapter_rank = rank;
+    model->config.adapter_alpha = alpha;
     model->config.adapter_scale = (float)(alpha / rank);
     enum ob_err failed = OB_OK;
     for (size_t i = 0; i < model->tensor_count && !failed; i++) {
@@ -129,9 +130,10 @@ void ob_source_read_merged(const struct ob_weight_source *source, size_t tensor,
                            float *ret_values) {
     const struct ob_model *model = source->model;
     float *const lanes[2] = {ret_values, NULL};
-    assert(!source->key && tensor < model->tensor_count);
+    bool is_base = tensor < model->tensor_count;
+    assert(!source->key);
     ob_source_read(source, tensor, first, count, lanes);
-    if (!source->weights || !model->adapter_of || model->adapter_of[tensor] < 0)
+    if (!is_base || !source->weights || !model->adapter_of || model->adapter_of[tensor] < 0)
         return;
     uint64_t width = model->tensors[tensor].shape[1];
     while (count > 0) {

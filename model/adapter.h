@@ -28,7 +28,8 @@ bool ob_adapter_name(const char *base, char letter, char ret_name[OB_NAME_MAX]);
 /* Elements [first, first + count) of the initial A of a matrix with `in` inputs. */
 void ob_adapter_initial(const struct ob_run_id *run, uint32_t number, uint64_t in, uint64_t first,
                         size_t count, int32_t *ret_values);
-/* Like ob_source_read for one lane, with the tensor's adapter merged into it (in float64, then rounded). */
+/* Like ob_source_read for one lane, with a base tensor's adapter merged into it (in float64, then rounded).
+ */
 void ob_source_read_merged(const struct ob_weight_source *source, size_t tensor, uint64_t first, size_t count,
                            float *ret_values);
 

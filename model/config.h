@@ -83,7 +83,8 @@ struct ob_model_config {
     bool windowed[OB_LAYERS_MAX];
 
     uint32_t adapter_rank; /* 0: no adapters; set by ob_model_adapt, never by a file */
-    float adapter_scale;
+    double adapter_alpha;
+    float adapter_scale; /* alpha / rank */
 
     int32_t bos, eos; /* token ids, -1 when the checkpoint names none */
 };

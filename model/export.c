@@ -10,6 +10,7 @@
 
 #include "model/documents.h"
 #include "model/export_parts.h"
+#include "model/family.h"
 #include "model/gguf.h"
 
 #define COPY_LIMIT (64u << 20)
@@ -88,6 +89,48 @@ static enum ob_err write_documents(const char *from, const char *folder, struct 
     return failed;
 }
 
+/* The layout of the `peft` package (checked with version 0.21). */
+static json_t *adapter_config(const struct ob_model *model) {
+    const struct ob_model_config *c = &model->config;
+    json_t *targets = json_array();
+    for (size_t i = 0; i < model->tensor_count; i++)
+        if (model->adapter_of[i] >= 0)
+            json_array_append_new(targets, json_stringn(model->tensors[i].name,
+                                                        strlen(model->tensors[i].name) - strlen(".weight")));
+    return json_pack("{s:s, s:s, s:s, s:i, s:f, s:f, s:s, s:b, s:b, s:o}", "peft_type", "LORA", "task_type",
+                     "CAUSAL_LM", "base_model_name_or_path", model->path, "r", (int)c->adapter_rank,
+                     "lora_alpha", c->adapter_alpha, "lora_dropout", 0.0, "bias", "none", "fan_in_fan_out",
+                     (int)c->family->input_major, "inference_mode", 1, "target_modules", targets);
+}
+
+static enum ob_err export_peft(const struct ob_weight_source *source, enum ob_dtype dtype, const char *folder,
+                               struct ob_error *error) {
+    const struct ob_model *model = source->model;
+    struct ob_export_file file = {.name = "adapter_model.safetensors",
+                                  .prefix = "base_model.model.",
+                                  .first = model->tensor_count,
+                                  .count = model->adapter_count};
+    json_t *config = adapter_config(model);
+    enum ob_err failed = config ? write_json(config, folder, "adapter_config.json", error)
+                                : ob_fail(error, OB_ENOMEM, "%s: out of memory", folder);
+    json_decref(config);
+    return failed ? failed : ob_export_safetensors(source, &file, dtype, folder, error);
+}
+
+/* PEFT's files hold adapters and nothing else. */
+static enum ob_err check_peft(const struct ob_weight_source *source, struct ob_error *error) {
+    const struct ob_model *model = source->model;
+    if (model->adapter_count == 0)
+        return ob_fail(error, OB_EUNSUPPORTED, "the run has no adapters to write in the PEFT layout");
+    for (size_t i = 0; i < model->tensor_count; i++)
+        if (source->trainable[i] >= 0)
+            return ob_fail(error, OB_EUNSUPPORTED,
+                           "the run trains tensor %s as well, which the PEFT layout has no place for: export "
+                           "as safetensors, with the adapters merged",
+                           model->tensors[i].name);
+    return OB_OK;
+}
+
 static enum ob_err make_empty_folder(const char *folder, struct ob_error *error) {
     if (mkdir(folder, 0755) != 0 && errno != EEXIST)
         return ob_fail(error, OB_EIO, "%s: cannot make folder: %s", folder, strerror(errno));
@@ -105,15 +148,21 @@ static enum ob_err make_empty_folder(const char *folder, struct ob_error *error)
 enum ob_err ob_model_export(const struct ob_weight_source *source, const struct ob_export_options *options,
                             const char *folder, struct ob_error *error) {
     assert(source->key == NULL && options->dtype < OB_DTYPE_PLAIN_COUNT);
-    enum ob_err failed = make_empty_folder(folder, error);
+    enum ob_err failed = options->format == OB_EXPORT_PEFT ? check_peft(source, error) : OB_OK;
+    if (!failed)
+        failed = make_empty_folder(folder, error);
     if (!failed && options->card)
         failed = write_text(folder, "README.md", options->card, strlen(options->card), error);
     if (failed)
         return failed;
     if (options->format == OB_EXPORT_GGUF)
         return ob_export_gguf(source, options->dtype, folder, error);
+    if (options->format == OB_EXPORT_PEFT)
+        return export_peft(source, options->dtype, folder, error);
+    struct ob_export_file file = {
+        .name = "model.safetensors", .prefix = "", .count = source->model->tensor_count};
     failed = write_config(source, options->dtype, folder, error);
     if (!failed)
         failed = write_documents(source->model->path, folder, error);
-    return failed ? failed : ob_export_safetensors(source, options->dtype, folder, error);
+    return failed ? failed : ob_export_safetensors(source, &file, options->dtype, folder, error);
 }

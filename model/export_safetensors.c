@@ -18,16 +18,19 @@ void ob_export_elements(struct ob_output *output, const struct ob_weight_source 
     }
 }
 
-static char *header_text(const struct ob_model *model, enum ob_dtype dtype) {
+static char *header_text(const struct ob_model *model, const struct ob_export_file *file,
+                         enum ob_dtype dtype) {
     json_t *header = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
     uint64_t at = 0;
-    for (size_t i = 0; i < model->tensor_count; i++) {
+    for (size_t i = file->first; i < file->first + file->count; i++) {
+        char name[OB_NAME_MAX + 64];
         const struct ob_model_tensor *tensor = &model->tensors[i];
         uint64_t end = at + tensor->elements * ob_dtype_block_bytes(dtype);
         json_t *shape = json_pack("[I]", (json_int_t)tensor->shape[0]);
         if (tensor->dims == 2)
             json_array_append_new(shape, json_integer((json_int_t)tensor->shape[1]));
-        json_object_set_new(header, tensor->name,
+        (void)snprintf(name, sizeof name, "%.63s%s", file->prefix, tensor->name);
+        json_object_set_new(header, name,
                             json_pack("{s:s, s:o, s:[I, I]}", "dtype", ob_dtype_name(dtype), "shape", shape,
                                       "data_offsets", (json_int_t)at, (json_int_t)end));
         at = end;
@@ -37,11 +40,11 @@ static char *header_text(const struct ob_model *model, enum ob_dtype dtype) {
     return text;
 }
 
-enum ob_err ob_export_safetensors(const struct ob_weight_source *source, enum ob_dtype dtype,
-                                  const char *folder, struct ob_error *error) {
+enum ob_err ob_export_safetensors(const struct ob_weight_source *source, const struct ob_export_file *file,
+                                  enum ob_dtype dtype, const char *folder, struct ob_error *error) {
     struct ob_output out;
-    char *header = header_text(source->model, dtype);
-    enum ob_err failed = header ? ob_output_open(&out, folder, "model.safetensors", error)
+    char *header = header_text(source->model, file, dtype);
+    enum ob_err failed = header ? ob_output_open(&out, folder, file->name, error)
                                 : ob_fail(error, OB_ENOMEM, "%s: out of memory", folder);
     if (failed) {
         free(header);
@@ -54,7 +57,7 @@ enum ob_err ob_export_safetensors(const struct ob_weight_source *source, enum ob
     ob_output_write(&out, header, length);
     ob_output_write(&out, "        ", padding);
     free(header);
-    for (size_t i = 0; i < source->model->tensor_count; i++)
+    for (size_t i = file->first; i < file->first + file->count; i++)
         ob_export_elements(&out, source, i, 0, source->model->tensors[i].elements, dtype);
     return ob_output_close(&out, OB_OK);
 }
