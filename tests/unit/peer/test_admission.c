@@ -92,8 +92,14 @@ static void revocation_takes_out_what_is_above_and_a_lower_one_more(void **state
     (void)state;
     uint8_t entry[OB_CONTROL_PLAIN_BYTES_MAX];
     struct fixture *f = start_closed();
-    for (uint32_t round = 0; round < 5; round++)
-        receive_record(f, 1, round);
+    uint8_t fourth[OB_RECORD_BYTES_MAX + 2], message[OB_RECORD_BYTES_MAX + 2];
+    size_t fourth_bytes = 0;
+    for (uint32_t round = 0; round < 5; round++) {
+        size_t record_bytes = make_record(f, 1, round, message);
+        step_message(f, 1, message, record_bytes);
+        if (round == 3)
+            memcpy(fourth, message, fourth_bytes = record_bytes);
+    }
     struct ob_hash five = ob_peer_view(f->peer).log_digest;
     size_t bytes = make_revocation(f, 1, 1, 3 * FIXTURE_SAMPLES + 1, entry); /* within the fourth record */
     receive_control(f, 2, entry, bytes);
@@ -102,6 +108,9 @@ static void revocation_takes_out_what_is_above_and_a_lower_one_more(void **state
     assert_int_equal(unapply->first.index, 3 * FIXTURE_SAMPLES);
     assert_int_equal(look(f, 1).next.index, 3 * FIXTURE_SAMPLES);
     assert_int_equal(look(f, 1).head_round.index, 2);
+    step_message(f, 2, fourth, fourth_bytes); /* extends the chain, and ends above the cut */
+    assert_null(find_effect(f, OB_EFFECT_PERSIST));
+    assert_int_equal(ob_peer_view(f->peer).counters.uncounted, 1);
     bytes = make_revocation(f, 1, 2, 4 * FIXTURE_SAMPLES, entry); /* a higher one changes nothing */
     receive_control(f, 2, entry, bytes);
     assert_null(find_effect(f, OB_EFFECT_PERSIST_CONTROL));
