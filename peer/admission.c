@@ -152,6 +152,7 @@ static void reach(struct ob_peer *peer, struct machine *machine) {
     effect->machine = machine->id;
     effect->data = control.payload;
     effect->bytes = control.payload_bytes;
+    machine->reached = control.payload_bytes > 0;
 }
 
 void ob_admission_pump(struct ob_peer *peer) {

@@ -14,7 +14,7 @@
 #include "peer/state.h"
 
 static bool direct(const struct machine *machine) {
-    return machine->linked || machine->expected || machine->heard;
+    return machine->linked || machine->expected || machine->reached || machine->heard;
 }
 
 static bool belongs(const struct machine *machine) {

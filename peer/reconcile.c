@@ -1,9 +1,9 @@
 /* reconcile - before anything is signed after a start: what do others hold of our chain and of all others?
  *
- * Ends when every machine that is expected, linked or was live when we stopped has told its frontier and all
- * that they claimed is here; or after rejoin_wait with at least one answer and all that was claimed; or
- * without any answer, alone, when that is allowed. What is claimed and never delivered is dropped by
- * repair.c, so that this ends. */
+ * Ends when every machine that is expected, linked, or was live when we stopped and has an address has told
+ * its frontier and all that they claimed is here; or after rejoin_wait with at least one answer and all that
+ * was claimed; or without any answer, alone, when that is allowed. What is claimed and never delivered is
+ * dropped by repair.c, so that this ends. */
 #include <assert.h>
 
 #include "peer/state.h"
@@ -30,7 +30,8 @@ void ob_reconcile_start(struct ob_peer *peer) {
 /* Nobody waits for the answer of a machine that said goodbye, unless it is there. */
 static bool counts(const struct ob_peer *peer, const struct machine *machine) {
     bool away = ob_machines_left(machine) || machine->revoked || machine->forked;
-    return machine != peer->own && (machine->linked || ((machine->expected || machine->was_live) && !away));
+    return machine != peer->own &&
+           (machine->linked || ((machine->expected || (machine->was_live && machine->reached)) && !away));
 }
 
 /* As long as this holds of one machine, reconciling cannot end. */

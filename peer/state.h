@@ -69,7 +69,7 @@ struct machine {
     uint64_t expiry_s;
     uint64_t goodbye_next;
     bool admitted, told_admitted; /* may connect; what the caller was told last */
-    bool reach;                   /* its address is to be told */
+    bool reach, reached;          /* its address is to be told; the caller has one */
 
     /* fetching what is missing of it */
     uint64_t target;                    /* somebody says that it goes up to here */
