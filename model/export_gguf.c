@@ -77,7 +77,7 @@ static enum ob_err write_turned(const struct exporting *e, struct ob_output *out
     const struct ob_model_tensor *t = &e->model->tensors[tensor];
     size_t ins = (size_t)t->shape[0], outs = (size_t)t->shape[1];
     float *whole = calloc(ins * outs, sizeof *whole), *row = calloc(ins, sizeof *row);
-    uint8_t *bytes = calloc(ins * sizeof(float), 1);
+    uint8_t *bytes = calloc(4 * ins, 1);
     if (whole && row && bytes) {
         ob_source_read_merged(e->source, tensor, 0, ins * outs, whole);
         for (size_t o = 0; o < outs; o++) {

@@ -117,6 +117,7 @@ static void embed_token(void *context, size_t token, unsigned thread) {
     size_t width = c->embedding_width;
     float *const rows[2] = {job->to[0] + token * width, job->to[1] + token * width};
     int64_t tensor = ob_model_slot(pass->source->model, 0, OB_SLOT_TOKENS);
+    assert(pass->lanes == 1 || pass->lanes == 2);
     ob_source_read(pass->source, (size_t)tensor, (uint64_t)pass->batch->tokens[token] * width, width, rows);
     for (unsigned lane = 0; lane < pass->lanes && c->embedding_scale != 1.0f; lane++)
         for (size_t i = 0; i < width; i++)
@@ -131,6 +132,7 @@ static void add_position(void *context, size_t token, unsigned thread) {
     float *const places[2] = {f->lanes[0].h + at, f->lanes[1].h + at};
     int64_t tensor = ob_model_slot(pass->source->model, 0, OB_SLOT_POSITIONS);
     uint64_t row = (uint64_t)f->positions[token] + f->config.position_offset;
+    assert(pass->lanes == 1 || pass->lanes == 2);
     ob_source_read(pass->source, (size_t)tensor, row * width, width, places);
     for (unsigned lane = 0; lane < pass->lanes; lane++)
         ob_vector_add(width, f->lanes[lane].x + at, places[lane]);

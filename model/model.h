@@ -43,8 +43,8 @@ struct ob_model {
     struct ob_model_tensor *tensors;
     struct ob_checkpoint *checkpoint; /* model/checkpoint.h */
     size_t *checkpoint_index;         /* where each canonical tensor lies in the file */
-    size_t adapter_count; /* tensors after the first tensor_count: model/adapter.h */
-    int64_t *adapter_of;  /* A of each base tensor, or -1; NULL: no adapters */
+    size_t adapter_count;             /* tensors after the first tensor_count: model/adapter.h */
+    int64_t *adapter_of;              /* A of each base tensor, or -1; NULL: no adapters */
     int64_t *slots;                   /* tensor of each (layer, slot), -1: none; ob_model_slot reads it */
     char *path;                       /* the folder or the file */
 };
