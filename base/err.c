@@ -24,6 +24,7 @@ static const char *const TEXTS[OB_ERR_COUNT] = {
     [OB_ESTATE] = "wrong state",
     [OB_EUSAGE] = "bad usage",
     [OB_ETIMEOUT] = "timed out",
+    [OB_EFULL] = "disk full",
 };
 
 const char *ob_err_text(enum ob_err code) {

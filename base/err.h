@@ -30,6 +30,7 @@ enum ob_err {
     OB_ESTATE,       /* not now: the operation does not fit the present state */
     OB_EUSAGE,       /* a command line or a configuration that cannot be followed */
     OB_ETIMEOUT,     /* no answer in time */
+    OB_EFULL,        /* no room on the disk: make some, then the same call succeeds */
     OB_ERR_COUNT
 };
 

@@ -77,7 +77,17 @@ enum ob_err ob_file_write_new(const char *path, const void *data, size_t bytes, 
     if (!failed)
         return OB_OK;
     unlink(path);
-    return ob_fail(error, OB_EIO, "%s: cannot write: %s", path, strerror(why));
+    return ob_fail(error, why == ENOSPC || why == EDQUOT || why == EFBIG ? OB_EFULL : OB_EIO,
+                   "%s: cannot write: %s", path, strerror(why));
+}
+
+enum ob_err ob_file_sync_folder(const char *path, struct ob_error *error) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int failed = fd < 0 ? -1 : fsync(fd);
+    int why = errno;
+    if (fd >= 0)
+        close(fd);
+    return failed ? ob_fail(error, OB_EIO, "%s: cannot sync: %s", path, strerror(why)) : OB_OK;
 }
 
 enum ob_err ob_file_make_folder(const char *path, unsigned mode, struct ob_error *error) {

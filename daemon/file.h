@@ -13,6 +13,8 @@ OB_MUST_USE enum ob_err ob_file_read(const char *path, size_t bytes_max, char **
 /* The file must not exist. Synced before it returns. */
 OB_MUST_USE enum ob_err ob_file_write_new(const char *path, const void *data, size_t bytes, unsigned mode,
                                           struct ob_error *error);
+/* Makes names in a folder durable: what was created, renamed or removed there. */
+OB_MUST_USE enum ob_err ob_file_sync_folder(const char *path, struct ob_error *error);
 /* Makes a folder (its parent must exist); one that is there already is fine. */
 OB_MUST_USE enum ob_err ob_file_make_folder(const char *path, unsigned mode, struct ob_error *error);
 
