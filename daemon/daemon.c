@@ -39,6 +39,18 @@ static enum ob_err open_store(struct ob_daemon *daemon, struct ob_error *error) 
     return ob_store_open(&options, &daemon->store, error);
 }
 
+static void tell_store(const struct ob_daemon *daemon) {
+    const struct ob_store_rescue *rescue = ob_store_rescued(daemon->store);
+    char text[600];
+    if (rescue->happened)
+        ob_log(&daemon->log, OB_LOG_ERROR, "log-damaged", "kept=%llu text=%s",
+               (unsigned long long)rescue->records, ob_log_quote(rescue->why, text, sizeof text));
+    if (!ob_store_may_start_alone(daemon->store))
+        ob_log(&daemon->log, OB_LOG_WARN, "log-unsure",
+               "text=\"the state directory is not as it was left (copied, restored or damaged): nothing is "
+               "signed before others have told where our chain ends\"");
+}
+
 static enum ob_err open_data(struct ob_daemon *daemon, struct ob_error *error) {
     struct ob_config *config = daemon->config;
     if (config->observer)
@@ -160,6 +172,8 @@ static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
     if (!failed)
         failed = open_store(daemon, error); /* the log first: it must find descriptors and room */
     if (!failed)
+        tell_store(daemon);
+    if (!failed)
         failed = ob_replica_new(daemon->manifest, config->model, (unsigned)config->threads, &daemon->replica,
                                 error);
     if (!failed)
@@ -204,8 +218,8 @@ void ob_daemon_close(struct ob_daemon *daemon) {
     free(daemon);
 }
 
-static enum ob_err on_status(struct ob_daemon *daemon, const struct ob_transport_event *event,
-                             struct ob_error *error) {
+enum ob_err ob_daemon_on_status(struct ob_daemon *daemon, const struct ob_transport_event *event,
+                                struct ob_error *error) {
     char *answer = NULL;
     enum ob_err failed = ob_daemon_answer(daemon, event->data, event->bytes, &answer, error);
     if (failed)
@@ -233,7 +247,7 @@ static enum ob_err on_transport(struct ob_daemon *daemon, const struct ob_transp
         ob_log(&daemon->log, OB_LOG_WARN, "refused", "text=%s", ob_log_quote(seen->text, text, sizeof text));
         return OB_OK;
     case OB_TRANSPORT_STATUS:
-        return on_status(daemon, seen, error);
+        return ob_daemon_on_status(daemon, seen, error);
     case OB_TRANSPORT_KNOCK:
     case OB_TRANSPORT_ANSWER:
     case OB_TRANSPORT_BEACON:
@@ -295,9 +309,11 @@ static enum ob_err on_clock(struct ob_daemon *daemon, struct ob_error *error) {
         daemon->last_tick_ns = now;
         failed = ob_daemon_step(daemon, &tick, error);
     }
+    if (!failed && daemon->links_stale)
+        failed = ob_daemon_settle_links(daemon, error);
     if (!failed && now - daemon->last_flush_ns >= FLUSH_NS) {
         daemon->last_flush_ns = now;
-        failed = ob_store_flush(daemon->store, error);
+        failed = ob_daemon_flush(daemon, error);
     }
     if (!failed && atomic_load(&daemon->leave_wanted) && !daemon->leaving) {
         struct ob_event leave = {.kind = OB_EVENT_LEAVE};

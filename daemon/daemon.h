@@ -32,13 +32,14 @@ struct ob_daemon {
     struct ob_transport *transport;
 
     atomic_bool leave_wanted; /* set by the signal thread */
-    bool leaving, left, halted, failed, paused;
+    bool leaving, left, halted, failed, paused, disk_full, links_stale;
     uint64_t started_ns, last_tick_ns, last_flush_ns, last_change_ns;
     uint64_t own_rounds, own_samples, rounds_since_digest;
     double loss; /* of the last own round */
     bool digest_pending, has_digest;
     struct ob_hash seen_log, digest_log, weights_digest;
     int64_t overrange;
+    uint8_t event_data[OB_MESSAGE_MAX]; /* of the event that is being carried out */
 };
 
 /* Everything up to the first event; what is wrong with a file or an address is found here. */
@@ -51,6 +52,14 @@ OB_MUST_USE enum ob_err ob_daemon_run(struct ob_daemon *daemon, struct ob_error 
 /* daemon/perform.c: one event through the peer, and its effects. */
 OB_MUST_USE enum ob_err ob_daemon_step(struct ob_daemon *daemon, struct ob_event *event,
                                        struct ob_error *error);
+/* daemon/room.c: after OB_EFULL, a second in which only the status socket is answered; then try again. */
+OB_MUST_USE enum ob_err ob_daemon_wait_for_room(struct ob_daemon *daemon, struct ob_error *error);
+void ob_daemon_has_room(struct ob_daemon *daemon); /* it worked: says so when it had not before */
+/* Links that came and went while the daemon stood still become events. */
+OB_MUST_USE enum ob_err ob_daemon_settle_links(struct ob_daemon *daemon, struct ob_error *error);
+OB_MUST_USE enum ob_err ob_daemon_flush(struct ob_daemon *daemon, struct ob_error *error);
+OB_MUST_USE enum ob_err ob_daemon_on_status(struct ob_daemon *daemon, const struct ob_transport_event *event,
+                                            struct ob_error *error);
 /* daemon/status.c: answers one request of the status socket. ret_answer is malloc'ed JSON. */
 enum ob_err ob_daemon_answer(struct ob_daemon *daemon, const uint8_t *request, size_t bytes,
                              char **ret_answer, struct ob_error *error);

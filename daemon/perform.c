@@ -78,9 +78,20 @@ static enum ob_err unapply_record(void *context, const struct ob_record *record,
 
 /* A crash between the two is safe: the start replays what the store holds, and the peer asks again. */
 static enum ob_err unapply(struct ob_daemon *daemon, const struct ob_effect *effect, struct ob_error *error) {
-    enum ob_err failed =
-        ob_store_from(daemon->store, &effect->machine, effect->first, unapply_record, daemon->compute, error);
-    return failed ? failed : ob_store_cut(daemon->store, &effect->machine, effect->first, error);
+    enum ob_err failed = ob_daemon_flush(daemon, error);
+    if (!failed)
+        failed = ob_store_from(daemon->store, &effect->machine, effect->first, unapply_record,
+                               daemon->compute, error);
+    if (failed)
+        return failed;
+    /* what is taken out once must not be taken out again: only the deleting is tried again */
+    struct ob_error why = {0};
+    while ((failed = ob_store_cut(daemon->store, &effect->machine, effect->first, &why)) == OB_EFULL)
+        if ((failed = ob_daemon_wait_for_room(daemon, &why)))
+            break;
+    if (failed && error)
+        *error = why;
+    return failed;
 }
 
 static enum ob_err reach(struct ob_daemon *daemon, const struct ob_effect *effect, struct ob_error *error) {
@@ -168,12 +179,31 @@ static enum ob_err perform(struct ob_daemon *daemon, const struct ob_effect *eff
     return OB_OK;
 }
 
+static enum ob_err perform_or_wait(struct ob_daemon *daemon, const struct ob_effect *effect,
+                                   struct ob_error *error) {
+    struct ob_error why = {0};
+    enum ob_err failed;
+    while ((failed = perform(daemon, effect, &why)) == OB_EFULL)
+        if ((failed = ob_daemon_wait_for_room(daemon, &why)))
+            break;
+    if (failed && error)
+        *error = why;
+    if (!failed)
+        ob_daemon_has_room(daemon);
+    return failed;
+}
+
 enum ob_err ob_daemon_step(struct ob_daemon *daemon, struct ob_event *event, struct ob_error *error) {
     event->now_ns = ob_now_ns();
     event->wall_s = (uint64_t)time(NULL);
+    if (event->bytes > 0 && event->bytes <= sizeof daemon->event_data) {
+        /* effects point into it, and waiting for room polls the transport whose buffer it is */
+        memcpy(daemon->event_data, event->data, event->bytes);
+        event->data = daemon->event_data;
+    }
     struct ob_effects effects = ob_peer_step(daemon->peer, event);
     for (size_t i = 0; i < effects.count; i++) {
-        enum ob_err failed = perform(daemon, &effects.items[i], error);
+        enum ob_err failed = perform_or_wait(daemon, &effects.items[i], error);
         if (failed)
             return failed;
     }

@@ -87,7 +87,9 @@ static json_t *status_json(struct ob_daemon *daemon) {
     for (size_t i = 0; i < view.machines; i++)
         json_array_append_new(machines, machine_json(daemon, i));
     bool current = daemon->has_digest && ob_hash_equal(&daemon->digest_log, &view.log_digest);
-    const char *life = daemon->halted ? "halted" : ob_peer_life_name(view.life);
+    const char *life = daemon->halted      ? "halted"
+                       : daemon->disk_full ? "disk-full"
+                                           : ob_peer_life_name(view.life);
     return json_pack(
         "{s:b, s:s, s:s, s:o, s:o, s:s, s:f, s:I, s:I, s:I, s:i, s:I, s:I, s:f, s:o, s:o, s:b, s:o, s:o, "
         "s:o, s:o, s:o}",
@@ -118,6 +120,9 @@ static json_t *answer(struct ob_daemon *daemon, const char *command) {
         atomic_store(&daemon->leave_wanted, true);
         return json_pack("{s:b}", "ok", true);
     }
+    if (daemon->disk_full)
+        return json_pack("{s:b, s:s}", "ok", false, "error",
+                         "the disk is full: until there is room the daemon only answers status and leave");
     if (strcmp(command, "pause") == 0)
         return simple_event(daemon, OB_EVENT_PAUSE);
     if (strcmp(command, "resume") == 0)
