@@ -183,7 +183,9 @@ static bool put_text(json_t *root, const char *key, const char *json) {
 
 static bool put_byte_level(json_t *root, json_t *model, const struct ob_pre_name *pre) {
     bool ok = put_text(root, "pre_tokenizer", pre->pre_tokenizer) &&
-              put_text(root, "decoder", "{\"type\":\"ByteLevel\"}") &&
+              put_text(root, "decoder",
+                       "{\"type\":\"ByteLevel\",\"add_prefix_space\":true,\"trim_offsets\":true,"
+                       "\"use_regex\":true}") &&
               put(model, "ignore_merges", json_boolean(pre->ignore_merges));
     return ok && (!pre->composes || put_text(root, "normalizer", "{\"type\":\"NFC\"}"));
 }

@@ -59,6 +59,8 @@ static bool says(const json_t *file, const json_t *row) {
     json_object_foreach((json_t *)row, key, value) {
         const json_t *said = json_object_get(file, key);
         bool is_default = said == NULL && strcmp(key, "use_regex") == 0 && json_is_true(value);
+        if (strcmp(key, "trim_offsets") == 0)
+            continue;
         if (!is_default && !says(said, value))
             return false;
     }

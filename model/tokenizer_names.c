@@ -2,7 +2,7 @@
 
 #include <stddef.h>
 
-#define GPT2 "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true}"
+#define GPT2 "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":true}"
 #define DIGITS_THEN_GPT2                                                                                     \
     "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\",\"individual_digits\":true}," GPT2 "]}"
 /* Of a pattern of the cl100k kind, which differ in how many digits stand together. */
@@ -11,7 +11,7 @@
     "\"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|" digits                         \
     "| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+\"},"               \
     "\"behavior\":\"Isolated\",\"invert\":false},"                                                           \
-    "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}]}"
+    "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":false}]}"
 
 const struct ob_pre_name OB_PRE_NAMES[] = {
     {.name = "gpt-2", .pre_tokenizer = GPT2},
