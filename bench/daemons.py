@@ -35,6 +35,8 @@ class Swarm:
         for i in range(count):
             os.mkdir(self.path("p%d" % i), 0o700)
             keys.append(self.tool("keygen", self.path("p%d/identity" % i)).strip())
+            self.tool("invite", "--authority", self.path("run.authority"), "--manifest", self.path("run.json"), "--machine",
+                      keys[i], "--name", "peer%d" % i, "--out", self.path("p%d/certificate" % i))
         for i in range(count):
             self.configure(i, keys, (settings or {}).get(i, ""))
 

@@ -135,6 +135,7 @@ static enum ob_err train(struct swarm *swarm, struct ob_error *error) {
 static enum ob_err create_run(struct swarm *swarm, const char *folder, struct ob_error *error) {
     const struct arrangement *plan = &swarm->plan;
     struct ob_manifest_options options = ob_manifest_defaults();
+    memset(options.authority.key, 1, OB_KEY_BYTES); /* nobody is admitted here */
     struct ob_model *model = NULL;
     char path[] = "/tmp/onebyte-parallel-XXXXXX";
     if (!mkdtemp(path))

@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "daemon/file.h"
+#include "transport/address.h"
 #include "transport/identity.h"
 
 enum kind { TEXT, INTEGER, REAL, SWITCH };
@@ -34,7 +35,11 @@ static const struct key KEYS[] = {
     {"machine", "log_level", TEXT, AT(log_level), 0, 0, "info"},
     {"run", "manifest", TEXT, AT(manifest), 0, 0, ""},
     {"run", "model", TEXT, AT(model), 0, 0, ""},
+    {"run", "certificate", TEXT, AT(certificate), 0, 0, ""},
     {"network", "listen", TEXT, AT(listen), 0, 0, ""},
+    {"network", "advertise", TEXT, AT(advertise), 0, 0, ""},
+    {"network", "beacon", SWITCH, AT(beacon), 0, 0, "no"},
+    {"network", "beacon_port", INTEGER, AT(beacon_port), 1, 65535, "7299"},
     {"training", "data", TEXT, AT(data), 0, 0, ""},
     {"training", "batch", INTEGER, AT(batch), 1, 4096, "8"},
     {"training", "length", INTEGER, AT(length), 2, 1 << 20, "128"},
@@ -133,22 +138,35 @@ static enum ob_err set_key(struct parse *parse, const struct key *key, const cha
     return complain(parse, key->section, key->name, "unknown kind");
 }
 
+enum ob_err ob_join_string_parse(const char *text, struct ob_machine_id *ret_machine,
+                                 char ret_endpoint[OB_ENDPOINT_MAX], struct ob_error *error) {
+    char key[OB_HEX_KEY_MAX], rest[OB_ENDPOINT_MAX] = "", host[OB_ENDPOINT_MAX], extra[2];
+    uint16_t port;
+    struct ob_machine_id machine;
+    int fields = sscanf(text, "%64[0-9a-fA-F]%*1[@ \t]%255s%1s", key, rest, extra);
+    if (fields < 1 || fields > 2 || ob_machine_from_text(key, &machine, NULL) != OB_OK ||
+        (fields == 1 && text[strlen(key)] != 0))
+        return ob_fail(error, OB_EUSAGE,
+                       "expected KEY@tcp://host:port (KEY: 64 hexadecimal digits), or KEY alone");
+    enum ob_err failed = fields == 2 ? ob_endpoint_parse(rest, host, &port, error) : OB_OK;
+    if (failed)
+        return failed;
+    *ret_machine = machine;
+    memcpy(ret_endpoint, rest, sizeof rest);
+    return OB_OK;
+}
+
 static enum ob_err add_peer(struct parse *parse, const char *name, const char *value) {
     struct ob_config *config = parse->config;
     struct ob_config_peer peer = {0};
-    char key[OB_HEX_KEY_MAX], rest[256] = "", extra[2];
+    struct ob_error why = {0};
     if (strlen(name) >= sizeof peer.name)
         return complain(parse, "peers", name, "the name is longer than 63 bytes");
     if (config->peer_count == OB_PEERS_MAX)
         return complain(parse, "peers", name, "too many peers (at most 1024)");
-    int fields = sscanf(value, "%64s %255s %1s", key, rest, extra);
-    if (fields < 1 || fields > 2 || ob_machine_from_text(key, &peer.machine, NULL) != OB_OK)
-        return complain(parse, "peers", name,
-                        "expected KEY (64 hexadecimal digits) and an address tcp://host:port");
-    if (fields == 2 && strncmp(rest, "tcp://", 6) != 0)
-        return complain(parse, "peers", name, "the address must look like tcp://host:port");
+    if (ob_join_string_parse(value, &peer.machine, peer.endpoint, &why))
+        return complain(parse, "peers", name, why.text);
     memcpy(peer.name, name, strlen(name) + 1);
-    memcpy(peer.endpoint, rest, sizeof peer.endpoint);
     struct ob_config_peer *grown = realloc(config->peers, (config->peer_count + 1) * sizeof *grown);
     if (!grown)
         return parse->failed = ob_fail(parse->error, OB_ENOMEM, "%s: out of memory", parse->origin.file);
@@ -205,19 +223,50 @@ static enum ob_err set_override(struct parse *parse, const char *text) {
     return set(parse, section, name, equals + 1);
 }
 
+/* STATE_DIR/NAME for what is not set. */
+static enum ob_err set_default(const struct ob_config *config, const char *path, char place[OB_PATH_MAX],
+                               const char *name, struct ob_error *error) {
+    if (place[0] != 0 || snprintf(place, OB_PATH_MAX, "%s/%s", config->state_dir, name) < OB_PATH_MAX)
+        return OB_OK;
+    return ob_fail(error, OB_EUSAGE, "%s: [machine] state_dir is too long", path);
+}
+
+static enum ob_err check_network(const struct ob_config *config, const char *path, struct ob_error *error) {
+    char host[OB_ENDPOINT_MAX];
+    uint16_t port;
+    enum ob_err failed = OB_OK;
+    if (config->listen[0])
+        failed = ob_endpoint_parse(config->listen, host, &port, error);
+    if (failed)
+        return ob_fail_within(error, "%s: [network] listen", path);
+    if (!config->advertise[0])
+        return OB_OK;
+    failed = ob_endpoint_parse(config->advertise, host, &port, error);
+    if (failed)
+        return ob_fail_within(error, "%s: [network] advertise", path);
+    if (!config->listen[0] || !ob_endpoint_reachable(config->advertise))
+        return ob_fail(error, OB_EUSAGE, "%s: [network] advertise %s: %s", path, config->advertise,
+                       config->listen[0] ? "others cannot connect to such an address" : "listen is not set");
+    return OB_OK;
+}
+
 static enum ob_err check(struct ob_config *config, const char *path, struct ob_error *error) {
     if (config->state_dir[0] == 0)
         return ob_fail(error, OB_EUSAGE, "%s: [machine] state_dir is not set", path);
-    if (config->manifest[0] == 0 || config->model[0] == 0)
-        return ob_fail(error, OB_EUSAGE, "%s: [run] needs both manifest and model", path);
+    if (config->model[0] == 0)
+        return ob_fail(error, OB_EUSAGE, "%s: [run] model is not set", path);
     if (config->data[0] == 0 && !config->observer)
         return ob_fail(error, OB_EUSAGE, "%s: [training] data is not set (or set observer = yes)", path);
     if (config->shard >= config->shards)
         return ob_fail(error, OB_EUSAGE, "%s: [training] shard must be below shards", path);
-    if (config->identity[0] == 0 && snprintf(config->identity, sizeof config->identity, "%s/identity",
-                                             config->state_dir) >= (int)sizeof config->identity)
-        return ob_fail(error, OB_EUSAGE, "%s: [machine] state_dir is too long", path);
-    return OB_OK;
+    enum ob_err failed = check_network(config, path, error);
+    if (!failed)
+        failed = set_default(config, path, config->identity, "identity", error);
+    if (!failed)
+        failed = set_default(config, path, config->certificate, "certificate", error);
+    if (!failed)
+        failed = set_default(config, path, config->manifest, "run.json", error);
+    return failed;
 }
 
 static enum ob_err read_all(struct parse *parse, const char *path, const char *const *overrides,

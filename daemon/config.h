@@ -14,11 +14,14 @@
 
 #include "base/err.h"
 #include "base/ids.h"
+#include "transport/address.h"
 
 #define OB_PATH_MAX  4096
 #define OB_PEERS_MAX 1024
 
-/* A line of [peers]: `name = KEY tcp://host:port`, or `name = KEY` for one that connects to us. */
+/* A line of [peers]: `name = KEY@tcp://host:port` (a join string), the same with a space instead of the @, or
+ * `name = KEY` for one that connects to us: where to look first, and what to call a machine here. Who belongs
+ * is not said here but by certificates. */
 struct ob_config_peer {
     char name[64];
     struct ob_machine_id machine;
@@ -32,8 +35,12 @@ struct ob_config {
     /* [run] */
     char manifest[OB_PATH_MAX];
     char model[OB_PATH_MAX];
+    char certificate[OB_PATH_MAX]; /* default: STATE_DIR/certificate */
     /* [network] */
     char listen[256];
+    char advertise[256]; /* where others reach us when that is not `listen`; "" */
+    bool beacon;
+    int64_t beacon_port;
     /* [training] */
     char data[OB_PATH_MAX];
     int64_t batch, length, shard, shards, samples_per_round, exponent, seed;
@@ -54,6 +61,10 @@ struct ob_config {
 /* `overrides`: "section.key=value" each. */
 OB_MUST_USE enum ob_err ob_config_read(const char *path, const char *const *overrides, size_t override_count,
                                        struct ob_config **ret_config, struct ob_error *error);
+/* KEY@tcp://host:port, the same with blanks instead of the @, or KEY alone (endpoint ""). Errors: OB_EUSAGE.
+ */
+OB_MUST_USE enum ob_err ob_join_string_parse(const char *text, struct ob_machine_id *ret_machine,
+                                             char ret_endpoint[OB_ENDPOINT_MAX], struct ob_error *error);
 void ob_config_free(struct ob_config *config);
 
 /* For documentation and its test: calls `see` for every key. */

@@ -1,14 +1,17 @@
 #include "daemon/daemon.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "daemon/blas.h"
 #include "daemon/file.h"
+#include "daemon/manifest_transfer.h"
 
 #define SECOND_NS      ((uint64_t)1000000000)
 #define TICK_NS        (SECOND_NS / 20)
@@ -26,12 +29,30 @@ static void wake(void *context) {
     ob_transport_wake(daemon->transport);
 }
 
-static enum ob_err open_store(struct ob_daemon *daemon, struct ob_error *error) {
+static enum ob_err open_identity(struct ob_daemon *daemon, struct ob_error *error) {
     enum ob_err failed = ob_file_make_folder(daemon->config->state_dir, 0700, error);
+    return failed ? failed : ob_identity_load(daemon->config->identity, &daemon->identity, error);
+}
+
+/* Of the file, or, with a certificate and without the file, from a peer. */
+static enum ob_err open_manifest(struct ob_daemon *daemon, struct ob_error *error) {
+    const char *path = daemon->config->manifest;
+    struct stat info;
+    bool there = stat(path, &info) == 0 || errno != ENOENT;
+    enum ob_err failed = there ? ob_manifest_read(path, &daemon->manifest, error) : OB_OK;
     if (!failed)
-        failed = ob_identity_load(daemon->config->identity, &daemon->identity, error);
-    if (failed)
+        failed = ob_membership_read_certificate(daemon, there, error);
+    if (failed || there)
         return failed;
+    failed = ob_certificate_file_check(daemon->config->certificate, &daemon->certificate,
+                                       &daemon->identity.machine, NULL, ob_wall_s(), error);
+    if (!failed)
+        failed =
+            ob_manifest_fetch(daemon->config, &daemon->identity, &daemon->certificate, &daemon->log, error);
+    return failed ? failed : ob_manifest_read(path, &daemon->manifest, error);
+}
+
+static enum ob_err open_store(struct ob_daemon *daemon, struct ob_error *error) {
     struct ob_store_options options = {.state_dir = daemon->config->state_dir,
                                        .run = daemon->manifest->run,
                                        .bounds = daemon->manifest->bounds,
@@ -96,18 +117,7 @@ static enum ob_err open_transport(struct ob_daemon *daemon, struct ob_error *err
         .status_path = status,
         .linger_ms = 1000, /* a goodbye gets out */
     };
-    enum ob_err failed = ob_transport_new(&options, &daemon->transport, error);
-    for (size_t i = 0; i < daemon->config->peer_count && !failed; i++) {
-        const struct ob_config_peer *peer = &daemon->config->peers[i];
-        if (ob_machine_equal(&peer->machine, &daemon->identity.machine))
-            continue; /* one list of peers may serve every machine */
-        failed = ob_transport_allow(daemon->transport, &peer->machine, error);
-        if (!failed && peer->endpoint[0])
-            failed = ob_transport_connect(daemon->transport, &peer->machine, peer->endpoint, error);
-        if (failed)
-            (void)ob_fail_within(error, "[peers] %s", peer->name);
-    }
-    return failed;
+    return ob_transport_new(&options, &daemon->transport, error);
 }
 
 static enum ob_err restore_record(void *context, const struct ob_record *record, struct ob_error *error) {
@@ -147,7 +157,7 @@ static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
                    .sign = ob_record_ed25519_sign,
                    .verify = ob_record_ed25519_verify},
         .store = {.context = daemon->store, .find = find_record},
-        .open = true,
+        .authority = daemon->manifest->authority,
         .isolation_rounds = config->solo ? 0 : (uint32_t)config->isolation_rounds,
         .instance = wall_ns(),
     };
@@ -168,7 +178,9 @@ static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
         return ob_fail(error, OB_EUSAGE, "[machine] log_level is %s, expected debug, info, warn or error",
                        config->log_level);
     daemon->log.least = (enum ob_log_level)level;
-    enum ob_err failed = ob_manifest_read(config->manifest, &daemon->manifest, error);
+    enum ob_err failed = open_identity(daemon, error);
+    if (!failed)
+        failed = open_manifest(daemon, error);
     if (!failed)
         failed = open_store(daemon, error); /* the log first: it must find descriptors and room */
     if (!failed)
@@ -207,6 +219,7 @@ void ob_daemon_close(struct ob_daemon *daemon) {
     if (!daemon)
         return;
     ob_compute_free(daemon->compute); /* first: it wakes the transport and reads replica and corpus */
+    ob_contacts_free(daemon->contacts);
     ob_transport_free(daemon->transport);
     ob_peer_free(daemon->peer);
     ob_corpus_free(daemon->corpus);
@@ -235,6 +248,9 @@ static enum ob_err on_transport(struct ob_daemon *daemon, const struct ob_transp
     char text[600], name[64];
     switch (seen->kind) {
     case OB_TRANSPORT_FRAME:
+        if (seen->admitted &&
+            ob_manifest_serve(daemon->manifest, daemon->transport, &seen->machine, seen->data, seen->bytes))
+            return OB_OK;
         event.kind = OB_EVENT_MESSAGE;
         return ob_daemon_step(daemon, &event, error);
     case OB_TRANSPORT_LINK_UP:
@@ -249,8 +265,13 @@ static enum ob_err on_transport(struct ob_daemon *daemon, const struct ob_transp
     case OB_TRANSPORT_STATUS:
         return ob_daemon_on_status(daemon, seen, error);
     case OB_TRANSPORT_KNOCK:
+        return ob_membership_knock(daemon, seen, error);
     case OB_TRANSPORT_ANSWER:
+        ob_contacts_answer(daemon->contacts, &seen->machine, seen->verdict, ob_now_ns() / SECOND_NS);
+        return OB_OK;
     case OB_TRANSPORT_BEACON:
+        ob_contacts_set(daemon->contacts, &seen->machine, OB_PLACE_HINT, seen->text, ob_now_ns() / SECOND_NS);
+        return OB_OK;
     case OB_TRANSPORT_NOTHING:
     case OB_TRANSPORT_WAKE:
         break;
@@ -354,7 +375,7 @@ static enum ob_err start(struct ob_daemon *daemon, struct ob_error *error) {
         ob_log(&daemon->log, OB_LOG_WARN, "blas",
                "failed=%s: these OpenBLAS cores compute wrong products here, %s is used",
                ob_blas_failed_cores(), ob_blas_core());
-    enum ob_err failed = OB_OK;
+    enum ob_err failed = ob_membership_start(daemon, error);
     for (size_t i = 0; i < daemon->config->peer_count && !failed; i++) {
         struct ob_event expect = {.kind = OB_EVENT_EXPECT, .machine = daemon->config->peers[i].machine};
         if (daemon->config->peers[i].endpoint[0] &&
@@ -362,7 +383,9 @@ static enum ob_err start(struct ob_daemon *daemon, struct ob_error *error) {
             failed = ob_daemon_step(daemon, &expect, error);
     }
     struct ob_event event = {.kind = OB_EVENT_START};
-    return failed ? failed : ob_daemon_step(daemon, &event, error);
+    if (!failed)
+        failed = ob_daemon_step(daemon, &event, error);
+    return failed ? failed : ob_membership_started(daemon, error);
 }
 
 enum ob_err ob_daemon_run(struct ob_daemon *daemon, struct ob_error *error) {
@@ -376,6 +399,8 @@ enum ob_err ob_daemon_run(struct ob_daemon *daemon, struct ob_error *error) {
             failed = on_results(daemon, error);
         if (!failed)
             failed = on_clock(daemon, error);
+        if (!failed)
+            failed = ob_membership_tend(daemon, error);
         if (!failed)
             failed = want_digest(daemon, error);
     }

@@ -11,6 +11,7 @@
 #include "daemon/compute.h"
 #include "daemon/config.h"
 #include "daemon/log.h"
+#include "daemon/membership.h"
 #include "daemon/replica.h"
 #include "daemon/store.h"
 #include "peer/peer.h"
@@ -30,6 +31,10 @@ struct ob_daemon {
     struct ob_compute *compute;
     struct ob_peer *peer;
     struct ob_transport *transport;
+    struct ob_contacts *contacts;
+    struct ob_certificate_file certificate; /* ours, when has_certificate */
+    bool has_certificate;
+    uint64_t tended_s;
 
     atomic_bool leave_wanted; /* set by the signal thread */
     bool leaving, left, halted, failed, paused, disk_full, links_stale;
@@ -64,7 +69,11 @@ OB_MUST_USE enum ob_err ob_daemon_on_status(struct ob_daemon *daemon, const stru
 enum ob_err ob_daemon_answer(struct ob_daemon *daemon, const uint8_t *request, size_t bytes,
                              char **ret_answer, struct ob_error *error);
 uint64_t ob_now_ns(void); /* monotonic */
-/* The configured name of a machine, or the first digits of its key. Returns `buffer`. */
+uint64_t ob_wall_s(void); /* Unix seconds */
+/* What the peer knows of a machine; false: nothing. */
+bool ob_daemon_find_machine(const struct ob_daemon *daemon, const struct ob_machine_id *machine,
+                            struct ob_peer_machine *ret_machine);
+/* The configured name of a machine, its certificate's, or the first digits of its key. Returns `buffer`. */
 const char *ob_daemon_name_of(const struct ob_daemon *daemon, const struct ob_machine_id *machine,
                               char buffer[64]);
 

@@ -219,6 +219,11 @@ static void read_root(struct members *in, const json_t *root, struct ob_manifest
     name_member(in, root, manifest->name);
     hash_member(in, root, "nonce", &nonce);
     hash_member(in, root, "base_hash", &manifest->base_hash);
+    struct ob_hash authority = {{0}};
+    hash_member(in, root, "authority", &authority);
+    memcpy(manifest->authority.key, authority.bytes, OB_KEY_BYTES);
+    if (!in->failed && sodium_is_zero(authority.bytes, OB_HASH_BYTES))
+        in->failed = ob_fail(in->error, OB_EFORMAT, "%s: key \"authority\" is not a key", in->file);
     read_direction(in, root, manifest);
     read_bounds(in, root, manifest);
     read_update(in, root, manifest);
@@ -406,20 +411,22 @@ static enum ob_err tensors_json(struct ob_model *model, const struct ob_manifest
 static json_t *manifest_json(const struct ob_manifest_options *options, const char *base_hash,
                              json_t *tensors) {
     uint8_t nonce[32];
-    char nonce_hex[65];
+    char nonce_hex[65], authority_hex[65];
     randombytes_buf(nonce, sizeof nonce);
+    sodium_bin2hex(authority_hex, sizeof authority_hex, options->authority.key, OB_KEY_BYTES);
     sodium_bin2hex(nonce_hex, sizeof nonce_hex, nonce, sizeof nonce);
     uint32_t per = 1;
     json_t *rates = rates_json(options, &per);
-    return json_pack("{s:s, s:s, s:s, s:s, s:{s:s, s:f}, s:{s:i, s:i, s:i, s:i}, s:{s:s, s:i, s:i, s:o},"
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:s, s:f}, s:{s:i, s:i, s:i, s:i}, s:{s:s, s:i, s:i, s:o},"
                      " s:{s:i, s:i, s:i}, s:O}",
-                     "format", FORMAT, "name", options->name, "nonce", nonce_hex, "base_hash", base_hash,
-                     "direction", "distribution", "rademacher", "epsilon", options->epsilon, "byte", "c0",
-                     OB_SPSA_C0_DEFAULT, "code_max", OB_SPSA_CODE_MAX_DEFAULT, "exponent_min", -16,
-                     "exponent_max", 16, "update", "combine", ob_spsa_combine_name(options->combine), "s0",
-                     (int)options->s0, "rounds_per_rate", (int)per, "rates_q48", rates, "bounds",
-                     "max_rounds", (int)options->rounds, "max_machines", (int)options->max_machines,
-                     "samples_per_round", (int)options->samples_per_round, "tensors", tensors);
+                     "format", FORMAT, "name", options->name, "nonce", nonce_hex, "authority", authority_hex,
+                     "base_hash", base_hash, "direction", "distribution", "rademacher", "epsilon",
+                     options->epsilon, "byte", "c0", OB_SPSA_C0_DEFAULT, "code_max", OB_SPSA_CODE_MAX_DEFAULT,
+                     "exponent_min", -16, "exponent_max", 16, "update", "combine",
+                     ob_spsa_combine_name(options->combine), "s0", (int)options->s0, "rounds_per_rate",
+                     (int)per, "rates_q48", rates, "bounds", "max_rounds", (int)options->rounds,
+                     "max_machines", (int)options->max_machines, "samples_per_round",
+                     (int)options->samples_per_round, "tensors", tensors);
 }
 
 enum ob_err ob_manifest_create(struct ob_model *model, const struct ob_manifest_options *options,

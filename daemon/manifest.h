@@ -22,6 +22,7 @@ struct ob_manifest {
     char name[OB_NAME_MAX];
     struct ob_run_id run;
     struct ob_hash base_hash;
+    struct ob_machine_id authority; /* whose certificates admit machines, until it is rotated */
     float epsilon;
     struct ob_spsa_rule rule; /* rates point into `rates` */
     uint64_t *rates;
@@ -61,6 +62,7 @@ struct ob_manifest_options {
     double lora_alpha;
     const char *const *lora_targets; /* patterns; borrowed */
     size_t lora_target_count;        /* 0: attention */
+    struct ob_machine_id authority;
 };
 struct ob_manifest_options ob_manifest_defaults(void);
 

@@ -19,7 +19,7 @@ static const struct command COMMANDS[] = {
     {"keygen", ob_tool_keygen, "make a machine's identity",
      "usage: onebyte keygen FILE\n\nWrites an Ed25519 identity to FILE (mode 0600) and its public key to "
      "FILE.pub; prints the\n"
-     "public key. FILE must not exist. The public key is what others put into [peers].\n",
+     "public key. FILE must not exist. The public key is what `invite` wants.\n",
      true},
     {"run", ob_tool_run, "create a run: write its manifest",
      "usage: onebyte run create --model FOLDER --out FILE [options]\n\n"
@@ -40,10 +40,40 @@ static const struct command COMMANDS[] = {
      "  --lora-alpha X         (2 N)\n"
      "  --lora-target PATTERN  (may be given again) matrices that get one (attention)\n"
      "  --scale-adapter K      log2 of the adapters' direction scale (0)\n"
+     "  --authority FILE       key that admits machines: used when it is there, made when not "
+     "(FILE's stem + .authority)\n"
      "  --scale-norm K, --scale-bias K, --scale-head K, --scale-matrix K, --scale-embedding K\n"
      "                         log2 of the direction scale by role (3, 3, 2, 0, 0)\n\n"
      "FILE must not exist; copy it to every machine of the run as it is.\n",
      true},
+    {"invite", ob_tool_invite, "sign a certificate: admit a machine to a run",
+     "usage: onebyte invite --authority FILE --manifest FILE --machine KEY --name NAME --out FILE "
+     "[options]\n\n"
+     "  --authority FILE   the run's authority key (made by `run create`)\n"
+     "  --machine KEY      what `keygen` printed on the machine\n"
+     "  --name NAME        what to call it, 1 to 63 bytes\n"
+     "  --expiry TIME      30d, 12h, 90m, 60s or never (30d)\n"
+     "  --last-round N     records of later rounds do not count (none)\n\n"
+     "Send the file to the machine: it goes to its STATE_DIR/certificate. It is no secret.\n"},
+    {"renew", ob_tool_renew, "sign a certificate again, with a later expiry",
+     "usage: onebyte renew CERTIFICATE --authority FILE --out FILE [--expiry TIME] [--last-round N] [--state "
+     "STATE_DIR]\n\n"
+     "With --state the new certificate is also handed to the daemon there, which spreads it: nobody "
+     "restarts.\n"},
+    {"revoke", ob_tool_revoke, "take a machine's admission back",
+     "usage: onebyte revoke STATE_DIR MACHINE --authority FILE [--keep-below N]\n\n"
+     "MACHINE is a key, its beginning, or a name. Its records that end at or before sample N count on, all "
+     "others are\n"
+     "taken out of the weights on every machine. Without --keep-below: what the daemon at STATE_DIR holds "
+     "counts on.\n"
+     "The daemon there spreads it. It cannot be taken back: to return, the machine needs a new key.\n"},
+    {"authority", ob_tool_authority, "replace a run's authority key",
+     "usage: onebyte authority rotate STATE_DIR --authority FILE --out FILE\n\n"
+     "Makes a new key, signs it with the old one and spreads it through the daemon at STATE_DIR. "
+     "Certificates so far\n"
+     "count on; new ones and revocations are signed with the new key.\n"},
+    {"cert", ob_tool_cert, "show a certificate",
+     "usage: onebyte cert show FILE\n\nExit code 3 when it has expired or was changed.\n"},
     {"status", ob_tool_status, "what a daemon is doing",
      "usage: onebyte status STATE_DIR [--json] [--watch]\n\nExit code 1 when no daemon answers.\n", true},
     {"leave", ob_tool_leave, "let a daemon leave its run properly", "usage: onebyte leave STATE_DIR\n", true},

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "daemon/blas.h"
@@ -96,6 +97,11 @@ static void raise_descriptors(void) {
     }
 }
 
+/* Nothing that we start may gain rights that we have not; we start nothing. */
+static void drop_privileges(void) {
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
 static int complain(const struct ob_error *error) {
     fprintf(stderr, "onebyted: %s\n", error->text);
     return error->code == OB_EUSAGE ? 2 : 1;
@@ -132,6 +138,7 @@ int main(int argc, char **argv) {
         return complain(&error);
     block_signals();
     raise_descriptors();
+    drop_privileges();
     ob_blas_set_threads(1); /* our own pool spreads the products: nothing spins against anything */
     code = run(config, arguments.check, &error);
     ob_config_free(config);

@@ -16,10 +16,35 @@ const char *ob_daemon_name_of(const struct ob_daemon *daemon, const struct ob_ma
         snprintf(buffer, 64, "%s", daemon->config->peers[i].name);
         return buffer;
     }
+    struct ob_peer_machine known;
+    if (ob_daemon_find_machine(daemon, machine, &known) && known.name[0]) {
+        snprintf(buffer, 64, "%s", known.name);
+        return buffer;
+    }
     ob_machine_to_text(machine, text);
     memcpy(buffer, text, 12);
     buffer[12] = 0;
     return buffer;
+}
+
+/* The peer's list is sorted. */
+bool ob_daemon_find_machine(const struct ob_daemon *daemon, const struct ob_machine_id *machine,
+                            struct ob_peer_machine *ret_machine) {
+    size_t low = 0, high = ob_peer_view(daemon->peer).machines;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        struct ob_peer_machine at = ob_peer_machine(daemon->peer, middle);
+        int order = ob_machine_compare(&at.machine, machine);
+        if (order == 0) {
+            *ret_machine = at;
+            return true;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
 }
 
 /* Serving: records of one chain into one message, as many as fit. */
@@ -94,16 +119,6 @@ static enum ob_err unapply(struct ob_daemon *daemon, const struct ob_effect *eff
     return failed;
 }
 
-static enum ob_err reach(struct ob_daemon *daemon, const struct ob_effect *effect, struct ob_error *error) {
-    char endpoint[OB_ENDPOINT_MAX] = "";
-    if (effect->bytes == 0 || effect->bytes >= sizeof endpoint)
-        return OB_OK;
-    memcpy(endpoint, effect->data, effect->bytes);
-    if (ob_transport_connect(daemon->transport, &effect->machine, endpoint, error))
-        ob_log(&daemon->log, OB_LOG_WARN, "reach", "endpoint=%s text=\"%s\"", endpoint, error->text);
-    return OB_OK;
-}
-
 static void start_round(struct ob_daemon *daemon, const struct ob_effect *effect) {
     struct ob_round_job job = {
         .first = effect->first, .round = effect->round, .n = effect->n, .live = effect->live};
@@ -166,12 +181,13 @@ static enum ob_err perform(struct ob_daemon *daemon, const struct ob_effect *eff
         halt(daemon, effect->text);
         return OB_OK;
     case OB_EFFECT_ADMIT:
-        return ob_transport_allow(daemon->transport, &effect->machine, error);
+        return ob_membership_admit(daemon, effect, error);
     case OB_EFFECT_EXPEL:
-        ob_transport_forbid(daemon->transport, &effect->machine);
+        ob_membership_expel(daemon, effect);
         return OB_OK;
     case OB_EFFECT_REACH:
-        return reach(daemon, effect, error);
+        ob_membership_reach(daemon, effect);
+        return OB_OK;
     case OB_EFFECT_UNAPPLY:
         return unapply(daemon, effect, error);
     }
@@ -195,7 +211,7 @@ static enum ob_err perform_or_wait(struct ob_daemon *daemon, const struct ob_eff
 
 enum ob_err ob_daemon_step(struct ob_daemon *daemon, struct ob_event *event, struct ob_error *error) {
     event->now_ns = ob_now_ns();
-    event->wall_s = (uint64_t)time(NULL);
+    event->wall_s = ob_wall_s();
     if (event->bytes > 0 && event->bytes <= sizeof daemon->event_data) {
         /* effects point into it, and waiting for room polls the transport whose buffer it is */
         memcpy(daemon->event_data, event->data, event->bytes);

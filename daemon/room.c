@@ -1,6 +1,7 @@
 /* A full disk. The peer's state machine has gone ahead, its effects have not: nothing else may happen until
  * they are carried out. So the daemon stands still, answers the status socket, drops frames (they may be lost
- * anyway: what they held is fetched again), and tries again every second. Others see it go quiet and go on. */
+ * anyway: what they held is fetched again), and tries again every second. Others see it go quiet and go on.
+ */
 #include <string.h>
 
 #include "daemon/daemon.h"

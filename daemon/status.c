@@ -1,5 +1,6 @@
-/* The status socket's requests: {"command": "status" | "leave" | "pause" | "resume"}. Every answer is an
- * object with "ok"; docs/files.md lists the fields of a status. */
+/* The status socket's requests: {"command": "status" | "leave" | "pause" | "resume"}, and {"command":
+ * "control", "entry": hexadecimal digits} with a signed control entry. Every answer is an object with "ok";
+ * docs/files.md lists the fields of a status. */
 #include <jansson.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -28,24 +29,28 @@ static json_t *machine_json(const struct ob_daemon *daemon, size_t index) {
     bool self = ob_machine_equal(&m.machine, &daemon->identity.machine);
     bool agrees = self || (daemon->has_digest && ob_hash_equal(&m.reported_log, &daemon->digest_log) &&
                            ob_hash_equal(&m.reported_weights, &daemon->weights_digest));
-    return json_pack("{s:s, s:o, s:b, s:I, s:I, s:b, s:b, s:b, s:o, s:o, s:b}", "name",
-                     self ? "(this machine)" : ob_daemon_name_of(daemon, &m.machine, name), "machine",
+    return json_pack("{s:s, s:o, s:b, s:I, s:I, s:b, s:b, s:b, s:o, s:o, s:b, s:b, s:b, s:b, s:I, s:o, s:s}",
+                     "name", self ? "(this machine)" : ob_daemon_name_of(daemon, &m.machine, name), "machine",
                      hex_json(m.machine.key), "self", self, "samples", (json_int_t)m.next.index, "round",
                      m.has_records ? (json_int_t)m.head_round.index : (json_int_t)-1, "training", m.paced,
                      "linked", self || ob_transport_linked(daemon->transport, &m.machine), "left", m.left,
                      "last_record_s", age_json(m.last_record_ns), "last_heard_s", age_json(m.last_heard_ns),
-                     "agrees", agrees);
+                     "agrees", agrees, "admitted", m.admitted, "revoked", m.revoked, "forked", m.forked,
+                     "expires", (json_int_t)m.expiry_s, "cut",
+                     m.cut.index == UINT64_MAX ? json_null() : json_integer((json_int_t)m.cut.index),
+                     "endpoint", self ? "" : ob_transport_endpoint(daemon->transport, &m.machine));
 }
 
 static json_t *traffic_json(const struct ob_daemon *daemon) {
     struct ob_transport_counters c = ob_transport_counters(daemon->transport);
     double wire = (double)(c.published_bytes + FRAMING_BYTES * c.published_messages);
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:f}", "published_messages",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:f}", "published_messages",
                      (json_int_t)c.published_messages, "published_bytes", (json_int_t)c.published_bytes,
                      "sent_messages", (json_int_t)c.sent_messages, "sent_bytes", (json_int_t)c.sent_bytes,
                      "received_bytes", (json_int_t)c.received_bytes, "dropped_messages",
                      (json_int_t)c.dropped_messages, "refused_handshakes", (json_int_t)c.refused_handshakes,
-                     "links", (int)c.links, "wire_bytes_per_sample",
+                     "refused_connections", (json_int_t)c.refused_connections, "connections",
+                     (int)c.connections, "links", (int)c.links, "wire_bytes_per_sample",
                      daemon->own_samples ? wire / (double)daemon->own_samples : 0.0);
 }
 
@@ -113,7 +118,20 @@ static json_t *simple_event(struct ob_daemon *daemon, enum ob_event_kind kind) {
     return json_pack("{s:b}", "ok", true);
 }
 
-static json_t *answer(struct ob_daemon *daemon, const char *command) {
+static json_t *take_control(struct ob_daemon *daemon, const json_t *root) {
+    uint8_t entry[OB_CONTROL_BYTES_MAX];
+    const char *text = json_string_value(json_object_get(root, "entry"));
+    struct ob_error error = {0};
+    size_t bytes = 0;
+    if (!text || sodium_hex2bin(entry, sizeof entry, text, strlen(text), NULL, &bytes, NULL) != 0 ||
+        2 * bytes != strlen(text))
+        return json_pack("{s:b, s:s}", "ok", false, "error", "\"entry\" is not hexadecimal digits");
+    if (ob_membership_control(daemon, entry, bytes, &error))
+        return json_pack("{s:b, s:s}", "ok", false, "error", error.text);
+    return json_pack("{s:b}", "ok", true);
+}
+
+static json_t *answer(struct ob_daemon *daemon, const char *command, const json_t *root) {
     if (strcmp(command, "status") == 0)
         return status_json(daemon);
     if (strcmp(command, "leave") == 0) {
@@ -127,14 +145,17 @@ static json_t *answer(struct ob_daemon *daemon, const char *command) {
         return simple_event(daemon, OB_EVENT_PAUSE);
     if (strcmp(command, "resume") == 0)
         return simple_event(daemon, OB_EVENT_RESUME);
-    return json_pack("{s:b, s:s}", "ok", false, "error", "unknown command (status, leave, pause, resume)");
+    if (strcmp(command, "control") == 0)
+        return take_control(daemon, root);
+    return json_pack("{s:b, s:s}", "ok", false, "error",
+                     "unknown command (status, leave, pause, resume, control)");
 }
 
 enum ob_err ob_daemon_answer(struct ob_daemon *daemon, const uint8_t *request, size_t bytes,
                              char **ret_answer, struct ob_error *error) {
     json_t *root = json_loadb((const char *)request, bytes, JSON_REJECT_DUPLICATES, NULL);
     const char *command = json_string_value(json_object_get(root, "command"));
-    json_t *reply = command ? answer(daemon, command)
+    json_t *reply = command ? answer(daemon, command, root)
                             : json_pack("{s:b, s:s}", "ok", false, "error", "expected {\"command\": \"…\"}");
     json_decref(root);
     char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;

@@ -35,7 +35,7 @@ enum ob_err ob_store_sql_error(const struct ob_store *store, struct ob_error *er
 
 enum ob_err ob_store_execute(struct ob_store *store, const char *sql, struct ob_error *error) {
     return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK ? OB_OK
-                                                                        : ob_store_sql_error(store, error);
+                                                                       : ob_store_sql_error(store, error);
 }
 
 static enum ob_err take_lock(struct ob_store *store, struct ob_error *error) {
@@ -67,8 +67,7 @@ static enum ob_err meta_get(struct ob_store *store, const char *key, void *ret_v
         if (*ret_bytes > 0)
             memcpy(ret_value, sqlite3_column_blob(query, 0), *ret_bytes);
     }
-    enum ob_err failed =
-        step == SQLITE_ROW || step == SQLITE_DONE ? OB_OK : ob_store_sql_error(store, error);
+    enum ob_err failed = step == SQLITE_ROW || step == SQLITE_DONE ? OB_OK : ob_store_sql_error(store, error);
     sqlite3_finalize(query);
     return failed;
 }

@@ -1,4 +1,5 @@
-/* Reading rows: each is checked, and each chain is followed, so that damage is an error that names the row. */
+/* Reading rows: each is checked, and each chain is followed, so that damage is an error that names the row.
+ */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,8 +143,8 @@ enum ob_err ob_store_each(struct ob_store *store, ob_store_record_fn see, void *
                           struct ob_error *error) {
     enum ob_err failed = refresh(store, error);
     for (size_t i = 0; i < store->machine_count && !failed; i++)
-        failed = ob_store_machine_records(store, &store->machines[i], (struct ob_sample){0}, see, context,
-                                          error);
+        failed =
+            ob_store_machine_records(store, &store->machines[i], (struct ob_sample){0}, see, context, error);
     return failed;
 }
 
@@ -214,8 +215,8 @@ enum ob_err ob_store_since(struct ob_store *store, struct ob_round round, ob_sto
         int64_t first = -1;
         failed = first_since(&follower, round.index, &first, error);
         if (!failed && first >= 0)
-            failed = ob_store_machine_records(store, &store->machines[i],
-                                              (struct ob_sample){(uint64_t)first}, see, context, error);
+            failed = ob_store_machine_records(store, &store->machines[i], (struct ob_sample){(uint64_t)first},
+                                              see, context, error);
     }
     return failed;
 }

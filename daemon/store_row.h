@@ -19,9 +19,10 @@
 
 #include "record/record.h"
 
-#define OB_STORE_PREV_EVERY    32
-#define OB_STORE_ROW_CHECK     4
-#define OB_STORE_ROW_BYTES_MAX (5 + 3 + 2 + OB_HASH_BYTES + OB_SAMPLES_PER_ROUND_MAX + 64 + OB_STORE_ROW_CHECK)
+#define OB_STORE_PREV_EVERY 32
+#define OB_STORE_ROW_CHECK  4
+#define OB_STORE_ROW_BYTES_MAX                                                                               \
+    (5 + 3 + 2 + OB_HASH_BYTES + OB_SAMPLES_PER_ROUND_MAX + 64 + OB_STORE_ROW_CHECK)
 
 /* with_prev: never for first = 0. Returns the length. */
 size_t ob_store_row_encode(const struct ob_record *record, bool with_prev,

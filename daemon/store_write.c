@@ -160,7 +160,7 @@ enum ob_err ob_store_control(struct ob_store *store, const struct ob_control *co
 }
 
 enum ob_err ob_store_cut(struct ob_store *store, const struct ob_machine_id *id, struct ob_sample first,
-                            struct ob_error *error) {
+                         struct ob_error *error) {
     struct ob_store_machine *machine = ob_store_machine_of(store, id);
     if (!machine || first.index > INT64_MAX)
         return OB_OK;

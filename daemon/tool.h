@@ -4,6 +4,7 @@
 #ifndef OB_DAEMON_TOOL_H
 #define OB_DAEMON_TOOL_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,8 +36,18 @@ bool ob_tool_real(const struct ob_tool_option *option, double low, double high, 
 int ob_tool_complain(const struct ob_error *error);
 int ob_tool_usage(const char *what);
 
+/* Asks the daemon of a state directory; its answer (caller's) has "ok": true. Errors: OB_ESTATE, the daemon's
+ * own complaint; those of ob_status_ask. */
+OB_MUST_USE enum ob_err ob_tool_ask(const char *state_dir, const json_t *request, json_t **ret_answer,
+                                    struct ob_error *error);
+
 int ob_tool_keygen(int argc, char **argv);
 int ob_tool_run(int argc, char **argv);
+int ob_tool_invite(int argc, char **argv);
+int ob_tool_renew(int argc, char **argv);
+int ob_tool_revoke(int argc, char **argv);
+int ob_tool_authority(int argc, char **argv);
+int ob_tool_cert(int argc, char **argv);
 int ob_tool_status(int argc, char **argv);
 int ob_tool_leave(int argc, char **argv);
 int ob_tool_pause(int argc, char **argv);

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/manifest.h"
 #include "daemon/tool.h"
@@ -40,6 +41,7 @@ enum run_option {
     RUN_COMBINE,
     RUN_S0,
     RUN_MACHINES,
+    RUN_AUTHORITY,
     RUN_NORM,
     RUN_BIAS,
     RUN_HEAD,
@@ -142,6 +144,34 @@ static enum ob_err print_trained(const struct ob_model *model, const char *manif
     return OB_OK;
 }
 
+/* The run's authority key: of --authority when that file is there; else a new one, in that file or beside the
+ * manifest (run.json → run.authority). */
+static enum ob_err take_authority(const struct ob_tool_option *o, struct ob_machine_id *ret_authority,
+                                  struct ob_error *error) {
+    char path[4096];
+    const char *out = o[RUN_OUT].value, *given = o[RUN_AUTHORITY].value;
+    const char *slash = strrchr(out, '/'), *dot = strrchr(out, '.');
+    int stem = (int)(dot && (!slash || dot > slash + 1) && dot != out ? (size_t)(dot - out) : strlen(out));
+    int length = given ? snprintf(path, sizeof path, "%s", given)
+                       : snprintf(path, sizeof path, "%.*s.authority", stem, out);
+    if (length >= (int)sizeof path)
+        return ob_fail(error, OB_EUSAGE, "%s: the name is too long", out);
+    struct ob_identity authority;
+    enum ob_err failed =
+        given && access(path, F_OK) == 0 ? ob_identity_load(path, &authority, error) : OB_ENOTFOUND;
+    if (failed == OB_ENOTFOUND) {
+        if (access(out, F_OK) == 0)
+            return ob_fail(error, OB_EBUSY, "%s: is there already; choose another name or remove it", out);
+        ob_identity_generate(&authority);
+        failed = ob_identity_save(&authority, path, error);
+    }
+    if (failed)
+        return ob_fail_within(error, "the run's authority key");
+    *ret_authority = authority.machine;
+    ob_identity_wipe(&authority);
+    return OB_OK;
+}
+
 int ob_tool_run(int argc, char **argv) {
     struct ob_tool_option o[RUN_OPTIONS] = {
         [RUN_MODEL] = {.name = "model"},
@@ -156,6 +186,7 @@ int ob_tool_run(int argc, char **argv) {
         [RUN_COMBINE] = {.name = "combine"},
         [RUN_S0] = {.name = "s0"},
         [RUN_MACHINES] = {.name = "max-machines"},
+        [RUN_AUTHORITY] = {.name = "authority"},
         [RUN_NORM] = {.name = "scale-norm"},
         [RUN_BIAS] = {.name = "scale-bias"},
         [RUN_HEAD] = {.name = "scale-head"},
@@ -182,7 +213,9 @@ int ob_tool_run(int argc, char **argv) {
         return OB_EXIT_USAGE;
     if (!read_trained(o, &options))
         return OB_EXIT_USAGE;
-    enum ob_err failed = ob_model_open(o[RUN_MODEL].value, &model, &error);
+    enum ob_err failed = take_authority(o, &options.authority, &error);
+    if (!failed)
+        failed = ob_model_open(o[RUN_MODEL].value, &model, &error);
     if (!failed)
         failed = ob_manifest_create(model, &options, o[RUN_OUT].value, &error);
     if (!failed)

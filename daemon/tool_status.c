@@ -10,12 +10,15 @@
 
 #define TIMEOUT_MS 10000
 
-static enum ob_err ask(const char *state_dir, const char *command, json_t **ret_answer,
-                       struct ob_error *error) {
-    char path[4200], request[64], *answer = NULL;
+enum ob_err ob_tool_ask(const char *state_dir, const json_t *request, json_t **ret_answer,
+                        struct ob_error *error) {
+    char path[4200], *answer = NULL;
     (void)snprintf(path, sizeof path, "%s/status.sock", state_dir);
-    (void)snprintf(request, sizeof request, "{\"command\":\"%s\"}", command);
-    enum ob_err failed = ob_status_ask(path, request, TIMEOUT_MS, &answer, error);
+    char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+    if (!text)
+        return ob_fail(error, OB_ENOMEM, "out of memory");
+    enum ob_err failed = ob_status_ask(path, text, TIMEOUT_MS, &answer, error);
+    free(text);
     if (failed)
         return failed;
     json_t *root = json_loads(answer, 0, NULL);
@@ -30,6 +33,14 @@ static enum ob_err ask(const char *state_dir, const char *command, json_t **ret_
     }
     *ret_answer = root;
     return OB_OK;
+}
+
+static enum ob_err ask(const char *state_dir, const char *command, json_t **ret_answer,
+                       struct ob_error *error) {
+    json_t *request = json_pack("{s:s}", "command", command);
+    enum ob_err failed = ob_tool_ask(state_dir, request, ret_answer, error);
+    json_decref(request);
+    return failed;
 }
 
 static const char *text_of(const json_t *object, const char *key) {

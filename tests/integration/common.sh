@@ -26,19 +26,31 @@ data=$ROOT/examples/jargon
 address() { echo "tcp://127.0.0.1:$((base_port + 3 * $1))"; }
 within() { :; }
 
+# make_machine PEER: state directory, identity; invite PEER [OPTION…]: its certificate
+make_machine() {
+    mkdir -m 700 "$work/p$1" && "$BIN/onebyte" keygen "$work/p$1/identity" >/dev/null || fail keygen
+    invite "$1"
+}
+invite() {
+    rm -f "$work/p$1/certificate"
+    "$BIN/onebyte" invite --authority "$work/run.authority" --manifest "$work/run.json" --machine "$(key "$1")" \
+        --name "peer$1" --out "$work/p$1/certificate" "${@:2}" >/dev/null || fail "invite peer $1"
+}
+key() { cat "$work/p$1/identity.pub"; }
+
 # make_run PEERS ROUNDS SAMPLES: manifest, identities and configurations
 make_run() {
     local peers=$1 i k
     base_port=$((20000 + RANDOM % 20000))
     "$BIN/onebyte" run create --model "$model" --out "$work/run.json" --rounds "$2" --samples-per-round "$3" --lr 3e-5 || fail "run create"
-    for i in $(seq "$peers"); do mkdir -m 700 "$work/p$i" && "$BIN/onebyte" keygen "$work/p$i/identity" >/dev/null || fail keygen; done
+    for i in $(seq "$peers"); do make_machine "$i"; done
     for i in $(seq "$peers"); do
         {
             printf '[machine]\nstate_dir = %s\nthreads = 1\n[run]\nmanifest = %s\nmodel = %s\n' "$work/p$i" "$work/run.json" "$model"
             printf '[network]\nlisten = %s\n' "$(address "$i")"
             printf '[training]\ndata = %s\nbatch = 1\nlength = 8\nshard = %d\nshards = %d\n' "$data/held_out.jsonl" $((i - 1)) "$peers"
             printf '[swarm]\nrejoin_wait_s = 2\n[peers]\n'
-            for k in $(seq "$peers"); do echo "peer$k = $(cat "$work/p$k/identity.pub") $(address "$k")"; done
+            for k in $(seq "$peers"); do echo "peer$k = $(key "$k")@$(address "$k")"; done
         } >"$work/p$i.conf"
     done
 }

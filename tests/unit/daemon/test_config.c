@@ -47,6 +47,25 @@ static void read_peers(void **state) {
     ob_config_free(config);
 }
 
+static void read_join_strings(void **state) {
+    (void)state;
+    static const char KEY[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    static const char *const BAD[] = {"%s@", "%s@h:1",       "%sx", "%s@tcp://h:0", "%s@tcp://h:1 x",
+                                      "x%s", "%s0@tcp://h:1"};
+    char text[200], endpoint[OB_ENDPOINT_MAX];
+    struct ob_machine_id machine;
+    (void)snprintf(text, sizeof text, "%s@tcp://[2001:db8::1]:7300", KEY);
+    assert_int_equal(ob_join_string_parse(text, &machine, endpoint, NULL), OB_OK);
+    assert_string_equal(endpoint, "tcp://[2001:db8::1]:7300");
+    assert_int_equal(machine.key[1], 0x23);
+    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
+        const char *at = strstr(BAD[i], "%s");
+        (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(at - BAD[i]), BAD[i], KEY, at + 2);
+        if (ob_join_string_parse(text, &machine, endpoint, NULL) != OB_EUSAGE)
+            fail_msg("\"%s\" is taken", text);
+    }
+}
+
 static void assert_refused(const char *text, const char *override, const char *word) {
     struct ob_config *config = NULL;
     struct ob_error error = {0};
@@ -58,6 +77,10 @@ static void assert_refused(const char *text, const char *override, const char *w
 static void bad_settings_are_named(void **state) {
     (void)state;
     assert_refused(GOOD "bach = 4\n", NULL, "bach");
+    assert_refused(GOOD "[network]\nlisten = tcp://0.0.0.0:70000\n", NULL, "[network] listen");
+    assert_refused(GOOD "[network]\nadvertise = tcp://h:7300\n", NULL, "listen is not set");
+    assert_refused(GOOD "[network]\nlisten = tcp://*:7300\nadvertise = tcp://0.0.0.0:7300\n", NULL,
+                   "advertise");
     assert_refused(GOOD "batch = 0\n", NULL, ":8: [training] batch");
     assert_refused(GOOD "batch = 4x\n", NULL, "whole number from 1 to 4096");
     assert_refused(GOOD "clip = nan\n", NULL, "clip");
@@ -66,7 +89,7 @@ static void bad_settings_are_named(void **state) {
     assert_refused(GOOD "[peers]\nx = abc\n", NULL, "64 hexadecimal");
     assert_refused(GOOD, "training.nothing=1", "nothing");
     assert_refused(GOOD, "nonsense", "section.key=value");
-    assert_refused("[machine]\nstate_dir = /s\n", NULL, "manifest");
+    assert_refused("[machine]\nstate_dir = /s\n", NULL, "model");
     assert_refused(GOOD "shard = 3\nshards = 2\n", NULL, "shard");
 }
 
@@ -107,9 +130,8 @@ static void every_key_is_documented(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(read_defaults_and_override),
-        cmocka_unit_test(read_peers),
-        cmocka_unit_test(bad_settings_are_named),
+        cmocka_unit_test(read_defaults_and_override), cmocka_unit_test(read_peers),
+        cmocka_unit_test(read_join_strings),          cmocka_unit_test(bad_settings_are_named),
         cmocka_unit_test(every_key_is_documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

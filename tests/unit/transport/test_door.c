@@ -116,6 +116,26 @@ static void other_frames_get_no_answer(void **state) {
     ob_transport_free(host.transport), ob_transport_free(stranger.transport);
 }
 
+/* Each rebinding closes sockets and opens others at the same place. */
+static void many_are_forbidden_one_after_the_other(void **state) {
+    (void)state;
+    struct machine host, good, *all[2] = {&host, &good};
+    struct ob_transport_event event;
+    fixture_make(&host, true), fixture_make(&good, false);
+    assert_int_equal(ob_transport_allow(host.transport, &good.identity.machine, NULL), OB_OK);
+    fixture_join(&good, &host);
+    assert_true(fixture_wait_for(all, 2, 1, OB_TRANSPORT_LINK_UP, NULL, &event));
+    for (int i = 0; i < 30; i++) {
+        struct ob_identity bad;
+        ob_identity_generate(&bad);
+        assert_int_equal(ob_transport_allow(host.transport, &bad.machine, NULL), OB_OK);
+        ob_transport_forbid(host.transport, &bad.machine);
+        assert_int_equal(ob_transport_poll(host.transport, 0, &event, NULL), OB_OK);
+    }
+    fixture_publish_until_seen(all, 2, 0, 1, "still here");
+    ob_transport_free(host.transport), ob_transport_free(good.transport);
+}
+
 static void an_oversized_hello_is_cut_off(void **state) {
     (void)state;
     struct machine host, stranger;
@@ -200,6 +220,7 @@ int main(void) {
         cmocka_unit_test(no_door_there_is_silence),
         cmocka_unit_test(other_frames_get_no_answer),
         cmocka_unit_test(an_oversized_hello_is_cut_off),
+        cmocka_unit_test(many_are_forbidden_one_after_the_other),
         cmocka_unit_test(too_many_hellos_are_not_heard),
         cmocka_unit_test(a_forbidden_subscriber_hears_no_more),
     };
