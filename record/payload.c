@@ -74,7 +74,7 @@ static enum ob_err decode_evidence(const struct ob_control *control, struct ob_r
             return ob_fail(error, OB_EFORMAT, "control: evidence is cut short");
         enum ob_err err = ob_record_decode(data, bytes, &ANY, &records[i], error);
         if (err != OB_OK)
-            return ob_fail_within(error, "control: evidence");
+            return error == NULL ? err : ob_fail_within(error, "control: evidence");
     }
     if (reader.left != 0)
         return ob_fail(error, OB_EFORMAT, "control: evidence of more than two records");

@@ -183,6 +183,40 @@ static void own_key_under_another_instance_halts(void **state) {
     fixture_free(f);
 }
 
+static size_t own_heartbeat(struct fixture *f, uint64_t instance, uint64_t twin, uint8_t *ret_message) {
+    struct ob_heartbeat heartbeat = {.run = f->options.run,
+                                     .machine = f->machines[0].id,
+                                     .instance = instance,
+                                     .sequence = 1,
+                                     .twin = twin};
+    uint8_t body[OB_HEARTBEAT_BODY_BYTES], signature[64];
+    size_t bytes = ob_heartbeat_body(&heartbeat, body);
+    f->options.crypto.sign(f->machines[0].secret_key, body, bytes, signature);
+    heartbeat.signature = signature;
+    return ob_heartbeat_encode(&heartbeat, ret_message);
+}
+
+/* An echo of an earlier life must not stop us; a twin that has heard us, or that started later, must. */
+static void older_instance_halts_only_when_it_names_ours(void **state) {
+    (void)state;
+    uint8_t message[OB_HEARTBEAT_BYTES];
+    struct fixture *f = fixture_new();
+    f->options.instance = 100;
+    fixture_start(f);
+    step_message(f, 1, message, own_heartbeat(f, 99, 0, message));
+    assert_null(find_effect(f, OB_EFFECT_HALT));
+    step_message(f, 1, message, own_heartbeat(f, 99, 42, message));
+    assert_null(find_effect(f, OB_EFFECT_HALT));
+    step_message(f, 1, message, own_heartbeat(f, 99, 100, message));
+    assert_non_null(find_effect(f, OB_EFFECT_HALT));
+    const struct ob_effect *publish = find_effect(f, OB_EFFECT_PUBLISH);
+    struct ob_heartbeat told;
+    assert_true(ob_heartbeat_decode(ob_reader_init(publish->data + 2, publish->bytes - 2), &told));
+    assert_int_equal(told.twin, 99);
+    assert_non_null(pass_until(f, 2 * SECOND, OB_EFFECT_PUBLISH)); /* it may have been lost */
+    fixture_free(f);
+}
+
 static void machine_that_said_goodbye_is_not_expected(void **state) {
     (void)state;
     uint8_t message[OB_SMALL_MESSAGE_BYTES_MAX];
@@ -212,6 +246,7 @@ int main(void) {
         cmocka_unit_test(lost_question_is_asked_again),
         cmocka_unit_test(differing_own_record_at_another_is_fetched_and_halts),
         cmocka_unit_test(own_key_under_another_instance_halts),
+        cmocka_unit_test(older_instance_halts_only_when_it_names_ours),
         cmocka_unit_test(machine_that_said_goodbye_is_not_expected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,6 +90,75 @@ static void decode_long_payload_fails(void **state) {
     assert_int_equal(ob_control_decode(data, sizeof data - 1, &control, NULL), OB_EFORMAT);
 }
 
+static size_t make_record_data(uint32_t round, uint8_t *ret_data) {
+    static const uint8_t BYTES[4] = {1, 2, 3, 4};
+    struct ob_run_id run = fixture_run();
+    struct ob_record record = fixture_record(BYTES);
+    uint8_t key[64], signature[64];
+    fixture_secret_key(key);
+    record.round.index = round;
+    record.signature = signature;
+    ob_record_sign(&run, &record, key, signature);
+    return ob_record_encode(&record, ret_data);
+}
+
+static struct ob_record decode_record(const uint8_t *data, size_t bytes) {
+    struct ob_record record;
+    assert_int_equal(ob_record_decode(data, bytes, &FIXTURE_BOUNDS, &record, NULL), OB_OK);
+    return record;
+}
+
+static void evidence_is_the_same_in_either_order(void **state) {
+    (void)state;
+    uint8_t a[OB_RECORD_BYTES_MAX], b[OB_RECORD_BYTES_MAX];
+    uint8_t one[OB_CONTROL_BYTES_MAX], other[OB_CONTROL_BYTES_MAX];
+    struct ob_record first = decode_record(a, make_record_data(7, a));
+    struct ob_record second = decode_record(b, make_record_data(8, b)); /* equal bytes, another round */
+    size_t bytes = ob_evidence_encode(&first, &second, one);
+    assert_true(bytes > 0);
+    assert_int_equal(ob_evidence_encode(&second, &first, other), bytes);
+    assert_memory_equal(one, other, bytes);
+    assert_int_equal(ob_evidence_encode(&first, &first, other), 0);
+    struct ob_control control;
+    struct ob_run_id run = fixture_run();
+    assert_int_equal(ob_control_decode(one, bytes, &control, NULL), OB_OK);
+    assert_int_equal(ob_control_cut(&control).index, first.first.index);
+    assert_true(ob_control_verify(&run, &control));
+    for (size_t bit = 0; bit < 8 * bytes; bit++) {
+        one[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        if (ob_control_decode(one, bytes, &control, NULL) == OB_OK)
+            assert_false(ob_control_verify(&run, &control));
+        one[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+}
+
+static void certificate_check_names_what_is_wrong(void **state) {
+    (void)state;
+    uint8_t payload[OB_CONTROL_PLAIN_MAX], entry[OB_CONTROL_PLAIN_BYTES_MAX], key[64];
+    struct ob_run_id run = fixture_run(), other_run = run;
+    struct ob_certificate certificate = {.run = run, .expiry_s = 100, .last_round = 5, .name = "alice"};
+    struct ob_control control = {.kind = OB_CONTROL_CERTIFICATE, .subject = {{9}}, .payload = payload};
+    struct ob_machine_id nobody = {{8}};
+    struct ob_error error;
+    from_hex(GOLDEN_MACHINE, control.signer.key, sizeof control.signer.key);
+    fixture_secret_key(key);
+    assert_int_equal(ob_certificate_encode(&certificate, payload, &control.payload_bytes, NULL), OB_OK);
+    size_t bytes = ob_control_sign(&run, &control, key, entry);
+    const struct ob_machine_id *authority = &control.signer, *machine = &control.subject;
+    assert_int_equal(ob_certificate_check(entry, bytes, &run, authority, machine, 99, &error), OB_OK);
+    assert_int_equal(ob_certificate_check(entry, bytes, &run, authority, machine, 100, &error), OB_ETIMEOUT);
+    assert_non_null(strstr(error.text, "alice"));
+    other_run.hash.bytes[0] ^= 1;
+    assert_int_equal(ob_certificate_check(entry, bytes, &other_run, authority, machine, 0, &error),
+                     OB_EMISMATCH);
+    assert_int_equal(ob_certificate_check(entry, bytes, &run, authority, &nobody, 0, &error), OB_EMISMATCH);
+    assert_int_equal(ob_certificate_check(entry, bytes, &run, &nobody, machine, 0, &error), OB_EREFUSED);
+    entry[bytes - 1] ^= 1;
+    assert_int_equal(ob_certificate_check(entry, bytes, &run, authority, machine, 0, &error), OB_EREFUSED);
+    certificate.name[0] = '\n';
+    assert_int_equal(ob_certificate_encode(&certificate, payload, &control.payload_bytes, NULL), OB_EUSAGE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sign_goodbye_gives_golden_bytes),
@@ -98,6 +167,8 @@ int main(void) {
         cmocka_unit_test(decode_any_other_length_fails),
         cmocka_unit_test(decode_each_rule_has_its_error),
         cmocka_unit_test(decode_long_payload_fails),
+        cmocka_unit_test(evidence_is_the_same_in_either_order),
+        cmocka_unit_test(certificate_check_names_what_is_wrong),
     };
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }
