@@ -3,7 +3,7 @@
 # tool's commands and exit codes do what they say.
 BIN=$1 ROOT=$2
 . "$ROOT/tests/integration/common.sh"
-make_run 3 60 4
+make_run 3 240 4
 sed -i "s|^\(peer3 = [0-9a-f]*\).*|\1|" "$work/p1.conf" "$work/p2.conf" # admitted, not waited for
 start 1; start 2
 trained() { [ "$(get 1 own_rounds)" -ge 5 ] 2>/dev/null; }

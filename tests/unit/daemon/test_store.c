@@ -44,18 +44,18 @@ static void prev_is_recomputed_from_anywhere(void **state) {
         put_other(&f, store, 1, 3);
     for (uint64_t sample = 0; sample < f.chains[1].next; sample++) {
         struct reading reading = {.fixture = &f};
-        assert_int_equal(ob_store_from(store, &f.chains[1].machine, (struct ob_sample){sample}, read_one,
-                                       &reading, NULL),
-                         OB_OK);
+        assert_int_equal(
+            ob_store_from(store, &f.chains[1].machine, (struct ob_sample){sample}, read_one, &reading, NULL),
+            OB_OK);
         assert_true(reading.first <= sample);
         assert_memory_equal(&reading.head[1], &f.chains[1].head, sizeof(struct ob_hash));
-        assert_int_equal(ob_store_find(store, &f.chains[1].machine, (struct ob_sample){sample}, data, &bytes,
-                                       NULL),
-                         OB_OK);
+        assert_int_equal(
+            ob_store_find(store, &f.chains[1].machine, (struct ob_sample){sample}, data, &bytes, NULL),
+            OB_OK);
     }
-    assert_int_equal(ob_store_find(store, &f.chains[1].machine, (struct ob_sample){f.chains[1].next}, data,
-                                   &bytes, NULL),
-                     OB_ENOTFOUND);
+    assert_int_equal(
+        ob_store_find(store, &f.chains[1].machine, (struct ob_sample){f.chains[1].next}, data, &bytes, NULL),
+        OB_ENOTFOUND);
     ob_store_close(store);
     remove_all(&f);
 }
@@ -126,7 +126,8 @@ static void another_run_machine_daemon_or_schema_is_refused(void **state) {
     assert_int_equal(ob_store_open(&other, &store, &error), OB_EMISMATCH);
     (void)snprintf(path, sizeof path, "%s/log.sqlite", f.folder);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "UPDATE meta SET value = '3' WHERE key = 'schema'", 0, 0, 0), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "UPDATE meta SET value = '3' WHERE key = 'schema'", 0, 0, 0),
+                     SQLITE_OK);
     sqlite3_close(db);
     assert_int_equal(ob_store_open(&f.options, &store, &error), OB_EUNSUPPORTED);
     assert_non_null(strstr(error.text, "schema 3"));

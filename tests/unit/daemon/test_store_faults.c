@@ -93,8 +93,8 @@ static struct reading rescue(struct fixture *f) {
 static void damaged_row_is_dropped_with_what_follows_it(void **state) {
     (void)state;
     static const char *const DAMAGES[] = {
-        "UPDATE record SET data = CAST(substr(data, 1, 20) || x'ee' || substr(data, 22) AS BLOB) "
-        "WHERE machine = 2 AND first = 320",
+        ("UPDATE record SET data = CAST(substr(data, 1, 20) || x'ee' || substr(data, 22) AS BLOB) "
+         "WHERE machine = 2 AND first = 320"),
         "UPDATE record SET data = zeroblob(0) WHERE machine = 2 AND first = 320",
         "UPDATE record SET data = zeroblob(9000) WHERE machine = 2 AND first = 320",
         "UPDATE record SET first = 319 WHERE machine = 2 AND first = 320",
@@ -157,7 +157,7 @@ static void older_or_copied_state_may_not_start_alone(void **state) {
     static const char *const RESTORES[] = {
         "cp -a $S/backup/* $S/",                               /* in place: the same inodes */
         "cd $S && rm log.sqlite* place.* && cp -a backup/* .", /* new files */
-        "cp -a $S $S.x && rm -r $S && mv $S.x $S",        /* a copy of all */
+        "cp -a $S $S.x && rm -r $S && mv $S.x $S",             /* a copy of all */
         "rm $S/log.sqlite*",                                   /* the log is lost */
         "rm $S/place.*",
     };
