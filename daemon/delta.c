@@ -194,7 +194,8 @@ static enum ob_err parse(struct parsing *p) {
 /* Takes `bytes`. */
 static enum ob_err take(char *bytes, size_t byte_count, const char *path, struct ob_delta **ret_delta,
                         struct ob_error *error) {
-    struct parsing p = {.error = error};
+    struct ob_error ours;
+    struct parsing p = {.error = error ? error : &ours};
     p.delta = calloc(1, sizeof *p.delta);
     if (!p.delta) {
         free(bytes);
@@ -236,6 +237,7 @@ void ob_delta_free(struct ob_delta *delta) {
 
 enum ob_err ob_delta_each(const struct ob_delta *delta, ob_store_record_fn see, void *context,
                           struct ob_error *error) {
-    struct walk walk = {.delta = delta, .see = see, .context = context, .error = error};
+    struct ob_error ours;
+    struct walk walk = {.delta = delta, .see = see, .context = context, .error = error ? error : &ours};
     return walk_all(&walk);
 }

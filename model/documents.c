@@ -98,6 +98,8 @@ static enum ob_err load_from_folder(const char *folder, const char *name, struct
 enum ob_err ob_document_load(const char *model, const char *name, struct ob_document *ret_document,
                              struct ob_error *error) {
     struct ob_document document = {0};
+    struct ob_error ours;
+    error = error ? error : &ours;
     enum ob_err failed = ob_gguf_is_file(model) ? load_gguf(model, name, &document, error)
                                                 : load_from_folder(model, name, &document, error);
     if (!failed)
