@@ -98,7 +98,7 @@ static const struct command COMMANDS[] = {
      "                     [--dtype f32|f16|bf16]\n\n"
      "Checks every signature and chain of the delta, replays it onto the base and compares the weights\n"
      "digest with the delta's. Exit code 3, and nothing written, when they differ.\n"},
-    {"eval", ob_tool_eval, "loss and perplexity of a checkpoint on a JSON Lines file",
+    {"eval", ob_tool_eval, "loss, and perplexity or accuracy, of a checkpoint on a JSON Lines file",
      "usage: onebyte eval --model FOLDER --data FILE [--length N] [--batch N] [--json]\n"},
     {"generate", ob_tool_generate, "sample text from a checkpoint",
      "usage: onebyte generate --model FOLDER [--prompt TEXT] [--tokens N] [--temperature T] [--seed N]\n"},

@@ -2,10 +2,11 @@
  * it.
  *
  * Each line is an object with `text`; with `prompt` and `completion`; with `prompt`, `choices` and `label`;
- * or with `messages`. Other keys are ignored. The special tokens that the tokenizer puts before and after a
- * text (its frame) stand at the start and the end of a row. What each kind of row is trained on, and how it
- * is cut to `length_max` tokens, is in docs/data.md. Rows with choices do not mix with others: their loss is
- * another one. A row that has no target left is skipped and counted; blank lines are passed over.
+ * (`messages` are refused: OB_EUNSUPPORTED). Other keys are ignored. The special tokens that the tokenizer
+ * puts before and after a text (its frame) stand at the start and the end of a row. What each kind of row is
+ * trained on, and how it is cut to `length_max` tokens, is in docs/data.md. Rows with choices do not mix with
+ * others: their loss is another one. A row that has no target left is skipped and counted; blank lines are
+ * passed over.
  *
  * An item is what a mini-batch is made of: a sequence, or all candidates of a row with choices.
  *

@@ -204,7 +204,8 @@ enum ob_err ob_corpus_take_row(struct ob_corpus *corpus, const struct ob_tokeniz
         err = take_choices(&t, row);
         break;
     default:
-        err = ob_fail(error, OB_EUNSUPPORTED, "rows with \"messages\" are not supported yet");
+        err = ob_fail(error, OB_EUNSUPPORTED,
+                      "rows with \"messages\" need chat templates, which are not supported");
     }
     corpus->rows += err == OB_OK && report->fate != OB_ROW_SKIPPED;
     return err;

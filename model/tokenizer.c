@@ -20,7 +20,6 @@ void ob_tokenizer_free(struct ob_tokenizer *tokenizer) {
     ob_rewrite_done(&tokenizer->normalizer);
     ob_rewrite_done(&tokenizer->metaspace);
     ob_splitter_done(&tokenizer->splitter);
-    free(tokenizer->chat_template);
     free(tokenizer);
 }
 
@@ -183,10 +182,6 @@ struct ob_tokenizer_frame ob_tokenizer_frame(const struct ob_tokenizer *tokenize
                                        .before_count = tokenizer->before.count,
                                        .after = tokenizer->after.ids,
                                        .after_count = tokenizer->after.count};
-}
-
-const char *ob_tokenizer_chat_template(const struct ob_tokenizer *tokenizer) {
-    return tokenizer->chat_template;
 }
 
 enum ob_err ob_tokenizer_decode(const struct ob_tokenizer *tokenizer, const int32_t *ids, size_t count,

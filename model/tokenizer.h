@@ -28,15 +28,13 @@ OB_MUST_USE enum ob_err ob_tokenizer_parse(const char *json, size_t bytes, const
 void ob_tokenizer_free(struct ob_tokenizer *tokenizer);
 size_t ob_tokenizer_vocabulary(const struct ob_tokenizer *tokenizer); /* largest id + 1 */
 
-/* What the model expects around a text (beginning and end of sequence): from the post_processor, and from
- * add_bos_token and add_eos_token of tokenizer_config.json. Lives as long as the tokenizer. */
+/* What the model expects around a text (beginning and end of sequence): from the post_processor. Lives as
+ * long as the tokenizer. */
 struct ob_tokenizer_frame {
     const int32_t *before, *after;
     size_t before_count, after_count;
 };
 struct ob_tokenizer_frame ob_tokenizer_frame(const struct ob_tokenizer *tokenizer);
-/* The text of its chat template (model/chat.h), NULL: none. */
-const char *ob_tokenizer_chat_template(const struct ob_tokenizer *tokenizer);
 
 /* ret_ids is malloc'ed, the caller frees it (NULL when there are none). The frame is not added. */
 OB_MUST_USE enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer, const char *text,

@@ -30,7 +30,6 @@ struct ob_tokenizer {
     struct ob_splitter splitter;
     size_t strip; /* spaces that a decoded text loses at its start */
     struct ob_frame_ids before, after;
-    char *chat_template; /* NULL: none */
 };
 
 /* The whole of a tokenizer.json; its root. */
