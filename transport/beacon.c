@@ -8,7 +8,7 @@
  *   24     32   machine
  *   56      2   port (little-endian) of its ROUTER; the address is where the datagram comes from
  *
- * Plain sockets instead of CZMQ's zbeacon: see docs/decisions/0008-admission.md. */
+ * Plain sockets instead of CZMQ's zbeacon: see docs/decisions/0003-admission.md. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
