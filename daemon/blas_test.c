@@ -2,6 +2,7 @@
 
 #include <cblas.h>
 #include <math.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -133,6 +134,9 @@ bool ob_blas_products_safe(ob_blas_product_fn product) {
     if (child < 0)
         return ob_blas_products_right(product); /* no more processes: the answer matters more than a crash */
     if (child == 0) {
+        static const int DEADLY[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
+        for (size_t i = 0; i < sizeof DEADLY / sizeof *DEADLY; i++) /* whatever handlers the parent has */
+            (void)signal(DEADLY[i], SIG_DFL);
         const struct rlimit patience = {PATIENCE_S,
                                         PATIENCE_S}; /* of its own: a busy machine is no wrong product */
         (void)setrlimit(RLIMIT_CPU, &patience);
