@@ -86,6 +86,13 @@ static json_t *counters_json(const struct ob_peer_counters *c) {
                      (json_int_t)c->bad_signatures, "fetches", (json_int_t)c->fetches);
 }
 
+/* How much of what others have told of is here, and how long the rest takes at the present pace. */
+static json_t *catch_up_json(const struct ob_peer_view *view) {
+    return json_pack("{s:I, s:I, s:f, s:f}", "samples_held", (json_int_t)view->samples_held, "samples_known",
+                     (json_int_t)view->samples_known, "samples_per_s", view->samples_per_s, "seconds_left",
+                     view->catch_up_s);
+}
+
 static json_t *status_json(struct ob_daemon *daemon) {
     struct ob_peer_view view = ob_peer_view(daemon->peer);
     json_t *machines = json_array();
@@ -97,7 +104,7 @@ static json_t *status_json(struct ob_daemon *daemon) {
                                            : ob_peer_life_name(view.life);
     return json_pack(
         "{s:b, s:s, s:s, s:o, s:o, s:s, s:f, s:I, s:I, s:I, s:i, s:I, s:I, s:f, s:o, s:o, s:b, s:o, s:o, "
-        "s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o}",
         "ok", true, "version", OB_VERSION, "name", daemon->manifest->name, "run",
         hex_json(daemon->manifest->run.hash.bytes), "machine", hex_json(daemon->identity.machine.key), "life",
         life, "uptime_s", (double)(ob_now_ns() - daemon->started_ns) * 1e-9, "round",
@@ -106,8 +113,8 @@ static json_t *status_json(struct ob_daemon *daemon) {
         (json_int_t)daemon->own_rounds, "own_samples", (json_int_t)daemon->own_samples, "loss", daemon->loss,
         "log_digest", hex_json(view.log_digest.bytes), "weights_digest",
         daemon->has_digest ? hex_json(daemon->weights_digest.bytes) : json_null(), "weights_digest_current",
-        current, "log", log_json(daemon), "traffic", traffic_json(daemon), "work", work_json(daemon), "peer",
-        counters_json(&view.counters), "machines", machines);
+        current, "log", log_json(daemon), "catch_up", catch_up_json(&view), "traffic", traffic_json(daemon),
+        "work", work_json(daemon), "peer", counters_json(&view.counters), "machines", machines);
 }
 
 static json_t *simple_event(struct ob_daemon *daemon, enum ob_event_kind kind) {

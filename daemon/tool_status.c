@@ -79,6 +79,11 @@ static void print_status(const json_t *s) {
            number_of(s, "own_samples"), number_of(s, "next_sample"), number_of(s, "loss"));
     printf("log        %.0f records, %.0f samples, %.0f bytes on disk\n", number_of(log, "records"),
            number_of(log, "samples"), number_of(log, "file_bytes"));
+    const json_t *catch_up = json_object_get(s, "catch_up");
+    if (number_of(catch_up, "samples_known") > number_of(catch_up, "samples_held"))
+        printf("catching up %.0f of %.0f samples, %.0f a second, about %.0f s left\n",
+               number_of(catch_up, "samples_held"), number_of(catch_up, "samples_known"),
+               number_of(catch_up, "samples_per_s"), number_of(catch_up, "seconds_left"));
     printf("digests    log %.16s…  weights %.16s…%s\n", text_of(s, "log_digest"),
            text_of(s, "weights_digest"),
            json_is_true(json_object_get(s, "weights_digest_current")) ? "" : " (of an earlier log)");

@@ -16,7 +16,7 @@ fail() {
     for f in "$work"/p*.log; do echo "--- $f" >&2; tail -5 "$f" >&2; done
     exit 1
 }
-field() { sed -n "s/.*\"$2\":\"\{0,1\}\([^,\"}]*\).*/\1/p" "$1" | head -1; }
+field() { grep -o "\"$2\":\"\{0,1\}[^,\"}]*" "$1" | head -1 | sed 's/^[^:]*:"\{0,1\}//'; }
 status() { "$BIN/onebyte" status "$work/p$1" --json >"$work/p$1.json" 2>/dev/null; }
 get() { status "$1" && field "$work/p$1.json" "$2"; }
 model=$ROOT/examples/kjv-1m
