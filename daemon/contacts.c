@@ -125,7 +125,7 @@ void ob_contacts_set(struct ob_contacts *contacts, const struct ob_machine_id *m
         return;
     if (strcmp(contact->places[place], endpoint) == 0)
         return;
-    strcpy(contact->places[place], endpoint);
+    memcpy(contact->places[place], endpoint, strlen(endpoint) + 1);
     bool linked = ob_transport_linked(contacts->transport, machine);
     if (!next_place(contact, endpoint[0] ? place : contact->at)) {
         forget(contacts, contact);

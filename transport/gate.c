@@ -103,6 +103,13 @@ bool ob_gate_hello(struct ob_transport *transport, const char *text) {
     return true;
 }
 
+/* Ports of IPv4 and IPv6 lie at the same place of their structures. */
+static uint16_t port_of(const struct sockaddr_storage *address) {
+    struct sockaddr_in in;
+    memcpy(&in, address, sizeof in);
+    return in.sin_port;
+}
+
 /* A duplicate of a connection's descriptor and where it comes from; -1 when it is not one to this server. */
 static int look_at(const struct ob_server *server, int fd, struct ob_address *ret_address) {
     struct sockaddr_storage peer = {0}, here = {0}, listens = {0};
@@ -110,12 +117,10 @@ static int look_at(const struct ob_server *server, int fd, struct ob_address *re
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (copy < 0)
         return -1;
-    /* ports of IPv4 and IPv6 lie at the same place of their structures */
     if (getpeername(copy, (struct sockaddr *)&peer, &peer_bytes) == 0 &&
         getsockname(copy, (struct sockaddr *)&here, &here_bytes) == 0 &&
         getsockname(server->listen_fd, (struct sockaddr *)&listens, &listens_bytes) == 0 &&
-        ((struct sockaddr_in *)&here)->sin_port == ((struct sockaddr_in *)&listens)->sin_port &&
-        ob_address_from_socket((struct sockaddr *)&peer, ret_address))
+        port_of(&here) == port_of(&listens) && ob_address_from_socket((struct sockaddr *)&peer, ret_address))
         return copy;
     close(copy);
     return -1;
