@@ -23,20 +23,29 @@ static json_t *age_json(uint64_t then_ns) {
     return then_ns == 0 ? json_null() : json_real((double)(ob_now_ns() - then_ns) * 1e-9);
 }
 
+/* Whether its weights are ours; null while its last digest is of another log than ours. */
+static json_t *agrees_json(const struct ob_daemon *daemon, const struct ob_peer_machine *m, bool self) {
+    if (self)
+        return json_true();
+    if (!daemon->has_digest || !ob_hash_equal(&m->reported_log, &daemon->digest_log))
+        return json_null();
+    return json_boolean(ob_hash_equal(&m->reported_weights, &daemon->weights_digest));
+}
+
 static json_t *machine_json(const struct ob_daemon *daemon, size_t index) {
     char name[64];
     struct ob_peer_machine m = ob_peer_machine(daemon->peer, index);
     bool self = ob_machine_equal(&m.machine, &daemon->identity.machine);
-    bool agrees = self || (daemon->has_digest && ob_hash_equal(&m.reported_log, &daemon->digest_log) &&
-                           ob_hash_equal(&m.reported_weights, &daemon->weights_digest));
-    return json_pack("{s:s, s:o, s:b, s:I, s:I, s:b, s:b, s:b, s:o, s:o, s:b, s:b, s:b, s:b, s:I, s:o, s:s}",
+    enum ob_peer_life life = ob_peer_view(daemon->peer).life;
+    bool trains = self ? life == OB_PEER_TRAINING || life == OB_PEER_WAITING : m.paced;
+    return json_pack("{s:s, s:o, s:b, s:I, s:I, s:b, s:b, s:b, s:o, s:o, s:o, s:b, s:b, s:b, s:I, s:o, s:s}",
                      "name", self ? "(this machine)" : ob_daemon_name_of(daemon, &m.machine, name), "machine",
                      hex_json(m.machine.key), "self", self, "samples", (json_int_t)m.next.index, "round",
-                     m.has_records ? (json_int_t)m.head_round.index : (json_int_t)-1, "training", m.paced,
+                     m.has_records ? (json_int_t)m.head_round.index : (json_int_t)-1, "training", trains,
                      "linked", self || ob_transport_linked(daemon->transport, &m.machine), "left", m.left,
                      "last_record_s", age_json(m.last_record_ns), "last_heard_s", age_json(m.last_heard_ns),
-                     "agrees", agrees, "admitted", m.admitted, "revoked", m.revoked, "forked", m.forked,
-                     "expires", (json_int_t)m.expiry_s, "cut",
+                     "agrees", agrees_json(daemon, &m, self), "admitted", m.admitted, "revoked", m.revoked,
+                     "forked", m.forked, "expires", (json_int_t)m.expiry_s, "cut",
                      m.cut.index == UINT64_MAX ? json_null() : json_integer((json_int_t)m.cut.index),
                      "endpoint", self ? "" : ob_transport_endpoint(daemon->transport, &m.machine));
 }

@@ -53,7 +53,8 @@ static double number_of(const json_t *object, const char *key) {
 }
 
 static const char *yes_no(const json_t *object, const char *key) {
-    return json_is_true(json_object_get(object, key)) ? "yes" : "no";
+    const json_t *value = json_object_get(object, key);
+    return json_is_null(value) ? "?" : json_is_true(value) ? "yes" : "no";
 }
 
 static void print_machines(const json_t *machines) {
