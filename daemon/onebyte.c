@@ -98,6 +98,11 @@ static const struct command COMMANDS[] = {
      "                     [--dtype f32|f16|bf16]\n\n"
      "Checks every signature and chain of the delta, replays it onto the base and compares the weights\n"
      "digest with the delta's. Exit code 3, and nothing written, when they differ.\n"},
+    {"data", ob_tool_data, "what a JSON Lines file holds, before a run starts",
+     "usage: onebyte data check FILE --model MODEL [--length N] [--json]\n\n"
+     "Kinds of rows, tokens, targets, lengths of rows; which are cut or skipped, why, and on which lines.\n"
+     "Exit code 3 when rows are skipped, 1 when a run would refuse the file.\n",
+     true},
     {"eval", ob_tool_eval, "loss, and perplexity or accuracy, of a checkpoint on a JSON Lines file",
      "usage: onebyte eval --model FOLDER --data FILE [--length N] [--batch N] [--json]\n"},
     {"generate", ob_tool_generate, "sample text from a checkpoint",

@@ -56,6 +56,7 @@ int ob_tool_log(int argc, char **argv);
 int ob_tool_verify(int argc, char **argv);
 int ob_tool_export(int argc, char **argv);
 int ob_tool_apply(int argc, char **argv);
+int ob_tool_data(int argc, char **argv);
 int ob_tool_eval(int argc, char **argv);
 int ob_tool_generate(int argc, char **argv);
 int ob_tool_probe(int argc, char **argv);
