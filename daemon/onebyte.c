@@ -86,6 +86,13 @@ static const struct command COMMANDS[] = {
      "Checks every signature and chain, replays the log onto the base model and prints the weights\n"
      "digest. Compares it with --digest, or with the running daemon's when one answers. Exit code 3\n"
      "when they differ.\n"},
+    {"audit", ob_tool_audit, "what each machine's records do to the held-out loss",
+     "usage: onebyte audit STATE_DIR --manifest FILE --model MODEL --data HELD_OUT [--length N] [--batch N]\n"
+     "                     [--json]\n\n"
+     "Takes one machine's records after the other out of a copy of the weights, exactly, and evaluates\n"
+     "without them. The difference is the loss without the machine less the loss with all: positive, the\n"
+     "run is better with it; negative, look before `revoke`. Works beside a running daemon and changes\n"
+     "nothing. Exit code 3 when putting the records back did not give the same weights.\n"},
     {"export", ob_tool_export, "write the fine-tuned model for other software, or the run as one file",
      "usage: onebyte export STATE_DIR --manifest FILE --model MODEL [--out FOLDER] [--delta FILE]\n"
      "                      [--format safetensors|gguf|peft] [--dtype f32|f16|bf16]\n\n"

@@ -1,5 +1,6 @@
 /* tool - what the subcommands of `onebyte` share. One file for each group of subcommands, one table in
- * onebyte.c. Exit codes: 0 done; 1 failed; 2 wrong usage; 3 a check that was asked for did not hold (verify).
+ * onebyte.c. Exit codes: 0 done; 1 failed; 2 wrong usage; 3 a check that was asked for did not hold (verify,
+ * audit).
  */
 #ifndef OB_DAEMON_TOOL_H
 #define OB_DAEMON_TOOL_H
@@ -54,6 +55,7 @@ int ob_tool_pause(int argc, char **argv);
 int ob_tool_resume(int argc, char **argv);
 int ob_tool_log(int argc, char **argv);
 int ob_tool_verify(int argc, char **argv);
+int ob_tool_audit(int argc, char **argv);
 int ob_tool_export(int argc, char **argv);
 int ob_tool_apply(int argc, char **argv);
 int ob_tool_data(int argc, char **argv);

@@ -6,9 +6,8 @@
 
 #include "daemon/replica.h"
 #include "daemon/tool.h"
-#include "model/corpus.h"
+#include "daemon/tool_eval.h"
 #include "model/forward.h"
-#include "model/task.h"
 
 /* Fills the batch from item *at on, and moves *at behind what went in. */
 static void fill(const struct ob_corpus *corpus, size_t *at, struct ob_batch *batch) {
@@ -17,35 +16,53 @@ static void fill(const struct ob_corpus *corpus, size_t *at, struct ob_batch *ba
         ++*at;
 }
 
-static enum ob_err evaluate(const struct ob_model *model, const struct ob_corpus *corpus,
-                            struct ob_pool *pool, size_t items, struct ob_task_score *ret_score,
-                            struct ob_error *error) {
+enum ob_err ob_tool_open_rows(const char *model_path, const struct ob_model_config *config, const char *data,
+                              int64_t length, struct ob_tokenizer **ret_tokenizer,
+                              struct ob_corpus **ret_corpus, struct ob_error *error) {
+    enum ob_err failed = ob_tokenizer_open(model_path, ret_tokenizer, error);
+    if (failed)
+        return failed;
+    if (length == 0 || length > (int64_t)config->context)
+        length = config->context < 1024 ? config->context : 1024;
+    struct ob_corpus_options options = {.length_max = (size_t)length};
+    return ob_corpus_open(data, *ret_tokenizer, &options, ret_corpus, error);
+}
+
+enum ob_err ob_tool_evaluate(const struct ob_weight_source *source, const struct ob_corpus *corpus,
+                             struct ob_pool *pool, size_t items, struct ob_task_score *ret_score,
+                             struct ob_error *error) {
     size_t sequences = items * ob_corpus_item_sequences(corpus),
            tokens = items * ob_corpus_item_tokens(corpus);
     struct ob_forward *forward = NULL;
     struct ob_batch *batch = NULL;
     struct ob_task task = {0};
-    struct ob_weight_source source = {.model = model};
+    struct ob_task_score score = {0};
     enum ob_err failed = ob_task_init(&task, sequences, error);
     if (!failed)
-        failed = ob_forward_new(&model->config, tokens, sequences, pool, &forward, error);
+        failed = ob_forward_new(&source->model->config, tokens, sequences, pool, &forward, error);
     if (!failed)
         failed = ob_batch_new(sequences, tokens, &batch, error);
     for (size_t at = 0; !failed && at < ob_corpus_items(corpus);) {
         fill(corpus, &at, batch);
-        failed = ob_task_add_score(&task, forward, &source, batch, ret_score, error);
+        failed = ob_task_add_score(&task, forward, source, batch, &score, error);
     }
+    if (!failed)
+        *ret_score = score;
     ob_batch_free(batch);
     ob_forward_free(forward);
     ob_task_done(&task);
     return failed;
 }
 
-/* Of rows with choices the loss is that of the choice. */
+double ob_tool_loss(const struct ob_task_score *score, const struct ob_corpus *corpus) {
+    return ob_corpus_has_choices(corpus) ? score->group_loss / (double)score->groups
+                                         : score->token_loss / (double)score->targets;
+}
+
 static void print_evaluation(const struct ob_task_score *e, const struct ob_corpus *corpus, bool json) {
     bool choices = ob_corpus_has_choices(corpus);
     double token_loss = e->token_loss / (double)e->targets;
-    double loss = choices ? e->group_loss / (double)e->groups : token_loss;
+    double loss = ob_tool_loss(e, corpus);
     double accuracy = choices ? (double)e->right / (double)e->groups : 0.0;
     if (json && choices)
         printf("{\"loss\":%.6f,\"accuracy\":%.6f,\"right\":%llu,\"rows\":%llu,\"token_loss\":%.6f,"
@@ -91,15 +108,11 @@ int ob_tool_eval(int argc, char **argv) {
     if (!failed)
         failed = ob_model_open(o[0].value, &model, &error);
     if (!failed)
-        failed = ob_tokenizer_open(o[0].value, &tokenizer, &error);
-    if (!failed) {
-        if (length == 0 || length > (int64_t)model->config.context)
-            length = model->config.context < 1024 ? model->config.context : 1024;
-        struct ob_corpus_options options = {.length_max = (size_t)length};
-        failed = ob_corpus_open(o[1].value, tokenizer, &options, &corpus, &error);
-    }
+        failed =
+            ob_tool_open_rows(o[0].value, &model->config, o[1].value, length, &tokenizer, &corpus, &error);
+    struct ob_weight_source source = {.model = model};
     if (!failed)
-        failed = evaluate(model, corpus, pool, (size_t)batch, &evaluation, &error);
+        failed = ob_tool_evaluate(&source, corpus, pool, (size_t)batch, &evaluation, &error);
     if (!failed)
         print_evaluation(&evaluation, corpus, o[4].value != NULL);
     ob_corpus_free(corpus);

@@ -24,6 +24,10 @@ wait_for 120 life_is 1 finished || fail "peer 1 does not finish"
 wait_for 60 life_is 3 finished || fail "peer 3 does not finish"
 wait_for 60 agree 1 3 || fail "no agreement"
 digest=$(get 1 weights_digest)
+# beside the daemons
+"$BIN/onebyte" audit "$work/p1" --manifest "$work/run.json" --model "$model" --data "$data/held_out.jsonl" --length 16 >"$work/audit" || fail "audit"
+for p in 1 2 3; do grep -q "^peer$p .*$(key $p | cut -c1-12).* samples [1-9].*difference [+-]" "$work/audit" || fail "audit: no peer $p: $(cat "$work/audit")"; done
+grep -q "^weights $digest" "$work/audit" || fail "audit: other weights than the daemon's"
 kill -TERM "${pid[1]}" "${pid[3]}"
 "$BIN/onebyte" verify "$work/p1" --manifest "$work/run.json" --model "$model" --digest "$digest" || fail "verify"
 "$BIN/onebyte" verify "$work/p1" --manifest "$work/run.json" --model "$model" --digest "${digest/[0-9]/x}" 2>/dev/null
@@ -42,7 +46,7 @@ echo '{"text":7}' >>"$work/rows.jsonl"
 "$BIN/onebyte" data check "$work/rows.jsonl" --model "$model" >"$work/rows.txt" 2>&1; [ $? = 1 ] || fail "data check: exit code of a bad row"
 grep -q "^bad .*rows.jsonl:6" "$work/rows.txt" || fail "data check does not name the line: $(cat "$work/rows.txt")"
 "$BIN/onebyte" nothing 2>/dev/null; [ $? = 2 ] || fail "exit code of wrong usage"
-for c in keygen run status leave log verify export data eval generate probe bench; do "$BIN/onebyte" $c --help | grep -q "usage: onebyte $c" || fail "help of $c"; done
+for c in keygen run status leave log verify audit export data eval generate probe bench; do "$BIN/onebyte" $c --help | grep -q "usage: onebyte $c" || fail "help of $c"; done
 chmod 644 "$work/p1/identity"
 "$BIN/onebyted" --config "$work/p1.conf" 2>"$work/mode.log" && fail "an identity that others can read"
 grep -q "chmod 600" "$work/mode.log" || fail "no hint about the mode"
