@@ -45,7 +45,7 @@ void sim_attacker_start(struct sim_cluster *cluster, size_t number, enum sim_for
             extend(cluster, &attacker->branches[1], own->records[i]);
     }
     node->attacker = attacker;
-    node->joined = true;
+    node->joined = node->lost = true;
     cluster->machines[node->machine].honest = false;
     cluster->counts.forks++;
     sim_network_changed(cluster, number, true);

@@ -1,12 +1,13 @@
 #include "tests/sim/checks.h"
 
-bool sim_check_agree(const struct sim_cluster *cluster) {
+bool sim_check_agree(const struct sim_cluster *cluster, size_t *ret_node) {
     bool any = false;
     struct ob_peer_view first = {0};
     for (size_t i = 0; i < cluster->count; i++) {
         if (!sim_cluster_counts(cluster, i))
             continue;
         struct ob_peer_view view = ob_peer_view(cluster->nodes[i].peer);
+        *ret_node = i;
         if (cluster->nodes[i].round_running || view.life != OB_PEER_PAUSED)
             return false;
         if (!any)

@@ -13,18 +13,23 @@ const char *sim_check_progress(const struct sim_cluster *cluster, size_t *ret_no
     return NULL;
 }
 
+/* Two records for one sample. */
+static bool forked(const struct sim_chain *chain) {
+    for (size_t i = 1; i < chain->count; i++)
+        if (chain->records[i]->first < chain->records[i - 1]->first + chain->records[i - 1]->n)
+            return true;
+    return false;
+}
+
 const char *sim_check_copies(const struct sim_cluster *cluster, size_t *ret_node) {
     for (size_t copy = cluster->machine_count; copy < cluster->machine_count + cluster->copies; copy++) {
-        size_t original = cluster->nodes[copy].machine;
-        if (!sim_cluster_counts(cluster, copy) || cluster->machines[original].revoked)
-            continue;
-        *ret_node = copy;
-        return "a copy of an identity goes on";
-    }
-    for (size_t copy = cluster->machine_count; copy < cluster->machine_count + cluster->copies; copy++) {
-        *ret_node = cluster->nodes[copy].machine;
-        if (sim_cluster_counts(cluster, *ret_node))
-            return "the original of a copied identity goes on";
+        size_t machine = cluster->nodes[copy].machine;
+        bool one = sim_cluster_counts(cluster, machine), other = sim_cluster_counts(cluster, copy);
+        *ret_node = other ? copy : machine;
+        if (one && other)
+            return "both hosts of a copied identity go on";
+        if ((one || other) && forked(&cluster->ledger.chains[machine]))
+            return "a host of a copied identity goes on although its chain forked";
     }
     return NULL;
 }

@@ -9,8 +9,9 @@
 
 #include "tests/sim/cluster.h"
 
-/* Convergence: the same log and control digests at every node that counts; nobody still has a round. */
-bool sim_check_agree(const struct sim_cluster *cluster);
+/* Convergence: the same log and control digests at every node that counts; nobody still has a round.
+ * Else false, and ret_node is one that differs from the first. */
+bool sim_check_agree(const struct sim_cluster *cluster, size_t *ret_node);
 /* Equal logs, record by record; nothing that an honest machine published is missing; nothing counts at or
  * above a revocation. */
 const char *sim_check_logs(const struct sim_cluster *cluster);
@@ -18,7 +19,7 @@ const char *sim_check_logs(const struct sim_cluster *cluster);
 const char *sim_check_weights(struct sim_cluster *cluster);
 /* Everybody has signed something since the cluster healed; else ret_node is one that has not. */
 const char *sim_check_progress(const struct sim_cluster *cluster, size_t *ret_node);
-/* Both hosts of a copied identity have noticed. */
+/* Of the hosts of a copied identity at most one goes on, and none when both have signed. */
 const char *sim_check_copies(const struct sim_cluster *cluster, size_t *ret_node);
 /* An expectation of the plan. */
 const char *sim_check_expected(const struct sim_cluster *cluster, const struct sim_entry *entry);

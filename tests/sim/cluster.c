@@ -110,10 +110,21 @@ bool sim_cluster_up(const struct sim_cluster *cluster, size_t node) {
     return cluster->nodes[node].peer != NULL || cluster->nodes[node].attacker != NULL;
 }
 
+/* Nobody lets in a machine whose chain forked. */
+static bool expelled(const struct sim_cluster *cluster, size_t number) {
+    if (!cluster->authority.on || cluster->machines[cluster->nodes[number].machine].honest)
+        return false;
+    for (size_t i = 0; i < cluster->count; i++)
+        if (cluster->nodes[i].peer != NULL && cluster->machines[cluster->nodes[i].machine].honest &&
+            sim_network_permits(cluster, i, number))
+            return false;
+    return true;
+}
+
 bool sim_cluster_counts(const struct sim_cluster *cluster, size_t number) {
     const struct sim_node *node = &cluster->nodes[number];
-    return node->peer != NULL && ob_peer_view(node->peer).life != OB_PEER_HALTED &&
-           !cluster->machines[node->machine].revoked;
+    return node->peer != NULL && !cluster->machines[node->machine].revoked &&
+           ob_peer_view(node->peer).life != OB_PEER_HALTED && !expelled(cluster, number);
 }
 
 bool sim_cluster_trains(const struct sim_cluster *cluster, size_t node) {
@@ -179,7 +190,7 @@ static struct ob_peer_options options_of(struct sim_cluster *cluster, size_t num
                    .exponent_max = 4,
                    .profiles = 1},
         .max_staleness = (uint32_t)plan->staleness,
-        .rejoin_wait_ns = (node->restored ? 60 : 5) * SIM_SECONDS,
+        .rejoin_wait_ns = (node->restored ? 25 : 5) * SIM_SECONDS,
         .may_start_alone = !node->restored,
         .observer = !sim_cluster_trains(cluster, number),
         .relay = plan->relay != 0,
@@ -263,7 +274,7 @@ static void begin_life(struct sim_cluster *cluster, size_t number) {
 
 void sim_cluster_start(struct sim_cluster *cluster, size_t number) {
     struct sim_node *node = &cluster->nodes[number];
-    if (sim_cluster_up(cluster, number))
+    if (sim_cluster_up(cluster, number) || node->lost)
         return;
     struct ob_peer_options options = options_of(cluster, number);
     if (ob_peer_new(&options, &node->peer, NULL) != OB_OK)

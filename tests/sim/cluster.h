@@ -53,6 +53,7 @@ struct sim_node {
     size_t contact;     /* the one address that a newcomer was given; SIM_NOBODY: others know it */
     uint64_t incarnation;
     bool joined, gone, leaving;
+    bool lost;     /* an attacker had it: no peer runs there again */
     bool restored; /* from a copy: its state directory is not the one that it left */
     bool round_running;
     uint16_t round_samples;
@@ -120,7 +121,7 @@ void sim_cluster_tell(struct sim_cluster *cluster, size_t node, enum ob_event_ki
 void sim_cluster_break(struct sim_cluster *cluster, size_t node, const char *rule);
 
 bool sim_cluster_up(const struct sim_cluster *cluster, size_t node);
-/* Up, not halted, not expelled: one that must agree with all others in the end. */
+/* Up, not halted, not revoked, not expelled as forked: one that must agree with all others in the end. */
 bool sim_cluster_counts(const struct sim_cluster *cluster, size_t node);
 bool sim_cluster_trains(const struct sim_cluster *cluster, size_t node); /* it signs at all */
 int64_t sim_cluster_wall_s(const struct sim_cluster *cluster, size_t node);
@@ -143,6 +144,9 @@ bool sim_network_permits(const struct sim_cluster *cluster, size_t node, size_t 
 void sim_network_permit(struct sim_cluster *cluster, size_t node, size_t machine, bool permitted);
 /* `node` has learned where `other` is. */
 void sim_network_reach(struct sim_cluster *cluster, size_t node, size_t other);
+/* Whoever must agree in the end is linked: an overlay that lost machines gets new links, a newcomer whose one
+ * address leads nowhere any more another one. */
+void sim_network_mend(struct sim_cluster *cluster);
 /* To the host of that machine, or to one of them when there are two. */
 void sim_network_send(struct sim_cluster *cluster, size_t from, size_t machine, struct sim_buffer *buffer);
 void sim_network_publish(struct sim_cluster *cluster, size_t from, struct sim_buffer *buffer);

@@ -271,6 +271,7 @@ void sim_faults_heal(struct sim_cluster *cluster) {
         if (node->machine < cluster->ledger.machines)
             node->records_before = cluster->ledger.chains[node->machine].count;
     }
+    sim_network_mend(cluster);
 }
 
 void sim_faults_calm(struct sim_cluster *cluster) {

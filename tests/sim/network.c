@@ -57,6 +57,7 @@ void sim_network_wire(struct sim_cluster *cluster) {
             continue;
         }
         sim_network_link(cluster, a, (a + 1) % count);
+        cluster->nodes[a].contact = a < peers ? SIM_NOBODY : (a + 1) % count;
         for (size_t tries = 0; cluster->nodes[a].links.count < degree && tries < 8 * degree; tries++) {
             size_t b = sim_random_below(&cluster->random, count);
             if (cluster->nodes[b].links.count < degree)
@@ -237,4 +238,21 @@ void sim_network_changed(struct sim_cluster *cluster, size_t number, bool up) {
             change_link(cluster, number, links->to[i], true);
         else if (sim_cluster_up(cluster, links->to[i]))
             notice(cluster, links->to[i], number, false);
+}
+
+void sim_network_mend(struct sim_cluster *cluster) {
+    size_t before = SIM_NOBODY;
+    for (size_t i = 0; i < cluster->machine_count; i++) {
+        struct sim_node *node = &cluster->nodes[i];
+        if (!sim_cluster_counts(cluster, i))
+            continue;
+        if (before != SIM_NOBODY && node->contact != SIM_NOBODY &&
+            !sim_cluster_counts(cluster, node->contact))
+            node->contact = before;
+        if (before != SIM_NOBODY && (cluster->plan.degree > 0 || node->contact == before)) {
+            sim_network_link(cluster, i, before);
+            change_link(cluster, i, before, true);
+        }
+        before = i;
+    }
 }

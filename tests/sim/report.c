@@ -63,7 +63,21 @@ void sim_report(const struct sim_cluster *cluster) {
 }
 
 /* What the machine that broke a rule knows of all others. */
+static void print_digests(const struct sim_cluster *cluster) {
+    for (size_t i = 0; i < cluster->count; i++) {
+        if (cluster->nodes[i].peer == NULL)
+            continue;
+        struct ob_peer_view view = ob_peer_view(cluster->nodes[i].peer);
+        printf("node %zu%s: %s, log %02x%02x, control %02x%02x\n", i,
+               sim_cluster_counts(cluster, i) ? "" : " (does not count)", ob_peer_life_name(view.life),
+               view.log_digest.bytes[0], view.log_digest.bytes[1], view.control_digest.bytes[0],
+               view.control_digest.bytes[1]);
+    }
+}
+
 void sim_report_node(const struct sim_cluster *cluster, size_t number) {
+    if (cluster->count <= 64)
+        print_digests(cluster);
     const struct ob_peer *peer = cluster->nodes[number].peer;
     if (peer == NULL)
         return;

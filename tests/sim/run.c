@@ -11,15 +11,16 @@ static bool run_until(struct sim_cluster *cluster, uint64_t end_ns) {
 
 static bool run_until_agreed(struct sim_cluster *cluster) {
     uint64_t start = cluster->now_ns;
+    size_t node = 0;
     while (cluster->now_ns < start + cluster->plan.calm_s * SIM_SECONDS) {
         if (!run_until(cluster, cluster->now_ns + 50 * SIM_MILLISECONDS))
             return false;
-        if (sim_check_agree(cluster)) {
+        if (sim_check_agree(cluster, &node)) {
             cluster->counts.agreed_ns = cluster->now_ns - start;
             return true;
         }
     }
-    sim_cluster_break(cluster, 0, "the machines did not agree although the network is calm");
+    sim_cluster_break(cluster, node, "the machines did not agree although the network is calm");
     return false;
 }
 
