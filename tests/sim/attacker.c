@@ -153,6 +153,13 @@ void sim_attacker_act(struct sim_cluster *cluster, size_t number) {
     attacker->acts++;
 }
 
+static void give(struct sim_cluster *cluster, size_t number, size_t to, const uint8_t *data, size_t bytes) {
+    struct sim_buffer *buffer = sim_buffer_new(data, bytes);
+    buffer->references++;
+    sim_network_give(cluster, number, to, buffer);
+    sim_buffer_release(buffer);
+}
+
 static void answer_frontier(struct sim_cluster *cluster, size_t number, size_t from,
                             const struct branch *branch) {
     uint8_t data[OB_FRONTIER_HEADER_BYTES + OB_FRONTIER_ENTRY_BYTES];
@@ -164,41 +171,46 @@ static void answer_frontier(struct sim_cluster *cluster, size_t number, size_t f
                                      .next = {branch->next},
                                      .head_round = {branch->round - 1},
                                      .head = branch->head});
-    struct sim_buffer *buffer = sim_buffer_new(data, writer.used);
-    buffer->references++;
-    sim_network_give(cluster, number, from, buffer);
-    sim_buffer_release(buffer);
+    give(cluster, number, from, data, writer.used);
 }
 
 static void answer_records(struct sim_cluster *cluster, size_t number, size_t from,
-                           const struct branch *branch, uint64_t first) {
+                           const struct branch *branch, const struct ob_records_ask *ask) {
     uint8_t data[OB_MESSAGE_MAX];
-    struct ob_message_records message;
-    ob_message_records_start(&message, &cluster->run, data, sizeof data);
-    size_t start = sim_chain_find(&branch->records, first + 1);
-    for (size_t i = start > 0 ? start - 1 : 0; i < branch->records.count; i++)
-        if (!ob_message_records_add(&message, branch->records.records[i]->data,
-                                    branch->records.records[i]->bytes))
-            break;
-    struct sim_buffer *buffer = sim_buffer_new(data, ob_message_records_end(&message));
-    buffer->references++;
-    sim_network_give(cluster, number, from, buffer);
-    sim_buffer_release(buffer);
+    size_t bytes =
+        sim_chain_message(&branch->records, &cluster->run, ask->first.index, ask->count, sizeof data, data);
+    give(cluster, number, from, data, bytes);
 }
 
+static void answer_holds(struct sim_cluster *cluster, size_t number, size_t from,
+                         const struct branch *branch) {
+    uint8_t data[OB_SMALL_MESSAGE_BYTES_MAX];
+    struct ob_holds holds = {.run = cluster->run,
+                             .machine = cluster->machines[cluster->nodes[number].machine].id,
+                             .next = {branch->next},
+                             .head = branch->head};
+    give(cluster, number, from, data, ob_holds_encode(&holds, data));
+}
+
+/* For the chain that it signs itself; it holds no other. */
 void sim_attacker_receive(struct sim_cluster *cluster, size_t number, size_t from,
                           const struct sim_buffer *buffer) {
     const struct sim_node *node = &cluster->nodes[number];
+    const struct ob_machine_id *own = &cluster->machines[node->machine].id;
     const struct branch *branch = &node->attacker->branches[branch_for(node->attacker, from)];
     struct ob_reader reader = ob_reader_init(buffer->data, buffer->bytes);
     uint8_t kind = ob_read_u8(&reader);
     (void)ob_read_u8(&reader);
     struct ob_run_id run;
+    struct ob_machine_id machine;
     struct ob_records_ask ask;
     uint32_t page;
     if (kind == OB_MESSAGE_FRONTIER_ASK && ob_frontier_ask_decode(reader, &run, &page))
         answer_frontier(cluster, number, from, branch);
     else if (kind == OB_MESSAGE_RECORDS_ASK && ob_records_ask_decode(reader, &ask) &&
-             ob_machine_equal(&ask.machine, &cluster->machines[node->machine].id))
-        answer_records(cluster, number, from, branch, ask.first.index);
+             ob_machine_equal(&ask.machine, own))
+        answer_records(cluster, number, from, branch, &ask);
+    else if (kind == OB_MESSAGE_HOLDS_ASK && ob_holds_ask_decode(reader, &run, &machine) &&
+             ob_machine_equal(&machine, own))
+        answer_holds(cluster, number, from, branch);
 }

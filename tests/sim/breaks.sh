@@ -17,3 +17,12 @@ break_it no-repair peer/repair.c \
 break_it frontier-equal peer/frontier.c \
     's/if \(claim->next.index > machine->next\) \{/if (claim->next.index > machine->next + 40) {/' \
     "small gaps in a frontier are overlooked"
+break_it over-the-cut peer/cut.c \
+    '/^bool ob_cut_allows/,/^}/s/record->first.index \+ record->n <= machine->cut/true/' \
+    "records above a cut are taken in"
+break_it no-unapply peer/cut.c \
+    '/^void ob_cut_enforce/,/^}/s/^    struct ob_effect \*unapply = /    if (false) return;\n    struct ob_effect nothing, *unapply = \&nothing; (void)/' \
+    "what a cut takes back is not taken back"
+break_it forks-overlooked peer/fork.c \
+    '/^void ob_fork_search/,/^}/s/if \(with == peer->own/if (true || with == peer->own/' \
+    "nobody looks for the place where two chains part"

@@ -21,8 +21,8 @@ static const struct kind KINDS[] = {
     {SIM_LEAVE, 0.4, 3, 9, 0, 0, true},   {SIM_PAUSE, 0.4, 2, 8, 0, 0},
     {SIM_STRAGGLE, 0.3, 2, 10, 2, 20},    {SIM_FULL, 0.25, 3, 6, 0, 0},
     {SIM_RESTORE, 0.2, 2, 4, 0, 0},       {SIM_GARBLE, 0.15, 1, 10, 0.02, 0.3},
-    {SIM_LOSE, 0.3, 4, 0, 1, 3},          {SIM_COPY, 0.0, 1, 0, 0, 0},
-    {SIM_FORK, 0.0, 2, 8, 0, 0},          {SIM_REVOKE, 0.3, 2, 0, 0, 1.2},
+    {SIM_LOSE, 0.3, 4, 0, 1, 3},          {SIM_COPY, 0.1, 1, 0, 0, 0},
+    {SIM_FORK, 0.25, 2, 8, 0, 0},         {SIM_REVOKE, 0.3, 2, 0, 0, 1.2},
     {SIM_RENEW, 0.3, 4, 0, 0, 0},         {SIM_ROTATE, 0.15, 2, 0, 0, 0},
     {SIM_CLOCK, 0.3, 3, 12, -4000, 8000},
 };
@@ -72,7 +72,6 @@ struct sim_plan sim_plan_draw(uint64_t seed, size_t peers) {
     struct sim_random random = {seed ^ 0x7363656e6172696full};
     struct sim_plan plan = sim_plan_default();
     plan.seed = seed;
-    plan.authority = 0; /* until the peer asks for certificates */
     plan.peers = peers;
     plan.joiners = sim_random_below(&random, peers < 40 ? peers / 4 + 2 : 10);
     plan.staleness = STALENESS[sim_random_below(&random, 5)];
@@ -84,7 +83,9 @@ struct sim_plan sim_plan_draw(uint64_t seed, size_t peers) {
     plan.relay = plan.degree != 0 && sim_random_chance(&random, 0.6);
     plan.silent = sim_random_chance(&random, 0.5);
     plan.isolation = ISOLATION[sim_random_below(&random, 3)];
-    plan.healed_s = 40;
+    if (plan.degree != 0)
+        plan.isolation = 0; /* acknowledgements come from neighbours only: a few of many machines */
+    plan.healed_s = 70;     /* a machine restored from a backup waits 25 s for answers first */
     for (size_t joiner = 0; joiner < plan.joiners; joiner++)
         (void)sim_plan_add(&plan, (struct sim_entry){.fault = SIM_JOIN,
                                                      .at_ns = milliseconds(&random, (double)plan.faults_s),
