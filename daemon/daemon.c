@@ -295,17 +295,30 @@ static enum ob_err on_round(struct ob_daemon *daemon, const struct ob_result *re
     return ob_daemon_step(daemon, &event, error);
 }
 
-static void on_digest(struct ob_daemon *daemon, const struct ob_result *result) {
+/* A weight beyond half its range: no further round until records are cut and it is back. */
+static enum ob_err on_overrange(struct ob_daemon *daemon, int64_t tensor, struct ob_error *error) {
+    bool was = daemon->overrange >= 0, is = tensor >= 0;
+    daemon->overrange = tensor;
+    if (was == is)
+        return OB_OK;
+    struct ob_event event = {.kind = is ? OB_EVENT_PAUSE : OB_EVENT_RESUME};
+    if (is)
+        ob_log(&daemon->log, OB_LOG_ERROR, "overrange",
+               "tensor=%s text=\"a weight is beyond half its range; paused\"",
+               daemon->manifest->tensors[tensor].name);
+    else
+        ob_log(&daemon->log, OB_LOG_INFO, "in-range", "text=\"every weight is in its range again\"");
+    return ob_daemon_step(daemon, &event, error);
+}
+
+static enum ob_err on_digest(struct ob_daemon *daemon, const struct ob_result *result,
+                             struct ob_error *error) {
     daemon->digest_pending = false;
     daemon->has_digest = true;
     daemon->digest_log = result->log;
     daemon->weights_digest = result->weights;
     ob_peer_set_weights_digest(daemon->peer, &result->log, &result->weights);
-    if (result->overrange >= 0 && daemon->overrange < 0)
-        ob_log(&daemon->log, OB_LOG_ERROR, "overrange",
-               "tensor=%s text=\"a weight is beyond half its range; paused\"",
-               daemon->manifest->tensors[result->overrange].name);
-    daemon->overrange = result->overrange;
+    return on_overrange(daemon, result->overrange, error);
 }
 
 static enum ob_err on_results(struct ob_daemon *daemon, struct ob_error *error) {
@@ -315,7 +328,7 @@ static enum ob_err on_results(struct ob_daemon *daemon, struct ob_error *error) 
         if (result.kind == OB_RESULT_ROUND)
             failed = on_round(daemon, &result, error);
         else if (result.kind == OB_RESULT_DIGEST)
-            on_digest(daemon, &result);
+            failed = on_digest(daemon, &result, error);
         else
             failed = ob_fail(error, OB_EIO, "computing: %s", result.text);
     }

@@ -37,7 +37,7 @@ struct ob_daemon {
     uint64_t tended_s;
 
     atomic_bool leave_wanted; /* set by the signal thread */
-    bool leaving, left, halted, failed, paused, disk_full, links_stale;
+    bool leaving, left, halted, failed, disk_full, links_stale;
     uint64_t started_ns, last_tick_ns, last_flush_ns, last_change_ns;
     uint64_t own_rounds, own_samples, rounds_since_digest;
     double loss; /* of the last own round */
