@@ -38,11 +38,12 @@ invite() {
 }
 key() { cat "$work/p$1/identity.pub"; }
 
-# make_run PEERS ROUNDS SAMPLES: manifest, identities and configurations
+# make_run PEERS ROUNDS SAMPLES: manifest (with run_options, if there are any), identities and configurations
+run_options=()
 make_run() {
     local peers=$1 i k
     base_port=$((20000 + RANDOM % 20000))
-    "$BIN/onebyte" run create --model "$model" --out "$work/run.json" --rounds "$2" --samples-per-round "$3" --lr 3e-5 || fail "run create"
+    "$BIN/onebyte" run create --model "$model" --out "$work/run.json" --rounds "$2" --samples-per-round "$3" --lr 3e-5 "${run_options[@]}" || fail "run create"
     for i in $(seq "$peers"); do make_machine "$i"; done
     for i in $(seq "$peers"); do
         {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Golden vectors of spsa/ from an independent implementation (hashlib's BLAKE2b, ChaCha20 by hand, integers).
 
-Prints what tests/unit/spsa/test_golden.c holds. Not needed to run the tests."""
+Prints what tests/unit/spsa/test_golden.c and tests/unit/model/test_adapter.c hold. Not needed to run the tests."""
 import hashlib, struct
 
 def quarter(s, a, b, c, d):
@@ -73,3 +73,13 @@ print("byte randomness", hex(word(key, 0, 2)))
 steps, weights = replay()
 print("steps", steps)
 print("digest", digest(weights))
+
+def adapter(number, inputs, first, count):
+    """Initial values of A: signed words of a keystream of the run's, shifted."""
+    key = hashlib.blake2b(b"onebyte/lora", key=run, digest_size=32).digest()
+    words = [struct.unpack("<i", chacha_block(key, struct.pack("<I", number) + bytes(8), i // 16)[i % 16 * 4:][:4])[0]
+             for i in range(first, first + count)]
+    return [w >> (5 + inputs.bit_length() // 2) for w in words]
+
+print("adapter 2, 768 inputs", adapter(2, 768, 0, 4), adapter(2, 768, 14, 4))
+print("adapter 7, 15 inputs", adapter(7, 15, 0, 4))
