@@ -1,96 +1,46 @@
 #include "spsa/digest.h"
 
 #include <assert.h>
-#include <sodium.h>
 #include <stdlib.h>
 
-#include "base/cursor.h"
 #include "spsa/kernels.h"
 #include "spsa/samples.h"
 
-#define LEAF_LABEL "onebyte/leaf"
-#define ROOT_LABEL "onebyte/root"
-
-struct leaf {
-    uint32_t tensor;
-    uint64_t number;
-    struct ob_hash hash;
-};
-
 struct tree {
     const struct ob_spsa_weights *weights;
-    struct leaf *leaves;
+    struct ob_spsa_leaf *leaves;
+    struct ob_hash *hashes;
 };
-
-static uint64_t leaves_of(const struct ob_spsa_tensor *tensor) {
-    return (tensor->elements + OB_SPSA_LEAF_ELEMENTS - 1) / OB_SPSA_LEAF_ELEMENTS;
-}
-
-static void hash_values(crypto_generichash_state *state, const int32_t *values, size_t count) {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    crypto_generichash_update(state, (const unsigned char *)values, count * sizeof *values);
-#else
-    for (size_t i = 0; i < count; i++) {
-        uint8_t bytes[4];
-        ob_store_u32(bytes, (uint32_t)values[i]);
-        crypto_generichash_update(state, bytes, sizeof bytes);
-    }
-#endif
-}
 
 static void hash_leaf(void *context, size_t index, unsigned thread) {
     (void)thread;
     const struct tree *tree = context;
-    struct leaf *leaf = &tree->leaves[index];
-    uint64_t first = leaf->number * OB_SPSA_LEAF_ELEMENTS;
-    uint64_t left = tree->weights->tensors[leaf->tensor].elements - first;
-    size_t count = left < OB_SPSA_LEAF_ELEMENTS ? (size_t)left : OB_SPSA_LEAF_ELEMENTS;
-    uint8_t head[sizeof LEAF_LABEL - 1 + 12];
-    struct ob_writer writer = ob_writer_init(head, sizeof head);
-    ob_write_bytes(&writer, LEAF_LABEL, sizeof LEAF_LABEL - 1);
-    ob_write_u32(&writer, leaf->tensor);
-    ob_write_u64(&writer, leaf->number);
-    crypto_generichash_state state;
-    crypto_generichash_init(&state, NULL, 0, OB_HASH_BYTES);
-    crypto_generichash_update(&state, head, sizeof head);
-    hash_values(&state, tree->weights->values[leaf->tensor] + first, count);
-    crypto_generichash_final(&state, leaf->hash.bytes, OB_HASH_BYTES);
-}
-
-static struct ob_hash hash_root(const struct tree *tree) {
-    crypto_generichash_state state;
-    crypto_generichash_init(&state, NULL, 0, OB_HASH_BYTES);
-    crypto_generichash_update(&state, (const unsigned char *)ROOT_LABEL, sizeof ROOT_LABEL - 1);
-    size_t leaf = 0;
-    for (size_t t = 0; t < tree->weights->count; t++) {
-        uint8_t elements[8];
-        ob_store_u64(elements, tree->weights->tensors[t].elements);
-        crypto_generichash_update(&state, elements, sizeof elements);
-        for (uint64_t k = leaves_of(&tree->weights->tensors[t]); k > 0; k--)
-            crypto_generichash_update(&state, tree->leaves[leaf++].hash.bytes, OB_HASH_BYTES);
-    }
-    struct ob_hash root;
-    crypto_generichash_final(&state, root.bytes, sizeof root.bytes);
-    return root;
+    const struct ob_spsa_leaf *leaf = &tree->leaves[index];
+    tree->hashes[index] = ob_spsa_leaf_hash(leaf, tree->weights->values[leaf->tensor] + leaf->first);
 }
 
 enum ob_err ob_spsa_digest(const struct ob_spsa_engine *engine, const struct ob_spsa_weights *weights,
                            struct ob_hash *ret_digest, struct ob_error *error) {
-    size_t count = 0, leaf = 0;
-    for (size_t t = 0; t < weights->count; t++)
-        count += (size_t)leaves_of(&weights->tensors[t]);
+    size_t count = ob_spsa_leaf_count(weights->tensors, weights->count), at = 0;
     assert(count > 0);
-    struct tree tree = {.weights = weights, .leaves = calloc(count, sizeof *tree.leaves)};
-    if (!tree.leaves)
-        return ob_fail(error, OB_ENOMEM, "digest: out of memory");
-    for (size_t t = 0; t < weights->count; t++)
-        for (uint64_t k = 0; k < leaves_of(&weights->tensors[t]); k++)
-            tree.leaves[leaf++] = (struct leaf){.tensor = (uint32_t)t, .number = k};
-    assert(leaf == count);
-    ob_pool_run(engine->pool, count, hash_leaf, &tree);
-    *ret_digest = hash_root(&tree);
+    struct tree tree = {.weights = weights,
+                        .leaves = calloc(count, sizeof *tree.leaves),
+                        .hashes = calloc(count, sizeof *tree.hashes)};
+    enum ob_err failed = OB_OK;
+    if (!tree.leaves || !tree.hashes) {
+        failed = ob_fail(error, OB_ENOMEM, "digest: out of memory");
+    } else {
+        struct ob_spsa_leaf leaf = ob_spsa_leaf_first(weights->tensors);
+        do
+            tree.leaves[at++] = leaf;
+        while (ob_spsa_leaf_next(weights->tensors, weights->count, &leaf, &leaf));
+        assert(at == count);
+        ob_pool_run(engine->pool, count, hash_leaf, &tree);
+        *ret_digest = ob_spsa_root_hash(weights->tensors, weights->count, tree.hashes);
+    }
     free(tree.leaves);
-    return OB_OK;
+    free(tree.hashes);
+    return failed;
 }
 
 uint32_t ob_spsa_checksum(const struct ob_spsa_engine *engine, const struct ob_spsa_weights *weights) {

@@ -23,11 +23,11 @@ bool ob_spsa_isa_available(enum ob_spsa_isa isa) {
 #if defined(__x86_64__)
     if (isa == OB_SPSA_GFNI)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("gfni");
+               __builtin_cpu_supports("gfni") && __builtin_cpu_supports("avx512vpopcntdq");
     if (isa == OB_SPSA_AVX512)
-        return __builtin_cpu_supports("avx512f");
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("popcnt");
     if (isa == OB_SPSA_AVX2)
-        return __builtin_cpu_supports("avx2");
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
 #endif
     return isa == OB_SPSA_REFERENCE;
 }

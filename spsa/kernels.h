@@ -28,6 +28,8 @@ struct ob_spsa_kernels {
      * 0's */
     void (*read_pair)(const int32_t *values, size_t count, float unit, const uint8_t *bits, size_t bit,
                       float step, float *plus, float *minus);
+    /* how many bits are set */
+    size_t (*count_bits)(const uint8_t *bits, size_t bytes);
     /* sum of m mod 2^32 */
     uint32_t (*sum)(const int32_t *values, size_t count);
     /* bitwise or of m and -m - 1 folded to magnitudes: at least 2^30 when some |m| is beyond half the range
@@ -36,6 +38,7 @@ struct ob_spsa_kernels {
 };
 
 extern const struct ob_spsa_kernels ob_spsa_kernels_reference;
+size_t ob_spsa_reference_count_bits(const uint8_t *bits, size_t bytes);
 #if defined(__x86_64__)
 extern const struct ob_spsa_kernels ob_spsa_kernels_avx2;
 extern const struct ob_spsa_kernels ob_spsa_kernels_avx512;
@@ -49,6 +52,7 @@ void ob_spsa_avx512_accumulate(int32_t *values, size_t blocks, const uint8_t *co
 void ob_spsa_avx512_read(const int32_t *values, size_t count, float unit, float *out);
 void ob_spsa_avx512_read_pair(const int32_t *values, size_t count, float unit, const uint8_t *bits,
                               size_t bit, float step, float *plus, float *minus);
+size_t ob_spsa_avx2_count_bits(const uint8_t *bits, size_t bytes); /* for AVX-512 without its own as well */
 uint32_t ob_spsa_avx512_sum(const int32_t *values, size_t count);
 uint32_t ob_spsa_avx512_reach(const int32_t *values, size_t count);
 #endif

@@ -105,6 +105,7 @@ const struct ob_spsa_kernels ob_spsa_kernels_avx512 = {
     .accumulate = ob_spsa_avx512_accumulate,
     .read = ob_spsa_avx512_read,
     .read_pair = ob_spsa_avx512_read_pair,
+    .count_bits = ob_spsa_avx2_count_bits,
     .sum = ob_spsa_avx512_sum,
     .reach = ob_spsa_avx512_reach,
 };

@@ -82,6 +82,14 @@ static void accumulate_slices(int32_t *values, size_t blocks, const uint8_t *con
     }
 }
 
+static size_t count_bits(const uint8_t *bits, size_t bytes) {
+    __m512i sums = _mm512_setzero_si512();
+    size_t i = 0;
+    for (; i + 64 <= bytes; i += 64)
+        sums = _mm512_add_epi64(sums, _mm512_popcnt_epi64(_mm512_loadu_si512(bits + i)));
+    return (size_t)_mm512_reduce_add_epi64(sums) + ob_spsa_reference_count_bits(bits + i, bytes - i);
+}
+
 /* Up to three records are left to the masks: a slice of eight would be mostly empty. */
 static void accumulate(int32_t *values, size_t blocks, const uint8_t *const *bits, const int32_t *q,
                        size_t count) {
@@ -108,6 +116,7 @@ const struct ob_spsa_kernels ob_spsa_kernels_gfni = {
     .accumulate = accumulate,
     .read = ob_spsa_avx512_read,
     .read_pair = ob_spsa_avx512_read_pair,
+    .count_bits = count_bits,
     .sum = ob_spsa_avx512_sum,
     .reach = ob_spsa_avx512_reach,
 };

@@ -29,6 +29,13 @@ static void read_pair(const int32_t *values, size_t count, float unit, const uin
     }
 }
 
+size_t ob_spsa_reference_count_bits(const uint8_t *bits, size_t bytes) {
+    size_t set = 0;
+    for (size_t i = 0; i < bytes; i++)
+        set += (size_t)__builtin_popcount(bits[i]);
+    return set;
+}
+
 static uint32_t sum(const int32_t *values, size_t count) {
     uint32_t total = 0;
     for (size_t i = 0; i < count; i++)
@@ -49,6 +56,7 @@ const struct ob_spsa_kernels ob_spsa_kernels_reference = {
     .accumulate = accumulate,
     .read = read_values,
     .read_pair = read_pair,
+    .count_bits = ob_spsa_reference_count_bits,
     .sum = sum,
     .reach = reach,
 };

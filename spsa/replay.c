@@ -6,128 +6,161 @@
 #include "spsa/kernels.h"
 #include "spsa/samples.h"
 
-/* A work item is up to 128 blocks of one tensor; inside, 32 blocks at a time, what the keystream's kernel
- * makes at once: 64 KiB of weights and 128 KiB of keystream for a full group, which stay in the second-level
- * cache. */
-#define ITEM_BLOCKS  128
+/* A piece is a work item; inside, 32 blocks at a time, what the keystream's kernel makes at once: 64 KiB of
+ * weights and 128 KiB of keystream for a full group, which stay in the second-level cache. */
 #define CHUNK_BLOCKS 32
 
-struct item {
+struct row {
     uint32_t tensor;
-    uint32_t first_block;
-    uint32_t blocks;
+    int32_t steps[OB_SPSA_GROUP]; /* of the group's samples in that tensor */
 };
 
 struct replay {
     const struct ob_spsa_engine *engine;
-    struct ob_spsa_weights *weights;
+    const struct ob_spsa_tensor *tensors;
     const struct ob_spsa_rule *rule;
-    bool undo;
+    enum ob_spsa_way way;
     struct ob_spsa_group group;
-    int32_t (*steps)[OB_SPSA_GROUP]; /* one row for each tensor */
-    struct item *items;
-    size_t item_count;
+    const struct ob_spsa_piece *pieces;
+    size_t piece_count;
+    size_t *row_of; /* of each piece */
+    struct row *rows;
+    size_t row_count;
 };
 
-static uint64_t blocks_of(const struct ob_spsa_tensor *tensor) {
-    return (tensor->elements + OB_SPSA_BLOCK_ELEMENTS - 1) / OB_SPSA_BLOCK_ELEMENTS;
-}
-
-static size_t list_items(const struct ob_spsa_weights *weights, struct item *items) {
-    size_t count = 0;
-    for (size_t t = 0; t < weights->count; t++) {
-        uint64_t blocks = blocks_of(&weights->tensors[t]);
-        for (uint64_t at = 0; at < blocks; at += ITEM_BLOCKS, count++) {
-            if (!items)
-                continue;
-            uint64_t left = blocks - at;
-            items[count] = (struct item){.tensor = (uint32_t)t,
-                                         .first_block = (uint32_t)at,
-                                         .blocks = left < ITEM_BLOCKS ? (uint32_t)left : ITEM_BLOCKS};
+/* Neighbours of one tensor share a row. */
+static size_t list_rows(const struct ob_spsa_piece *pieces, size_t count, struct row *rows, size_t *row_of) {
+    size_t row_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || pieces[i].leaf.tensor != pieces[i - 1].leaf.tensor) {
+            if (rows)
+                rows[row_count].tensor = pieces[i].leaf.tensor;
+            row_count++;
         }
+        if (row_of)
+            row_of[i] = row_count - 1;
     }
-    return count;
+    return row_count;
 }
 
-static void compute_steps(void *context, size_t tensor, unsigned thread) {
+static void compute_steps(void *context, size_t index, unsigned thread) {
     (void)thread;
     struct replay *replay = context;
-    int32_t *steps = replay->steps[tensor];
-    ob_spsa_group_steps(replay->rule, &replay->group, &replay->weights->tensors[tensor], (uint32_t)tensor,
-                        steps);
-    if (replay->undo)
+    struct row *row = &replay->rows[index];
+    ob_spsa_group_steps(replay->rule, &replay->group, &replay->tensors[row->tensor], row->tensor, row->steps);
+    if (replay->way == OB_SPSA_UNAPPLY)
         for (size_t i = 0; i < replay->group.count; i++)
-            steps[i] = -steps[i];
+            row->steps[i] = -row->steps[i];
 }
 
-static void replay_chunk(const struct replay *replay, const struct item *item, uint32_t first_block,
-                         size_t blocks) {
+/* Σz over the first `count` elements whose bits these are: as many as there are, less two for each set bit.
+ */
+static uint32_t direction_sum(const struct ob_spsa_kernels *kernels, const uint8_t *bits, size_t count) {
+    size_t set = kernels->count_bits(bits, count / 8);
+    if (count % 8)
+        set += (size_t)__builtin_popcount(bits[count / 8] & ((1u << (count % 8)) - 1u));
+    return (uint32_t)(count - 2 * set);
+}
+
+static void replay_chunk(const struct replay *replay, const struct ob_spsa_piece *piece, const int32_t *steps,
+                         size_t at, size_t count) {
     const struct ob_spsa_kernels *kernels = replay->engine->kernels;
     uint8_t stream[OB_SPSA_GROUP][CHUNK_BLOCKS * OB_SPSA_BLOCK_BYTES + OB_SPSA_BITS_SLACK];
     const uint8_t *bits[OB_SPSA_GROUP];
     int32_t q[OB_SPSA_GROUP];
-    size_t count = 0;
+    size_t used = 0, blocks = (count + OB_SPSA_BLOCK_ELEMENTS - 1) / OB_SPSA_BLOCK_ELEMENTS;
+    uint32_t first_block = (uint32_t)((piece->leaf.first + at) / OB_SPSA_BLOCK_ELEMENTS), change = 0;
     for (size_t i = 0; i < replay->group.count; i++) {
-        if (replay->steps[item->tensor][i] == 0)
+        if (steps[i] == 0)
             continue; /* too small a step here: no keystream is needed */
-        kernels->keystream(&replay->group.keys[i], item->tensor, first_block, blocks, stream[count]);
-        bits[count] = stream[count];
-        q[count++] = replay->steps[item->tensor][i];
+        kernels->keystream(&replay->group.keys[i], piece->leaf.tensor, first_block, blocks, stream[used]);
+        if (piece->sum)
+            change -= (uint32_t)steps[i] * direction_sum(kernels, stream[used], count);
+        bits[used] = stream[used];
+        q[used++] = steps[i];
     }
-    int32_t *values = replay->weights->values[item->tensor] + (size_t)first_block * OB_SPSA_BLOCK_ELEMENTS;
-    if (count > 0)
-        kernels->accumulate(values, blocks, bits, q, count);
+    if (used > 0)
+        kernels->accumulate(piece->values + at, blocks, bits, q, used);
+    if (piece->sum)
+        *piece->sum += change;
 }
 
-static void replay_item(void *context, size_t index, unsigned thread) {
+static void replay_piece(void *context, size_t index, unsigned thread) {
     (void)thread;
     const struct replay *replay = context;
-    const struct item *item = &replay->items[index];
-    for (uint32_t at = 0; at < item->blocks; at += CHUNK_BLOCKS) {
-        uint32_t left = item->blocks - at;
-        replay_chunk(replay, item, item->first_block + at, left < CHUNK_BLOCKS ? left : CHUNK_BLOCKS);
+    const struct ob_spsa_piece *piece = &replay->pieces[index];
+    const int32_t *steps = replay->rows[replay->row_of[index]].steps;
+    const size_t chunk = (size_t)CHUNK_BLOCKS * OB_SPSA_BLOCK_ELEMENTS;
+    for (size_t at = 0; at < piece->leaf.count; at += chunk) {
+        size_t left = piece->leaf.count - at;
+        replay_chunk(replay, piece, steps, at, left < chunk ? left : chunk);
     }
 }
 
-static enum ob_err run(const struct ob_spsa_engine *engine, struct ob_spsa_weights *weights,
-                       const struct ob_spsa_rule *rule, const struct ob_spsa_update *updates, size_t count,
-                       bool undo, struct ob_error *error) {
+enum ob_err ob_spsa_replay_pieces(const struct ob_spsa_engine *engine, const struct ob_spsa_tensor *tensors,
+                                  const struct ob_spsa_rule *rule, const struct ob_spsa_update *updates,
+                                  size_t count, enum ob_spsa_way way, const struct ob_spsa_piece *pieces,
+                                  size_t piece_count, struct ob_error *error) {
     struct replay *replay = calloc(1, sizeof *replay);
     if (!replay)
         return ob_fail(error, OB_ENOMEM, "replay: out of memory");
-    replay->engine = engine;
-    replay->weights = weights;
-    replay->rule = rule;
-    replay->undo = undo;
-    replay->item_count = list_items(weights, NULL);
-    assert(replay->item_count > 0);
-    replay->items = calloc(replay->item_count, sizeof *replay->items);
-    replay->steps = calloc(weights->count, sizeof *replay->steps);
+    *replay = (struct replay){.engine = engine,
+                              .tensors = tensors,
+                              .rule = rule,
+                              .way = way,
+                              .pieces = pieces,
+                              .piece_count = piece_count,
+                              .row_count = list_rows(pieces, piece_count, NULL, NULL)};
+    assert(piece_count > 0);
+    replay->row_of = calloc(piece_count, sizeof *replay->row_of);
+    replay->rows = calloc(replay->row_count, sizeof *replay->rows);
     enum ob_err failed = OB_OK;
-    if (!replay->items || !replay->steps) {
+    if (!replay->row_of || !replay->rows) {
         failed = ob_fail(error, OB_ENOMEM, "replay: out of memory");
     } else {
-        list_items(weights, replay->items);
+        list_rows(pieces, piece_count, replay->rows, replay->row_of);
         struct ob_spsa_walk walk = {0};
         while (ob_spsa_next_group(rule, updates, count, &walk, &replay->group)) {
-            ob_pool_run(engine->pool, weights->count, compute_steps, replay);
-            ob_pool_run(engine->pool, replay->item_count, replay_item, replay);
+            ob_pool_run(engine->pool, replay->row_count, compute_steps, replay);
+            ob_pool_run(engine->pool, piece_count, replay_piece, replay);
         }
     }
-    free(replay->items);
-    free(replay->steps);
+    free(replay->row_of);
+    free(replay->rows);
     free(replay);
+    return failed;
+}
+
+/* All of the weights, where they are. */
+static enum ob_err run(const struct ob_spsa_engine *engine, struct ob_spsa_weights *weights,
+                       const struct ob_spsa_rule *rule, const struct ob_spsa_update *updates, size_t count,
+                       enum ob_spsa_way way, struct ob_error *error) {
+    size_t leaves = ob_spsa_leaf_count(weights->tensors, weights->count), at = 0;
+    struct ob_spsa_piece *pieces = calloc(leaves, sizeof *pieces);
+    if (!pieces)
+        return ob_fail(error, OB_ENOMEM, "replay: out of memory");
+    struct ob_spsa_leaf leaf = ob_spsa_leaf_first(weights->tensors);
+    do {
+        pieces[at] = (struct ob_spsa_piece){.leaf = leaf,
+                                            .values = weights->values[leaf.tensor] + leaf.first,
+                                            .sum = weights->sums ? &weights->sums[at] : NULL};
+        at++;
+    } while (ob_spsa_leaf_next(weights->tensors, weights->count, &leaf, &leaf));
+    assert(at == leaves);
+    enum ob_err failed =
+        ob_spsa_replay_pieces(engine, weights->tensors, rule, updates, count, way, pieces, leaves, error);
+    free(pieces);
     return failed;
 }
 
 enum ob_err ob_spsa_apply(const struct ob_spsa_engine *engine, struct ob_spsa_weights *weights,
                           const struct ob_spsa_rule *rule, const struct ob_spsa_update *updates, size_t count,
                           struct ob_error *error) {
-    return run(engine, weights, rule, updates, count, false, error);
+    return run(engine, weights, rule, updates, count, OB_SPSA_APPLY, error);
 }
 
 enum ob_err ob_spsa_unapply(const struct ob_spsa_engine *engine, struct ob_spsa_weights *weights,
                             const struct ob_spsa_rule *rule, const struct ob_spsa_update *updates,
                             size_t count, struct ob_error *error) {
-    return run(engine, weights, rule, updates, count, true, error);
+    return run(engine, weights, rule, updates, count, OB_SPSA_UNAPPLY, error);
 }

@@ -69,11 +69,12 @@ void ob_spsa_weights_free(struct ob_spsa_weights *weights) {
     free(weights->tensors);
     free(weights->values);
     free(weights->arena);
+    free(weights->sums);
     free(weights);
 }
 
 void ob_spsa_weights_copy(struct ob_spsa_weights *to, const struct ob_spsa_weights *from) {
-    assert(to->count == from->count && to->arena_bytes == from->arena_bytes);
+    assert(to->count == from->count && to->arena_bytes == from->arena_bytes && !to->sums);
     memcpy(to->arena, from->arena, from->arena_bytes);
 }
 
@@ -125,22 +126,27 @@ static bool scale_half_even(uint32_t mantissa, int shift, uint32_t *ret_value) {
     return true;
 }
 
-enum ob_err ob_spsa_weights_set(struct ob_spsa_weights *weights, uint32_t tensor, uint64_t first,
-                                size_t count, const float *base, struct ob_error *error) {
-    assert(tensor < weights->count && first + count <= weights->tensors[tensor].elements);
-    int32_t *values = weights->values[tensor] + first;
+enum ob_err ob_spsa_fixed_point(int32_t exponent, uint64_t first, size_t count, const float *base,
+                                int32_t *ret_values, struct ob_error *error) {
     for (size_t i = 0; i < count; i++) {
         uint32_t magnitude;
         if (!isfinite(base[i]))
             return ob_fail(error, OB_ENOTFINITE, "element %" PRIu64 " is not a finite number", first + i);
         struct parts p = parts_of(base[i]);
-        if (!scale_half_even(p.mantissa, p.power + weights->tensors[tensor].exponent, &magnitude))
+        if (!scale_half_even(p.mantissa, p.power + exponent, &magnitude))
             return ob_fail(error, OB_ETOOBIG,
                            "element %" PRIu64 " (%g) does not fit fixed point with exponent %d", first + i,
-                           (double)base[i], weights->tensors[tensor].exponent);
-        values[i] = p.negative ? -(int32_t)magnitude : (int32_t)magnitude;
+                           (double)base[i], exponent);
+        ret_values[i] = p.negative ? -(int32_t)magnitude : (int32_t)magnitude;
     }
     return OB_OK;
+}
+
+enum ob_err ob_spsa_weights_set(struct ob_spsa_weights *weights, uint32_t tensor, uint64_t first,
+                                size_t count, const float *base, struct ob_error *error) {
+    assert(tensor < weights->count && first + count <= weights->tensors[tensor].elements);
+    return ob_spsa_fixed_point(weights->tensors[tensor].exponent, first, count, base,
+                               weights->values[tensor] + first, error);
 }
 
 static float power_of_two(int exponent) {

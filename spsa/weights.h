@@ -33,19 +33,24 @@ struct ob_spsa_weights {
     int32_t **values; /* count pointers into the arena; elements of each, zero at first */
     void *arena;
     size_t arena_bytes;
+    uint32_t *sums; /* of each leaf, as the log makes them (spsa/watch.h); NULL: not watched */
 };
 
-/* Copies `tensors`. */
+/* Copies `tensors`. The weights are not watched. */
 OB_MUST_USE enum ob_err ob_spsa_weights_new(const struct ob_spsa_tensor *tensors, size_t count,
                                             struct ob_spsa_weights **ret_weights, struct ob_error *error);
 void ob_spsa_weights_free(struct ob_spsa_weights *weights);
-void ob_spsa_weights_copy(struct ob_spsa_weights *to, const struct ob_spsa_weights *from); /* same layout */
+/* Same layout; `to` is not watched. */
+void ob_spsa_weights_copy(struct ob_spsa_weights *to, const struct ob_spsa_weights *from);
 
 /* f = min(26, 28 - ceil(log2 max)) from the largest magnitude of a tensor (0: 26); exact, from the bits. */
 int32_t ob_spsa_exponent_for(float largest_magnitude);
 
-/* Rounds `count` base floats half to even, on their bits, into tensor's elements [first, first+count).
+/* Rounds `count` base floats half to even, on their bits; `first` is the number of the first, for messages.
  * Errors: OB_ENOTFINITE (the message has the element), OB_ETOOBIG when a value does not fit int32. */
+OB_MUST_USE enum ob_err ob_spsa_fixed_point(int32_t exponent, uint64_t first, size_t count, const float *base,
+                                            int32_t *ret_values, struct ob_error *error);
+/* The same into tensor's elements [first, first+count). */
 OB_MUST_USE enum ob_err ob_spsa_weights_set(struct ob_spsa_weights *weights, uint32_t tensor, uint64_t first,
                                             size_t count, const float *base, struct ob_error *error);
 

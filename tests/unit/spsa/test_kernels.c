@@ -76,6 +76,22 @@ static void accumulate_any_count_is_the_definition(void **state) {
     }
 }
 
+static void count_bits_is_the_definition(void **state) {
+    (void)state;
+    static uint8_t bytes[3000];
+    uint64_t seed = 14;
+    fill(bytes, sizeof bytes, &seed);
+    memset(bytes, 0xff, 200);
+    for (enum ob_spsa_isa isa = 1; isa < OB_SPSA_ISA_COUNT; isa++) {
+        if (!ob_spsa_isa_available(isa))
+            continue;
+        struct ob_spsa_engine engine = ob_spsa_engine_with(isa, NULL);
+        for (size_t count = 0; count < sizeof bytes; count += count < 200 ? 1 : 97)
+            assert_int_equal(engine.kernels->count_bits(bytes, count),
+                             ob_spsa_reference_count_bits(bytes, count));
+    }
+}
+
 static void sum_and_reach_are_the_definitions(void **state) {
     (void)state;
     static int32_t values[3000];
@@ -99,6 +115,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keystream_is_libsodiums),
         cmocka_unit_test(accumulate_any_count_is_the_definition),
+        cmocka_unit_test(count_bits_is_the_definition),
         cmocka_unit_test(sum_and_reach_are_the_definitions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
