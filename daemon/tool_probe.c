@@ -15,7 +15,7 @@
 #include "daemon/replica.h"
 #include "daemon/tool.h"
 #include "model/corpus.h"
-#include "model/forward.h"
+#include "model/task.h"
 #include "spsa/probe.h"
 
 #define KAPPA_DECAY    0.2
@@ -39,6 +39,7 @@ struct probing {
     struct ob_corpus *corpus;
     struct ob_forward *forward;
     struct ob_batch *batch;
+    struct ob_task task;
     int64_t batch_size, length, samples;
 };
 
@@ -59,13 +60,13 @@ static enum ob_err measure(struct probing *p, uint64_t number, double ret_losses
     struct ob_machine_id nobody = {{0}};
     struct ob_spsa_key key = ob_spsa_direction_key(&p->manifest->run, &nobody, (struct ob_sample){number});
     ob_corpus_draw(p->corpus, 0, number, (size_t)p->batch_size, p->batch);
-    enum ob_err failed = ob_forward_losses(p->forward, &source, p->batch, ret_losses, error);
+    enum ob_err failed = ob_task_losses(&p->task, p->forward, &source, p->batch, ret_losses, error);
     if (failed)
         return failed;
     source.key = &key;
     source.epsilon = p->manifest->epsilon;
     double start = seconds_now();
-    failed = ob_forward_losses(p->forward, &source, p->batch, ret_losses + 1, error);
+    failed = ob_task_losses(&p->task, p->forward, &source, p->batch, ret_losses + 1, error);
     *ret_seconds += seconds_now() - start;
     return failed;
 }
@@ -108,8 +109,12 @@ static enum ob_err open_all(struct probing *p, const struct ob_tool_option *o, s
     if (p->length > (int64_t)p->replica->model->config.context)
         p->length = p->replica->model->config.context;
     struct ob_corpus_options options = {.length_max = (size_t)p->length};
-    size_t sequences = (size_t)p->batch_size, tokens = sequences * (size_t)p->length;
     failed = ob_corpus_open(o[PROBE_DATA].value, p->tokenizer, &options, &p->corpus, error);
+    if (failed)
+        return failed;
+    size_t sequences = (size_t)p->batch_size * ob_corpus_item_sequences(p->corpus);
+    size_t tokens = (size_t)p->batch_size * ob_corpus_item_tokens(p->corpus);
+    failed = ob_task_init(&p->task, sequences, error);
     if (!failed)
         failed = ob_forward_new(&p->replica->model->config, tokens, sequences, p->replica->pool, &p->forward,
                                 error);
@@ -120,6 +125,7 @@ static enum ob_err open_all(struct probing *p, const struct ob_tool_option *o, s
 
 static void close_all(struct probing *p) {
     ob_batch_free(p->batch);
+    ob_task_done(&p->task);
     ob_forward_free(p->forward);
     ob_corpus_free(p->corpus);
     ob_tokenizer_free(p->tokenizer);

@@ -115,9 +115,9 @@ static void attend(void *context, size_t index, unsigned thread) {
     const struct ob_pass *pass = job->pass;
     const struct ob_forward *f = pass->forward;
     const struct ob_model_config *c = &f->config;
-    size_t head = index % c->heads, sequence = index / c->heads % pass->batch->sequences;
-    const struct ob_lane *lane = &f->lanes[index / c->heads / pass->batch->sequences];
-    size_t first = pass->batch->offsets[sequence], count = pass->batch->offsets[sequence + 1] - first;
+    size_t head = index % c->heads, sequence = index / c->heads % pass->sequences;
+    const struct ob_lane *lane = &f->lanes[index / c->heads / pass->sequences];
+    size_t first = f->starts[sequence], count = f->starts[sequence + 1] - first;
     size_t kv = head / (c->heads / c->kv_heads);
     const float *base = lane->qkv + first * group_width(c);
     struct head rows = {.q = base + place_of(c, QUERY, head),
@@ -134,5 +134,5 @@ void ob_pass_attention(const struct ob_pass *pass, uint32_t layer) {
     struct ob_forward *f = pass->forward;
     struct attention job = {.pass = pass, .layer = layer};
     turn_all(pass, layer);
-    ob_pool_run(f->pool, pass->lanes * pass->batch->sequences * f->config.heads, attend, &job);
+    ob_pool_run(f->pool, pass->lanes * pass->sequences * f->config.heads, attend, &job);
 }

@@ -58,6 +58,8 @@ static size_t lay_out(struct ob_forward *f, uint8_t *base) {
     lay_out_lane(f, &f->lanes[0], &arena);
     lay_out_lane(f, &f->lanes[1], &arena);
     f->scores = take(&arena, ob_pool_threads(f->pool) * OB_QUERY_BLOCK * T, sizeof(float));
+    f->inputs = take(&arena, T, sizeof *f->inputs);
+    f->starts = take(&arena, f->sequences_max + 1, sizeof *f->starts);
     f->rows = take(&arena, T, sizeof *f->rows);
     f->targets = take(&arena, T, sizeof *f->targets);
     f->positions = take(&arena, T, sizeof *f->positions);
@@ -126,18 +128,17 @@ size_t ob_forward_bytes(const struct ob_forward *forward) {
 
 /* ---- a whole pass ---- */
 
-static enum ob_err check_batch(struct ob_forward *f, const struct ob_batch *batch, struct ob_error *error) {
+static enum ob_err check_batch(const struct ob_forward *f, const struct ob_batch *batch,
+                               struct ob_error *error) {
     if (batch->tokens_used == 0 || batch->tokens_used > f->tokens_max || batch->sequences > f->sequences_max)
         return ob_fail(error, OB_ETOOBIG,
                        "a mini-batch of %zu sequences, %zu tokens; room is for %zu and %zu", batch->sequences,
                        batch->tokens_used, f->sequences_max, f->tokens_max);
     for (size_t s = 0; s < batch->sequences; s++) {
-        size_t first = batch->offsets[s], count = batch->offsets[s + 1] - first;
+        size_t count = batch->offsets[s + 1] - batch->offsets[s];
         if (count > f->config.context)
             return ob_fail(error, OB_ETOOBIG, "a sequence of %zu tokens; the model's context is %u", count,
                            f->config.context);
-        for (size_t i = 0; i < count; i++)
-            f->positions[first + i] = (uint32_t)i;
     }
     for (size_t i = 0; i < batch->tokens_used; i++)
         if (batch->tokens[i] < 0 || (uint32_t)batch->tokens[i] >= f->config.vocabulary)
@@ -146,16 +147,6 @@ static enum ob_err check_batch(struct ob_forward *f, const struct ob_batch *batc
                            "tokenizer?)",
                            batch->tokens[i], f->config.vocabulary);
     return OB_OK;
-}
-
-static void collect_rows(struct ob_pass *pass) {
-    struct ob_forward *f = pass->forward;
-    pass->row_count = 0;
-    for (size_t p = 1; p < pass->tokens; p++)
-        if (pass->batch->counted[p]) {
-            f->rows[pass->row_count] = (uint32_t)(p - 1);
-            f->targets[pass->row_count++] = pass->batch->tokens[p];
-        }
 }
 
 static void run_layers(struct ob_pass *pass) {
@@ -170,12 +161,8 @@ static enum ob_err run_losses(struct ob_forward *forward, const struct ob_weight
     enum ob_err failed = check_batch(forward, batch, error);
     if (failed)
         return failed;
-    struct ob_pass pass = {.forward = forward,
-                           .source = source,
-                           .batch = batch,
-                           .lanes = ob_source_lanes(source),
-                           .tokens = batch->tokens_used};
-    collect_rows(&pass);
+    struct ob_pass pass = {.forward = forward, .source = source, .lanes = ob_source_lanes(source)};
+    ob_pass_pack(&pass, batch);
     if (pass.row_count == 0)
         return ob_fail(error, OB_EFORMAT, "the mini-batch has no target token");
     run_layers(&pass);
@@ -211,10 +198,11 @@ enum ob_err ob_forward_sequence_losses(struct ob_forward *forward, const struct 
         for (size_t s = 0; s < batch->sequences; s++) {
             sums[s] = 0;
             ret_counts[s] = 0;
-            for (; row < pass.row_count && forward->rows[row] < batch->offsets[s + 1]; row++) {
-                sums[s] += losses[row];
-                ret_counts[s]++;
-            }
+            for (size_t p = batch->offsets[s] + 1; p < batch->offsets[s + 1]; p++)
+                if (batch->counted[p]) {
+                    sums[s] += losses[row++];
+                    ret_counts[s]++;
+                }
         }
     }
     return OB_OK;
@@ -227,13 +215,8 @@ enum ob_err ob_forward_logits(struct ob_forward *forward, const struct ob_weight
     if (failed)
         return failed;
     assert(position < batch->tokens_used);
-    struct ob_pass pass = {.forward = forward,
-                           .source = source,
-                           .batch = batch,
-                           .lanes = ob_source_lanes(source),
-                           .tokens = batch->tokens_used,
-                           .row_count = 1};
-    forward->rows[0] = (uint32_t)position;
+    struct ob_pass pass = {.forward = forward, .source = source, .lanes = ob_source_lanes(source)};
+    ob_pass_pack_until(&pass, batch, position);
     run_layers(&pass);
     ob_pass_head(&pass, ret_logits);
     return OB_OK;

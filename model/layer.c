@@ -118,7 +118,7 @@ static void embed_token(void *context, size_t token, unsigned thread) {
     float *const rows[2] = {job->to[0] + token * width, job->to[1] + token * width};
     int64_t tensor = ob_model_slot(pass->source->model, 0, OB_SLOT_TOKENS);
     assert(pass->lanes == 1 || pass->lanes == 2);
-    ob_source_read(pass->source, (size_t)tensor, (uint64_t)pass->batch->tokens[token] * width, width, rows);
+    ob_source_read(pass->source, (size_t)tensor, (uint64_t)pass->forward->inputs[token] * width, width, rows);
     for (unsigned lane = 0; lane < pass->lanes && c->embedding_scale != 1.0f; lane++)
         for (size_t i = 0; i < width; i++)
             rows[lane][i] *= c->embedding_scale;

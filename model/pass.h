@@ -1,5 +1,5 @@
 /* pass - what one forward pass works on. Private to model/: forward.c owns it; layer.c, linear.c,
- * attention.c, rotary.c and head.c are its parts.
+ * attention.c, rotary.c, pack.c and head.c are its parts.
  *
  * Buffers of a lane (letters: model/config.h; W = max(C, E); G = H·D + 2·K·D; R = rows of a vocabulary tile):
  *   x (T, W) residual stream · h (T, W) normed input · qkv (T, G) · mixed (T, H·D) · up, gate (T, F)
@@ -31,9 +31,11 @@ struct ob_forward {
     struct ob_lane lanes[2];
     float *scores;                          /* for each thread OB_QUERY_BLOCK · tokens_max */
     struct ob_angles angles[2];             /* of layers that see everything, and of windowed ones */
-    uint32_t *rows;                         /* positions whose next token is a target … */
+    int32_t *inputs;                        /* (T) the tokens that go through the layers */
+    uint32_t *starts;                       /* (B+1) where their sequences begin, and the end */
+    uint32_t *positions;                    /* (T) of an input within its sequence */
+    uint32_t *rows;                         /* inputs whose next token is a target … */
     int32_t *targets;                       /* … and that token */
-    uint32_t *positions;                    /* (T) within its sequence */
     double *row_max, *row_sum, *row_target; /* (2, T) running softmax of the vocabulary tiles */
     void *arena;
     size_t arena_bytes;
@@ -42,11 +44,16 @@ struct ob_forward {
 struct ob_pass {
     struct ob_forward *forward;
     const struct ob_weight_source *source;
-    const struct ob_batch *batch;
     unsigned lanes;
-    size_t tokens; /* T */
+    size_t tokens, sequences; /* T, B: of the inputs */
     size_t row_count;
 };
+
+/* pack.c: the inputs and rows of a mini-batch that has been checked. A row for each target, in their order:
+ * what has no target after it is left out, and sequences that begin alike share their inputs. */
+void ob_pass_pack(struct ob_pass *pass, const struct ob_batch *batch);
+/* The inputs of one sequence up to `position` of the batch; one row, the last. */
+void ob_pass_pack_until(struct ob_pass *pass, const struct ob_batch *batch, size_t position);
 
 /* linear.c: y (T, out; rows ldy apart) = x (T, in; rows ldx apart) · W + bias, or y += when `accumulate`. */
 struct ob_linear {
