@@ -7,9 +7,6 @@
 
 #include "model/adapter.h"
 
-#define BATCH_BYTES   (1u << 20) /* bytes of records of one replay pass */
-#define BATCH_UPDATES 4096
-
 unsigned ob_processors(void) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0)
@@ -33,6 +30,7 @@ static enum ob_err match(struct ob_replica *replica, size_t tensor, size_t *next
         theirs->shape[0] != ours->shape[0])
         return ob_fail(error, OB_EMISMATCH, "%s: tensor %s has another shape than the run's manifest says",
                        replica->model->path, ours->name);
+    replica->model_tensor[*next] = tensor;
     replica->trainable[tensor] = (int64_t)(*next)++;
     return OB_OK;
 }
@@ -76,29 +74,44 @@ static enum ob_err check_base(struct ob_replica *replica, struct ob_error *error
     return failed;
 }
 
-static enum ob_err load_tensor(struct ob_replica *replica, size_t tensor, struct ob_error *error) {
+/* A of an adapter comes from the run's own keystream, its B is zero; the rest is the checkpoint's. */
+enum ob_err ob_replica_base(const struct ob_replica *replica, size_t tensor, uint64_t first, size_t count,
+                            int32_t *ret_values, struct ob_error *error) {
+    struct ob_model *model = replica->model;
+    size_t number = replica->model_tensor[tensor];
+    const struct ob_model_tensor *of = &model->tensors[number];
     float values[8192];
-    uint64_t elements = replica->model->tensors[tensor].elements;
-    uint32_t number = (uint32_t)replica->trainable[tensor];
-    for (uint64_t at = 0; at < elements; at += 8192) {
-        if (at % OB_MODEL_RELEASE_ELEMENTS == 0)
-            ob_model_release(replica->model, tensor);
-        size_t count = elements - at < 8192 ? (size_t)(elements - at) : 8192;
-        ob_model_read(replica->model, tensor, at, count, values);
-        if (ob_spsa_weights_set(replica->weights, number, at, count, values, error))
-            return ob_fail_within(error, "%s: tensor %s", replica->model->path,
-                                  replica->model->tensors[tensor].name);
+    if (number >= model->tensor_count) {
+        if ((number - model->tensor_count) % 2 == 0)
+            ob_adapter_initial(&replica->manifest->run, (uint32_t)tensor, of->shape[1], first, count,
+                               ret_values);
+        else
+            memset(ret_values, 0, count * sizeof *ret_values);
+        return OB_OK;
     }
-    ob_model_release(replica->model, tensor);
+    for (size_t at = 0; at < count; at += 8192) {
+        size_t part = count - at < 8192 ? count - at : 8192;
+        ob_model_read(model, number, first + at, part, values);
+        if (ob_spsa_fixed_point(replica->manifest->tensors[tensor].layout.exponent, first + at, part, values,
+                                ret_values + at, error))
+            return ob_fail_within(error, "%s: tensor %s", model->path, of->name);
+    }
     return OB_OK;
 }
 
-/* A of an adapter from the run's own keystream; B stays zero. */
-static void load_adapter(struct ob_replica *replica, size_t a) {
-    uint32_t number = (uint32_t)replica->trainable[a];
-    const struct ob_model_tensor *tensor = &replica->model->tensors[a];
-    ob_adapter_initial(&replica->manifest->run, number, tensor->shape[1], 0, (size_t)tensor->elements,
-                       replica->weights->values[number]);
+static enum ob_err load_tensor(struct ob_replica *replica, size_t tensor, struct ob_error *error) {
+    uint64_t elements = replica->manifest->tensors[tensor].layout.elements;
+    size_t number = replica->model_tensor[tensor];
+    bool stored = number < replica->model->tensor_count;
+    enum ob_err failed = OB_OK;
+    for (uint64_t at = 0; at < elements && !failed; at += OB_MODEL_RELEASE_ELEMENTS) {
+        uint64_t left = elements - at;
+        size_t count = left < OB_MODEL_RELEASE_ELEMENTS ? (size_t)left : (size_t)OB_MODEL_RELEASE_ELEMENTS;
+        failed = ob_replica_base(replica, tensor, at, count, replica->weights->values[tensor] + at, error);
+        if (stored)
+            ob_model_release(replica->model, number);
+    }
+    return failed;
 }
 
 static enum ob_err load_base(struct ob_replica *replica, struct ob_error *error) {
@@ -110,11 +123,8 @@ static enum ob_err load_base(struct ob_replica *replica, struct ob_error *error)
         layout[i] = replica->manifest->tensors[i].layout;
     enum ob_err failed = ob_spsa_weights_new(layout, count, &replica->weights, error);
     free(layout);
-    for (size_t i = 0; i < replica->model->tensor_count && !failed; i++)
-        if (replica->trainable[i] >= 0)
-            failed = load_tensor(replica, i, error);
-    for (size_t i = 0; i < replica->model->adapter_count && !failed; i += 2)
-        load_adapter(replica, replica->model->tensor_count + i);
+    for (size_t i = 0; i < count && !failed; i++)
+        failed = load_tensor(replica, i, error);
     return failed;
 }
 
@@ -128,7 +138,8 @@ static enum ob_err fill(struct ob_replica *replica, const char *model_folder, un
         return failed;
     replica->trainable =
         calloc(3 * replica->model->tensor_count, sizeof *replica->trainable); /* adapters too */
-    if (!replica->trainable)
+    replica->model_tensor = calloc(replica->manifest->tensor_count, sizeof *replica->model_tensor);
+    if (!replica->trainable || !replica->model_tensor)
         return ob_fail(error, OB_ENOMEM, "out of memory");
     failed = check_base(replica, error);
     return failed ? failed : load_base(replica, error);
@@ -156,6 +167,7 @@ void ob_replica_free(struct ob_replica *replica) {
     ob_model_free(replica->model);
     ob_pool_free(replica->pool);
     free(replica->trainable);
+    free(replica->model_tensor);
     free(replica);
 }
 
@@ -164,16 +176,6 @@ struct ob_weight_source ob_replica_source(const struct ob_replica *replica) {
                                      .weights = replica->weights,
                                      .trainable = replica->trainable,
                                      .engine = &replica->engine};
-}
-
-struct ob_spsa_update ob_update_of(const struct ob_record *record) {
-    return (struct ob_spsa_update){.machine = record->machine,
-                                   .first = record->first,
-                                   .round = record->round,
-                                   .live = record->live,
-                                   .n = record->n,
-                                   .exponent = record->exponent,
-                                   .bytes = record->bytes};
 }
 
 enum ob_err ob_replica_apply(struct ob_replica *replica, const struct ob_spsa_update *updates, size_t count,
@@ -194,51 +196,36 @@ enum ob_err ob_replica_unapply(struct ob_replica *replica, const struct ob_spsa_
     return failed;
 }
 
-struct batch {
+struct replay {
     struct ob_replica *replica;
     void (*progress)(void *context, uint64_t samples);
     void *context;
-    size_t count, used;
-    struct ob_spsa_update updates[BATCH_UPDATES];
-    uint8_t bytes[BATCH_BYTES];
+    struct ob_updates updates;
 };
 
-static enum ob_err flush(struct batch *batch, struct ob_error *error) {
-    enum ob_err failed = ob_replica_apply(batch->replica, batch->updates, batch->count, error);
-    batch->count = batch->used = 0;
-    if (!failed && batch->progress)
-        batch->progress(batch->context, batch->replica->samples);
+static enum ob_err flush(struct replay *replay, struct ob_error *error) {
+    enum ob_err failed =
+        ob_replica_apply(replay->replica, replay->updates.items, replay->updates.count, error);
+    ob_updates_clear(&replay->updates);
+    if (!failed && replay->progress)
+        replay->progress(replay->context, replay->replica->samples);
     return failed;
 }
 
 static enum ob_err add(void *context, const struct ob_record *record, struct ob_error *error) {
-    struct batch *batch = context;
-    if (batch->count == BATCH_UPDATES || batch->used + record->n > BATCH_BYTES) {
-        enum ob_err failed = flush(batch, error);
-        if (failed)
-            return failed;
-    }
-    struct ob_spsa_update *update = &batch->updates[batch->count++];
-    *update = ob_update_of(record);
-    update->bytes = memcpy(batch->bytes + batch->used, record->bytes, record->n);
-    batch->used += record->n;
-    return OB_OK;
+    struct replay *replay = context;
+    enum ob_err failed = ob_updates_add(&replay->updates, record, error);
+    return failed || !ob_updates_many(&replay->updates) ? failed : flush(replay, error);
 }
 
 enum ob_err ob_replica_replay(struct ob_replica *replica, struct ob_store *store,
                               void (*progress)(void *context, uint64_t samples), void *context,
                               struct ob_error *error) {
-    struct batch *batch = malloc(sizeof *batch);
-    if (!batch)
-        return ob_fail(error, OB_ENOMEM, "replay: out of memory");
-    batch->replica = replica;
-    batch->progress = progress;
-    batch->context = context;
-    batch->count = batch->used = 0;
-    enum ob_err failed = ob_store_each(store, add, batch, error);
+    struct replay replay = {.replica = replica, .progress = progress, .context = context};
+    enum ob_err failed = ob_store_each(store, add, &replay, error);
     if (!failed)
-        failed = flush(batch, error);
-    free(batch);
+        failed = flush(&replay, error);
+    ob_updates_done(&replay.updates);
     return failed;
 }
 

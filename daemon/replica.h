@@ -7,6 +7,7 @@
 
 #include "daemon/manifest.h"
 #include "daemon/store.h"
+#include "daemon/updates.h"
 #include "model/source.h"
 #include "spsa/digest.h"
 #include "spsa/replay.h"
@@ -17,8 +18,9 @@ struct ob_replica {
     struct ob_pool *pool;
     struct ob_spsa_engine engine;
     struct ob_spsa_weights *weights;
-    int64_t *trainable; /* for each model tensor its number in the manifest, or -1 */
-    uint64_t samples;   /* applied so far */
+    int64_t *trainable;   /* for each model tensor its number in the manifest, or -1 */
+    size_t *model_tensor; /* for each of the manifest's, its number in the model */
+    uint64_t samples;     /* applied so far */
 };
 
 /* threads: 0 is all processors that this process may use. */
@@ -29,7 +31,9 @@ void ob_replica_free(struct ob_replica *replica);
 unsigned ob_processors(void);
 
 struct ob_weight_source ob_replica_source(const struct ob_replica *replica);
-struct ob_spsa_update ob_update_of(const struct ob_record *record); /* borrows the record's bytes */
+/* What elements [first, first + count) of the manifest's tensor `tensor` begin as. */
+OB_MUST_USE enum ob_err ob_replica_base(const struct ob_replica *replica, size_t tensor, uint64_t first,
+                                        size_t count, int32_t *ret_values, struct ob_error *error);
 OB_MUST_USE enum ob_err ob_replica_apply(struct ob_replica *replica, const struct ob_spsa_update *updates,
                                          size_t count, struct ob_error *error);
 /* The exact inverse. */

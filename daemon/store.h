@@ -34,6 +34,9 @@ struct ob_store_options {
 OB_MUST_USE enum ob_err ob_store_open(const struct ob_store_options *options, struct ob_store **ret_store,
                                       struct ob_error *error);
 void ob_store_close(struct ob_store *store); /* commits what is left */
+/* Of one that was opened for reading: from here on it sees the log as it is now, whatever is added or
+ * removed. */
+OB_MUST_USE enum ob_err ob_store_hold(struct ob_store *store, struct ob_error *error);
 /* The state is new, or provably the one that was left here: nobody put back an older copy of it, and nothing
  * of it was lost. Otherwise others must say first what they hold of our chain; the first own record that is
  * stored settles it. */

@@ -157,6 +157,12 @@ enum ob_err ob_store_from(struct ob_store *store, const struct ob_machine_id *id
     return failed == OB_ENOTFOUND ? OB_OK : failed;
 }
 
+enum ob_err ob_store_hold(struct ob_store *store, struct ob_error *error) {
+    assert(store->read_only);
+    enum ob_err failed = ob_store_execute(store, "BEGIN", error);
+    return failed ? failed : ob_store_load_machines(store, error); /* the first reading is what holds it */
+}
+
 struct finding {
     struct ob_sample sample;
     uint8_t *data;
