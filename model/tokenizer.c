@@ -71,6 +71,7 @@ size_t ob_tokenizer_vocabulary(const struct ob_tokenizer *tokenizer) {
 /* One call of ob_tokenizer_encode. */
 struct encoding {
     const struct ob_tokenizer *tokenizer;
+    bool plain; /* special tokens are text */
     struct ob_bpe_work work;
     struct ob_ids ids;
     struct ob_split_run run;
@@ -120,7 +121,7 @@ static enum ob_err encode_around(struct encoding *encoding, const struct ob_adde
     struct ob_added_match match;
     size_t done = 0;
     enum ob_err err = OB_OK;
-    while (err == OB_OK && ob_added_find(added, text, bytes, done, &match)) {
+    while (err == OB_OK && ob_added_find(added, encoding->plain, text, bytes, done, &match)) {
         err = between(encoding, done == 0 ? place : OB_PLACE_INSIDE, text + done, match.start - done);
         if (err == OB_OK)
             err = ob_ids_append(&encoding->ids, match.id, encoding->error);
@@ -141,13 +142,14 @@ static enum ob_err encode_normalized(struct encoding *encoding, enum ob_place pl
     return err;
 }
 
-static enum ob_err encode(const struct ob_tokenizer *tokenizer, enum ob_place place, const char *text,
-                          size_t bytes, int32_t **ret_ids, size_t *ret_count, struct ob_error *error) {
+static enum ob_err encode(const struct ob_tokenizer *tokenizer, enum ob_place place, bool plain,
+                          const char *text, size_t bytes, int32_t **ret_ids, size_t *ret_count,
+                          struct ob_error *error) {
     if (bytes >= OB_BPE_PIECE_MAX)
         return ob_fail(error, OB_ETOOBIG, "a text of %zu bytes; at most %u are encoded", bytes,
                        OB_BPE_PIECE_MAX);
     text = bytes == 0 ? "" : text;
-    struct encoding encoding = {.tokenizer = tokenizer, .error = error};
+    struct encoding encoding = {.tokenizer = tokenizer, .plain = plain, .error = error};
     encoding.run = (struct ob_split_run){.splitter = &tokenizer->splitter,
                                          .match = ob_split_match_data(),
                                          .take = encode_piece,
@@ -169,12 +171,54 @@ static enum ob_err encode(const struct ob_tokenizer *tokenizer, enum ob_place pl
 
 enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer, const char *text, size_t bytes,
                                 int32_t **ret_ids, size_t *ret_count, struct ob_error *error) {
-    return encode(tokenizer, OB_PLACE_BEGINS, text, bytes, ret_ids, ret_count, error);
+    return encode(tokenizer, OB_PLACE_BEGINS, false, text, bytes, ret_ids, ret_count, error);
 }
 
 enum ob_err ob_tokenizer_encode_on(const struct ob_tokenizer *tokenizer, const char *text, size_t bytes,
                                    int32_t **ret_ids, size_t *ret_count, struct ob_error *error) {
-    return encode(tokenizer, OB_PLACE_GOES_ON, text, bytes, ret_ids, ret_count, error);
+    return encode(tokenizer, OB_PLACE_GOES_ON, false, text, bytes, ret_ids, ret_count, error);
+}
+
+/* No rule of a vocabulary forbids that ordinary pieces make up a special token: then the two cannot be told
+ * apart, and the text is refused. */
+static enum ob_err check_plain(const struct ob_tokenizer *tokenizer, const int32_t *ids, size_t count,
+                               struct ob_error *error) {
+    const struct ob_vocab *vocab = &tokenizer->vocab;
+    char quote[OB_QUOTE_BYTES];
+    for (size_t i = 0; i < count; i++) {
+        const struct ob_token *token = &vocab->tokens[ids[i]];
+        if (token->special)
+            return ob_fail(error, OB_EUNSUPPORTED,
+                           "a text that this tokenizer cannot tell from the special token \"%s\"",
+                           ob_utf8_quote(vocab->arena + token->text, token->text_bytes, quote));
+    }
+    return OB_OK;
+}
+
+enum ob_err ob_tokenizer_encode_plain(const struct ob_tokenizer *tokenizer, bool begins, const char *text,
+                                      size_t bytes, int32_t **ret_ids, size_t *ret_count,
+                                      struct ob_error *error) {
+    int32_t *ids = NULL;
+    size_t count = 0;
+    enum ob_err err =
+        encode(tokenizer, begins ? OB_PLACE_BEGINS : OB_PLACE_INSIDE, true, text, bytes, &ids, &count, error);
+    if (err == OB_OK)
+        err = check_plain(tokenizer, ids, count, error);
+    if (err != OB_OK) {
+        free(ids);
+        return err;
+    }
+    *ret_ids = ids;
+    *ret_count = count;
+    return OB_OK;
+}
+
+int32_t ob_tokenizer_special(const struct ob_tokenizer *tokenizer, const char *text, size_t bytes) {
+    const struct ob_added_token *token = ob_added_named(&tokenizer->raw, text, bytes);
+    if (token == NULL && tokenizer->normalizer.steps_count == 0)
+        token = ob_added_named(&tokenizer->normalized, text, bytes);
+    bool usable = token != NULL && token->special && !token->lstrip && !token->rstrip && !token->single_word;
+    return usable ? token->id : -1;
 }
 
 struct ob_tokenizer_frame ob_tokenizer_frame(const struct ob_tokenizer *tokenizer) {

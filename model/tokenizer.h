@@ -44,6 +44,14 @@ OB_MUST_USE enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer
 OB_MUST_USE enum ob_err ob_tokenizer_encode_on(const struct ob_tokenizer *tokenizer, const char *text,
                                                size_t bytes, int32_t **ret_ids, size_t *ret_count,
                                                struct ob_error *error);
+/* The same for a text that others wrote, between special tokens or, if it `begins`, before all of them: what
+ * spells a special token is text in it. OB_EUNSUPPORTED when the vocabulary cannot tell the two apart. */
+OB_MUST_USE enum ob_err ob_tokenizer_encode_plain(const struct ob_tokenizer *tokenizer, bool begins,
+                                                  const char *text, size_t bytes, int32_t **ret_ids,
+                                                  size_t *ret_count, struct ob_error *error);
+/* The id of the special token with exactly this text; -1 when there is none, or when it changes what stands
+ * around it (lstrip, rstrip, single_word, a normalizer that it goes through). */
+int32_t ob_tokenizer_special(const struct ob_tokenizer *tokenizer, const char *text, size_t bytes);
 /* ret_text is malloc'ed and NUL-terminated (the length is in ret_bytes); ids out of range: OB_EFORMAT.
  * Special tokens are written as their text unless skip_special. */
 OB_MUST_USE enum ob_err ob_tokenizer_decode(const struct ob_tokenizer *tokenizer, const int32_t *ids,

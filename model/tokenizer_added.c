@@ -59,7 +59,13 @@ static bool stands_alone(const char *text, size_t bytes, size_t start, size_t en
     return !ob_utf8_word_at_end(text, start) && !ob_utf8_word_at_start(text + end, bytes - end);
 }
 
-bool ob_added_find(const struct ob_added *added, const char *text, size_t bytes, size_t from,
+const struct ob_added_token *ob_added_named(const struct ob_added *added, const char *content, size_t bytes) {
+    const struct ob_added_token *token =
+        added->count == 0 || bytes == 0 ? NULL : token_at(added, content, bytes); /* the longest */
+    return token != NULL && token->bytes == bytes ? token : NULL;
+}
+
+bool ob_added_find(const struct ob_added *added, bool plain, const char *text, size_t bytes, size_t from,
                    struct ob_added_match *ret_match) {
     if (added->count == 0)
         return false;
@@ -68,7 +74,7 @@ bool ob_added_find(const struct ob_added *added, const char *text, size_t bytes,
         if (token == NULL)
             continue;
         size_t end = at + token->bytes, start = at;
-        if (token->single_word && !stands_alone(text, bytes, start, end)) {
+        if ((plain && token->special) || (token->single_word && !stands_alone(text, bytes, start, end))) {
             at = end - 1;
             continue;
         }

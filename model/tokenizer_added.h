@@ -21,7 +21,7 @@ struct ob_added_token {
     const char *content; /* ob_added_add copies it */
     size_t bytes;        /* at least 1 */
     int32_t id;
-    bool lstrip, rstrip, single_word;
+    bool lstrip, rstrip, single_word, special;
 };
 
 struct ob_added {
@@ -39,8 +39,11 @@ OB_MUST_USE enum ob_err ob_added_add(struct ob_added *added, const struct ob_add
                                      struct ob_error *error);
 void ob_added_sort(struct ob_added *added);
 void ob_added_done(struct ob_added *added);
-/* The next match in text[from … bytes); white space before `from` is not taken. */
-bool ob_added_find(const struct ob_added *added, const char *text, size_t bytes, size_t from,
+/* The next match in text[from … bytes); white space before `from` is not taken. plain: special tokens are
+ * passed over as text. */
+bool ob_added_find(const struct ob_added *added, bool plain, const char *text, size_t bytes, size_t from,
                    struct ob_added_match *ret_match);
+/* The token with this content, or NULL. Lives as long as the list. */
+const struct ob_added_token *ob_added_named(const struct ob_added *added, const char *content, size_t bytes);
 
 #endif

@@ -43,7 +43,7 @@ static enum ob_err read_added_token(struct ob_tokenizer *tokenizer, const json_t
     struct ob_added_token token = {.content = json_string_value(content),
                                    .bytes = json_string_length(content)};
     token.id = (int32_t)json_integer_value(ob_json_field(field, "id"));
-    bool special, normalized;
+    bool normalized;
     enum ob_err err = enter_added(&tokenizer->vocab, token.id, token.content, token.bytes, error);
     if (err == OB_OK)
         err = ob_json_bool(field, "single_word", false, &token.single_word, error);
@@ -52,13 +52,13 @@ static enum ob_err read_added_token(struct ob_tokenizer *tokenizer, const json_t
     if (err == OB_OK)
         err = ob_json_bool(field, "rstrip", false, &token.rstrip, error);
     if (err == OB_OK)
-        err = ob_json_bool(field, "special", false, &special, error);
+        err = ob_json_bool(field, "special", false, &token.special, error);
     if (err == OB_OK)
         err = ob_json_bool(field, "normalized", true, &normalized, error);
     if (err != OB_OK)
         return err;
     struct ob_token *entry = &tokenizer->vocab.tokens[token.id];
-    entry->special = entry->special || special;
+    entry->special = entry->special || token.special;
     return list_added(tokenizer, token, normalized, error);
 }
 

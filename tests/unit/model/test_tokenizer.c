@@ -173,6 +173,43 @@ static void encode_added_tokens_first(void **state) {
     ob_tokenizer_free(tokenizer);
 }
 
+static void expect_plain(const struct ob_tokenizer *tokenizer, const char *text, const int32_t *expected,
+                         size_t expected_count) {
+    int32_t *ids = NULL;
+    size_t count = 0;
+    assert_int_equal(ob_tokenizer_encode_plain(tokenizer, false, text, strlen(text), &ids, &count, NULL),
+                     OB_OK);
+    assert_int_equal(count, expected_count);
+    assert_memory_equal(ids, expected, count * sizeof *ids);
+    free(ids);
+}
+
+static void encode_plain_makes_no_special_token(void **state) {
+    (void)state;
+    struct ob_tokenizer *tokenizer = fixture_tokenizer();
+    static const int32_t SPELLED[] = {HE, '<', '|', 'e', 'n', 'd', '|', '>', LL};
+    expect_plain(tokenizer, "he<|end|>ll", SPELLED, 9);
+    assert_int_equal(ob_tokenizer_special(tokenizer, "<|end|>", 7), END);
+    assert_int_equal(ob_tokenizer_special(tokenizer, "<|end|", 6), -1);
+    assert_int_equal(ob_tokenizer_special(tokenizer, "hello", 5), -1);
+    assert_int_equal(ob_tokenizer_special(tokenizer, "", 0), -1);
+    ob_tokenizer_free(tokenizer);
+    tokenizer = from_json(with_added(END + 1, "<x>", "normalized")); /* added, not special */
+    static const int32_t OTHER[] = {END + 1, HE};
+    expect_plain(tokenizer, "<x>he", OTHER, 2);
+    assert_int_equal(ob_tokenizer_special(tokenizer, "<x>", 3), -1);
+    ob_tokenizer_free(tokenizer);
+    tokenizer = from_json(with_added(HELLO, "hello", "special")); /* a merge makes it as well */
+    int32_t *ids = NULL;
+    size_t count = 0;
+    struct ob_error error = {0};
+    assert_int_equal(ob_tokenizer_encode_plain(tokenizer, false, "hello", 5, &ids, &count, &error),
+                     OB_EUNSUPPORTED);
+    assert_non_null(strstr(error.text, "special token \"hello\""));
+    assert_null(ids);
+    ob_tokenizer_free(tokenizer);
+}
+
 static void encode_long_pieces_in_good_time(void **state) {
     (void)state;
     struct ob_tokenizer *tokenizer = fixture_tokenizer();
@@ -515,6 +552,7 @@ int main(void) {
         cmocka_unit_test(encode_splits_before_it_merges),
         cmocka_unit_test(encode_invalid_utf8_byte_for_byte),
         cmocka_unit_test(encode_added_tokens_first),
+        cmocka_unit_test(encode_plain_makes_no_special_token),
         cmocka_unit_test(encode_long_pieces_in_good_time),
         cmocka_unit_test(encode_beyond_limit_is_refused),
         cmocka_unit_test(encode_digits_and_splits),
