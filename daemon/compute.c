@@ -17,6 +17,10 @@ struct waiting {
     uint8_t bytes[];
 };
 
+static size_t bytes_of(const struct waiting *waiting) {
+    return sizeof *waiting + waiting->update.n;
+}
+
 /* At most one round and one digest are under way, and a failure for each. */
 #define RESULTS_MAX 4
 
@@ -162,15 +166,20 @@ static void run_digest(struct ob_compute *compute, const struct ob_hash *log) {
     push_result(compute, &result);
 }
 
-/* Takes what waits, up to the first mark: the digest must be of the records before it and no others. */
+/* Takes what waits, one pass of it, up to the first mark: the digest must be of the records before it and no
+ * others. Not all at once, so that leaving need not wait for a long log. */
 static struct waiting *take_waiting(struct ob_compute *compute, struct waiting **ret_mark) {
     struct waiting *list = compute->head, **end = &list;
-    while (*end && !(*end)->is_digest) {
-        end = &(*end)->next;
+    size_t count = 0;
+    while (*end && !(*end)->is_digest && count < PASS_UPDATES) {
         compute->view.waiting_records--;
+        compute->view.waiting_bytes -= bytes_of(*end);
+        end = &(*end)->next;
+        count++;
     }
-    *ret_mark = *end;
-    compute->head = *end ? (*end)->next : NULL;
+    bool marked = *end && (*end)->is_digest;
+    *ret_mark = marked ? *end : NULL;
+    compute->head = marked ? (*end)->next : *end;
     if (!compute->head)
         compute->tail = &compute->head;
     *end = NULL;
@@ -273,7 +282,10 @@ static void submit(struct ob_compute *compute, struct waiting *waiting) {
     pthread_mutex_lock(&compute->lock);
     *compute->tail = waiting;
     compute->tail = &waiting->next;
-    compute->view.waiting_records += !waiting->is_digest;
+    if (!waiting->is_digest) {
+        compute->view.waiting_records++;
+        compute->view.waiting_bytes += bytes_of(waiting);
+    }
     pthread_cond_signal(&compute->work);
     pthread_mutex_unlock(&compute->lock);
 }

@@ -345,6 +345,8 @@ static enum ob_err on_clock(struct ob_daemon *daemon, struct ob_error *error) {
     }
     if (!failed && daemon->links_stale)
         failed = ob_daemon_settle_links(daemon, error);
+    if (!failed)
+        failed = ob_catch_up_tend(daemon, error);
     if (!failed && now - daemon->last_flush_ns >= FLUSH_NS) {
         daemon->last_flush_ns = now;
         failed = ob_daemon_flush(daemon, error);

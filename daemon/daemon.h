@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "daemon/catch_up.h"
 #include "daemon/compute.h"
 #include "daemon/config.h"
 #include "daemon/log.h"
@@ -36,6 +37,7 @@ struct ob_daemon {
     bool has_certificate;
     uint64_t tended_s;
 
+    struct ob_catch_up catch_up;
     atomic_bool leave_wanted; /* set by the signal thread */
     bool leaving, left, halted, failed, disk_full, links_stale;
     uint64_t started_ns, last_tick_ns, last_flush_ns, last_change_ns;

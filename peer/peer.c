@@ -234,6 +234,10 @@ static void dispatch(struct ob_peer *peer, const struct ob_event *event) {
     case OB_EVENT_RESUME:
         pause_rounds(peer, event->kind == OB_EVENT_PAUSE);
         break;
+    case OB_EVENT_BUSY:
+    case OB_EVENT_FREE:
+        peer->busy = event->kind == OB_EVENT_BUSY;
+        break;
     case OB_EVENT_CONTROL:
         ob_control_local(peer, event->data, event->bytes);
         break;

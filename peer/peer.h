@@ -93,6 +93,8 @@ enum ob_event_kind {
     OB_EVENT_LEAVE,      /* publish a goodbye once the running round is done */
     OB_EVENT_PAUSE,      /* start no further round (local; others see us go quiet) … */
     OB_EVENT_RESUME,
+    OB_EVENT_BUSY,    /* what was taken in waits to be replayed: ask for no further records … */
+    OB_EVENT_FREE,    /* … and go on asking. What is published is taken in meanwhile as ever. */
     OB_EVENT_CONTROL, /* `data`: a control entry from the operator, a certificate file or the door; taken in
                          and published when it is new. Before START too: our own certificate. */
     OB_EVENT_ADDRESS, /* `data`: where others reach us, "tcp://host:port" (none: nowhere); signed, published

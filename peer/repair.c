@@ -51,7 +51,7 @@ static bool send_ask(struct ob_peer *peer, const struct machine *machine, uint64
 
 static void ask(struct ob_peer *peer, struct machine *machine, struct machine *of) {
     assert(machine->asked == NULL && of != peer->own);
-    if (peer->asks_open >= ASKS_MAX || of->asks_open >= ASKS_PER_PEER_MAX)
+    if (peer->busy || peer->asks_open >= ASKS_MAX || of->asks_open >= ASKS_PER_PEER_MAX)
         return; /* the next tick tries again */
     if (!send_ask(peer, machine, machine->next, 0, of))
         return;
@@ -193,7 +193,7 @@ void ob_repair_tick(struct ob_peer *peer) {
         struct machine *machine = peer->order[(start + step) % peer->count];
         if (machine->asked != NULL && peer->now_ns - machine->asked_ns >= ASK_TIMEOUT_NS)
             ask_failed(peer, machine);
-        else if (missing(machine) && machine->asked == NULL && peer->asks_open < ASKS_MAX)
+        else if (missing(machine) && machine->asked == NULL && !peer->busy && peer->asks_open < ASKS_MAX)
             ask_again(peer, machine);
         any_missing = any_missing || missing(machine);
     }
@@ -209,6 +209,14 @@ void ob_repair_tick(struct ob_peer *peer) {
     }
 }
 
+/* Who has delivered goes on, unless it has much to do and another one has little. */
+static struct machine *next_to_ask(struct ob_peer *peer, struct machine *sender) {
+    if (sender->asks_open + 1 < SPREAD_FROM)
+        return sender;
+    struct machine *other = least_busy(peer);
+    return other != NULL && other->asks_open + 1 < sender->asks_open ? other : sender;
+}
+
 /* One answer was taken in: close its ask and, when more is missing, ask on at once. */
 static void answered(struct ob_peer *peer, struct machine *sender, struct machine *machine, bool progress) {
     if (machine->asked != sender)
@@ -219,7 +227,7 @@ static void answered(struct ob_peer *peer, struct machine *sender, struct machin
     }
     ob_repair_close(peer, machine);
     if (missing(machine))
-        ask(peer, machine, sender);
+        ask(peer, machine, next_to_ask(peer, sender));
 }
 
 /* The records of one message are those of one machine (what SERVE sends); of another one they are taken as

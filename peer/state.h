@@ -165,6 +165,7 @@ struct ob_peer {
     enum ob_peer_life life;
     uint64_t now_ns, start_ns, wall_s;
     bool pause, leaving, signs_goodbye;
+    bool busy; /* asks for no records */
 
     struct machine *slots; /* options.machines_max */
     struct machine **order;

@@ -26,18 +26,45 @@ static void answer_with_more_to_come_asks_on(void **state) {
     fixture_free(f);
 }
 
+/* A gap in the chain of machine 1, told by machine 2. */
+static void make_gap(struct fixture *f) {
+    uint8_t record[OB_RECORD_BYTES_MAX + 2];
+    (void)make_record(f, 1, 0, record);
+    size_t bytes = make_record(f, 1, 1, record);
+    step_message(f, 2, record, bytes);
+}
+
+static void busy_peer_asks_for_nothing_until_it_is_free(void **state) {
+    (void)state;
+    struct fixture *f = fixture_new();
+    fixture_start(f);
+    step_machine(f, OB_EVENT_LINK_UP, 2);
+    receive_heartbeat(f, 2, true);
+    step(f, OB_EVENT_BUSY);
+    make_gap(f);
+    assert_null(find_sent(f, OB_MESSAGE_RECORDS_ASK));
+    for (unsigned i = 0; i < 300; i++) { /* far beyond the tries after which a claim is dropped */
+        if (i % 10 == 0)
+            receive_heartbeat(f, 2, true);
+        step(f, OB_EVENT_TICK);
+        assert_null(find_sent(f, OB_MESSAGE_RECORDS_ASK));
+        f->now_ns += 100 * MILLISECOND;
+    }
+    step(f, OB_EVENT_FREE);
+    step(f, OB_EVENT_TICK);
+    assert_non_null(find_sent(f, OB_MESSAGE_RECORDS_ASK));
+    fixture_free(f);
+}
+
 static void silent_claimant_is_followed_by_another(void **state) {
     (void)state;
-    uint8_t record[OB_RECORD_BYTES_MAX + 2];
     struct fixture *f = fixture_new();
     fixture_start(f);
     step_machine(f, OB_EVENT_LINK_UP, 2);
     step_machine(f, OB_EVENT_LINK_UP, 3);
     receive_heartbeat(f, 2, true);
     receive_heartbeat(f, 3, true);
-    (void)make_record(f, 1, 0, record);
-    size_t bytes = make_record(f, 1, 1, record);
-    step_message(f, 2, record, bytes);
+    make_gap(f);
     assert_true(ob_machine_equal(&find_sent(f, OB_MESSAGE_RECORDS_ASK)->machine, &f->machines[2].id));
     pass(f, 1900 * MILLISECOND);
     assert_null(find_sent(f, OB_MESSAGE_RECORDS_ASK));
@@ -234,6 +261,7 @@ static void heartbeat_comes_every_second(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answer_with_more_to_come_asks_on),
+        cmocka_unit_test(busy_peer_asks_for_nothing_until_it_is_free),
         cmocka_unit_test(silent_claimant_is_followed_by_another),
         cmocka_unit_test(frontier_is_asked_when_a_difference_lasts),
         cmocka_unit_test(frontier_is_asked_after_a_new_link),

@@ -1,0 +1,30 @@
+/* catch_up - the way to a full log: how far it is, and how fast records may be asked for.
+ *
+ * Records that are in the log wait in memory until the compute thread has replayed them. While more wait than
+ * OB_WAITING_BYTES_MAX, no further ones are asked for, so that a newcomer's memory is bounded by that and by
+ * the answers under way (64 messages), however long the log is. A line in the log says every few seconds how
+ * far it is; the status says the same at any time.
+ *
+ * Errors:  those of ob_daemon_step. Threads: the network thread. */
+#ifndef OB_DAEMON_CATCH_UP_H
+#define OB_DAEMON_CATCH_UP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define OB_WAITING_BYTES_MAX (16u << 20)
+
+struct ob_daemon;
+
+struct ob_catch_up {
+    bool busy;   /* the peer asks for nothing */
+    bool behind; /* something was missing when it was last looked at */
+    uint64_t looked_ns;
+};
+
+/* Called between events. */
+OB_MUST_USE enum ob_err ob_catch_up_tend(struct ob_daemon *daemon, struct ob_error *error);
+
+#endif
