@@ -139,7 +139,8 @@ static enum chain_verdict misfit(struct ob_peer *peer, struct machine *sender, s
 }
 
 /* Only a machine whose signature was good gets here. */
-static enum chain_verdict take(struct ob_peer *peer, struct machine *machine, const struct arrival *arrival) {
+static enum chain_verdict take(struct ob_peer *peer, struct machine *sender, struct machine *machine,
+                               const struct arrival *arrival) {
     bool own = machine == peer->own;
     uint64_t before = machine->next;
     ob_chain_extend(peer, machine, &arrival->record, &arrival->hash);
@@ -157,6 +158,7 @@ static enum chain_verdict take(struct ob_peer *peer, struct machine *machine, co
                         (unsigned long long)before, (unsigned long long)machine->next - 1);
     else
         ob_heartbeat_joined(peer, machine);
+    ob_held_learn_way(machine, sender, true);
     if (machine->asked != NULL && machine->next >= machine->target)
         ob_repair_close(peer, machine);
     ob_pacing_record(peer, machine);
@@ -182,7 +184,7 @@ static enum chain_verdict new_samples(struct ob_peer *peer, struct machine *send
         ob_cut_complete(peer, machine);
         return CHAIN_REFUSED;
     }
-    return take(peer, machine, arrival);
+    return take(peer, sender, machine, arrival);
 }
 
 enum chain_verdict ob_chain_receive(struct ob_peer *peer, struct machine *sender, const void *data,
@@ -200,6 +202,7 @@ enum chain_verdict ob_chain_receive(struct ob_peer *peer, struct machine *sender
     arrival.hash = ob_hash_of(body, body_bytes);
     bool known = machine != NULL && record->first.index < machine->next;
     if (known && ob_hash_equal(&arrival.hash, &machine->head)) {
+        ob_held_learn_way(machine, sender, false);
         peer->counters.duplicates++;
         return CHAIN_DUPLICATE;
     }

@@ -14,6 +14,8 @@
 #define OB_HEARTBEAT_FIELDS_BYTES    (4 * OB_HASH_BYTES + OB_HASH_BYTES + OB_KEY_BYTES + 8 + 8 + 8 + 1 + 8 + 4)
 #define OB_HEARTBEAT_BODY_BYTES      (16 + OB_HEARTBEAT_FIELDS_BYTES)
 #define OB_HEARTBEAT_BYTES           (OB_MESSAGE_HEADER_BYTES + OB_HEARTBEAT_FIELDS_BYTES + 64)
+#define OB_HELD_LABEL                "onebyte/holds/1/"
+#define OB_HELD_BODY_BYTES           (16 + OB_HASH_BYTES + 2 * OB_KEY_BYTES + 8)
 #define OB_FRONTIER_ENTRY_BYTES      (OB_KEY_BYTES + 8 + 4 + OB_HASH_BYTES)
 #define OB_FRONTIER_HEADER_BYTES     (OB_MESSAGE_HEADER_BYTES + OB_HASH_BYTES + 4 + 4 + 4)
 #define OB_FRONTIER_PAGE_MAX         ((OB_MESSAGE_MAX - OB_FRONTIER_HEADER_BYTES) / OB_FRONTIER_ENTRY_BYTES)
@@ -81,6 +83,28 @@ bool ob_holds_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run,
                          struct ob_machine_id *ret_machine);
 size_t ob_holds_encode(const struct ob_holds *holds, uint8_t *ret_data);
 bool ob_holds_decode(struct ob_reader reader, struct ob_holds *ret_holds);
+
+/* The same between machines without a link, handed on by those between them. What is handed on is signed
+ * where it says something; `hops` is what is left of its way, `attempt` chooses between ways. */
+struct ob_held_ask {
+    struct ob_run_id run;
+    struct ob_machine_id asker, machine; /* whose chain; who is asked */
+    uint8_t attempt, hops;
+};
+size_t ob_held_ask_encode(const struct ob_held_ask *ask, uint8_t *ret_data);
+bool ob_held_ask_decode(struct ob_reader reader, struct ob_held_ask *ret_ask);
+
+struct ob_held {
+    struct ob_run_id run;
+    struct ob_machine_id asker, machine;
+    uint8_t attempt, hops;
+    struct ob_sample next;    /* `machine` holds this much of the asker's chain */
+    const uint8_t *signature; /* 64 bytes, of `machine`; into the decoded buffer */
+};
+/* The signed body: label ‖ run ‖ asker ‖ machine ‖ next. Returns OB_HELD_BODY_BYTES. */
+size_t ob_held_body(const struct ob_held *held, uint8_t *ret_body);
+size_t ob_held_encode(const struct ob_held *held, uint8_t *ret_data);
+bool ob_held_decode(struct ob_reader reader, struct ob_held *ret_held);
 
 /* count × (length, item): le32 lengths in RECORDS, le16 in CONTROL. Decoding walks over all of them: the
  * items fill the message exactly, and taking the next one cannot fail. */

@@ -1,10 +1,12 @@
 /* isolation - do others still hear us? Two halves that both train far while they are cut off from each other
  * add up badly; so a machine that is alone with a minority pauses after a while.
  *
- * Last live are we and the machines that we wait for (pacing) and can talk to, and those that we waited for
- * until they fell silent: these count on until half of all, they included, hold a record that we signed
- * afterwards. Goodbyes, cuts and lost certificates leave the count at once. A machine acknowledges what it
- * says it holds of our chain, in frontiers and answers to HOLDS_ASK. The acknowledged position is the largest
+ * Last live are we and the machines that we wait for (pacing), and those that we waited for until they fell
+ * silent: these count on until half of all, they included, hold a record that we signed afterwards. Goodbyes,
+ * cuts and lost certificates leave the count at once. A machine acknowledges what it says it holds of our
+ * chain: a neighbour in frontiers and answers to HOLDS_ASK, any other in signed answers that are handed on
+ * (holds.c), asked for when it acknowledges less than what a quarter of isolation_rounds ago was all. The
+ * acknowledged position is the largest
  * one that at least half of the last live hold; rounds after it (of this start) are unacknowledged, and when
  * there are isolation_rounds of them no further one starts until that changes. Source: DESIGN.md,
  * "Isolation". */
@@ -13,20 +15,16 @@
 
 #include "peer/state.h"
 
-static bool direct(const struct machine *machine) {
-    return machine->linked || machine->expected || machine->reached || machine->heard;
-}
-
 static bool belongs(const struct machine *machine) {
     return machine->certified && !machine->revoked && !machine->forked && !ob_machines_left(machine);
 }
 
-/* Who was with us when we stopped is last live now, if we know where it is. */
+/* Who was with us when we stopped is last live now. */
 void ob_isolation_start(struct ob_peer *peer) {
     peer->isolation_from = peer->own->next;
     for (size_t i = 0; i < peer->count; i++) {
         struct machine *machine = peer->order[i];
-        machine->last_live = machine != peer->own && direct(machine) && machine->was_live;
+        machine->last_live = machine->was_live;
         machine->lost_at = machine->last_live ? peer->own->next : UINT64_MAX;
     }
 }
@@ -34,8 +32,10 @@ void ob_isolation_start(struct ob_peer *peer) {
 void ob_isolation_acknowledge(struct ob_peer *peer, struct machine *machine, uint64_t next) {
     if (next > peer->own->next)
         next = peer->own->next; /* what it claims beyond is reconcile's and repair's affair */
-    if (next > machine->acknowledged)
-        machine->acknowledged = next;
+    if (next <= machine->acknowledged)
+        return;
+    machine->acknowledged = next;
+    machine->held_silences = 0;
 }
 
 static int descending(const void *a, const void *b) {
@@ -60,7 +60,7 @@ static void count(struct ob_peer *peer) {
     now->acknowledge = 1;
     for (size_t i = 0; i < peer->count; i++) {
         struct machine *machine = peer->order[i];
-        if (machine->paced && direct(machine)) {
+        if (machine->paced) {
             machine->last_live = true;
             machine->lost_at = UINT64_MAX;
         } else if (machine->last_live && machine->lost_at == UINT64_MAX) {
@@ -95,20 +95,40 @@ static bool forget_lost(struct ob_peer *peer) {
     return any;
 }
 
-static void ask_machines(struct ob_peer *peer) {
+static void ask_neighbours(struct ob_peer *peer) {
     unsigned asked = 0;
     for (size_t step = 0; step < peer->count && asked < HOLDS_ASKS_A_TICK; step++) {
         struct machine *machine = peer->order[(peer->holds_cursor + step) % peer->count];
         if (!machine->last_live || !machine->linked || machine->acknowledged == peer->own->next ||
             peer->now_ns - machine->holds_asked_ns < HOLDS_EVERY_NS)
             continue;
-        uint8_t *data = ob_effects_scratch(peer, OB_SMALL_MESSAGE_BYTES_MAX);
-        if (data == NULL)
-            return;
-        machine->holds_asked_ns = peer->now_ns;
-        ob_effects_send(peer, machine, data, ob_holds_ask_encode(&peer->options.run, &peer->own->id, data));
+        ob_holds_ask(peer, machine);
         if (++asked == HOLDS_ASKS_A_TICK)
             peer->holds_cursor = (peer->holds_cursor + step + 1) % peer->count;
+    }
+}
+
+/* The end of our chain a quarter of isolation_rounds ago: what is acknowledged up to there is good for now.
+ */
+static uint64_t good_enough(const struct ob_peer *peer) {
+    size_t back = peer->options.isolation_rounds / 4 + 1;
+    if (back > peer->own_count || back > OWN_HISTORY)
+        return peer->isolation_from;
+    return peer->own_history[(peer->own_count - back) % OWN_HISTORY].end;
+}
+
+static void ask_far_ones(struct ob_peer *peer) {
+    uint64_t enough = peer->life == OB_PEER_ISOLATED ? peer->own->next : good_enough(peer);
+    unsigned asked = 0;
+    for (size_t step = 0; step < peer->count && asked < HELD_ASKS_A_TICK; step++) {
+        struct machine *machine = peer->order[(peer->held_cursor + step) % peer->count];
+        if (!machine->last_live || machine->linked || machine->acknowledged >= enough ||
+            (machine->held_asked_ns != 0 &&
+             peer->now_ns - machine->held_asked_ns < HELD_EVERY_NS << machine->held_silences))
+            continue;
+        ob_held_ask(peer, machine);
+        if (++asked == HELD_ASKS_A_TICK)
+            peer->held_cursor = (peer->held_cursor + step + 1) % peer->count;
     }
 }
 
@@ -145,55 +165,8 @@ void ob_isolation_update(struct ob_peer *peer) {
 
 void ob_isolation_tick(struct ob_peer *peer) {
     ob_isolation_update(peer);
-    if (peer->life != OB_PEER_RECOVERING && peer->options.isolation_rounds > 0 && !peer->options.observer)
-        ask_machines(peer);
-}
-
-/* ---- HOLDS ---- */
-
-void ob_isolation_send_holds(struct ob_peer *peer, const struct machine *to, const struct ob_machine_id *id) {
-    const struct machine *machine = ob_machines_find(peer, id);
-    uint8_t *data = ob_effects_scratch(peer, OB_SMALL_MESSAGE_BYTES_MAX);
-    if (data == NULL)
+    if (peer->life == OB_PEER_RECOVERING || peer->options.isolation_rounds == 0 || peer->options.observer)
         return;
-    struct ob_holds holds = {.run = peer->options.run, .machine = *id};
-    if (machine != NULL) {
-        holds.next.index = machine->next;
-        holds.head = machine->head;
-    }
-    ob_effects_send(peer, to, data, ob_holds_encode(&holds, data));
-}
-
-void ob_isolation_serve(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
-    struct ob_run_id run;
-    struct ob_machine_id id;
-    if (!ob_holds_ask_decode(body, &run, &id))
-        ob_effects_refuse(peer, sender, "a malformed question for how far we hold a chain");
-    else if (!ob_hash_equal(&run.hash, &peer->options.run.hash))
-        ob_effects_refuse(peer, sender, "a question about a chain of another run");
-    else
-        ob_isolation_send_holds(peer, sender, &id);
-}
-
-void ob_isolation_receive(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
-    struct ob_holds holds;
-    if (!ob_holds_decode(body, &holds)) {
-        ob_effects_refuse(peer, sender, "a malformed answer to how far it holds a chain");
-        return;
-    }
-    if (!ob_hash_equal(&holds.run.hash, &peer->options.run.hash)) {
-        ob_effects_refuse(peer, sender, "an answer about a chain of another run");
-        return;
-    }
-    struct machine *machine = ob_machines_find(peer, &holds.machine);
-    if (machine == NULL)
-        return;
-    if (holds.next.index > 0)
-        ob_frontier_claim(
-            peer, sender,
-            &(struct ob_frontier_entry){.machine = holds.machine, .next = holds.next, .head = holds.head});
-    else
-        ob_repair_none(peer, machine, sender, 0);
-    if (holds.next.index > 0 && holds.next.index <= machine->next)
-        ob_repair_none(peer, machine, sender, holds.next.index);
+    ask_neighbours(peer);
+    ask_far_ones(peer);
 }

@@ -8,6 +8,7 @@
 #include "record/control.h"
 
 static_assert(sizeof OB_HEARTBEAT_LABEL - 1 == 16, "the label's length is part of the format");
+static_assert(sizeof OB_HELD_LABEL - 1 == 16, "the label's length is part of the format");
 static_assert(OB_HEARTBEAT_BYTES <= OB_SMALL_MESSAGE_BYTES_MAX, "small messages");
 static_assert(OB_FRONTIER_PAGE_MAX >= 512, "a frontier page is worth its message");
 static_assert(OB_RECORD_BYTES_MAX + 64 <= OB_MESSAGE_MAX, "the longest record fits a message");
@@ -200,6 +201,65 @@ bool ob_holds_decode(struct ob_reader reader, struct ob_holds *ret_holds) {
     if (!complete(&reader) || holds.next.index > OB_SAMPLE_END)
         return false;
     *ret_holds = holds;
+    return true;
+}
+
+size_t ob_held_ask_encode(const struct ob_held_ask *ask, uint8_t *ret_data) {
+    struct ob_writer writer = start(OB_MESSAGE_HELD_ASK, &ask->run, ret_data, OB_SMALL_MESSAGE_BYTES_MAX);
+    ob_write_bytes(&writer, ask->asker.key, OB_KEY_BYTES);
+    ob_write_bytes(&writer, ask->machine.key, OB_KEY_BYTES);
+    ob_write_u8(&writer, ask->attempt);
+    ob_write_u8(&writer, ask->hops);
+    return writer.used;
+}
+
+bool ob_held_ask_decode(struct ob_reader reader, struct ob_held_ask *ret_ask) {
+    struct ob_held_ask ask;
+    ob_read_bytes(&reader, ask.run.hash.bytes, OB_HASH_BYTES);
+    ob_read_bytes(&reader, ask.asker.key, OB_KEY_BYTES);
+    ob_read_bytes(&reader, ask.machine.key, OB_KEY_BYTES);
+    ask.attempt = ob_read_u8(&reader);
+    ask.hops = ob_read_u8(&reader);
+    if (!complete(&reader))
+        return false;
+    *ret_ask = ask;
+    return true;
+}
+
+size_t ob_held_body(const struct ob_held *held, uint8_t *ret_body) {
+    struct ob_writer writer = ob_writer_init(ret_body, OB_HELD_BODY_BYTES);
+    ob_write_bytes(&writer, OB_HELD_LABEL, sizeof OB_HELD_LABEL - 1);
+    ob_write_bytes(&writer, held->run.hash.bytes, OB_HASH_BYTES);
+    ob_write_bytes(&writer, held->asker.key, OB_KEY_BYTES);
+    ob_write_bytes(&writer, held->machine.key, OB_KEY_BYTES);
+    ob_write_u64(&writer, held->next.index);
+    assert(!writer.failed && writer.used == OB_HELD_BODY_BYTES);
+    return writer.used;
+}
+
+size_t ob_held_encode(const struct ob_held *held, uint8_t *ret_data) {
+    struct ob_writer writer = start(OB_MESSAGE_HELD, &held->run, ret_data, OB_SMALL_MESSAGE_BYTES_MAX);
+    ob_write_bytes(&writer, held->asker.key, OB_KEY_BYTES);
+    ob_write_bytes(&writer, held->machine.key, OB_KEY_BYTES);
+    ob_write_u8(&writer, held->attempt);
+    ob_write_u8(&writer, held->hops);
+    ob_write_u64(&writer, held->next.index);
+    ob_write_bytes(&writer, held->signature, 64);
+    return writer.used;
+}
+
+bool ob_held_decode(struct ob_reader reader, struct ob_held *ret_held) {
+    struct ob_held held;
+    ob_read_bytes(&reader, held.run.hash.bytes, OB_HASH_BYTES);
+    ob_read_bytes(&reader, held.asker.key, OB_KEY_BYTES);
+    ob_read_bytes(&reader, held.machine.key, OB_KEY_BYTES);
+    held.attempt = ob_read_u8(&reader);
+    held.hops = ob_read_u8(&reader);
+    held.next.index = ob_read_u64(&reader);
+    held.signature = ob_read_view(&reader, 64);
+    if (!complete(&reader) || held.next.index > OB_SAMPLE_END)
+        return false;
+    *ret_held = held;
     return true;
 }
 

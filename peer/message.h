@@ -25,7 +25,9 @@ enum ob_message_kind {
     OB_MESSAGE_CONTROL,      /* published, sent: control entries */
     OB_MESSAGE_HOLDS_ASK,    /* sent: how far do you hold this chain? */
     OB_MESSAGE_HOLDS,        /* sent: so far */
-    OB_MESSAGE_KINDS = OB_MESSAGE_HOLDS
+    OB_MESSAGE_HELD_ASK,     /* handed on from peer to peer: does this machine hold the asker's chain? */
+    OB_MESSAGE_HELD,         /* handed on: its signed answer */
+    OB_MESSAGE_KINDS = OB_MESSAGE_HELD
 };
 
 /* Building an OB_MESSAGE_RECORDS in caller's storage, for OB_EFFECT_SERVE: start, add encoded records until

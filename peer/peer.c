@@ -93,7 +93,8 @@ static void receive(struct ob_peer *peer, const struct ob_event *event) {
         [OB_MESSAGE_FRONTIER_ASK] = ob_frontier_serve, [OB_MESSAGE_FRONTIER] = ob_frontier_receive,
         [OB_MESSAGE_RECORDS_ASK] = ob_repair_serve,    [OB_MESSAGE_RECORDS] = ob_repair_records,
         [OB_MESSAGE_CONTROL_ASK] = ob_control_serve,   [OB_MESSAGE_CONTROL] = ob_control_receive,
-        [OB_MESSAGE_HOLDS_ASK] = ob_isolation_serve,   [OB_MESSAGE_HOLDS] = ob_isolation_receive,
+        [OB_MESSAGE_HOLDS_ASK] = ob_holds_serve,       [OB_MESSAGE_HOLDS] = ob_holds_receive,
+        [OB_MESSAGE_HELD_ASK] = ob_held_ask_receive,   [OB_MESSAGE_HELD] = ob_held_receive,
     };
     struct machine *sender = ob_machines_take(peer, &event->machine);
     if (sender == NULL)

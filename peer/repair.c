@@ -279,7 +279,7 @@ void ob_repair_serve(struct ob_peer *peer, struct machine *sender, struct ob_rea
     if (machine == peer->own)
         ob_isolation_acknowledge(peer, sender, ask.first.index);
     if (machine == NULL || ask.first.index >= machine->next) {
-        ob_isolation_send_holds(peer, sender, &ask.machine); /* it will ask somebody else */
+        ob_holds_send(peer, sender, &ask.machine); /* it will ask somebody else */
         return;
     }
     struct ob_effect *serve = ob_effects_add(peer, OB_EFFECT_SERVE);

@@ -33,6 +33,12 @@
 #define FORK_TRIES             4                           /* … and lost answers of one */
 #define HOLDS_EVERY_NS         (500 * MILLISECONDS)        /* between two questions to one machine */
 #define HOLDS_ASKS_A_TICK      8
+#define HELD_EVERY_NS          (1 * SECONDS) /* the same to one without a link; twice that after each silence … */
+#define HELD_SILENCES_MAX      4             /* … so often */
+#define HELD_ASKS_A_TICK       4
+#define HELD_HOPS              32
+#define HELD_ON_EVERY_NS       (1 * SECONDS)
+#define HELD_ON_BURST          256 /* handed on for one neighbour in HELD_ON_EVERY_NS */
 #define TWIN_EVERY_NS          (2 * SECONDS)
 #define SPREAD_FROM            4 /* asks open at a claimant from which on others are asked as well */
 #define DIGEST_LEAVES          256
@@ -101,6 +107,11 @@ struct machine {
     /* relaying its records */
     uint64_t relay_ns;
     unsigned relayed; /* since then */
+
+    /* the way to it: who told us of its newest record first, and who did as well */
+    struct machine *via, *via_other;
+    uint64_t held_asked_ns, handed_on_ns;
+    unsigned held_silences, handed_on; /* since its last answer; since handed_on_ns */
 
     /* pacing */
     bool last_live;        /* counts for isolation … */
@@ -210,7 +221,7 @@ struct ob_peer {
     const struct machine *blocker; /* a machine that was waited for: looked at first */
     uint64_t isolation_from;       /* our next sample at the start */
     uint64_t *positions;           /* scratch of `capacity` */
-    size_t holds_cursor;
+    size_t holds_cursor, held_cursor;
     uint64_t twin; /* another instance that was heard with our key */
     uint64_t rate_ns, rate_samples;
     double samples_per_s;
@@ -324,9 +335,18 @@ void ob_isolation_tick(struct ob_peer *peer);
 void ob_isolation_update(struct ob_peer *peer);
 bool ob_isolation_holds(const struct ob_peer *peer); /* too few hear us: no further round */
 void ob_isolation_acknowledge(struct ob_peer *peer, struct machine *machine, uint64_t next);
-void ob_isolation_serve(struct ob_peer *peer, struct machine *sender, struct ob_reader body);
-void ob_isolation_receive(struct ob_peer *peer, struct machine *sender, struct ob_reader body);
-void ob_isolation_send_holds(struct ob_peer *peer, const struct machine *to, const struct ob_machine_id *id);
+
+/* ---- holds.c: who holds how much of a chain ---- */
+
+void ob_holds_ask(struct ob_peer *peer, struct machine *of);
+void ob_holds_serve(struct ob_peer *peer, struct machine *sender, struct ob_reader body);
+void ob_holds_receive(struct ob_peer *peer, struct machine *sender, struct ob_reader body);
+void ob_holds_send(struct ob_peer *peer, const struct machine *to, const struct ob_machine_id *id);
+/* A record of a machine came from `sender`; `first`: it was new. */
+void ob_held_learn_way(struct machine *machine, struct machine *sender, bool first);
+void ob_held_ask(struct ob_peer *peer, struct machine *of);
+void ob_held_ask_receive(struct ob_peer *peer, struct machine *sender, struct ob_reader body);
+void ob_held_receive(struct ob_peer *peer, struct machine *sender, struct ob_reader body);
 
 /* ---- heartbeat.c ---- */
 

@@ -26,3 +26,9 @@ break_it no-unapply peer/cut.c \
 break_it forks-overlooked peer/fork.c \
     '/^void ob_fork_search/,/^}/s/if \(with == peer->own/if (true || with == peer->own/' \
     "nobody looks for the place where two chains part"
+break_it nothing-handed-on peer/holds.c \
+    '/^static struct machine \*way_to/,/^}/s/^    if \(usable/    return NULL;\n    if (usable/' \
+    "questions and answers between machines without a link are not handed on" overlay-partition
+break_it alone-and-training peer/isolation.c \
+    's/most > 0 && peer->isolation.unacknowledged >= most/false \&\& most > 0/' \
+    "the smaller side of a partition goes on" overlay-partition

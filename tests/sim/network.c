@@ -246,8 +246,9 @@ void sim_network_mend(struct sim_cluster *cluster) {
         struct sim_node *node = &cluster->nodes[i];
         if (!sim_cluster_counts(cluster, i))
             continue;
-        if (before != SIM_NOBODY && node->contact != SIM_NOBODY &&
-            !sim_cluster_counts(cluster, node->contact))
+        bool alone = node->contact != SIM_NOBODY &&
+                     (cluster->plan.degree > 0 || !sim_cluster_counts(cluster, node->contact));
+        if (before != SIM_NOBODY && alone) /* its contact may be gone, or as alone as it is */
             node->contact = before;
         if (before != SIM_NOBODY && (cluster->plan.degree > 0 || node->contact == before)) {
             sim_network_link(cluster, i, before);

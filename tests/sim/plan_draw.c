@@ -83,9 +83,7 @@ struct sim_plan sim_plan_draw(uint64_t seed, size_t peers) {
     plan.relay = plan.degree != 0 && sim_random_chance(&random, 0.6);
     plan.silent = sim_random_chance(&random, 0.5);
     plan.isolation = ISOLATION[sim_random_below(&random, 3)];
-    if (plan.degree != 0)
-        plan.isolation = 0; /* acknowledgements come from neighbours only: a few of many machines */
-    plan.healed_s = 70;     /* a machine restored from a backup waits 25 s for answers first */
+    plan.healed_s = 70; /* a machine restored from a backup waits 25 s for answers first */
     for (size_t joiner = 0; joiner < plan.joiners; joiner++)
         (void)sim_plan_add(&plan, (struct sim_entry){.fault = SIM_JOIN,
                                                      .at_ns = milliseconds(&random, (double)plan.faults_s),

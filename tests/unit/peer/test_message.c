@@ -64,6 +64,14 @@ static size_t make_any(struct fixture *f, uint8_t kind, uint8_t *message) {
     struct ob_hash digest = {{3}};
     struct ob_records_ask ask = {.run = f->options.run, .machine = f->machines[2].id};
     struct ob_holds holds = {.run = f->options.run, .machine = f->machines[2].id, .next = {4}};
+    uint8_t signature[64] = {1};
+    struct ob_held_ask held_ask = {
+        .run = f->options.run, .asker = f->machines[2].id, .machine = f->machines[3].id, .hops = 2};
+    struct ob_held held = {.run = f->options.run,
+                           .asker = f->machines[2].id,
+                           .machine = f->machines[3].id,
+                           .hops = 2,
+                           .signature = signature};
     struct ob_message_records list;
     uint8_t record[OB_RECORD_BYTES_MAX + 2];
     size_t bytes;
@@ -82,6 +90,10 @@ static size_t make_any(struct fixture *f, uint8_t kind, uint8_t *message) {
         return ob_holds_ask_encode(&f->options.run, &f->machines[2].id, message);
     case OB_MESSAGE_HOLDS:
         return ob_holds_encode(&holds, message);
+    case OB_MESSAGE_HELD_ASK:
+        return ob_held_ask_encode(&held_ask, message);
+    case OB_MESSAGE_HELD:
+        return ob_held_encode(&held, message);
     case OB_MESSAGE_RECORDS:
         bytes = make_record(f, 3, f->machines[3].head_round + 1, record);
         ob_message_records_start(&list, &f->options.run, message, OB_MESSAGE_MAX);
