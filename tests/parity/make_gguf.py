@@ -97,6 +97,9 @@ def metadata(w, arch, c):
     w.add_vocab_size(c["vocab_size"])
     rope = c.get("rope_parameters") or {}
     w.add_rope_freq_base(float(c.get("rope_theta") or rope.get("rope_theta")))
+    if rope.get("rope_type") == "linear":
+        w.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+        w.add_rope_scaling_factor(rope["factor"])
 
 
 ARCHS = {"LlamaForCausalLM": "llama", "MistralForCausalLM": "llama", "GPT2LMHeadModel": "gpt2",
@@ -157,12 +160,18 @@ def blocks():
     w.close()
 
 
+OTHER = {  # why a checkpoint has no GGUF file
+    "gpt2-untied": "another activation", "llama3-rope-biases": "a context that no published model has",
+    "mistral-window": "windows", "qwen2-window": "windows", "qwen3-biases-bf16": "biases",
+    "neox-in-sequence": "another activation, no biases"}
+
+
 def same_model(name):
+    if name in OTHER:
+        return
     folder = os.path.join(HERE, "checkpoints", name)
     config = json.load(open(os.path.join(folder, "config.json")))
     if config["architectures"][0] not in ARCHS or not os.path.exists(os.path.join(folder, "model.safetensors")):
-        return
-    if config.get("rope_scaling") and config["rope_scaling"].get("rope_type") == "llama3":
         return
     tensors = load_file(os.path.join(folder, "model.safetensors"))
     path = os.path.join(OUT, name + ".gguf")
