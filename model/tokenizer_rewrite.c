@@ -3,10 +3,9 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "model/tokenizer_bpe.h"
-#include "model/tokenizer_utf8.h"
+#include "model/tokenizer_compose.h"
 
 static char *copy(const char *text, size_t bytes) {
     char *ours = malloc(bytes + 1);
@@ -39,12 +38,19 @@ void ob_rewrite_done(struct ob_rewrite *rewrite) {
     *rewrite = (struct ob_rewrite){0};
 }
 
+static enum ob_err check_bytes(size_t bytes, struct ob_error *error) {
+    return bytes < OB_BPE_PIECE_MAX
+               ? OB_OK
+               : ob_fail(error, OB_ETOOBIG,
+                         "a text that its normalizer makes %zu bytes long; at most %u are encoded", bytes,
+                         OB_BPE_PIECE_MAX);
+}
+
 /* Room for the next text of the run; the one before is freed with take_over. */
 static enum ob_err room(size_t bytes, char **ret_room, struct ob_error *error) {
-    if (bytes >= OB_BPE_PIECE_MAX)
-        return ob_fail(error, OB_ETOOBIG,
-                       "a text that its normalizer makes %zu bytes long; at most %u are encoded", bytes,
-                       OB_BPE_PIECE_MAX);
+    enum ob_err err = check_bytes(bytes, error);
+    if (err != OB_OK)
+        return err;
     *ret_room = malloc(bytes + 1);
     return *ret_room != NULL ? OB_OK : ob_fail(error, OB_ENOMEM, "no memory for a text of %zu bytes", bytes);
 }
@@ -105,40 +111,15 @@ static bool is_ascii(const char *text, size_t bytes) {
     return all < 0x80;
 }
 
-/* Appends the NFC of one valid stretch to text[*used …]; NFC is at most three times as long (UAX 15). */
-static enum ob_err compose(const char *from, size_t bytes, char *text, size_t *used, struct ob_error *error) {
-    utf8proc_uint8_t *composed = NULL;
-    utf8proc_ssize_t length = utf8proc_map((const utf8proc_uint8_t *)from, (utf8proc_ssize_t)bytes, &composed,
-                                           (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-    if (length < 0)
-        return ob_fail(error, length == UTF8PROC_ERROR_NOMEM ? OB_ENOMEM : OB_EFORMAT,
-                       "a text cannot be normalized: %s", utf8proc_errmsg(length));
-    assert((size_t)length <= 3 * bytes);
-    memcpy(text + *used, composed, (size_t)length);
-    *used += (size_t)length;
-    free(composed);
-    return OB_OK;
-}
-
-static enum ob_err compose_all(struct ob_rewritten *now, struct ob_error *error) {
+static enum ob_err compose(struct ob_rewritten *now, struct ob_error *error) {
+    char *text = NULL;
+    size_t bytes = 0;
     if (is_ascii(now->text, now->bytes))
         return OB_OK;
-    char *text = NULL;
-    size_t used = 0;
-    enum ob_err err = room(3 * now->bytes, &text, error);
-    for (size_t at = 0; err == OB_OK && at < now->bytes;) {
-        size_t valid = ob_utf8_valid(now->text + at, now->bytes - at);
-        if (valid > 0)
-            err = compose(now->text + at, valid, text, &used, error);
-        else
-            text[used++] = now->text[at++];
-        at += valid;
-    }
+    enum ob_err err = ob_compose(now->text, now->bytes, &text, &bytes, error);
     if (err == OB_OK)
-        take_over(now, text, used);
-    else
-        free(text);
-    return err;
+        take_over(now, text, bytes);
+    return err == OB_OK ? check_bytes(bytes, error) : err;
 }
 
 static enum ob_err run_step(const struct ob_rewrite_step *step, enum ob_place place, struct ob_rewritten *now,
@@ -146,7 +127,7 @@ static enum ob_err run_step(const struct ob_rewrite_step *step, enum ob_place pl
     bool has_prefix = now->bytes >= step->to_bytes && memcmp(now->text, step->to, step->to_bytes) == 0;
     switch (step->kind) {
     case OB_REWRITE_NFC:
-        return compose_all(now, error);
+        return compose(now, error);
     case OB_REWRITE_REPLACE:
         return replace(step, now, error);
     case OB_REWRITE_PREPEND:

@@ -1,11 +1,11 @@
 /* tokenizer_rewrite - what changes a text before it is cut: normalizers, and the spaces of Metaspace.
  *
- * Steps: NFC (of the stretches that are valid UTF-8; libutf8proc), replacing one literal text by another, and
- * putting a text in front. Bytes that are not UTF-8 stay as they are.
+ * Steps: NFC (model/tokenizer_compose.h), replacing one literal text by another, and putting a text in front.
+ * Bytes that are not UTF-8 stay as they are.
  *
  * Errors:  OB_ENOMEM; OB_ETOOBIG when a text grows beyond OB_BPE_PIECE_MAX bytes.
  * Owns:    its steps' texts; done accepts a zeroed struct.
- * Threads: read-only once filled. Source: `tokenizers`' normalizers; Unicode Standard Annex 15. */
+ * Threads: read-only once filled. Source: `tokenizers`' normalizers. */
 #ifndef OB_MODEL_TOKENIZER_REWRITE_H
 #define OB_MODEL_TOKENIZER_REWRITE_H
 
