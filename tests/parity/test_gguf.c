@@ -67,8 +67,9 @@ static struct ob_hash hash_of(const char *path) {
 /* Permuted, regrouped and turned matrices of every size: the same names, elements and bits. */
 static void the_same_model_has_the_same_hash(void **state) {
     (void)state;
-    static const char *const NAMES[] = {"gpt2-inner-bf16", "gpt2-odd-heads", "llama-grouped",
-                                        "llama-tied-f16"};
+    static const char *const NAMES[] = {
+        "gpt2-inner-bf16",    "gpt2-odd-heads",    "llama-grouped", "llama-rope-linear", "llama-tied-f16",
+        "llama3-rope-biases", "mistral-no-window", "neox-partial",  "qwen2-untied-bf16", "qwen3-norms"};
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
         char folder[512], file[512];
         (void)snprintf(folder, sizeof folder, OB_SOURCE_ROOT "/tests/parity/checkpoints/%s", NAMES[i]);

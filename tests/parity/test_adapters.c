@@ -1,0 +1,152 @@
+/* Adapters in the forward pass, merged into an exported model, and apart in the PEFT layout. */
+#include "tests/parity/fixture.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/adapter.h"
+#include "model/export.h"
+#include "model/safetensors.h"
+#include "model/select.h"
+
+/* Adapters on every matrix of a loaded model, and nothing else trained. */
+struct adapted {
+    struct ob_spsa_weights *weights;
+    int64_t *trainable;
+    struct ob_spsa_engine engine;
+    struct ob_weight_source source;
+};
+
+static void adapt(struct loaded *l, struct adapted *a) {
+    struct ob_model *model = l->model;
+    struct ob_run_id run = {{{5}}};
+    bool *targets = calloc(model->tensor_count, sizeof *targets);
+    assert_non_null(targets);
+    assert_int_equal(ob_model_select(model, (const char *[]){"attention", "mlp"}, 2, targets, NULL), OB_OK);
+    assert_int_equal(ob_model_adapt(model, 3, 4.5, targets, NULL), OB_OK);
+    free(targets);
+    ob_forward_free(l->forward);
+    assert_int_equal(ob_forward_new(&model->config, 512, 4, l->pool, &l->forward, NULL), OB_OK);
+    struct ob_spsa_tensor *layout = calloc(model->adapter_count, sizeof *layout);
+    a->trainable = calloc(model->tensor_count + model->adapter_count, sizeof *a->trainable);
+    assert_true(layout && a->trainable);
+    for (size_t i = 0; i < model->tensor_count; i++)
+        a->trainable[i] = -1;
+    for (size_t i = 0; i < model->adapter_count; i++) {
+        layout[i] = (struct ob_spsa_tensor){.elements = model->tensors[model->tensor_count + i].elements,
+                                            .exponent = OB_ADAPTER_EXPONENT};
+        a->trainable[model->tensor_count + i] = (int64_t)i;
+    }
+    assert_int_equal(ob_spsa_weights_new(layout, model->adapter_count, &a->weights, NULL), OB_OK);
+    for (size_t i = 0; i < model->adapter_count; i += 2)
+        ob_adapter_initial(&run, (uint32_t)i, model->tensors[model->tensor_count + i].shape[1], 0,
+                           layout[i].elements, a->weights->values[i]);
+    free(layout);
+    a->engine = ob_spsa_engine_best(l->pool);
+    a->source = (struct ob_weight_source){
+        .model = model, .weights = a->weights, .trainable = a->trainable, .engine = &a->engine};
+}
+
+static void export_to(const struct ob_weight_source *source, enum ob_export_format format,
+                      const char *folder) {
+    struct ob_export_options options = {.format = format, .dtype = OB_DTYPE_F32};
+    struct ob_error error = {0};
+    if (ob_model_export(source, &options, folder, &error))
+        fail_msg("%s", error.text);
+}
+
+static double loss_of(struct loaded *l, const struct ob_weight_source *source) {
+    double loss;
+    assert_int_equal(ob_forward_losses(l->forward, source, l->batch, &loss, NULL), OB_OK);
+    return loss;
+}
+
+static double loss_of_exported(struct loaded *l, const char *folder) {
+    struct loaded other = *l;
+    struct ob_model *model = NULL;
+    struct ob_error error = {0};
+    if (ob_model_open(folder, &model, &error))
+        fail_msg("%s", error.text);
+    assert_int_equal(ob_forward_new(&model->config, 512, 4, l->pool, &other.forward, NULL), OB_OK);
+    struct ob_weight_source source = {.model = model};
+    double loss = loss_of(&other, &source);
+    ob_forward_free(other.forward);
+    ob_model_free(model);
+    return loss;
+}
+
+/* PEFT's names, and the floats that the forward pass uses. */
+static void compare_peft(const struct adapted *a, const char *folder) {
+    char path[128];
+    struct ob_checkpoint *file = NULL;
+    (void)snprintf(path, sizeof path, "%s/adapter_model.safetensors", folder);
+    assert_int_equal(ob_safetensors_open(path, &file, NULL), OB_OK);
+    const struct ob_model *model = a->source.model;
+    assert_int_equal(file->count, model->adapter_count);
+    for (size_t i = model->tensor_count; i < model->tensor_count + model->adapter_count; i++) {
+        char name[256];
+        float used[64], written[64];
+        float *const lanes[2] = {used, NULL};
+        size_t count = model->tensors[i].elements < 64 ? (size_t)model->tensors[i].elements : 64;
+        (void)snprintf(name, sizeof name, "base_model.model.%s", model->tensors[i].name);
+        int64_t at = ob_checkpoint_find(file, name);
+        assert_true(at >= 0);
+        ob_source_read(&a->source, i, 0, count, lanes);
+        ob_checkpoint_read(&file->tensors[at], 0, count, written);
+        assert_memory_equal(used, written, count * sizeof *used);
+    }
+    ob_checkpoint_free(file);
+}
+
+/* The forward pass with adapters gives the losses of the model into which they are merged, in both layouts of
+ * matrices; with B at zero it is the base; two lanes lie on both sides. */
+static void adapters_are_their_merged_model(void **state) {
+    (void)state;
+    static const char *const NAMES[] = {"llama-grouped", "gpt2-odd-heads", "neox-partial",
+                                        "opt-350m-like-f16"};
+    for (size_t n = 0; n < 4; n++) {
+        char folder[512], expected[600], out[] = "/tmp/onebyte-adapters-XXXXXX", merged[64], peft[64],
+                                         command[64];
+        struct loaded l;
+        struct adapted a = {0};
+        folder_of(NAMES[n], folder, expected);
+        load(&l, folder, expected, 2);
+        adapt(&l, &a);
+        struct ob_weight_source base = {.model = l.model}, lanes = a.source;
+        double without = loss_of(&l, &base), pair[2];
+        assert_true(loss_of(&l, &a.source) == without);
+        for (size_t i = 1; i < a.weights->count; i += 2) /* B */
+            for (uint64_t k = 0; k < a.weights->tensors[i].elements; k++)
+                a.weights->values[i][k] = (int32_t)((k * 2654435761u + i) % 40000001u) - 20000000;
+        double with = loss_of(&l, &a.source);
+        assert_true(fabs(with - without) > 1e-3);
+        struct ob_spsa_key key = {{9}};
+        lanes.key = &key;
+        lanes.epsilon = 0x1p-12f;
+        assert_int_equal(ob_forward_losses(l.forward, &lanes, l.batch, pair, NULL), OB_OK);
+        assert_true(pair[0] != pair[1] && fabs(0.5 * (pair[0] + pair[1]) - with) < 1e-2 * with);
+        assert_non_null(mkdtemp(out));
+        (void)snprintf(merged, sizeof merged, "%s/merged", out);
+        (void)snprintf(peft, sizeof peft, "%s/peft", out);
+        export_to(&a.source, OB_EXPORT_SAFETENSORS, merged);
+        export_to(&a.source, OB_EXPORT_PEFT, peft);
+        double again = loss_of_exported(&l, merged);
+        if (!(fabs(again - with) <= 1e-5 * with))
+            fail_msg("%s: loss %.8f with adapters, %.8f merged", NAMES[n], with, again);
+        compare_peft(&a, peft);
+        (void)snprintf(command, sizeof command, "rm -r %s", out);
+        assert_int_equal(system(command), 0);
+        ob_spsa_weights_free(a.weights);
+        free(a.trainable);
+        unload(&l);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(adapters_are_their_merged_model),
+    };
+    return cmocka_run_group_tests_name("adapters", tests, NULL, NULL);
+}

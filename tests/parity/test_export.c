@@ -1,0 +1,135 @@
+/* Exported models: the same floats, the same integers when they are loaded again. */
+#include "tests/parity/fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/export.h"
+
+/* Weights that are not the base's any more: odd low bits, and values so large that floats must round. */
+static struct ob_spsa_weights *tuned_weights_of(const struct ob_model *model) {
+    struct ob_spsa_weights *weights = weights_of(model);
+    struct ob_spsa_key key = {{7}};
+    move(weights, weights, &key, true);
+    for (size_t t = 0; t < weights->count; t++)
+        for (uint64_t i = 0; i < weights->tensors[t].elements; i++)
+            weights->values[t][i] += (int32_t)(i % 7 * 12345) + (i % 11 == 0 ? (1 << 27) + 1 : 0);
+    return weights;
+}
+
+/* Element by element: the floats of the pass, and the integers wherever a float holds them. */
+static void compare_weights(const struct ob_weight_source *source, const struct ob_model *again) {
+    const struct ob_spsa_weights *weights = source->weights;
+    struct ob_spsa_weights *loaded = weights_of(again);
+    size_t rounded = 0;
+    assert_int_equal(again->tensor_count, source->model->tensor_count);
+    for (size_t t = 0; t < weights->count; t++) {
+        assert_string_equal(again->tensors[t].name, source->model->tensors[t].name);
+        for (uint64_t i = 0; i < weights->tensors[t].elements; i++) {
+            float used, read, reloaded;
+            float *const lanes[2] = {&used, NULL};
+            ob_source_read(source, t, i, 1, lanes);
+            ob_model_read(again, t, i, 1, &read);
+            ob_spsa_weights_read(source->engine, loaded, (uint32_t)t, i, 1, &reloaded);
+            assert_memory_equal(&used, &read, sizeof used);
+            assert_memory_equal(&used, &reloaded, sizeof used);
+            if (abs(weights->values[t][i]) <= 1 << 24)
+                assert_int_equal(weights->values[t][i], loaded->values[t][i]);
+            else
+                rounded += weights->values[t][i] != loaded->values[t][i];
+        }
+    }
+    assert_true(rounded > 0);
+    ob_spsa_weights_free(loaded);
+}
+
+/* The exported model computes what the run computes: from its own configuration, not from the base's. */
+static void compare_pass(const struct loaded *l, const struct ob_weight_source *source,
+                         const struct ob_model *again) {
+    double used[4], read[4];
+    uint32_t counts[4];
+    struct ob_forward *forward = NULL;
+    struct ob_weight_source exported = {.model = again};
+    assert_int_equal(ob_forward_new(&again->config, 512, 4, l->pool, &forward, NULL), OB_OK);
+    assert_int_equal(ob_forward_sequence_losses(l->forward, source, l->batch, used, counts, NULL), OB_OK);
+    assert_int_equal(ob_forward_sequence_losses(forward, &exported, l->batch, read, counts, NULL), OB_OK);
+    for (size_t s = 0; s < 4; s++)
+        if (used[s] != read[s])
+            fail_msg("%s: sequence %zu: loss %.9g exported, %.9g in the run", again->path, s, read[s],
+                     used[s]);
+    ob_forward_free(forward);
+}
+
+static void export_and_compare(const char *base, const char *expected, enum ob_export_format format) {
+    char folder[] = "/tmp/onebyte-export-XXXXXX", out[64], command[64];
+    struct loaded l;
+    struct ob_error error = {0};
+    struct ob_model *again = NULL;
+    load(&l, base, expected, 2);
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(out, sizeof out, "%s/out", folder);
+    struct ob_spsa_engine engine = ob_spsa_engine_best(l.pool);
+    struct ob_spsa_weights *weights = tuned_weights_of(l.model);
+    struct ob_weight_source source = {.model = l.model, .weights = weights, .engine = &engine};
+    struct ob_export_options options = {.format = format, .dtype = OB_DTYPE_F32};
+    if (ob_model_export(&source, &options, out, &error))
+        fail_msg("%s", error.text);
+    if (format == OB_EXPORT_GGUF)
+        (void)snprintf(out, sizeof out, "%s/out/model.gguf", folder);
+    if (ob_model_open(out, &again, &error))
+        fail_msg("%s", error.text);
+    compare_weights(&source, again);
+    compare_pass(&l, &source, again);
+    ob_spsa_weights_free(weights);
+    ob_model_free(again);
+    unload(&l);
+    (void)snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
+/* An F32 export holds exactly the floats that the forward pass uses. Loaded again, it gives the same integers
+ * wherever a float holds them (|m| <= 2^24), the float's own elsewhere. Every family, as the folder it came
+ * from. */
+static void folders_are_exported_exactly(void **state) {
+    (void)state;
+    for (size_t i = 0; i < CHECKPOINT_COUNT; i++) {
+        char folder[512], expected[600];
+        folder_of(CHECKPOINTS[i], folder, expected);
+        export_and_compare(folder, expected, OB_EXPORT_SAFETENSORS);
+    }
+}
+
+/* The same from GGUF files, whose rows and matrices lie otherwise, into both formats. */
+static void gguf_files_are_exported_exactly(void **state) {
+    (void)state;
+    static const char *const NAMES[] = {"gpt2-odd-heads",    "llama-grouped", "llama-rope-linear",
+                                        "mistral-no-window", "neox-partial",  "qwen2-untied-bf16",
+                                        "qwen3-norms"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        char folder[512], expected[600], file[512];
+        folder_of(NAMES[i], folder, expected);
+        (void)snprintf(file, sizeof file, OB_SOURCE_ROOT "/tests/parity/gguf/%s.gguf", NAMES[i]);
+        export_and_compare(file, expected, OB_EXPORT_SAFETENSORS);
+        export_and_compare(file, expected, OB_EXPORT_GGUF);
+    }
+}
+
+static void quantised_and_shipped_models_are_exported_exactly(void **state) {
+    (void)state;
+    const char *mixed = OB_SOURCE_ROOT "/tests/parity/gguf/llama-mixed.gguf";
+    const char *logits = OB_SOURCE_ROOT "/tests/parity/gguf/llama-mixed.json";
+    export_and_compare(mixed, logits, OB_EXPORT_SAFETENSORS);
+    export_and_compare(mixed, logits, OB_EXPORT_GGUF);
+    export_and_compare(OB_SOURCE_ROOT "/examples/kjv-1m", OB_SOURCE_ROOT "/tests/parity/kjv-1m.json",
+                       OB_EXPORT_GGUF);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(folders_are_exported_exactly),
+        cmocka_unit_test(gguf_files_are_exported_exactly),
+        cmocka_unit_test(quantised_and_shipped_models_are_exported_exactly),
+    };
+    return cmocka_run_group_tests_name("export", tests, NULL, NULL);
+}
