@@ -88,11 +88,12 @@ static json_t *log_json(struct ob_daemon *daemon) {
 }
 
 static json_t *counters_json(const struct ob_peer_counters *c) {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "records_accepted",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "records_accepted",
                      (json_int_t)c->records_accepted, "samples_accepted", (json_int_t)c->samples_accepted,
                      "duplicates", (json_int_t)c->duplicates, "refused", (json_int_t)c->refused,
                      "out_of_order", (json_int_t)c->out_of_order, "bad_signatures",
-                     (json_int_t)c->bad_signatures, "fetches", (json_int_t)c->fetches);
+                     (json_int_t)c->bad_signatures, "fetches", (json_int_t)c->fetches, "bad_answers",
+                     (json_int_t)c->bad_answers);
 }
 
 /* How much of what others have told of is here, and how long the rest takes at the present pace. */

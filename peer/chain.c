@@ -92,7 +92,7 @@ static void forked(struct ob_peer *peer, struct machine *sender, struct machine 
 static enum chain_verdict bad_signature(struct ob_peer *peer, struct machine *sender) {
     peer->counters.bad_signatures++;
     ob_effects_refuse(peer, sender, "a record with a bad signature (or of another run)");
-    return CHAIN_REFUSED;
+    return CHAIN_BAD;
 }
 
 static bool differs_from_ours(const struct ob_peer *peer, const struct machine *sender,
@@ -193,7 +193,7 @@ enum chain_verdict ob_chain_receive(struct ob_peer *peer, struct machine *sender
     struct ob_error error;
     if (ob_record_decode(data, bytes, &peer->options.bounds, &arrival.record, &error) != OB_OK) {
         ob_effects_refuse(peer, sender, "%s", error.text);
-        return CHAIN_REFUSED;
+        return CHAIN_BAD;
     }
     const struct ob_record *record = &arrival.record;
     struct machine *machine = ob_machines_find(peer, &record->machine);

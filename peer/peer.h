@@ -200,6 +200,7 @@ const char *ob_notice_name(enum ob_notice notice);
 
 struct ob_peer_counters {
     uint64_t records_accepted, samples_accepted, duplicates, refused, out_of_order, bad_signatures, fetches,
+        bad_answers, /* messages of fetched records that were malformed or badly signed */
         uncounted, relayed;
 };
 

@@ -3,7 +3,8 @@
  *
  * Whoever says that a chain goes further becomes its claimant and is asked first; an ask that brings nothing
  * in ASK_TIMEOUT_NS goes to another machine with a link. After ASK_TRIES without progress the claim is
- * dropped and rests, so that a false claim costs little and blocks nothing for good. */
+ * dropped and rests, so that a false claim costs little and blocks nothing for good. Who answers with badly
+ * signed records is in doubt (doubt.c): not asked, and not believed. */
 #include <assert.h>
 
 #include "peer/state.h"
@@ -15,6 +16,10 @@ static bool missing(const struct machine *machine) {
 static bool reachable(const struct ob_peer *peer, const struct machine *machine) {
     return machine->linked && machine != peer->own && machine->spoke_ns != 0 &&
            peer->now_ns - machine->spoke_ns < REACHABLE_NS;
+}
+
+static bool may_ask(const struct ob_peer *peer, const struct machine *of, const struct machine *machine) {
+    return reachable(peer, of) && !ob_doubted(peer, of, &machine->id);
 }
 
 void ob_repair_close(struct ob_peer *peer, struct machine *machine) {
@@ -74,10 +79,11 @@ void ob_repair_want(struct ob_peer *peer, struct machine *machine, uint64_t targ
         target = machine->cut;
     if (machine->complete || !ob_admission_certified(peer, machine))
         return;
-    bool rests = peer->now_ns < machine->rest_until_ns && claimant == machine->refuted;
+    bool rests = (peer->now_ns < machine->rest_until_ns && claimant == machine->refuted) ||
+                 ob_doubted(peer, claimant, &machine->id);
     if (target <= machine->next || rests || claimant == peer->own)
         return;
-    if (target > machine->target || machine->claimant == NULL || !reachable(peer, machine->claimant))
+    if (target > machine->target || machine->claimant == NULL || !may_ask(peer, machine->claimant, machine))
         machine->claimant = claimant;
     if (target > machine->target)
         machine->target = target;
@@ -97,10 +103,11 @@ void ob_repair_ask_one(struct ob_peer *peer, const struct machine *machine, uint
     (void)send_ask(peer, machine, sample, 1, of);
 }
 
-static struct machine *another(struct ob_peer *peer, const struct machine *not_this) {
+static struct machine *another(struct ob_peer *peer, const struct machine *machine,
+                               const struct machine *not_this) {
     for (size_t step = 0; step < peer->count; step++) {
         struct machine *other = peer->order[(peer->other_cursor + step) % peer->count];
-        if (!reachable(peer, other) || other == not_this)
+        if (other == not_this || !may_ask(peer, other, machine))
             continue;
         peer->other_cursor = (peer->other_cursor + step + 1) % peer->count;
         return other;
@@ -109,11 +116,12 @@ static struct machine *another(struct ob_peer *peer, const struct machine *not_t
 }
 
 /* Whoever has the fewest asks open, from the cursor on. */
-static struct machine *least_busy(struct ob_peer *peer) {
+static struct machine *least_busy(struct ob_peer *peer, const struct machine *machine) {
     struct machine *best = NULL;
     for (size_t step = 0; step < peer->count; step++) {
         struct machine *other = peer->order[(peer->other_cursor + step) % peer->count];
-        if (reachable(peer, other) && other->answered && (best == NULL || other->asks_open < best->asks_open))
+        if (other->answered && (best == NULL || other->asks_open < best->asks_open) &&
+            may_ask(peer, other, machine))
             best = other;
     }
     if (peer->count > 0)
@@ -122,11 +130,14 @@ static struct machine *least_busy(struct ob_peer *peer) {
 }
 
 /* First the claimant, or, when it has much to do already, whoever has least: who holds less says so at once.
- * Then the claimant, the machine itself and the others in turn, of those that were heard lately. */
+ * Then the claimant, the machine itself and the others in turn, of those that were heard lately. NULL: nobody
+ * is there whom we do not doubt. */
 static struct machine *whom_to_ask(struct ob_peer *peer, struct machine *machine) {
     struct machine *claimant = machine->claimant;
+    if (claimant != NULL && ob_doubted(peer, claimant, &machine->id))
+        claimant = NULL;
     if (machine->failures == 0 && (claimant == NULL || claimant->asks_open >= SPREAD_FROM)) {
-        struct machine *other = least_busy(peer);
+        struct machine *other = least_busy(peer, machine);
         if (other != NULL)
             return other;
     }
@@ -135,9 +146,9 @@ static struct machine *whom_to_ask(struct ob_peer *peer, struct machine *machine
         return claimant;
     if (machine->failures % 3 == 0 && claimant != NULL && reachable(peer, claimant))
         return claimant;
-    if (machine->failures % 3 == 1 && reachable(peer, machine))
+    if (machine->failures % 3 == 1 && may_ask(peer, machine, machine))
         return machine;
-    struct machine *other = another(peer, claimant);
+    struct machine *other = another(peer, machine, claimant);
     return other != NULL ? other : claimant;
 }
 
@@ -157,13 +168,16 @@ static void give_up(struct ob_peer *peer, struct machine *machine) {
 
 static void ask_again(struct ob_peer *peer, struct machine *machine) {
     assert(machine->asked == NULL);
-    if (machine->failures >= ASK_TRIES) {
+    bool doubted = machine->claimant != NULL && ob_doubted(peer, machine->claimant, &machine->id);
+    if (machine->failures >= (doubted ? ASK_TRIES_DOUBTED : ASK_TRIES)) {
         give_up(peer, machine);
         return;
     }
     struct machine *of = whom_to_ask(peer, machine);
     if (of != NULL)
         ask(peer, machine, of);
+    else if (doubted)
+        give_up(peer, machine); /* those who are not in doubt say so when they hold more */
 }
 
 static void ask_failed(struct ob_peer *peer, struct machine *machine) {
@@ -221,13 +235,22 @@ static struct machine *next_to_ask(struct ob_peer *peer, struct machine *sender)
 static void answered(struct ob_peer *peer, struct machine *sender, struct machine *machine, bool progress) {
     if (machine->asked != sender)
         return;
-    if (!progress && missing(machine)) {
+    if ((!progress || ob_doubted(peer, sender, &machine->id)) && missing(machine)) {
         ask_failed(peer, machine);
         return;
     }
     ob_repair_close(peer, machine);
     if (missing(machine))
         ask(peer, machine, next_to_ask(peer, sender));
+}
+
+/* What a message of fetched records says about its sender. */
+static void judge(struct ob_peer *peer, struct machine *sender, const struct ob_machine_id *of, bool bad,
+                  bool progress) {
+    if (bad)
+        ob_doubt_bad(peer, sender, of);
+    else if (progress)
+        ob_doubt_good(sender, of);
 }
 
 /* The records of one message are those of one machine (what SERVE sends); of another one they are taken as
@@ -244,7 +267,7 @@ void ob_repair_records(struct ob_peer *peer, struct machine *sender, struct ob_r
         return;
     }
     struct ob_machine_id first = {{0}};
-    bool any = false, progress = false;
+    bool any = false, progress = false, bad = false;
     while (peer->life != OB_PEER_HALTED && ob_effects_room(peer)) {
         size_t bytes;
         const uint8_t *record = ob_list_next(&list, &bytes);
@@ -255,11 +278,15 @@ void ob_repair_records(struct ob_peer *peer, struct machine *sender, struct ob_r
         if (!any && bytes >= OB_KEY_BYTES)
             memcpy(first.key, record, OB_KEY_BYTES);
         any = true;
-        if (ob_chain_receive(peer, sender, record, bytes) != CHAIN_TAKEN)
+        enum chain_verdict verdict = ob_chain_receive(peer, sender, record, bytes);
+        bad = bad || verdict == CHAIN_BAD;
+        if (verdict != CHAIN_TAKEN)
             continue;
         progress = true;
         ob_relay_taken(peer, record, bytes);
     }
+    if (any && sender != peer->own)
+        judge(peer, sender, &first, bad, progress);
     struct machine *machine = any ? ob_machines_find(peer, &first) : NULL;
     if (machine != NULL && peer->life != OB_PEER_HALTED)
         answered(peer, sender, machine, progress);

@@ -16,7 +16,11 @@
 #define QUIET_AT_LEAST_NS      (5 * SECONDS)
 #define ASK_TIMEOUT_NS         (2 * SECONDS)
 #define ASK_TRIES              6             /* asks without progress before a claim is dropped … */
+#define ASK_TRIES_DOUBTED      2             /* when its claimant sent badly signed records … */
 #define CLAIM_REST_NS          (5 * SECONDS) /* … and not believed again for this long */
+#define DOUBTS                 4             /* chains of which a source sent badly signed records */
+#define DOUBT_FIRST_NS         (2 * SECONDS)
+#define DOUBT_LONGEST_NS       (64 * SECONDS)
 #define ASKS_MAX               64 /* outstanding at once: at most 64 messages of records under way */
 #define ASKS_PER_PEER_MAX      16
 #define FRONTIER_EVERY_NS      (500 * MILLISECONDS) /* between two frontier asks, to one peer and in all */
@@ -55,6 +59,12 @@
 #define OWN_HISTORY            1024 /* own records whose hashes are remembered, to find a fork of our own key */
 #define DURATIONS              15
 #define WEIGHTS_HISTORY        16
+
+struct doubt {
+    struct ob_machine_id of; /* whose chain */
+    uint64_t until_ns;
+    unsigned strikes; /* 0: a free place */
+};
 
 struct machine {
     struct ob_machine_id id;
@@ -102,6 +112,7 @@ struct machine {
     bool answered;          /* its frontier was heard completely since START */
     bool own_claim_refused; /* claimed records of ours that it did not deliver */
     unsigned asks_open;     /* asks for records that are open at it */
+    struct doubt doubts[DOUBTS];
     uint64_t told_refused_ns, told_fork_ns, told_version_ns;
 
     /* relaying its records */
@@ -272,7 +283,8 @@ struct ob_hash ob_machines_log_digest(const struct ob_peer *peer);
 
 /* ---- chain.c: what a record does to its chain ---- */
 
-enum chain_verdict { CHAIN_TAKEN, CHAIN_DUPLICATE, CHAIN_GAP, CHAIN_REFUSED };
+/* BAD: malformed or badly signed, which is its sender's doing; REFUSED: does not count, does not fit. */
+enum chain_verdict { CHAIN_TAKEN, CHAIN_DUPLICATE, CHAIN_GAP, CHAIN_REFUSED, CHAIN_BAD };
 enum chain_verdict ob_chain_receive(struct ob_peer *peer, struct machine *sender, const void *data,
                                     size_t bytes);
 /* Takes a record that extends its chain into the table; no effects. */
@@ -302,6 +314,12 @@ void ob_repair_close(struct ob_peer *peer, struct machine *machine); /* the ask 
 void ob_repair_link(struct ob_peer *peer, struct machine *machine);
 void ob_repair_drop_link(struct ob_peer *peer, struct machine *machine);
 void ob_repair_tick(struct ob_peer *peer);
+
+/* ---- doubt.c: sources of badly signed records ---- */
+
+void ob_doubt_bad(struct ob_peer *peer, struct machine *source, const struct ob_machine_id *of);
+void ob_doubt_good(struct machine *source, const struct ob_machine_id *of);
+bool ob_doubted(const struct ob_peer *peer, const struct machine *source, const struct ob_machine_id *of);
 
 /* ---- relay.c ---- */
 
