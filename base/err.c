@@ -7,6 +7,7 @@
 
 #ifdef __clang_analyzer__
 #undef ob_fail
+#undef ob_fail_within
 #endif
 
 static const char *const TEXTS[OB_ERR_COUNT] = {
@@ -45,8 +46,11 @@ enum ob_err ob_fail(struct ob_error *error, enum ob_err code, const char *format
     return code;
 }
 
-enum ob_err ob_fail_within(struct ob_error *error, const char *format, ...) {
-    assert(error != NULL && error->code != OB_OK);
+enum ob_err ob_fail_within(struct ob_error *error, enum ob_err code, const char *format, ...) {
+    assert(code != OB_OK);
+    if (error == NULL)
+        return code;
+    error->code = code;
     char before[OB_ERROR_TEXT_MAX];
     memcpy(before, error->text, sizeof before);
     va_list arguments;
@@ -55,5 +59,5 @@ enum ob_err ob_fail_within(struct ob_error *error, const char *format, ...) {
     va_end(arguments);
     if (length >= 0 && (size_t)length < sizeof error->text)
         (void)snprintf(error->text + length, sizeof error->text - (size_t)length, ": %s", before);
-    return error->code;
+    return code;
 }

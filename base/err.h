@@ -48,11 +48,13 @@ const char *ob_err_text(enum ob_err code);
  *     return ob_fail(error, OB_EFORMAT, "%s: header is cut short", path); */
 enum ob_err ob_fail(struct ob_error *error, enum ob_err code, const char *format, ...) OB_PRINTF(3, 4);
 
-#ifdef __clang_analyzer__ /* tells the analyzer that a failure is not OB_OK */
-#define ob_fail(error, code, ...) (ob_fail((error), (code), __VA_ARGS__), (code))
-#endif
+/* Puts "context: " before the text that a failed call has left in `error` (may be NULL), and returns `code`,
+ * what that call returned. */
+enum ob_err ob_fail_within(struct ob_error *error, enum ob_err code, const char *format, ...) OB_PRINTF(3, 4);
 
-/* Puts "context: " before the text that is already there. Returns error->code. */
-enum ob_err ob_fail_within(struct ob_error *error, const char *format, ...) OB_PRINTF(2, 3);
+#ifdef __clang_analyzer__ /* tells the analyzer that a failure is not OB_OK */
+#define ob_fail(error, code, ...)        (ob_fail((error), (code), __VA_ARGS__), (code))
+#define ob_fail_within(error, code, ...) (ob_fail_within((error), (code), __VA_ARGS__), (code))
+#endif
 
 #endif

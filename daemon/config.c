@@ -238,12 +238,12 @@ static enum ob_err check_network(const struct ob_config *config, const char *pat
     if (config->listen[0])
         failed = ob_endpoint_parse(config->listen, host, &port, error);
     if (failed)
-        return ob_fail_within(error, "%s: [network] listen", path);
+        return ob_fail_within(error, failed, "%s: [network] listen", path);
     if (!config->advertise[0])
         return OB_OK;
     failed = ob_endpoint_parse(config->advertise, host, &port, error);
     if (failed)
-        return ob_fail_within(error, "%s: [network] advertise", path);
+        return ob_fail_within(error, failed, "%s: [network] advertise", path);
     if (!config->listen[0] || !ob_endpoint_reachable(config->advertise))
         return ob_fail(error, OB_EUSAGE, "%s: [network] advertise %s: %s", path, config->advertise,
                        config->listen[0] ? "others cannot connect to such an address" : "listen is not set");

@@ -167,7 +167,7 @@ static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
     if (!failed)
         failed = ob_store_each_control(daemon->store, restore_control, daemon->peer, error);
     if (failed)
-        (void)ob_fail_within(error, "%s/log.sqlite", config->state_dir);
+        (void)ob_fail_within(error, failed, "%s/log.sqlite", config->state_dir);
     return failed;
 }
 

@@ -64,8 +64,9 @@ static enum ob_err read_cut(struct parsing *p, struct cut *ret) {
     const uint8_t *entry = ob_read_view(&p->in, bytes);
     if (!entry)
         return fail(p, "a control entry goes beyond its end");
-    if (ob_control_decode(entry, bytes, &control, p->error))
-        return ob_fail_within(p->error, "%s", p->delta->path);
+    enum ob_err failed = ob_control_decode(entry, bytes, &control, p->error);
+    if (failed)
+        return ob_fail_within(p->error, failed, "%s", p->delta->path);
     if (control.kind != OB_CONTROL_REVOCATION && control.kind != OB_CONTROL_EVIDENCE)
         return fail(p, "a control entry is neither a revocation nor evidence");
     if (!ob_control_verify(&p->delta->manifest->run, &control))
@@ -113,8 +114,9 @@ static enum ob_err read_record(struct walk *w, struct ob_record *record) {
         return ob_fail(w->error, OB_EFORMAT, "%s: a record of %u samples", w->delta->path, record->n);
     uint8_t whole[OB_RECORD_BYTES_MAX]; /* its own decoder knows all bounds */
     struct ob_record again;
-    if (ob_record_decode(whole, ob_record_encode(record, whole), bounds, &again, w->error))
-        return ob_fail_within(w->error, "%s", w->delta->path);
+    enum ob_err failed = ob_record_decode(whole, ob_record_encode(record, whole), bounds, &again, w->error);
+    if (failed)
+        return ob_fail_within(w->error, failed, "%s", w->delta->path);
     if (w->verify && !ob_record_verify(&w->delta->manifest->run, record))
         return ob_fail(w->error, OB_EREFUSED,
                        "%s: the signature of the record at sample %" PRIu64 " is not its machine's",

@@ -92,9 +92,10 @@ enum ob_err ob_replica_base(const struct ob_replica *replica, size_t tensor, uin
     for (size_t at = 0; at < count; at += 8192) {
         size_t part = count - at < 8192 ? count - at : 8192;
         ob_model_read(model, number, first + at, part, values);
-        if (ob_spsa_fixed_point(replica->manifest->tensors[tensor].layout.exponent, first + at, part, values,
-                                ret_values + at, error))
-            return ob_fail_within(error, "%s: tensor %s", model->path, of->name);
+        enum ob_err failed = ob_spsa_fixed_point(replica->manifest->tensors[tensor].layout.exponent,
+                                                 first + at, part, values, ret_values + at, error);
+        if (failed)
+            return ob_fail_within(error, failed, "%s: tensor %s", model->path, of->name);
     }
     return OB_OK;
 }

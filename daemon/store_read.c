@@ -17,10 +17,10 @@ struct follower {
     struct ob_hash head;
 };
 
-static enum ob_err complain(const struct follower *f, struct ob_error *error) {
+static enum ob_err complain(const struct follower *f, enum ob_err failed, struct ob_error *error) {
     const uint8_t *key = f->machine->id.key;
-    return ob_fail_within(error, "%s: machine %02x%02x%02x%02x...", f->store->path, key[0], key[1], key[2],
-                          key[3]);
+    return ob_fail_within(error, failed, "%s: machine %02x%02x%02x%02x...", f->store->path, key[0], key[1],
+                          key[2], key[3]);
 }
 
 static enum ob_err decode(const struct follower *f, sqlite3_stmt *query, struct ob_store_row *ret_row,
@@ -34,7 +34,7 @@ static enum ob_err decode(const struct follower *f, sqlite3_stmt *query, struct 
             : ob_store_row_decode(&f->machine->id, (struct ob_sample){(uint64_t)first}, data, bytes, ret_row,
                                   error);
     if (failed)
-        (void)complain(f, error);
+        (void)complain(f, failed, error);
     return failed;
 }
 
@@ -47,8 +47,7 @@ static enum ob_err link_row(struct follower *f, struct ob_store_row *row, struct
     if (broken) {
         (void)ob_fail(error, OB_EFORMAT, "the chain breaks at sample %llu",
                       (unsigned long long)record->first.index);
-        (void)complain(f, error);
-        return OB_EFORMAT;
+        return complain(f, OB_EFORMAT, error);
     }
     if (f->any)
         record->prev = f->head;
@@ -67,8 +66,7 @@ static enum ob_err show(const struct follower *f, const struct ob_record *record
     size_t bytes = ob_record_encode(record, data);
     enum ob_err failed = ob_record_decode(data, bytes, &f->store->bounds, &checked, error);
     if (failed) {
-        (void)complain(f, error);
-        return OB_EFORMAT;
+        return complain(f, OB_EFORMAT, error);
     }
     return see(context, &checked, error);
 }
@@ -109,8 +107,7 @@ static enum ob_err follow(struct follower *f, int64_t anchor, uint64_t first, ob
         if (!failed && !f->any && !row.has_prev && row.record.first.index != 0) {
             (void)ob_fail(error, OB_EFORMAT, "the first row is of sample %llu",
                           (unsigned long long)row.record.first.index);
-            (void)complain(f, error);
-            failed = OB_EFORMAT;
+            failed = complain(f, OB_EFORMAT, error);
         }
         if (!failed)
             failed = link_row(f, &row, error);

@@ -53,7 +53,7 @@ static bool read_last_round(const struct ob_tool_option *option, uint32_t *ret_r
 static enum ob_err load_authority(const char *path, struct ob_identity *ret_authority,
                                   struct ob_error *error) {
     enum ob_err failed = ob_identity_load(path, ret_authority, error);
-    return failed ? ob_fail_within(error, "the run's authority") : OB_OK;
+    return failed ? ob_fail_within(error, failed, "the run's authority") : OB_OK;
 }
 
 static int done_writing(enum ob_err failed, const struct ob_error *error, const char *path) {

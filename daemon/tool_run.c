@@ -166,7 +166,7 @@ static enum ob_err take_authority(const struct ob_tool_option *o, struct ob_mach
         failed = ob_identity_save(&authority, path, error);
     }
     if (failed)
-        return ob_fail_within(error, "the run's authority key");
+        return ob_fail_within(error, failed, "the run's authority key");
     *ret_authority = authority.machine;
     ob_identity_wipe(&authority);
     return OB_OK;

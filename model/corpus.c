@@ -121,7 +121,7 @@ static enum ob_err take_row(struct ob_corpus *corpus, struct ob_corpus_reader *r
     if (err == OB_OK) {
         err = ob_corpus_take_row(corpus, tokenizer, &row, options->length_max, &report, error);
         if (err != OB_OK)
-            (void)ob_fail_within(error, "%s:%" PRIu64, reader->path, reader->line_number);
+            (void)ob_fail_within(error, err, "%s:%" PRIu64, reader->path, reader->line_number);
     }
     json_decref(row.root);
     if (err == OB_OK && report.fate == OB_ROW_SKIPPED)

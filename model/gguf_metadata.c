@@ -142,7 +142,7 @@ static enum ob_err add_tokenizer(const struct adding *a) {
     failed = failed == OB_ENOTFOUND ? OB_OK : failed;
     if (!failed && (failed = ob_tokenizer_parts_read(tokenizer.root, config.root, a->model->config.vocabulary,
                                                      &parts, a->error)))
-        failed = ob_fail_within(a->error, "%s", tokenizer.name);
+        failed = ob_fail_within(a->error, failed, "%s", tokenizer.name);
     if (!failed) {
         const char *chat = json_string_value(json_object_get(config.root, "chat_template"));
         add_lists(a->writer, parts);

@@ -123,7 +123,7 @@ enum ob_err ob_gguf_tokenizer(const struct ob_gguf *gguf, json_t **ret_root, str
     struct lists lists;
     enum ob_err failed = read_lists(gguf, &lists, error);
     if (!failed && (failed = ob_tokenizer_parts_json(&lists.parts, ret_root, error)))
-        failed = ob_fail_within(error, "%s", gguf->checkpoint->path);
+        failed = ob_fail_within(error, failed, "%s", gguf->checkpoint->path);
     done(&lists);
     return failed;
 }

@@ -30,7 +30,7 @@ static enum ob_err read_root(const json_t *root, const char *name, struct ob_tok
                                         : ob_tokenizer_read(tokenizer, root, error);
     if (err != OB_OK) {
         ob_tokenizer_free(tokenizer);
-        return ob_fail_within(error, "%s", name);
+        return ob_fail_within(error, err, "%s", name);
     }
     *ret_tokenizer = tokenizer;
     return OB_OK;

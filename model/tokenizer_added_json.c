@@ -66,10 +66,8 @@ enum ob_err ob_tokenizer_read_added(struct ob_tokenizer *tokenizer, const json_t
                                     struct ob_error *error) {
     for (size_t i = 0; i < json_array_size(field); i++) {
         enum ob_err err = read_added_token(tokenizer, json_array_get(field, i), error);
-        if (err != OB_OK && error != NULL)
-            return ob_fail_within(error, "added token %zu", i);
         if (err != OB_OK)
-            return err;
+            return ob_fail_within(error, err, "added token %zu", i);
     }
     ob_added_sort(&tokenizer->raw);
     ob_added_sort(&tokenizer->normalized);

@@ -69,7 +69,7 @@ enum ob_err ob_json_stages(const json_t *field, const char *name, const char *me
     if (field == NULL)
         return OB_OK;
     enum ob_err err = walk(&stages, field, 0);
-    return err != OB_OK ? ob_fail_within(stages.error, "%s", name) : OB_OK;
+    return err != OB_OK ? ob_fail_within(stages.error, err, "%s", name) : OB_OK;
 }
 
 static bool is_empty(const json_t *field) {

@@ -68,6 +68,10 @@ void ob_authority_changed(struct ob_peer *peer) {
     ob_admission_stale_all(peer);
 }
 
+struct ob_verifier ob_authority_verifier(const struct ob_peer *peer) {
+    return (struct ob_verifier){peer->options.crypto.context, peer->options.crypto.verify};
+}
+
 enum ob_err ob_peer_check_certificate(const struct ob_peer *peer, const void *data, size_t bytes,
                                       uint64_t wall_s, struct ob_error *error) {
     struct ob_control control;
@@ -77,7 +81,8 @@ enum ob_err ob_peer_check_certificate(const struct ob_peer *peer, const void *da
     int index = ob_authority_index(peer, &control.signer);
     const struct ob_machine_id *authority =
         index >= 0 ? &peer->authorities[index].key : &peer->options.authority;
-    err = ob_certificate_check(data, bytes, &peer->options.run, authority, NULL, wall_s, error);
+    struct ob_verifier verifier = ob_authority_verifier(peer);
+    err = ob_certificate_check(data, bytes, &peer->options.run, authority, NULL, wall_s, &verifier, error);
     if (err != OB_OK)
         return err;
     if (!signed_in_time(peer, &control))

@@ -109,28 +109,9 @@ void ob_control_serve(struct ob_peer *peer, struct machine *sender, struct ob_re
 
 /* ---- taking in ---- */
 
-static bool good_signature(struct ob_peer *peer, const struct ob_control *control) {
-    const struct ob_peer_crypto *crypto = &peer->options.crypto;
-    const struct ob_run_id *run = &peer->options.run;
-    uint8_t body[OB_RECORD_BODY_BYTES_MAX > OB_CONTROL_BODY_BYTES_MAX ? OB_RECORD_BODY_BYTES_MAX
-                                                                      : OB_CONTROL_BODY_BYTES_MAX];
-    if (control->kind == OB_CONTROL_EVIDENCE) {
-        struct ob_record records[2];
-        ob_control_evidence(control, records);
-        for (size_t i = 0; i < 2; i++) {
-            size_t bytes = ob_record_body(run, &records[i], body);
-            if (!crypto->verify(crypto->context, &records[i].machine, body, bytes, records[i].signature))
-                return false;
-        }
-        return true;
-    }
-    if (control->kind == OB_CONTROL_CERTIFICATE) {
-        struct ob_certificate certificate = ob_control_certificate(control);
-        if (!ob_hash_equal(&certificate.run.hash, &run->hash))
-            return false;
-    }
-    size_t bytes = ob_control_body(run, control, body);
-    return crypto->verify(crypto->context, &control->signer, body, bytes, control->signature);
+static bool good_signature(const struct ob_peer *peer, const struct ob_control *control) {
+    struct ob_verifier verifier = ob_authority_verifier(peer);
+    return ob_control_verify_with(&verifier, &peer->options.run, control);
 }
 
 static void publish(struct ob_peer *peer, const uint8_t *entry, size_t bytes) {

@@ -411,6 +411,7 @@ void ob_control_table_tidy(struct ob_peer *peer); /* when a step begins */
 
 int ob_authority_index(const struct ob_peer *peer, const struct ob_machine_id *key); /* -1: it is none */
 bool ob_authority_counts(const struct ob_peer *peer, const struct ob_control *control);
+struct ob_verifier ob_authority_verifier(const struct ob_peer *peer);
 void ob_authority_update(struct ob_peer *peer);  /* the keys, from the table */
 void ob_authority_changed(struct ob_peer *peer); /* the keys, what counts by them, everybody's standing */
 

@@ -95,12 +95,20 @@ size_t ob_control_sign(const struct ob_run_id *run, const struct ob_control *con
     return ob_control_encode(&signed_control, ret_data);
 }
 
-bool ob_control_verify(const struct ob_run_id *run, const struct ob_control *control) {
+static bool record_verifies(const struct ob_verifier *verifier, const struct ob_run_id *run,
+                            const struct ob_record *record) {
+    uint8_t body[OB_RECORD_BODY_BYTES_MAX];
+    size_t bytes = ob_record_body(run, record, body);
+    return verifier->verify(verifier->context, &record->machine, body, bytes, record->signature);
+}
+
+bool ob_control_verify_with(const struct ob_verifier *verifier, const struct ob_run_id *run,
+                            const struct ob_control *control) {
     assert(control->signature != NULL);
     if (control->kind == OB_CONTROL_EVIDENCE) {
         struct ob_record records[2];
         ob_control_evidence(control, records);
-        return ob_record_verify(run, &records[0]) && ob_record_verify(run, &records[1]);
+        return record_verifies(verifier, run, &records[0]) && record_verifies(verifier, run, &records[1]);
     }
     if (control->kind == OB_CONTROL_CERTIFICATE) {
         struct ob_certificate certificate = ob_control_certificate(control);
@@ -109,5 +117,9 @@ bool ob_control_verify(const struct ob_run_id *run, const struct ob_control *con
     }
     uint8_t body[OB_CONTROL_BODY_BYTES_MAX];
     size_t bytes = ob_control_body(run, control, body);
-    return ob_record_ed25519_verify(NULL, &control->signer, body, bytes, control->signature);
+    return verifier->verify(verifier->context, &control->signer, body, bytes, control->signature);
+}
+
+bool ob_control_verify(const struct ob_run_id *run, const struct ob_control *control) {
+    return ob_control_verify_with(&OB_VERIFIER_ED25519, run, control);
 }

@@ -35,6 +35,7 @@
 #include "base/err.h"
 #include "base/ids.h"
 #include "record/record.h"
+#include "record/record_sign.h"
 
 #define OB_CONTROL_HEADER_BYTES 76
 #define OB_CONTROL_LABEL        "onebyte/control1"
@@ -86,6 +87,8 @@ size_t ob_control_sign(const struct ob_run_id *run, const struct ob_control *con
                        const uint8_t secret_key[static 64], uint8_t *ret_data);
 /* The signature, or, of evidence, both of them; of a certificate also that it names this run. */
 bool ob_control_verify(const struct ob_run_id *run, const struct ob_control *control);
+bool ob_control_verify_with(const struct ob_verifier *verifier, const struct ob_run_id *run,
+                            const struct ob_control *control);
 
 /* ---- payloads ---- */
 
@@ -117,7 +120,7 @@ OB_MUST_USE enum ob_err ob_certificate_encode(const struct ob_certificate *certi
 OB_MUST_USE enum ob_err ob_certificate_check(const void *data, size_t bytes, const struct ob_run_id *run,
                                              const struct ob_machine_id *authority,
                                              const struct ob_machine_id *machine, uint64_t wall_s,
-                                             struct ob_error *error);
+                                             const struct ob_verifier *verifier, struct ob_error *error);
 /* Makes the whole entry out of two records, in either order. Returns its length, or 0 when they prove
  * nothing: another machine, another prev, or the same body. */
 size_t ob_evidence_encode(const struct ob_record *one, const struct ob_record *other, uint8_t *ret_data);

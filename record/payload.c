@@ -74,7 +74,7 @@ static enum ob_err decode_evidence(const struct ob_control *control, struct ob_r
             return ob_fail(error, OB_EFORMAT, "control: evidence is cut short");
         enum ob_err err = ob_record_decode(data, bytes, &ANY, &records[i], error);
         if (err != OB_OK)
-            return error == NULL ? err : ob_fail_within(error, "control: evidence");
+            return ob_fail_within(error, err, "control: evidence");
     }
     if (reader.left != 0)
         return ob_fail(error, OB_EFORMAT, "control: evidence of more than two records");
@@ -221,7 +221,8 @@ enum ob_err ob_certificate_encode(const struct ob_certificate *certificate, uint
 
 enum ob_err ob_certificate_check(const void *data, size_t bytes, const struct ob_run_id *run,
                                  const struct ob_machine_id *authority, const struct ob_machine_id *machine,
-                                 uint64_t wall_s, struct ob_error *error) {
+                                 uint64_t wall_s, const struct ob_verifier *verifier,
+                                 struct ob_error *error) {
     struct ob_control control;
     enum ob_err err = ob_control_decode(data, bytes, &control, error);
     if (err != OB_OK)
@@ -234,7 +235,7 @@ enum ob_err ob_certificate_check(const void *data, size_t bytes, const struct ob
     if (machine != NULL && !ob_machine_equal(&control.subject, machine))
         return ob_fail(error, OB_EMISMATCH, "certificate of %s: it is for another machine key",
                        certificate.name);
-    if (!ob_machine_equal(&control.signer, authority) || !ob_control_verify(run, &control))
+    if (!ob_machine_equal(&control.signer, authority) || !ob_control_verify_with(verifier, run, &control))
         return ob_fail(error, OB_EREFUSED, "certificate of %s: it is not signed by the run's authority",
                        certificate.name);
     if (wall_s != 0 && certificate.expiry_s != 0 && wall_s >= certificate.expiry_s)

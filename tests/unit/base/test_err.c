@@ -8,7 +8,7 @@ static void fail_within_adds_context(void **state) {
     (void)state;
     struct ob_error error = {0};
     assert_int_equal(ob_fail(&error, OB_EFORMAT, "header is %d bytes", 7), OB_EFORMAT);
-    assert_int_equal(ob_fail_within(&error, "file %s", "a.bin"), OB_EFORMAT);
+    assert_int_equal(ob_fail_within(&error, OB_EFORMAT, "file %s", "a.bin"), OB_EFORMAT);
     assert_string_equal(error.text, "file a.bin: header is 7 bytes");
 }
 
@@ -20,7 +20,8 @@ static void fail_long_text_is_cut(void **state) {
     big[sizeof big - 1] = 0;
     assert_int_equal(ob_fail(&error, OB_EIO, "%s", big), OB_EIO);
     assert_int_equal(strlen(error.text), OB_ERROR_TEXT_MAX - 1);
-    assert_int_equal(ob_fail_within(&error, "%s", big), OB_EIO);
+    assert_int_equal(ob_fail_within(&error, OB_EIO, "%s", big), OB_EIO);
+    assert_int_equal(ob_fail_within(NULL, OB_EIO, "%s", big), OB_EIO);
     assert_int_equal(ob_fail(NULL, OB_EIO, "%s", big), OB_EIO);
 }
 

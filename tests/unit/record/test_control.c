@@ -145,16 +145,27 @@ static void certificate_check_names_what_is_wrong(void **state) {
     assert_int_equal(ob_certificate_encode(&certificate, payload, &control.payload_bytes, NULL), OB_OK);
     size_t bytes = ob_control_sign(&run, &control, key, entry);
     const struct ob_machine_id *authority = &control.signer, *machine = &control.subject;
-    assert_int_equal(ob_certificate_check(entry, bytes, &run, authority, machine, 99, &error), OB_OK);
-    assert_int_equal(ob_certificate_check(entry, bytes, &run, authority, machine, 100, &error), OB_ETIMEOUT);
+    assert_int_equal(
+        ob_certificate_check(entry, bytes, &run, authority, machine, 99, &OB_VERIFIER_ED25519, &error),
+        OB_OK);
+    assert_int_equal(
+        ob_certificate_check(entry, bytes, &run, authority, machine, 100, &OB_VERIFIER_ED25519, &error),
+        OB_ETIMEOUT);
     assert_non_null(strstr(error.text, "alice"));
     other_run.hash.bytes[0] ^= 1;
-    assert_int_equal(ob_certificate_check(entry, bytes, &other_run, authority, machine, 0, &error),
-                     OB_EMISMATCH);
-    assert_int_equal(ob_certificate_check(entry, bytes, &run, authority, &nobody, 0, &error), OB_EMISMATCH);
-    assert_int_equal(ob_certificate_check(entry, bytes, &run, &nobody, machine, 0, &error), OB_EREFUSED);
+    assert_int_equal(
+        ob_certificate_check(entry, bytes, &other_run, authority, machine, 0, &OB_VERIFIER_ED25519, &error),
+        OB_EMISMATCH);
+    assert_int_equal(
+        ob_certificate_check(entry, bytes, &run, authority, &nobody, 0, &OB_VERIFIER_ED25519, &error),
+        OB_EMISMATCH);
+    assert_int_equal(
+        ob_certificate_check(entry, bytes, &run, &nobody, machine, 0, &OB_VERIFIER_ED25519, &error),
+        OB_EREFUSED);
     entry[bytes - 1] ^= 1;
-    assert_int_equal(ob_certificate_check(entry, bytes, &run, authority, machine, 0, &error), OB_EREFUSED);
+    assert_int_equal(
+        ob_certificate_check(entry, bytes, &run, authority, machine, 0, &OB_VERIFIER_ED25519, &error),
+        OB_EREFUSED);
     certificate.name[0] = '\n';
     assert_int_equal(ob_certificate_encode(&certificate, payload, &control.payload_bytes, NULL), OB_EUSAGE);
 }
