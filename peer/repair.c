@@ -224,10 +224,11 @@ void ob_repair_tick(struct ob_peer *peer) {
 }
 
 /* Who has delivered goes on, unless it has much to do and another one has little. */
-static struct machine *next_to_ask(struct ob_peer *peer, struct machine *sender) {
+static struct machine *next_to_ask(struct ob_peer *peer, struct machine *sender,
+                                   const struct machine *machine) {
     if (sender->asks_open + 1 < SPREAD_FROM)
         return sender;
-    struct machine *other = least_busy(peer);
+    struct machine *other = least_busy(peer, machine);
     return other != NULL && other->asks_open + 1 < sender->asks_open ? other : sender;
 }
 
@@ -241,7 +242,7 @@ static void answered(struct ob_peer *peer, struct machine *sender, struct machin
     }
     ob_repair_close(peer, machine);
     if (missing(machine))
-        ask(peer, machine, next_to_ask(peer, sender));
+        ask(peer, machine, next_to_ask(peer, sender, machine));
 }
 
 /* What a message of fetched records says about its sender. */
