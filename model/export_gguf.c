@@ -52,6 +52,20 @@ static uint64_t padded(uint64_t bytes) {
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
+/* Factors of Llama 3's scaled positions, which GGUF keeps as a tensor; 0: none. */
+static size_t rope_factors(const struct exporting *e) {
+    const struct ob_model_config *config = &e->model->config;
+    return config->rope.scaling == OB_ROPE_LLAMA3 ? config->rotary_width / 2 : 0;
+}
+
+static void describe_rope_factors(struct exporting *e, uint64_t offset) {
+    ob_gguf_put_text(&e->tensors, OB_GGUF_ROPE_FACTORS, strlen(OB_GGUF_ROPE_FACTORS));
+    ob_gguf_put_u32(&e->tensors, 1);
+    ob_gguf_put_u64(&e->tensors, rope_factors(e));
+    ob_gguf_put_u32(&e->tensors, ob_gguf_dtype_number(OB_DTYPE_F32));
+    ob_gguf_put_u64(&e->tensors, offset);
+}
+
 static enum ob_err describe(struct exporting *e) {
     uint64_t offset = 0;
     for (size_t i = 0; i < e->model->tensor_count; i++) {
@@ -70,6 +84,8 @@ static enum ob_err describe(struct exporting *e) {
         ob_gguf_put_u64(&e->tensors, offset);
         offset += padded(tensor->elements * ob_dtype_block_bytes(dtype_of(e, i)));
     }
+    if (rope_factors(e))
+        describe_rope_factors(e, offset);
     return OB_OK;
 }
 
@@ -122,6 +138,23 @@ static enum ob_err write_tensor(const struct exporting *e, struct ob_output *out
     return OB_OK;
 }
 
+static enum ob_err write_rope_factors(const struct exporting *e, struct ob_output *out) {
+    size_t count = rope_factors(e);
+    float *factors = calloc(count, sizeof *factors);
+    uint8_t *bytes = calloc(count, sizeof *factors);
+    if (factors && bytes) {
+        ob_gguf_rope_factors(&e->model->config.rope, count, factors);
+        ob_dtype_encode(OB_DTYPE_F32, factors, count, bytes);
+        ob_output_pad(out, ALIGNMENT);
+        ob_output_write(out, bytes, count * sizeof *factors);
+    }
+    enum ob_err failed =
+        factors && bytes ? OB_OK : ob_fail(e->error, OB_ENOMEM, "%s: out of memory", e->model->path);
+    free(factors);
+    free(bytes);
+    return failed;
+}
+
 static enum ob_err write_file(struct exporting *e, const char *folder) {
     struct ob_output out;
     struct ob_gguf_writer header = {0};
@@ -130,7 +163,7 @@ static enum ob_err write_file(struct exporting *e, const char *folder) {
         return failed;
     ob_gguf_put(&header, "GGUF", 4);
     ob_gguf_put_u32(&header, 3);
-    ob_gguf_put_u64(&header, e->model->tensor_count);
+    ob_gguf_put_u64(&header, e->model->tensor_count + (rope_factors(e) ? 1 : 0));
     ob_gguf_put_u64(&header, e->metadata.entries);
     if (header.failed || e->metadata.failed || e->tensors.failed)
         failed = ob_fail(e->error, OB_ENOMEM, "%s: out of memory", folder);
@@ -141,6 +174,8 @@ static enum ob_err write_file(struct exporting *e, const char *folder) {
         ob_output_pad(&out, ALIGNMENT);
         failed = write_tensor(e, &out, i);
     }
+    if (rope_factors(e) && !failed && !out.failed)
+        failed = write_rope_factors(e, &out);
     ob_output_pad(&out, ALIGNMENT);
     ob_gguf_writer_done(&header);
     return ob_output_close(&out, failed);
@@ -156,10 +191,9 @@ enum ob_err ob_export_gguf(const struct ob_weight_source *source, enum ob_dtype 
                           .error = error};
     if (!e.architecture)
         return ob_fail(error, OB_EUNSUPPORTED, "%s: GGUF has no architecture for %s", e.model->path, family);
-    if (e.model->config.rope.scaling == OB_ROPE_LLAMA3 || e.model->config.window > 0)
-        return ob_fail(error, OB_EUNSUPPORTED, "%s: %s are not written as GGUF: export as safetensors",
-                       e.model->path,
-                       e.model->config.window > 0 ? "windowed layers" : "Llama 3's scaled positions");
+    if (e.model->config.window > 0)
+        return ob_fail(error, OB_EUNSUPPORTED,
+                       "%s: windowed layers are not written as GGUF: export as safetensors", e.model->path);
     enum ob_err failed = find_places(&e);
     if (!failed)
         failed = ob_gguf_metadata(e.model, e.architecture, dtype, &e.metadata, error);

@@ -122,9 +122,9 @@ static void add_rope_scaling(struct building *b) {
         scaling = json_pack("{s:s%}", "rope_type", type.data, type.bytes);
         if (scaling && ob_gguf_real(&b->reader, key_of(b, "rope.scaling.factor", key), &factor))
             json_object_set_new(scaling, "factor", json_real(shortest(factor)));
-    } else if (has_tensor(b, "rope_freqs.weight") && !b->reader.failed) {
+    } else if (has_tensor(b, OB_GGUF_ROPE_FACTORS) && !b->reader.failed) {
         b->reader.failed = ob_gguf_rope_scaling(b->reader.gguf, theta ? json_number_value(theta) : 10000.0,
-                                                &scaling, b->reader.error);
+                                                (size_t)head_width(b) / 2, &scaling, b->reader.error);
     }
     if (scaling)
         json_object_set_new(b->config, "rope_scaling", scaling);

@@ -48,10 +48,14 @@ bool ob_gguf_is_turned(const struct ob_model_config *config, enum ob_slot slot);
 /* A config.json from the metadata. */
 OB_MUST_USE enum ob_err ob_gguf_config(const struct ob_gguf *gguf, json_t **ret_config,
                                        struct ob_error *error);
-/* The parameters behind a tensor of rope factors (`config` has the rest of the configuration): a
- * "rope_scaling" object of type llama3, or OB_EUNSUPPORTED. */
-OB_MUST_USE enum ob_err ob_gguf_rope_scaling(const struct ob_gguf *gguf, double theta, json_t **ret_scaling,
-                                             struct ob_error *error);
+/* The parameters behind a tensor of `count` rope factors, half a head's width: a "rope_scaling" object of
+ * type llama3, or OB_EUNSUPPORTED, OB_EMISMATCH. */
+OB_MUST_USE enum ob_err ob_gguf_rope_scaling(const struct ob_gguf *gguf, double theta, size_t count,
+                                             json_t **ret_scaling, struct ob_error *error);
+
+/* The tensor of rope factors for scaling of type llama3: `count` of them, half the turning width. */
+void ob_gguf_rope_factors(const struct ob_rope *rope, size_t count, float *ret_factors);
+#define OB_GGUF_ROPE_FACTORS "rope_freqs.weight"
 
 /* Opens PATH, whose configuration was read already: the checkpoint has canonical names and order. Matrices
  * that must be turned are copied into memory (in their own type when it is a plain one, else in float32); all

@@ -36,6 +36,15 @@ void folder_of(const char *name, char folder[512], char expected[600]) {
     (void)snprintf(expected, 600, "%s/expected.json", folder);
 }
 
+const char *const GGUF_FILES[] = {
+    "gpt2-inner-bf16",    "gpt2-odd-heads",    "llama-grouped", "llama-rope-linear", "llama-tied-f16",
+    "llama3-rope-biases", "mistral-no-window", "neox-partial",  "qwen2-untied-bf16", "qwen3-norms"};
+const size_t GGUF_FILE_COUNT = sizeof GGUF_FILES / sizeof *GGUF_FILES;
+
+void gguf_of(const char *name, char file[512]) {
+    (void)snprintf(file, 512, OB_SOURCE_ROOT "/tests/parity/gguf/%s.gguf", name);
+}
+
 void load(struct loaded *l, const char *folder, const char *expected, unsigned threads) {
     struct ob_error error = {0};
     enum ob_err failed = ob_model_open(folder, &l->model, &error);

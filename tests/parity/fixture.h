@@ -21,6 +21,10 @@ struct loaded {
 extern const char *const CHECKPOINTS[];
 extern const size_t CHECKPOINT_COUNT;
 void folder_of(const char *name, char folder[512], char expected[600]);
+/* Those of them that make_gguf.py wrote as GGUF files too. */
+extern const char *const GGUF_FILES[];
+extern const size_t GGUF_FILE_COUNT;
+void gguf_of(const char *name, char file[512]);
 
 void load(struct loaded *l, const char *model, const char *expected, unsigned threads);
 void unload(struct loaded *l);

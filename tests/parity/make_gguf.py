@@ -175,7 +175,11 @@ def same_model(name):
     tensors = load_file(os.path.join(folder, "model.safetensors"))
     path = os.path.join(OUT, name + ".gguf")
     kind = {torch.float32: T.F32, torch.float16: T.F16, torch.bfloat16: T.BF16}[next(iter(tensors.values())).dtype]
-    write(path, config, tensors, lambda _, data: T.F32 if data.ndim == 1 and kind == T.F16 else kind)
+    rope, extra = config.get("rope_parameters") or {}, None
+    if rope.get("rope_type") == "llama3":
+        extra = rope_factors(rope["rope_theta"], config["head_dim"], rope["factor"], rope["low_freq_factor"],
+                             rope["high_freq_factor"], rope["original_max_position_embeddings"])
+    write(path, config, tensors, lambda _, data: T.F32 if data.ndim == 1 and kind == T.F16 else kind, extra)
     if config["architectures"][0] == "GPTNeoXForCausalLM":
         return  # transformers does not read these
     sequence = [1, 5, 2, 9, 3]
@@ -215,14 +219,8 @@ def mixed():
         json.dump({"sequences": sequences, "losses": losses, "logits": last}, f)
 
 
-def rope():
+def rope_factors(base, dim, factor, low, high, context):
     """The tensor of factors that llama.cpp's converter makes of Llama 3's parameters."""
-    torch.manual_seed(13)
-    base, dim, factor, low, high, context = 500000.0, 16, 32.0, 1.0, 4.0, 8192
-    config = {"architectures": ["LlamaForCausalLM"], "vocab_size": 11, "hidden_size": dim, "intermediate_size": 8,
-              "num_hidden_layers": 1, "num_attention_heads": 1, "num_key_value_heads": 1, "rms_norm_eps": 1e-5,
-              "max_position_embeddings": 64, "rope_theta": base}
-    model = LlamaForCausalLM(LlamaConfig(**{k: v for k, v in config.items() if k != "architectures"}))
     factors = []
     for freq in 1.0 / (base ** (torch.arange(0, dim, 2, dtype=torch.float32) / dim)):
         wave = 2 * np.pi / freq
@@ -233,8 +231,18 @@ def rope():
         else:
             smooth = (context / wave - low) / (high - low)
             factors.append(1 / ((1 - smooth) / factor + smooth))
+    return {"rope_freqs.weight": np.array(factors, dtype=np.float32)}
+
+
+def rope():
+    torch.manual_seed(13)
+    base, dim = 500000.0, 16
+    config = {"architectures": ["LlamaForCausalLM"], "vocab_size": 11, "hidden_size": dim, "intermediate_size": 8,
+              "num_hidden_layers": 1, "num_attention_heads": 1, "num_key_value_heads": 1, "rms_norm_eps": 1e-5,
+              "max_position_embeddings": 64, "rope_theta": base}
+    model = LlamaForCausalLM(LlamaConfig(**{k: v for k, v in config.items() if k != "architectures"}))
     write(os.path.join(OUT, "rope-llama3.gguf"), config, dict(model.state_dict()), lambda *_: T.F32,
-          {"rope_freqs.weight": np.array(factors, dtype=np.float32)})
+          rope_factors(base, dim, 32.0, 1.0, 4.0, 8192))
 
 
 blocks()

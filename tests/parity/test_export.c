@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "model/export.h"
 
@@ -103,15 +104,47 @@ static void folders_are_exported_exactly(void **state) {
 /* The same from GGUF files, whose rows and matrices lie otherwise, into both formats. */
 static void gguf_files_are_exported_exactly(void **state) {
     (void)state;
-    static const char *const NAMES[] = {"gpt2-odd-heads",    "llama-grouped", "llama-rope-linear",
-                                        "mistral-no-window", "neox-partial",  "qwen2-untied-bf16",
-                                        "qwen3-norms"};
-    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+    for (size_t i = 0; i < GGUF_FILE_COUNT; i++) {
         char folder[512], expected[600], file[512];
-        folder_of(NAMES[i], folder, expected);
-        (void)snprintf(file, sizeof file, OB_SOURCE_ROOT "/tests/parity/gguf/%s.gguf", NAMES[i]);
+        folder_of(GGUF_FILES[i], folder, expected);
+        gguf_of(GGUF_FILES[i], file);
         export_and_compare(file, expected, OB_EXPORT_SAFETENSORS);
         export_and_compare(file, expected, OB_EXPORT_GGUF);
+    }
+}
+
+/* Forty letters: the random checkpoints have no tokenizer, and GGUF files have to have one. */
+static void write_tokenizer(const char *path) {
+    json_t *vocabulary = json_object();
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(json_object_set_new(vocabulary, (char[]){(char)('0' + i), 0}, json_integer(i)), 0);
+    json_t *root =
+        json_pack("{s:[], s:n, s:{s:s, s:b, s:b}, s:{s:s}, s:{s:s, s:o, s:[]}}", "added_tokens", "normalizer",
+                  "pre_tokenizer", "type", "ByteLevel", "add_prefix_space", 0, "use_regex", 1, "decoder",
+                  "type", "ByteLevel", "model", "type", "BPE", "vocab", vocabulary, "merges");
+    assert_non_null(root);
+    assert_int_equal(json_dump_file(root, path, 0), 0);
+    json_decref(root);
+}
+
+/* Configuration, order of rows and scaled positions as GGUF wants them, made from a folder. */
+static void folders_are_exported_to_gguf_exactly(void **state) {
+    (void)state;
+    for (size_t i = 0; i < GGUF_FILE_COUNT; i++) {
+        char folder[512], expected[600], from[600], base[] = "/tmp/onebyte-base-XXXXXX", to[64], command[64];
+        folder_of(GGUF_FILES[i], folder, expected);
+        assert_non_null(mkdtemp(base));
+        static const char *const FILES[] = {"config.json", "model.safetensors"};
+        for (size_t f = 0; f < 2; f++) {
+            (void)snprintf(from, sizeof from, "%s/%s", folder, FILES[f]);
+            (void)snprintf(to, sizeof to, "%s/%s", base, FILES[f]);
+            assert_int_equal(symlink(from, to), 0);
+        }
+        (void)snprintf(to, sizeof to, "%s/tokenizer.json", base);
+        write_tokenizer(to);
+        export_and_compare(base, expected, OB_EXPORT_GGUF);
+        (void)snprintf(command, sizeof command, "rm -r %s", base);
+        assert_int_equal(system(command), 0);
     }
 }
 
@@ -129,6 +162,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_are_exported_exactly),
         cmocka_unit_test(gguf_files_are_exported_exactly),
+        cmocka_unit_test(folders_are_exported_to_gguf_exactly),
         cmocka_unit_test(quantised_and_shipped_models_are_exported_exactly),
     };
     return cmocka_run_group_tests_name("export", tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* GGUF files against the `gguf` Python package, and against the same models as Hugging Face folders; from the
  * files that make_gguf.py wrote. */
-#include "tests/unit/cmocka_all.h"
+#include "tests/parity/fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,16 +67,13 @@ static struct ob_hash hash_of(const char *path) {
 /* Permuted, regrouped and turned matrices of every size: the same names, elements and bits. */
 static void the_same_model_has_the_same_hash(void **state) {
     (void)state;
-    static const char *const NAMES[] = {
-        "gpt2-inner-bf16",    "gpt2-odd-heads",    "llama-grouped", "llama-rope-linear", "llama-tied-f16",
-        "llama3-rope-biases", "mistral-no-window", "neox-partial",  "qwen2-untied-bf16", "qwen3-norms"};
-    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
-        char folder[512], file[512];
-        (void)snprintf(folder, sizeof folder, OB_SOURCE_ROOT "/tests/parity/checkpoints/%s", NAMES[i]);
-        (void)snprintf(file, sizeof file, GGUF "%s.gguf", NAMES[i]);
+    for (size_t i = 0; i < GGUF_FILE_COUNT; i++) {
+        char folder[512], expected[600], file[512];
+        folder_of(GGUF_FILES[i], folder, expected);
+        gguf_of(GGUF_FILES[i], file);
         struct ob_hash a = hash_of(folder), b = hash_of(file);
         if (!ob_hash_equal(&a, &b))
-            fail_msg("%s: the GGUF file is another model than the folder", NAMES[i]);
+            fail_msg("%s: the GGUF file is another model than the folder", GGUF_FILES[i]);
     }
 }
 

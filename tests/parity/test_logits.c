@@ -2,8 +2,6 @@
  * wrote. */
 #include "tests/parity/fixture.h"
 
-#include <stdio.h>
-
 static void random_checkpoints(void **state) {
     (void)state;
     for (size_t i = 0; i < CHECKPOINT_COUNT; i++) {
@@ -20,17 +18,13 @@ static void quantised_file(void **state) {
             OB_SOURCE_ROOT "/tests/parity/gguf/llama-mixed.json");
 }
 
-/* The same models as GGUF files, with the configuration that their metadata give. (That of llama3-rope-biases
- * has a context which no published model has: GGUF cannot say it.) */
+/* The same models as GGUF files, with the configuration that their metadata give. */
 static void gguf_files(void **state) {
     (void)state;
-    static const char *const NAMES[] = {"gpt2-inner-bf16",   "gpt2-odd-heads",    "llama-grouped",
-                                        "llama-rope-linear", "llama-tied-f16",    "mistral-no-window",
-                                        "neox-partial",      "qwen2-untied-bf16", "qwen3-norms"};
-    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+    for (size_t i = 0; i < GGUF_FILE_COUNT; i++) {
         char folder[512], expected[600], file[512];
-        folder_of(NAMES[i], folder, expected);
-        (void)snprintf(file, sizeof file, OB_SOURCE_ROOT "/tests/parity/gguf/%s.gguf", NAMES[i]);
+        folder_of(GGUF_FILES[i], folder, expected);
+        gguf_of(GGUF_FILES[i], file);
         compare(file, expected);
     }
 }
