@@ -52,6 +52,8 @@ grep -q 'the same command goes on' "$work/out" || fail "the stop does not say ho
 quiet_peers || fail "peers run on after the stop"
 first=$(samples_logged)
 [ "$first" -gt 16 ] || fail "samples were lost in the stop"
+kept() { cat "$work/demo/run.json" "$work/demo/p1/identity.pub" "$work/demo/p2/identity.pub" | sha256sum; }
+run_and_machines=$(kept)
 
 run
 wait_for 60 taken "$first" || fail "it did not go on: $(cat "$work/out")"
@@ -59,6 +61,7 @@ interrupt; interrupt; sleep 0.1; ended || interrupt
 wait_for 60 ended || fail "two interrupts did not stop it"
 wait_for 10 quiet_peers || fail "peers run on after two interrupts"
 second=$(samples_logged)
+[ "$(kept)" = "$run_and_machines" ] || fail "it did not go on: it began anew"
 [ "$second" -ge "$first" ] || fail "samples were lost: $first, then $second"
 
 "${demo[@]}" --samples 640 >"$work/other" 2>&1 && fail "other settings were taken"
