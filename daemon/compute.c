@@ -6,23 +6,41 @@
 #include <string.h>
 #include <time.h>
 
+#include "spsa/watch.h"
+
 #define PASS_UPDATES 1024 /* records of one replay pass at most */
 
-/* A record that waits to be replayed, with a copy of its bytes; or a mark where a digest is wanted. */
+enum waiting_kind { WAITING_RECORD, WAITING_DIGEST, WAITING_REBUILD };
+
+/* A record that waits to be replayed, with a copy of its bytes; or a mark where a digest or a rebuild of what
+ * comes before it is wanted. */
 struct waiting {
     struct waiting *next;
-    bool is_digest, unapply;
-    struct ob_hash log; /* of a mark */
+    enum waiting_kind kind;
+    bool unapply;
     struct ob_spsa_update update;
+
+    struct ob_hash log; /* DIGEST */
+    uint32_t below;
+    bool possible;
+    struct ob_updates without;
+
+    struct ob_store *store; /* REBUILD; owned */
     uint8_t bytes[];
 };
+
+static void free_waiting(struct waiting *waiting) {
+    ob_updates_done(&waiting->without);
+    ob_store_close(waiting->store);
+    free(waiting);
+}
 
 static size_t bytes_of(const struct waiting *waiting) {
     return sizeof *waiting + waiting->update.n;
 }
 
-/* At most one round and one digest are under way, and a failure for each. */
-#define RESULTS_MAX 4
+/* At most one round, one digest and one rebuild are under way, and for each something else to say. */
+#define RESULTS_MAX 8
 
 struct ob_compute {
     struct ob_compute_options options;
@@ -31,6 +49,8 @@ struct ob_compute {
     struct ob_task task;
     pthread_t thread;
     bool started;
+    bool *wrong;           /* of each leaf, when the weights are watched */
+    uint64_t rounds_to_go; /* until the next memory check */
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t work;
@@ -107,10 +127,40 @@ static bool must_hurry(struct ob_compute *compute) {
     return hurry;
 }
 
+/* False: some of the weights are not what the log makes them. True as well when they are not watched. */
+static bool memory_is_right(struct ob_compute *compute) {
+    const struct ob_replica *replica = compute->options.replica;
+    if (!compute->wrong)
+        return true;
+    size_t wrong = ob_spsa_watch_check(&replica->engine, replica->weights, compute->wrong);
+    pthread_mutex_lock(&compute->lock);
+    compute->view.memory_checks++;
+    compute->view.memory_faults += wrong > 0;
+    pthread_mutex_unlock(&compute->lock);
+    if (wrong == 0)
+        return true;
+    struct ob_result result = {.kind = OB_RESULT_MEMORY, .wrong = wrong};
+    push_result(compute, &result);
+    return false;
+}
+
+static bool memory_check_is_due(struct ob_compute *compute) {
+    if (compute->rounds_to_go > 0) {
+        compute->rounds_to_go--;
+        return false;
+    }
+    compute->rounds_to_go = compute->options.memory_check_interval - 1;
+    return true;
+}
+
 static void run_round(struct ob_compute *compute, const struct ob_round_job *job) {
     struct ob_result result = {.kind = OB_RESULT_ROUND};
     struct ob_error error = {0};
     double sum = 0;
+    if (compute->wrong && memory_check_is_due(compute) && !memory_is_right(compute)) {
+        push_result(compute, &result); /* the round did not happen */
+        return;
+    }
     for (uint16_t i = 0; i < job->n && !must_hurry(compute); i++) {
         struct ob_spsa_estimate estimate = {0};
         if (evaluate(compute, (struct ob_sample){job->first.index + i}, &estimate, &error)) {
@@ -144,7 +194,7 @@ static void run_replay(struct ob_compute *compute, struct waiting *list) {
         push_failure(compute, &error);
     while (list) {
         struct waiting *next = list->next;
-        free(list);
+        free_waiting(list);
         list = next;
     }
     pthread_mutex_lock(&compute->lock);
@@ -154,15 +204,42 @@ static void run_replay(struct ob_compute *compute, struct waiting *list) {
     pthread_mutex_unlock(&compute->lock);
 }
 
-static void run_digest(struct ob_compute *compute, const struct ob_hash *log) {
-    struct ob_result result = {.kind = OB_RESULT_DIGEST, .log = *log};
+static void run_digest(struct ob_compute *compute, const struct waiting *mark) {
+    struct ob_result result = {.kind = OB_RESULT_DIGEST, .log = mark->log, .below = mark->below};
     struct ob_error error = {0};
     const struct ob_replica *replica = compute->options.replica;
-    if (ob_replica_digest(replica, &result.weights, &error)) {
+    if (mark->possible && memory_is_right(compute) &&
+        ob_rebuild_digest(replica, mark->without.items, mark->without.count, &result.weights, &error)) {
         push_failure(compute, &error);
         return;
     }
     result.overrange = ob_spsa_weights_overrange(&replica->engine, replica->weights);
+    push_result(compute, &result);
+}
+
+static bool is_stopped(void *context) {
+    struct ob_compute *compute = context;
+    pthread_mutex_lock(&compute->lock);
+    bool stop = compute->stop;
+    pthread_mutex_unlock(&compute->lock);
+    return stop;
+}
+
+/* The leaves that the memory check names, or all: then it was another peer who had something to say. */
+static void run_rebuild(struct ob_compute *compute, struct ob_store *store) {
+    struct ob_replica *replica = compute->options.replica;
+    struct ob_rebuild_log log = {.store = store, .stopped = is_stopped, .context = compute, .verify = true};
+    struct ob_result result = {.kind = OB_RESULT_REBUILT};
+    struct ob_error error = {0};
+    bool some = compute->wrong && ob_spsa_watch_check(&replica->engine, replica->weights, compute->wrong) > 0;
+    enum ob_err failed = ob_rebuild_heal(replica, &log, some ? compute->wrong : NULL, &result.heal, &error);
+    if (failed == OB_ESTATE)
+        return;
+    if (failed) {
+        (void)ob_fail_within(&error, failed, "holding the weights against base and log");
+        push_failure(compute, &error);
+        return;
+    }
     push_result(compute, &result);
 }
 
@@ -171,13 +248,13 @@ static void run_digest(struct ob_compute *compute, const struct ob_hash *log) {
 static struct waiting *take_waiting(struct ob_compute *compute, struct waiting **ret_mark) {
     struct waiting *list = compute->head, **end = &list;
     size_t count = 0;
-    while (*end && !(*end)->is_digest && count < PASS_UPDATES) {
+    while (*end && (*end)->kind == WAITING_RECORD && count < PASS_UPDATES) {
         compute->view.waiting_records--;
         compute->view.waiting_bytes -= bytes_of(*end);
         end = &(*end)->next;
         count++;
     }
-    bool marked = *end && (*end)->is_digest;
+    bool marked = *end && (*end)->kind != WAITING_RECORD;
     *ret_mark = marked ? *end : NULL;
     compute->head = marked ? (*end)->next : *end;
     if (!compute->head)
@@ -203,9 +280,12 @@ static void *serve(void *argument) {
         pthread_mutex_unlock(&compute->lock);
         if (list)
             run_replay(compute, list);
-        if (mark && !dead)
-            run_digest(compute, &mark->log);
-        free(mark);
+        if (mark && !dead && mark->kind == WAITING_DIGEST)
+            run_digest(compute, mark);
+        else if (mark && !dead)
+            run_rebuild(compute, mark->store);
+        if (mark)
+            free_waiting(mark);
         if (has_round && !dead)
             run_round(compute, &round);
         pthread_mutex_lock(&compute->lock);
@@ -229,6 +309,13 @@ static enum ob_err prepare(struct ob_compute *compute, struct ob_error *error) {
         if (failed)
             return failed;
         compute->view.forward_bytes = ob_forward_bytes(compute->forward);
+    }
+    if (o->memory_check_interval > 0) {
+        const struct ob_spsa_weights *weights = o->replica->weights;
+        assert(weights->sums);
+        compute->wrong = calloc(ob_spsa_leaf_count(weights->tensors, weights->count), sizeof *compute->wrong);
+        if (!compute->wrong)
+            return ob_fail(error, OB_ENOMEM, "out of memory");
     }
     int failed = pthread_create(&compute->thread, NULL, serve, compute);
     if (failed)
@@ -267,9 +354,10 @@ void ob_compute_free(struct ob_compute *compute) {
     }
     while (compute->head) {
         struct waiting *next = compute->head->next;
-        free(compute->head);
+        free_waiting(compute->head);
         compute->head = next;
     }
+    free(compute->wrong);
     ob_batch_free(compute->batch);
     ob_task_done(&compute->task);
     ob_forward_free(compute->forward);
@@ -282,7 +370,7 @@ static void submit(struct ob_compute *compute, struct waiting *waiting) {
     pthread_mutex_lock(&compute->lock);
     *compute->tail = waiting;
     compute->tail = &waiting->next;
-    if (!waiting->is_digest) {
+    if (waiting->kind == WAITING_RECORD) {
         compute->view.waiting_records++;
         compute->view.waiting_bytes += bytes_of(waiting);
     }
@@ -322,12 +410,34 @@ void ob_compute_round(struct ob_compute *compute, const struct ob_round_job *job
     pthread_mutex_unlock(&compute->lock);
 }
 
-enum ob_err ob_compute_digest(struct ob_compute *compute, const struct ob_hash *log, struct ob_error *error) {
+enum ob_err ob_compute_digest(struct ob_compute *compute, const struct ob_hash *log, uint32_t below,
+                              struct ob_updates *without, struct ob_error *error) {
     struct waiting *mark = calloc(1, sizeof *mark);
-    if (!mark)
+    if (!mark) {
+        if (without)
+            ob_updates_done(without);
         return ob_fail(error, OB_ENOMEM, "no memory to ask for a digest");
-    mark->is_digest = true;
+    }
+    mark->kind = WAITING_DIGEST;
     mark->log = *log;
+    mark->below = below;
+    if (without) {
+        mark->possible = true;
+        mark->without = *without;
+        *without = (struct ob_updates){0};
+    }
+    submit(compute, mark);
+    return OB_OK;
+}
+
+enum ob_err ob_compute_rebuild(struct ob_compute *compute, struct ob_store *log, struct ob_error *error) {
+    struct waiting *mark = calloc(1, sizeof *mark);
+    if (!mark) {
+        ob_store_close(log);
+        return ob_fail(error, OB_ENOMEM, "no memory to ask for a rebuild");
+    }
+    mark->kind = WAITING_REBUILD;
+    mark->store = log;
     submit(compute, mark);
     return OB_OK;
 }

@@ -9,7 +9,7 @@
 #ifndef OB_DAEMON_COMPUTE_H
 #define OB_DAEMON_COMPUTE_H
 
-#include "daemon/replica.h"
+#include "daemon/rebuild.h"
 #include "model/corpus.h"
 #include "model/forward.h"
 #include "model/task.h"
@@ -24,7 +24,8 @@ struct ob_compute_options {
     float epsilon;
     int8_t exponent;
     struct ob_spsa_privacy privacy;
-    void (*wake)(void *context); /* a result is there */
+    uint32_t memory_check_interval; /* rounds; 0: never. The weights are watched (spsa/watch.h) */
+    void (*wake)(void *context);    /* a result is there */
     void *context;
 };
 
@@ -34,14 +35,24 @@ struct ob_round_job {
     uint16_t n, live;
 };
 
-enum ob_result_kind { OB_RESULT_NONE, OB_RESULT_ROUND, OB_RESULT_DIGEST, OB_RESULT_FAILED };
+enum ob_result_kind {
+    OB_RESULT_NONE,
+    OB_RESULT_ROUND,
+    OB_RESULT_DIGEST,
+    OB_RESULT_MEMORY, /* the memory check found leaves that are wrong: ask for a rebuild */
+    OB_RESULT_REBUILT,
+    OB_RESULT_FAILED
+};
 
 struct ob_result {
     enum ob_result_kind kind;
     uint16_t n; /* ROUND: bytes that are there; fewer than asked after ob_compute_hurry */
     uint8_t bytes[OB_SAMPLES_PER_ROUND_MAX];
     double loss;                  /* ROUND: mean of (L+ + L-)/2 over its samples */
-    struct ob_hash log, weights;  /* DIGEST: of the log digest that it was asked for */
+    struct ob_hash log, weights;  /* DIGEST: of the log digest that it was asked for; zeros: not to be had */
+    uint32_t below;               /* DIGEST: as it was asked for */
+    size_t wrong;                 /* MEMORY: leaves */
+    struct ob_heal heal;          /* REBUILT */
     int64_t overrange;            /* DIGEST: a tensor beyond half its range, or -1 */
     char text[OB_ERROR_TEXT_MAX]; /* FAILED */
 };
@@ -52,6 +63,7 @@ struct ob_compute_view {
     double sample_seconds, replay_seconds; /* recent means for one sample */
     double last_loss;
     size_t forward_bytes;
+    uint64_t memory_checks, memory_faults; /* faults: checks that found something */
 };
 
 struct ob_compute;
@@ -67,10 +79,15 @@ OB_MUST_USE enum ob_err ob_compute_apply(struct ob_compute *compute, const struc
 OB_MUST_USE enum ob_err ob_compute_unapply(struct ob_compute *compute, const struct ob_record *record,
                                            struct ob_error *error);
 void ob_compute_round(struct ob_compute *compute, const struct ob_round_job *job);
-/* The digest of everything submitted so far, whose log digest is `log`. One request at a time: the next only
- * after its OB_RESULT_DIGEST. */
+/* The digest of everything submitted so far without `without`, which is part of it: the records below round
+ * `below`, whose log digest is `log`. NULL: it is not to be had. Takes what `without` owns, also when it
+ * fails. One request at a time: the next only after its OB_RESULT_DIGEST. */
 OB_MUST_USE enum ob_err ob_compute_digest(struct ob_compute *compute, const struct ob_hash *log,
-                                          struct ob_error *error);
+                                          uint32_t below, struct ob_updates *without, struct ob_error *error);
+/* Holds the weights against base and log, which holds everything submitted so far and nothing else, and puts
+ * right what is wrong. Takes the store, which is held (ob_store_hold), also when it fails. One at a time. */
+OB_MUST_USE enum ob_err ob_compute_rebuild(struct ob_compute *compute, struct ob_store *log,
+                                           struct ob_error *error);
 /* Ends the running round after its present sample (for leaving). */
 void ob_compute_hurry(struct ob_compute *compute);
 /* False: nothing is there. */

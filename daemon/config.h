@@ -50,7 +50,7 @@ struct ob_config {
     int64_t max_staleness, rejoin_wait_s, isolation_rounds;
     bool solo, relay;
     /* [machine] */
-    int64_t threads, digest_interval;
+    int64_t threads, digest_interval, memory_check_interval;
     char blas_core[64];
     char log_level[16];
     /* [peers] */

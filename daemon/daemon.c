@@ -12,11 +12,11 @@
 #include "daemon/blas.h"
 #include "daemon/file.h"
 #include "daemon/manifest_transfer.h"
+#include "spsa/watch.h"
 
-#define SECOND_NS      ((uint64_t)1000000000)
-#define TICK_NS        (SECOND_NS / 20)
-#define FLUSH_NS       (SECOND_NS / 2)
-#define IDLE_DIGEST_NS SECOND_NS /* no new record for this long: a good moment for a digest */
+#define SECOND_NS ((uint64_t)1000000000)
+#define TICK_NS   (SECOND_NS / 20)
+#define FLUSH_NS  (SECOND_NS / 2)
 
 uint64_t ob_now_ns(void) {
     struct timespec now;
@@ -99,6 +99,7 @@ static enum ob_err open_compute(struct ob_daemon *daemon, struct ob_error *error
         .epsilon = config->epsilon > 0 ? (float)config->epsilon : daemon->manifest->epsilon,
         .exponent = (int8_t)config->exponent,
         .privacy = {.clip = config->clip, .noise = config->noise},
+        .memory_check_interval = (uint32_t)config->memory_check_interval,
         .wake = wake,
         .context = daemon,
     };
@@ -159,6 +160,7 @@ static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
         .store = {.context = daemon->store, .find = find_record},
         .authority = daemon->manifest->authority,
         .isolation_rounds = config->solo ? 0 : (uint32_t)config->isolation_rounds,
+        .digest_interval = (uint32_t)config->digest_interval,
         .instance = wall_ns(),
     };
     enum ob_err failed = ob_peer_new(&options, &daemon->peer, error);
@@ -190,6 +192,8 @@ static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
                                 error);
     if (!failed)
         failed = open_data(daemon, error);
+    if (!failed && config->memory_check_interval > 0)
+        failed = ob_spsa_watch(&daemon->replica->engine, daemon->replica->weights, error);
     if (!failed)
         failed = ob_replica_replay(daemon->replica, daemon->store, NULL, NULL, error);
     if (!failed)
@@ -288,7 +292,6 @@ static enum ob_err on_round(struct ob_daemon *daemon, const struct ob_result *re
     struct ob_peer_view view = ob_peer_view(daemon->peer);
     daemon->own_rounds++;
     daemon->own_samples += result->n;
-    daemon->rounds_since_digest++;
     daemon->loss = result->loss;
     ob_log(&daemon->log, OB_LOG_INFO, "round", "round=%u samples=%u loss=%.4f live=%u", view.round.index,
            result->n, result->loss, view.live);
@@ -313,12 +316,41 @@ static enum ob_err on_overrange(struct ob_daemon *daemon, int64_t tensor, struct
 
 static enum ob_err on_digest(struct ob_daemon *daemon, const struct ob_result *result,
                              struct ob_error *error) {
-    daemon->digest_pending = false;
-    daemon->has_digest = true;
-    daemon->digest_log = result->log;
-    daemon->weights_digest = result->weights;
-    ob_peer_set_weights_digest(daemon->peer, &result->log, &result->weights);
-    return on_overrange(daemon, result->overrange, error);
+    static const struct ob_hash NONE;
+    struct ob_event event = {.kind = OB_EVENT_DIGEST, .log = result->log, .weights = result->weights};
+    struct ob_hash whole = ob_peer_view(daemon->peer).log_digest;
+    bool of_whole = result->below == OB_ROUNDS_ALL || ob_hash_equal(&result->log, &whole);
+    if (of_whole && !ob_hash_equal(&result->weights, &NONE)) {
+        daemon->has_digest = true;
+        daemon->digest_log = result->log;
+        daemon->weights_digest = result->weights;
+    }
+    enum ob_err failed = ob_daemon_step(daemon, &event, error);
+    return failed ? failed : on_overrange(daemon, result->overrange, error);
+}
+
+static enum ob_err on_memory(struct ob_daemon *daemon, const struct ob_result *result,
+                             struct ob_error *error) {
+    struct ob_event event = {.kind = OB_EVENT_DISPUTE};
+    ob_log(
+        &daemon->log, OB_LOG_ERROR, "memory",
+        "leaves=%zu text=\"weights in memory are not what the log makes them: they are made again from base "
+        "and log before we go on; when this comes often, test this machine's memory\"",
+        result->wrong);
+    return ob_daemon_step(daemon, &event, error);
+}
+
+static enum ob_err on_rebuilt(struct ob_daemon *daemon, const struct ob_result *result,
+                              struct ob_error *error) {
+    const struct ob_heal *heal = &result->heal;
+    struct ob_event event = {.kind = OB_EVENT_REBUILT, .healed = heal->weights > 0};
+    ob_log(&daemon->log, OB_LOG_INFO, "rebuilt",
+           "records=%llu wrong_weights=%llu wrong_leaves=%llu tensor=%s", (unsigned long long)heal->records,
+           (unsigned long long)heal->weights, (unsigned long long)heal->leaves,
+           heal->weights > 0 ? daemon->manifest->tensors[heal->tensor].name : "-");
+    if (event.healed)
+        daemon->has_digest = false;
+    return ob_daemon_step(daemon, &event, error);
 }
 
 static enum ob_err on_results(struct ob_daemon *daemon, struct ob_error *error) {
@@ -329,6 +361,10 @@ static enum ob_err on_results(struct ob_daemon *daemon, struct ob_error *error) 
             failed = on_round(daemon, &result, error);
         else if (result.kind == OB_RESULT_DIGEST)
             failed = on_digest(daemon, &result, error);
+        else if (result.kind == OB_RESULT_MEMORY)
+            failed = on_memory(daemon, &result, error);
+        else if (result.kind == OB_RESULT_REBUILT)
+            failed = on_rebuilt(daemon, &result, error);
         else
             failed = ob_fail(error, OB_EIO, "computing: %s", result.text);
     }
@@ -358,24 +394,6 @@ static enum ob_err on_clock(struct ob_daemon *daemon, struct ob_error *error) {
         failed = ob_daemon_step(daemon, &leave, error);
     }
     return failed;
-}
-
-/* A digest every digest_interval rounds, and whenever the log has come to rest. */
-static enum ob_err want_digest(struct ob_daemon *daemon, struct ob_error *error) {
-    struct ob_hash log = ob_peer_view(daemon->peer).log_digest;
-    uint64_t now = ob_now_ns();
-    if (!ob_hash_equal(&log, &daemon->seen_log)) {
-        daemon->seen_log = log;
-        daemon->last_change_ns = now;
-    }
-    bool known = daemon->has_digest && ob_hash_equal(&log, &daemon->digest_log);
-    bool due = daemon->config->digest_interval > 0 &&
-               daemon->rounds_since_digest >= (uint64_t)daemon->config->digest_interval;
-    if (daemon->digest_pending || known || !(due || now - daemon->last_change_ns >= IDLE_DIGEST_NS))
-        return OB_OK;
-    daemon->digest_pending = true;
-    daemon->rounds_since_digest = 0;
-    return ob_compute_digest(daemon->compute, &log, error);
 }
 
 static enum ob_err start(struct ob_daemon *daemon, struct ob_error *error) {
@@ -416,8 +434,6 @@ enum ob_err ob_daemon_run(struct ob_daemon *daemon, struct ob_error *error) {
             failed = on_clock(daemon, error);
         if (!failed)
             failed = ob_membership_tend(daemon, error);
-        if (!failed)
-            failed = want_digest(daemon, error);
     }
     ob_log(&daemon->log, failed ? OB_LOG_ERROR : OB_LOG_INFO, "stop", "rounds=%llu samples=%llu",
            (unsigned long long)daemon->own_rounds, (unsigned long long)daemon->own_samples);

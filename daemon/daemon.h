@@ -40,11 +40,11 @@ struct ob_daemon {
     struct ob_catch_up catch_up;
     atomic_bool leave_wanted; /* set by the signal thread */
     bool leaving, left, halted, failed, disk_full, links_stale;
-    uint64_t started_ns, last_tick_ns, last_flush_ns, last_change_ns;
-    uint64_t own_rounds, own_samples, rounds_since_digest;
-    double loss; /* of the last own round */
-    bool digest_pending, has_digest;
-    struct ob_hash seen_log, digest_log, weights_digest;
+    uint64_t started_ns, last_tick_ns, last_flush_ns;
+    uint64_t own_rounds, own_samples;
+    double loss;     /* of the last own round */
+    bool has_digest; /* of a whole log: */
+    struct ob_hash digest_log, weights_digest;
     int64_t overrange;
     uint8_t event_data[OB_MESSAGE_MAX]; /* of the event that is being carried out */
 };

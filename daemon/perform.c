@@ -90,7 +90,8 @@ static void tell(struct ob_daemon *daemon, const struct ob_effect *effect) {
     enum ob_log_level level = OB_LOG_INFO;
     if (effect->notice == OB_NOTICE_REFUSED || effect->notice == OB_NOTICE_VERSION)
         level = OB_LOG_WARN;
-    if (effect->notice == OB_NOTICE_FORK || effect->notice == OB_NOTICE_DISAGREE)
+    if (effect->notice == OB_NOTICE_FORK || effect->notice == OB_NOTICE_HEALED ||
+        effect->notice == OB_NOTICE_DISAGREE)
         level = OB_LOG_ERROR;
     ob_log(&daemon->log, level, ob_notice_name(effect->notice), "machine=%s text=%s",
            ob_daemon_name_of(daemon, &effect->machine, name),
@@ -117,6 +118,37 @@ static enum ob_err unapply(struct ob_daemon *daemon, const struct ob_effect *eff
     if (failed && error)
         *error = why;
     return failed;
+}
+
+static enum ob_err collect(void *context, const struct ob_record *record, struct ob_error *error) {
+    return ob_updates_add(context, record, error);
+}
+
+/* What the store holds now is what the weights hold when the compute thread comes to it. */
+static enum ob_err digest(struct ob_daemon *daemon, const struct ob_effect *effect, struct ob_error *error) {
+    struct ob_updates above = {0};
+    enum ob_err failed = effect->round.index == OB_ROUNDS_ALL
+                             ? OB_OK
+                             : ob_store_since(daemon->store, effect->round, collect, &above, error);
+    bool too_many = failed == OB_ETOOBIG || failed == OB_ENOMEM; /* then there is none this time */
+    if (!failed || too_many)
+        failed = ob_compute_digest(daemon->compute, &effect->log, effect->round.index,
+                                   too_many ? NULL : &above, error);
+    ob_updates_done(&above);
+    return failed;
+}
+
+static enum ob_err rebuild(struct ob_daemon *daemon, struct ob_error *error) {
+    struct ob_store_options options = {.state_dir = daemon->config->state_dir,
+                                       .run = daemon->manifest->run,
+                                       .bounds = daemon->manifest->bounds};
+    struct ob_store *store = NULL;
+    enum ob_err failed = ob_store_flush(daemon->store, error);
+    if (!failed)
+        failed = ob_store_open(&options, &store, error);
+    if (!failed && (failed = ob_store_hold(store, error)))
+        ob_store_close(store);
+    return failed ? failed : ob_compute_rebuild(daemon->compute, store, error);
 }
 
 static void start_round(struct ob_daemon *daemon, const struct ob_effect *effect) {
@@ -190,6 +222,10 @@ static enum ob_err perform(struct ob_daemon *daemon, const struct ob_effect *eff
         return OB_OK;
     case OB_EFFECT_UNAPPLY:
         return unapply(daemon, effect, error);
+    case OB_EFFECT_DIGEST:
+        return digest(daemon, effect, error);
+    case OB_EFFECT_REBUILD:
+        return rebuild(daemon, error);
     }
     assert(false);
     return OB_OK;

@@ -153,6 +153,8 @@ struct reading {
 };
 
 static enum ob_err flush(struct reading *reading, struct ob_error *error) {
+    if (reading->log->stopped && reading->log->stopped(reading->log->context))
+        return ob_fail(error, OB_ESTATE, "the rebuild was stopped");
     enum ob_err failed =
         replay(reading->scratch, reading->updates.items, reading->updates.count, OB_SPSA_APPLY, error);
     ob_updates_clear(&reading->updates);

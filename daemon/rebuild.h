@@ -36,6 +36,7 @@ struct ob_rebuild_log {
     struct ob_store *store; /* read once for each part: hold it (ob_store_hold) when somebody writes to it */
     /* Which records count, a pure function of the record; NULL: all. */
     bool (*counts)(void *context, const struct ob_record *record);
+    bool (*stopped)(void *context); /* asked now and then: true ends it with OB_ESTATE; NULL: never */
     void *context;
     bool verify; /* each signature, once */
 };

@@ -23,13 +23,11 @@ static json_t *age_json(uint64_t then_ns) {
     return then_ns == 0 ? json_null() : json_real((double)(ob_now_ns() - then_ns) * 1e-9);
 }
 
-/* Whether its weights are ours; null while its last digest is of another log than ours. */
-static json_t *agrees_json(const struct ob_daemon *daemon, const struct ob_peer_machine *m, bool self) {
+/* Whether its weights are ours; null while its last digest is of other records than our last ones. */
+static json_t *agrees_json(const struct ob_peer_machine *m, bool self) {
     if (self)
         return json_true();
-    if (!daemon->has_digest || !ob_hash_equal(&m->reported_log, &daemon->digest_log))
-        return json_null();
-    return json_boolean(ob_hash_equal(&m->reported_weights, &daemon->weights_digest));
+    return m->compared ? json_boolean(m->agrees) : json_null();
 }
 
 static json_t *machine_json(const struct ob_daemon *daemon, size_t index) {
@@ -44,8 +42,8 @@ static json_t *machine_json(const struct ob_daemon *daemon, size_t index) {
                      m.has_records ? (json_int_t)m.head_round.index : (json_int_t)-1, "training", trains,
                      "linked", self || ob_transport_linked(daemon->transport, &m.machine), "left", m.left,
                      "last_record_s", age_json(m.last_record_ns), "last_heard_s", age_json(m.last_heard_ns),
-                     "agrees", agrees_json(daemon, &m, self), "admitted", m.admitted, "revoked", m.revoked,
-                     "forked", m.forked, "expires", (json_int_t)m.expiry_s, "cut",
+                     "agrees", agrees_json(&m, self), "admitted", m.admitted, "revoked", m.revoked, "forked",
+                     m.forked, "expires", (json_int_t)m.expiry_s, "cut",
                      m.cut.index == UINT64_MAX ? json_null() : json_integer((json_int_t)m.cut.index),
                      "endpoint", self ? "" : ob_transport_endpoint(daemon->transport, &m.machine));
 }
@@ -96,6 +94,22 @@ static json_t *counters_json(const struct ob_peer_counters *c) {
                      (json_int_t)c->bad_answers);
 }
 
+static json_t *digest_json(const struct ob_hash *digest) {
+    static const struct ob_hash NONE;
+    return ob_hash_equal(digest, &NONE) ? json_null() : hex_json(digest->bytes);
+}
+
+static json_t *integrity_json(struct ob_daemon *daemon, const struct ob_peer_view *view) {
+    struct ob_compute_view v = ob_compute_view(daemon->compute);
+    const struct ob_peer_counters *c = &view->counters;
+    return json_pack("{s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "named_round", (json_int_t)view->named,
+                     "named_log", digest_json(&view->named_log), "named_weights",
+                     digest_json(&view->named_weights), "agreements", (json_int_t)c->agreements,
+                     "disagreements", (json_int_t)c->disagreements, "memory_checks",
+                     (json_int_t)v.memory_checks, "memory_faults", (json_int_t)v.memory_faults, "rebuilds",
+                     (json_int_t)c->rebuilds, "heals", (json_int_t)c->heals);
+}
+
 /* How much of what others have told of is here, and how long the rest takes at the present pace. */
 static json_t *catch_up_json(const struct ob_peer_view *view) {
     return json_pack("{s:I, s:I, s:f, s:f}", "samples_held", (json_int_t)view->samples_held, "samples_known",
@@ -111,10 +125,11 @@ static json_t *status_json(struct ob_daemon *daemon) {
     bool current = daemon->has_digest && ob_hash_equal(&daemon->digest_log, &view.log_digest);
     const char *life = daemon->halted      ? "halted"
                        : daemon->disk_full ? "disk-full"
+                       : view.disputed     ? "rebuilding"
                                            : ob_peer_life_name(view.life);
     return json_pack(
         "{s:b, s:s, s:s, s:o, s:o, s:s, s:f, s:I, s:I, s:I, s:i, s:I, s:I, s:f, s:o, s:o, s:b, s:o, s:o, "
-        "s:o, s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o, s:o}",
         "ok", true, "version", OB_VERSION, "name", daemon->manifest->name, "run",
         hex_json(daemon->manifest->run.hash.bytes), "machine", hex_json(daemon->identity.machine.key), "life",
         life, "uptime_s", (double)(ob_now_ns() - daemon->started_ns) * 1e-9, "round",
@@ -123,8 +138,9 @@ static json_t *status_json(struct ob_daemon *daemon) {
         (json_int_t)daemon->own_rounds, "own_samples", (json_int_t)daemon->own_samples, "loss", daemon->loss,
         "log_digest", hex_json(view.log_digest.bytes), "weights_digest",
         daemon->has_digest ? hex_json(daemon->weights_digest.bytes) : json_null(), "weights_digest_current",
-        current, "log", log_json(daemon), "catch_up", catch_up_json(&view), "traffic", traffic_json(daemon),
-        "work", work_json(daemon), "peer", counters_json(&view.counters), "machines", machines);
+        current, "integrity", integrity_json(daemon, &view), "log", log_json(daemon), "catch_up",
+        catch_up_json(&view), "traffic", traffic_json(daemon), "work", work_json(daemon), "peer",
+        counters_json(&view.counters), "machines", machines);
 }
 
 static json_t *simple_event(struct ob_daemon *daemon, enum ob_event_kind kind) {

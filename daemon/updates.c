@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MANY_BYTES ((size_t)1 << 20)
+#define MANY_BYTES ((size_t)1 << 14)
 #define MANY       4096
 
 struct ob_spsa_update ob_update_of(const struct ob_record *record) {

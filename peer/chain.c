@@ -53,6 +53,8 @@ bool ob_chain_extends(const struct machine *machine, const struct ob_record *rec
 void ob_chain_extend(struct ob_peer *peer, struct machine *machine, const struct ob_record *record,
                      const struct ob_hash *hash) {
     assert(ob_chain_extends(machine, record));
+    ob_named_cross(peer, machine, record->round.index);
+    ob_named_taken(peer, record->round.index);
     machine->has_records = true;
     machine->head_first = record->first.index;
     machine->next = record->first.index + record->n;

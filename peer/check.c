@@ -21,6 +21,10 @@ static const char *check_machine(const struct ob_peer *peer, const struct machin
     CHECK(machine->asked == NULL || machine->asked->asks_open > 0, "an open ask is counted where it is open");
     CHECK(machine->asks_open <= ASKS_PER_PEER_MAX, "asks at one peer are bounded");
     CHECK(!machine->paced || machine != peer->own, "nobody waits for itself");
+    CHECK(machine->crossing_count == 0 ||
+              (machine->has_records && machine->crossings[machine->crossing_count - 1].next < machine->next),
+          "a chain goes on after the place where it passed a named frontier");
+    CHECK(!machine->accuses || peer->dispute.open, "an accusation is being looked into");
     CHECK(!machine->paced || machine->has_records || machine->heard, "only who was heard is waited for");
     return NULL;
 }

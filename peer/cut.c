@@ -65,6 +65,7 @@ static void set_head(struct ob_peer *peer, struct machine *machine, const struct
         machine->head = ob_record_hash(&peer->options.run, head);
     }
     ob_digest_touch(&peer->digests->log, &machine->id);
+    ob_named_cut(peer, machine);
 }
 
 /* What was wanted of it ends; what still counts is claimed again by those who hold it. */

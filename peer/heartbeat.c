@@ -3,13 +3,8 @@
 
 #include "peer/state.h"
 
-static bool hash_is_zero(const struct ob_hash *hash) {
-    static const struct ob_hash ZERO = {{0}};
-    return ob_hash_equal(hash, &ZERO);
-}
-
 static bool trains(const struct ob_peer *peer) {
-    if (peer->options.observer || peer->pause || peer->leaving)
+    if (peer->options.observer || peer->pause || peer->leaving || peer->dispute.open)
         return false;
     return peer->life == OB_PEER_RECONCILING || peer->life == OB_PEER_TRAINING ||
            peer->life == OB_PEER_WAITING;
@@ -80,23 +75,6 @@ static bool refused(struct ob_peer *peer, struct machine *sender, const struct o
         return true;
     }
     return false;
-}
-
-static void compare_weights(struct ob_peer *peer, struct machine *sender,
-                            const struct ob_heartbeat *heartbeat) {
-    sender->reported_weights = heartbeat->weights;
-    if (hash_is_zero(&heartbeat->weights) || ob_hash_equal(&sender->disagreed, &heartbeat->weights))
-        return;
-    size_t kept = peer->weights_count < WEIGHTS_HISTORY ? peer->weights_count : WEIGHTS_HISTORY;
-    for (size_t i = 0; i < kept; i++) {
-        if (!ob_hash_equal(&peer->weights[i].log, &heartbeat->weights_log) ||
-            ob_hash_equal(&peer->weights[i].weights, &heartbeat->weights))
-            continue;
-        sender->disagreed = heartbeat->weights;
-        ob_effects_tell(peer, OB_NOTICE_DISAGREE, &sender->id,
-                        "its weights differ from ours although the logs are equal");
-        return;
-    }
 }
 
 /* A difference that lasts is worth a frontier; one that is gone at the next heartbeat was on its way. */
@@ -203,7 +181,9 @@ void ob_heartbeat_receive(struct ob_peer *peer, struct machine *sender, struct o
     ob_heartbeat_joined(peer, sender);
     ob_pacing_heard(peer, sender);
     compare_logs(peer, sender, &heartbeat);
-    compare_weights(peer, sender, &heartbeat);
+    sender->reported_weights = heartbeat.weights;
+    sender->reported_weights_log = heartbeat.weights_log;
+    ob_dispute_compare(peer, sender);
     struct ob_hash control = ob_control_table_digest(peer);
     if (!ob_hash_equal(&heartbeat.control, &control))
         ob_control_ask(peer, sender);

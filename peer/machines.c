@@ -100,7 +100,7 @@ bool ob_machines_left(const struct machine *machine) {
 }
 
 /* BLAKE2b-256(for each machine with records, sorted by key: key ‖ le64(next) ‖ head) */
-static struct ob_hash hash_leaf(const struct ob_peer *peer, uint8_t first_byte) {
+static struct ob_hash hash_leaf_below(const struct ob_peer *peer, uint8_t first_byte, uint32_t below) {
     struct ob_hasher hasher;
     bool any = false;
     ob_hasher_init(&hasher);
@@ -108,16 +108,38 @@ static struct ob_hash hash_leaf(const struct ob_peer *peer, uint8_t first_byte) 
         const struct machine *machine = peer->order[i];
         if (machine->id.key[0] != first_byte)
             break;
-        if (!machine->has_records)
+        uint64_t next;
+        struct ob_hash head;
+        if (!ob_named_end(machine, below, &next, &head) || next == 0)
             continue;
         any = true;
         ob_hasher_add(&hasher, machine->id.key, OB_KEY_BYTES);
-        ob_hasher_add_u64(&hasher, machine->next);
-        ob_hasher_add(&hasher, machine->head.bytes, OB_HASH_BYTES);
+        ob_hasher_add_u64(&hasher, next);
+        ob_hasher_add(&hasher, head.bytes, OB_HASH_BYTES);
     }
     return any ? ob_hasher_end(&hasher) : (struct ob_hash){{0}};
 }
 
+static struct ob_hash hash_leaf(const struct ob_peer *peer, uint8_t first_byte) {
+    return hash_leaf_below(peer, first_byte, OB_ROUNDS_ALL);
+}
+
+static struct ob_hash hash_named_leaf(const struct ob_peer *peer, uint8_t first_byte) {
+    return hash_leaf_below(peer, first_byte, peer->named.below);
+}
+
 struct ob_hash ob_machines_log_digest(const struct ob_peer *peer) {
     return ob_digest_root(&peer->digests->log, "onebyte/log/two/", hash_leaf, peer);
+}
+
+bool ob_machines_log_digest_below(struct ob_peer *peer, uint32_t below, struct ob_hash *ret_digest) {
+    uint64_t next;
+    struct ob_hash head;
+    for (size_t i = 0; i < peer->count; i++)
+        if (!ob_named_end(peer->order[i], below, &next, &head))
+            return false;
+    assert(below == peer->named.below); /* what hash_named_leaf goes by */
+    ob_digest_touch_all(&peer->digests->named);
+    *ret_digest = ob_digest_root(&peer->digests->named, "onebyte/log/two/", hash_named_leaf, peer);
+    return true;
 }

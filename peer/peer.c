@@ -199,6 +199,7 @@ static void tick(struct ob_peer *peer) {
     ob_fork_tick(peer);
     ob_isolation_tick(peer);
     measure_rate(peer);
+    ob_named_tick(peer);
     if (peer->now_ns - peer->heartbeat_ns >= HEARTBEAT_EVERY_NS)
         ob_heartbeat_publish(peer);
 }
@@ -245,6 +246,15 @@ static void dispatch(struct ob_peer *peer, const struct ob_event *event) {
     case OB_EVENT_ADDRESS:
         ob_control_set_address(peer, event->data, event->bytes);
         break;
+    case OB_EVENT_DIGEST:
+        ob_named_answer(peer, event);
+        break;
+    case OB_EVENT_DISPUTE:
+        ob_dispute_raise(peer);
+        break;
+    case OB_EVENT_REBUILT:
+        ob_dispute_resolved(peer, event);
+        break;
     }
 }
 
@@ -272,9 +282,4 @@ struct ob_effects ob_peer_step(struct ob_peer *peer, const struct ob_event *even
     }
     assert(peer->effects_count <= EFFECTS_MAX && peer->scratch_used <= SCRATCH_BYTES);
     return (struct ob_effects){.items = peer->effects, .count = peer->effects_count};
-}
-
-void ob_peer_set_weights_digest(struct ob_peer *peer, const struct ob_hash *log,
-                                const struct ob_hash *weights) {
-    peer->weights[peer->weights_count++ % WEIGHTS_HISTORY] = (struct weights_digest){*log, *weights};
 }

@@ -65,6 +65,8 @@ struct ob_peer_options {
     /* Rounds of ours that fewer than half of the machines last live acknowledge until we pause; 0: never
      * (solo). At most OB_ISOLATION_ROUNDS_MAX. */
     uint32_t isolation_rounds;
+    /* Weights digests at named frontiers, multiples of so many rounds; 0: only of the whole log at rest. */
+    uint32_t digest_interval;
 };
 
 OB_MUST_USE enum ob_err ob_peer_new(const struct ob_peer_options *options, struct ob_peer **ret_peer,
@@ -99,6 +101,11 @@ enum ob_event_kind {
                          and published when it is new. Before START too: our own certificate. */
     OB_EVENT_ADDRESS, /* `data`: where others reach us, "tcp://host:port" (none: nowhere); signed, published
                        */
+    OB_EVENT_DIGEST,  /* answers OB_EFFECT_DIGEST: `log` as it was there, `weights`: zeros when it cannot be
+                       * had
+                       */
+    OB_EVENT_DISPUTE, /* our weights may be wrong (the memory check): an OB_EFFECT_REBUILD follows */
+    OB_EVENT_REBUILT, /* answers OB_EFFECT_REBUILD: `healed`: our weights were wrong and are right now */
 };
 
 struct ob_event {
@@ -109,9 +116,13 @@ struct ob_event {
     const uint8_t *data;
     size_t bytes;
     int8_t exponent;
+    struct ob_hash log, weights;
+    bool healed;
 };
 
 /* ---- effects ---- */
+
+#define OB_ROUNDS_ALL UINT32_MAX /* "below" this round is every record */
 
 enum ob_effect_kind {
     OB_EFFECT_PERSIST_OWN,     /* `record`, our own: durable before anything that follows */
@@ -127,12 +138,17 @@ enum ob_effect_kind {
     OB_EFFECT_LEFT,        /* the goodbye is out: close down */
     OB_EFFECT_HALT,        /* `text`: we must not sign any more (fork of our own key, a used sample) */
     OB_EFFECT_ADMIT,       /* `machine` belongs: let it connect */
-    OB_EFFECT_EXPEL,  /* `machine` does not, any more (revoked, expired, forked): cut it off, let it in no
-                         more; `text`: why */
-    OB_EFFECT_REACH,  /* connect to `machine` at `data` (`bytes`, not terminated); another endpoint
-                         replaces, none (0 bytes) ends it */
-    OB_EFFECT_UNAPPLY /* the stored records of `machine` from sample `first` (a record's first) on count no
+    OB_EFFECT_EXPEL,   /* `machine` does not, any more (revoked, expired, forked): cut it off, let it in no
+                          more; `text`: why */
+    OB_EFFECT_REACH,   /* connect to `machine` at `data` (`bytes`, not terminated); another endpoint
+                          replaces, none (0 bytes) ends it */
+    OB_EFFECT_UNAPPLY, /* the stored records of `machine` from sample `first` (a record's first) on count no
                          more: take each out of the weights, then delete them from the store */
+    OB_EFFECT_DIGEST,  /* the weights digest of the records below `round` (OB_ROUNDS_ALL: all) that we hold
+                         after  the effects before this one; their log digest is `log`. Answered by
+                         OB_EVENT_DIGEST */
+    OB_EFFECT_REBUILD  /* hold the weights against base and log as they are after the effects before this one,
+                         and put right what is wrong. Answered by OB_EVENT_REBUILT; no round starts before */
 };
 
 enum ob_notice {
@@ -153,7 +169,9 @@ enum ob_notice {
     OB_NOTICE_EXPELLED,      /* revoked, expired or forked */
     OB_NOTICE_ROTATED,       /* another authority key */
     OB_NOTICE_ISOLATED,      /* too few acknowledge our records: paused */
-    OB_NOTICE_TWIN           /* two daemons run with one machine's key */
+    OB_NOTICE_TWIN,          /* two daemons run with one machine's key */
+    OB_NOTICE_PROVEN,        /* a machine that disagreed is wrong, we are not */
+    OB_NOTICE_HEALED         /* our weights were wrong */
 };
 
 struct ob_effect {
@@ -166,7 +184,8 @@ struct ob_effect {
     uint16_t n, live;
     const uint8_t *data;
     size_t bytes;
-    const char *text; /* TELL, HALT: one line */
+    const char *text;   /* TELL, HALT: one line */
+    struct ob_hash log; /* DIGEST */
 };
 
 struct ob_effects {
@@ -176,10 +195,6 @@ struct ob_effects {
 
 /* Never fails: what is wrong with an event becomes a TELL (and a counter). */
 struct ob_effects ob_peer_step(struct ob_peer *peer, const struct ob_event *event);
-
-/* The weights digest that our weights have at log digest `log`; goes into the heartbeats. */
-void ob_peer_set_weights_digest(struct ob_peer *peer, const struct ob_hash *log,
-                                const struct ob_hash *weights);
 
 /* ---- looking in ---- */
 
@@ -202,6 +217,8 @@ struct ob_peer_counters {
     uint64_t records_accepted, samples_accepted, duplicates, refused, out_of_order, bad_signatures, fetches,
         bad_answers, /* messages of fetched records that were malformed or badly signed */
         uncounted, relayed;
+    uint64_t agreements, disagreements; /* of others' weights digests with ours, of the same records */
+    uint64_t rebuilds, heals;           /* of our weights from base and log; that found them wrong */
 };
 
 struct ob_peer_view {
@@ -221,6 +238,9 @@ struct ob_peer_view {
     size_t certificates, acknowledge, last_live; /* machines that are admitted; that hold our latest records;
                                                     of how many last live */
     uint32_t unacknowledged;                     /* rounds of ours after what half of them hold */
+    bool disputed;                               /* our weights are being held against base and log */
+    uint32_t named;                              /* the last named frontier: rounds below this; 0: none … */
+    struct ob_hash named_log, named_weights;     /* … its digests; zeros while they are not known */
 };
 struct ob_peer_view ob_peer_view(const struct ob_peer *peer);
 
@@ -234,6 +254,7 @@ struct ob_peer_machine {
     struct ob_sample reported_next;  /* how many samples its heartbeats claim */
     struct ob_hash reported_log;     /* its last log digest … */
     struct ob_hash reported_weights; /* … and weights digest, zeros when unknown */
+    bool compared, agrees;           /* its last weights digest with ours of the same records */
     bool admitted, revoked, forked;
     char name[OB_CONTROL_NAME_MAX + 1]; /* of its certificate; "" without one */
     uint64_t expiry_s;                  /* of its certificate; 0: never, or without one */

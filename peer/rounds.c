@@ -12,7 +12,7 @@ static bool own_claimed(const struct ob_peer *peer) {
 
 static bool trains_now(const struct ob_peer *peer) {
     return (peer->life == OB_PEER_TRAINING || peer->life == OB_PEER_WAITING) && !peer->options.observer &&
-           !peer->pause && !peer->leaving;
+           !peer->pause && !peer->leaving && !peer->dispute.open;
 }
 
 static void finish(struct ob_peer *peer) {
@@ -102,6 +102,8 @@ static const char *why_unusable(const struct ob_peer *peer, const struct ob_even
         return "an exponent outside the run's bounds";
     if (peer->round.first != peer->own->next || own_claimed(peer))
         return "our chain moved on meanwhile: others hold records of ours that we had lost";
+    if (peer->dispute.open)
+        return "our weights are in dispute";
     return NULL;
 }
 

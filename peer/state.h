@@ -59,6 +59,17 @@
 #define OWN_HISTORY            1024 /* own records whose hashes are remembered, to find a fork of our own key */
 #define DURATIONS              15
 #define WEIGHTS_HISTORY        16
+#define CROSSINGS              4             /* named frontiers that a chain's end is remembered at */
+#define AT_REST_NS             (1 * SECONDS) /* no new record for this long: a good moment for a digest */
+#define DIGEST_REST            16            /* times what a digest took, until the same one is made anew */
+#define ALARM_REST             64            /* times what a rebuild took: see dispute.c */
+
+/* At any R from `from` to `upto` a chain ended so: the records of rounds below R. */
+struct crossing {
+    uint32_t from, upto;
+    uint64_t next;
+    struct ob_hash head;
+};
 
 struct doubt {
     struct ob_machine_id of; /* whose chain */
@@ -75,6 +86,9 @@ struct machine {
     uint64_t head_first; /* first sample of the head */
     struct ob_hash head; /* zeros without records */
     uint32_t head_round;
+
+    struct crossing crossings[CROSSINGS]; /* the last ones */
+    size_t crossing_count;
 
     /* its standing, from the control table (admission.c) */
     bool stale; /* the table changed: to be read again before it is used */
@@ -101,7 +115,13 @@ struct machine {
     bool heard;        /* a heartbeat since START; the fields below are from the last one */
     bool idle;         /* it said that it starts no rounds */
     uint64_t instance, sequence, reported_next, last_heard_ns;
-    struct ob_hash reported_log, reported_weights, disagreed;
+    struct ob_hash reported_log, reported_weights, reported_weights_log;
+    bool compared; /* its weights digest with ours, of the same records: */
+    bool agrees;
+    struct ob_hash compared_ours, compared_theirs;
+    bool accuses;            /* the rebuild that runs was its reason … */
+    unsigned false_alarms;   /* … as were so many that found nothing */
+    uint64_t deaf_until_ns;  /* until then we do not listen */
     unsigned log_differs;    /* consecutive heartbeats with another log digest */
     bool ask_at_once;        /* since LINK_UP, no frontier asked yet */
     bool frontier_open;      /* pages are being fetched … */
@@ -169,7 +189,28 @@ struct round_state {
 };
 
 struct weights_digest {
+    uint32_t below; /* OB_ROUNDS_ALL: of the whole log */
     struct ob_hash log, weights;
+};
+
+/* The last named frontier: the records of rounds below it (0: none yet). */
+struct named {
+    uint32_t below;
+    bool known;   /* its log digest is: */
+    bool touched; /* something below it came or went since then */
+    struct ob_hash log;
+};
+
+struct digest_ask {
+    bool open;
+    uint32_t below;
+    struct ob_hash log;
+    uint64_t since_ns, rest_until_ns;
+};
+
+struct dispute {
+    bool open; /* our weights are being held against base and log: no round starts */
+    uint64_t since_ns;
 };
 
 struct digest_tree {
@@ -179,7 +220,7 @@ struct digest_tree {
 
 /* Behind a pointer of its own, so that looking in (const) may fill it. */
 struct digests {
-    struct digest_tree log, control;
+    struct digest_tree log, control, named;
 };
 
 struct ob_peer {
@@ -212,7 +253,13 @@ struct ob_peer {
     uint64_t gap_told_ns, told_full_ns;
 
     struct weights_digest weights[WEIGHTS_HISTORY];
-    size_t weights_count; /* ever added */
+    size_t weights_count; /* ever added, or since they were forgotten */
+    uint64_t log_version; /* rises with each record that is taken in, and with each cut */
+    uint64_t seen_version, changed_ns;
+    uint64_t whole_version; /* one more than the version that a digest was asked for while it rested */
+    struct named named;
+    struct digest_ask digest;
+    struct dispute dispute;
 
     struct control_entry *control; /* sorted by place */
     struct control_entry **control_scratch;
@@ -280,6 +327,8 @@ bool ob_machines_only_claimed(const struct ob_peer *peer, const struct machine *
 void ob_machines_give_back(struct ob_peer *peer, struct machine *machine);
 bool ob_machines_left(const struct machine *machine);
 struct ob_hash ob_machines_log_digest(const struct ob_peer *peer);
+/* Of the records of rounds below one; false: where some chain passed it is not known any more. */
+bool ob_machines_log_digest_below(struct ob_peer *peer, uint32_t below, struct ob_hash *ret_digest);
 
 /* ---- chain.c: what a record does to its chain ---- */
 
@@ -382,6 +431,27 @@ struct ob_hash ob_digest_root(struct digest_tree *tree, const char label[static 
                               const struct ob_peer *peer);
 const struct ob_hash *ob_digest_leaves(struct digest_tree *tree, ob_digest_leaf_fn leaf,
                                        const struct ob_peer *peer); /* DIGEST_LEAVES */
+
+/* ---- named.c ---- */
+
+/* Before a record of this round is taken into the chain. */
+void ob_named_cross(const struct ob_peer *peer, struct machine *machine, uint32_t round);
+void ob_named_taken(struct ob_peer *peer, uint32_t round);        /* after it was */
+void ob_named_cut(struct ob_peer *peer, struct machine *machine); /* its chain is shorter now */
+/* Where its chain stands at R = below; false: that is not known any more. */
+bool ob_named_end(const struct machine *machine, uint32_t below, uint64_t *ret_next,
+                  struct ob_hash *ret_head);
+void ob_named_tick(struct ob_peer *peer);
+void ob_named_answer(struct ob_peer *peer, const struct ob_event *event);
+/* Our weights digest of these records, or NULL. */
+const struct weights_digest *ob_named_find(const struct ob_peer *peer, const struct ob_hash *log);
+
+/* ---- dispute.c ---- */
+
+void ob_dispute_compare(struct ob_peer *peer, struct machine *machine); /* what it reported last */
+void ob_dispute_compare_all(struct ob_peer *peer);
+void ob_dispute_raise(struct ob_peer *peer);
+void ob_dispute_resolved(struct ob_peer *peer, const struct ob_event *event);
 
 /* ---- control_table.c ---- */
 

@@ -30,6 +30,7 @@ const char *ob_notice_name(enum ob_notice notice) {
         [OB_NOTICE_CUT] = "cut",           [OB_NOTICE_ADMITTED] = "admitted",
         [OB_NOTICE_EXPELLED] = "expelled", [OB_NOTICE_ROTATED] = "rotated",
         [OB_NOTICE_ISOLATED] = "isolated", [OB_NOTICE_TWIN] = "twin",
+        [OB_NOTICE_PROVEN] = "proven",     [OB_NOTICE_HEALED] = "healed",
     };
     return (size_t)notice < sizeof NAMES / sizeof NAMES[0] ? NAMES[notice] : "unknown";
 }
@@ -58,7 +59,14 @@ struct ob_peer_view ob_peer_view(const struct ob_peer *peer) {
         .last_live = peer->isolation.last_live,
         .unacknowledged = peer->isolation.unacknowledged,
         .samples_per_s = peer->samples_per_s,
+        .disputed = peer->dispute.open,
+        .named = peer->named.known ? peer->named.below : 0,
     };
+    const struct weights_digest *named = view.named > 0 ? ob_named_find(peer, &peer->named.log) : NULL;
+    if (view.named > 0)
+        view.named_log = peer->named.log;
+    if (named != NULL)
+        view.named_weights = named->weights;
     for (size_t i = 0; i < peer->count; i++) {
         const struct machine *machine = peer->order[i];
         view.samples_held += machine->next;
@@ -88,6 +96,8 @@ struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i) {
         .reported_next = {machine->reported_next},
         .reported_log = machine->reported_log,
         .reported_weights = machine->reported_weights,
+        .compared = machine->compared,
+        .agrees = machine->compared && machine->agrees,
         .admitted = machine->admitted,
         .revoked = machine->revoked,
         .forked = machine->forked,

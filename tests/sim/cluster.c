@@ -4,14 +4,16 @@
 #include <stdlib.h>
 
 #include "tests/sim/attacker.h"
+#include "tests/sim/integrity.h"
 #include "tests/sim/perform.h"
 
-#define START_NS    (1000 * SIM_SECONDS)
-#define START_S     1800000000 /* on the wall */
-#define TICK_NS     (100 * SIM_MILLISECONDS)
-#define SYNC_NS     SIM_SECONDS
-#define KNOCK_NS    SIM_SECONDS
-#define SPARE_SEATS 16 /* machines that a peer may know beside those of its run's signers and its links */
+#define START_NS        (1000 * SIM_SECONDS)
+#define START_S         1800000000 /* on the wall */
+#define TICK_NS         (100 * SIM_MILLISECONDS)
+#define SYNC_NS         SIM_SECONDS
+#define KNOCK_NS        SIM_SECONDS
+#define DIGEST_INTERVAL 8
+#define SPARE_SEATS     16 /* machines that a peer may know beside those of its run's signers and its links */
 
 static int by_key(const void *a, const void *b, void *machines) {
     const struct sim_machine *all = machines;
@@ -200,6 +202,7 @@ static struct ob_peer_options options_of(struct sim_cluster *cluster, size_t num
         .authority = cluster->authority.keys[0].id,
         .open = !cluster->authority.on,
         .isolation_rounds = (uint32_t)plan->isolation,
+        .digest_interval = DIGEST_INTERVAL,
     };
 }
 
@@ -350,6 +353,12 @@ static void happen_to_node(struct sim_cluster *cluster, const struct sim_event *
         break;
     case SIM_ROUND_DONE:
         sim_perform_round_done(cluster, event->node, event->from);
+        break;
+    case SIM_DIGEST:
+        sim_integrity_digest_done(cluster, event->node);
+        break;
+    case SIM_REBUILT:
+        sim_integrity_rebuilt(cluster, event->node);
         break;
     case SIM_LINK_UP:
     case SIM_LINK_DOWN:

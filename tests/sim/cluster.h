@@ -64,6 +64,8 @@ struct sim_node {
     uint64_t tear_until_ns;
     size_t records_before; /* signed until the cluster healed */
     uint64_t bytes_out, bytes_in, messages_in;
+    struct ob_hash digest_log, digest; /* that is on its way to its peer */
+    bool healed;                       /* the same of a rebuild */
 };
 
 struct sim_counts {

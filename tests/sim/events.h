@@ -12,6 +12,8 @@ enum sim_event_kind {
     SIM_LINK_UP,
     SIM_LINK_DOWN,
     SIM_SYNC,
+    SIM_DIGEST,
+    SIM_REBUILT,
     SIM_KNOCK,
     SIM_RESTART,
     SIM_ATTACK, /* an attacker's next record */

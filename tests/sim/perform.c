@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "peer/message.h"
+#include "tests/sim/integrity.h"
 
 #define CHECK_ALL_UP_TO  64 /* machines; in larger clusters the invariants are checked in every n-th step */
 #define CHECK_EVERY_STEP 61
@@ -261,6 +262,12 @@ static bool perform(struct sim_cluster *cluster, size_t number, const struct ob_
         break;
     case OB_EFFECT_UNAPPLY:
         unapply(cluster, number, effect);
+        break;
+    case OB_EFFECT_DIGEST:
+        sim_integrity_digest(cluster, number, effect);
+        break;
+    case OB_EFFECT_REBUILD:
+        sim_integrity_rebuild(cluster, number);
         break;
     }
     return true;

@@ -85,7 +85,7 @@ void fixture_start(struct fixture *f) {
     step(f, OB_EVENT_START);
 }
 
-static void take_step(struct fixture *f, struct ob_event event) {
+void step_event(struct fixture *f, struct ob_event event) {
     event.now_ns = f->now_ns;
     event.wall_s = f->wall_s;
     f->effects = ob_peer_step(f->peer, &event);
@@ -102,23 +102,23 @@ static void take_step(struct fixture *f, struct ob_event event) {
 }
 
 void step(struct fixture *f, enum ob_event_kind kind) {
-    take_step(f, (struct ob_event){.kind = kind});
+    step_event(f, (struct ob_event){.kind = kind});
 }
 
 void step_machine(struct fixture *f, enum ob_event_kind kind, size_t machine) {
-    take_step(f, (struct ob_event){.kind = kind, .machine = f->machines[machine].id});
+    step_event(f, (struct ob_event){.kind = kind, .machine = f->machines[machine].id});
 }
 
 void step_message(struct fixture *f, size_t sender, const void *data, size_t bytes) {
-    take_step(f,
-              (struct ob_event){
-                  .kind = OB_EVENT_MESSAGE, .machine = f->machines[sender].id, .data = data, .bytes = bytes});
+    step_event(
+        f, (struct ob_event){
+               .kind = OB_EVENT_MESSAGE, .machine = f->machines[sender].id, .data = data, .bytes = bytes});
 }
 
 void step_round_done(struct fixture *f, size_t samples) {
     static const uint8_t BYTES[FIXTURE_SAMPLES + 1] = {0x01, 0x60, 0x80, 0xe0, 0x10};
-    take_step(f,
-              (struct ob_event){.kind = OB_EVENT_ROUND_DONE, .data = BYTES, .bytes = samples, .exponent = 1});
+    step_event(
+        f, (struct ob_event){.kind = OB_EVENT_ROUND_DONE, .data = BYTES, .bytes = samples, .exponent = 1});
 }
 
 const struct ob_effect *pass_until(struct fixture *f, uint64_t ns, enum ob_effect_kind kind) {
@@ -251,7 +251,7 @@ void certify_all(struct fixture *f) {
     uint8_t entry[OB_CONTROL_PLAIN_BYTES_MAX];
     for (size_t i = 0; i < FIXTURE_MACHINES; i++) {
         size_t bytes = make_certificate(f, i, 1, 0, OB_CONTROL_NEVER, entry);
-        take_step(f, (struct ob_event){.kind = OB_EVENT_CONTROL, .data = entry, .bytes = bytes});
+        step_event(f, (struct ob_event){.kind = OB_EVENT_CONTROL, .data = entry, .bytes = bytes});
     }
 }
 

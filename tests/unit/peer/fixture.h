@@ -48,6 +48,7 @@ void fixture_make_peer(struct fixture *f);
 /* Makes the peer and starts it alone: it is through with reconciling. */
 void fixture_start(struct fixture *f);
 
+void step_event(struct fixture *f, struct ob_event event); /* its time is filled in */
 void step(struct fixture *f, enum ob_event_kind kind);
 void step_machine(struct fixture *f, enum ob_event_kind kind, size_t machine); /* EXPECT, LINK_… */
 void step_message(struct fixture *f, size_t sender, const void *data, size_t bytes);

@@ -219,32 +219,6 @@ static void claimed_machines_are_forgotten_when_nobody_delivers(void **state) {
     fixture_free(f);
 }
 
-static void weights_that_differ_at_one_log_are_told_once(void **state) {
-    (void)state;
-    struct fixture *f = fixture_new();
-    fixture_start(f);
-    struct ob_hash log = ob_peer_view(f->peer).log_digest, ours = {{1}}, theirs = {{2}};
-    ob_peer_set_weights_digest(f->peer, &log, &ours);
-    for (uint64_t i = 0; i < 3; i++) {
-        uint8_t message[OB_HEARTBEAT_BYTES], body[OB_HEARTBEAT_BODY_BYTES], signature[64];
-        struct ob_heartbeat heartbeat = {.run = f->options.run,
-                                         .machine = f->machines[1].id,
-                                         .sequence = i + 1,
-                                         .log = log,
-                                         .control = ob_peer_view(f->peer).control_digest,
-                                         .weights = i == 0 ? ours : theirs,
-                                         .weights_log = log,
-                                         .signature = signature};
-        size_t body_bytes = ob_heartbeat_body(&heartbeat, body);
-        f->options.crypto.sign(f->machines[1].secret_key, body, body_bytes, signature);
-        step_message(f, 1, message, ob_heartbeat_encode(&heartbeat, message));
-        assert_int_equal(find_notice(f, OB_NOTICE_DISAGREE) != NULL, i == 1);
-    }
-    struct ob_peer_machine seen = look(f, 1);
-    assert_true(ob_hash_equal(&seen.reported_weights, &theirs));
-    fixture_free(f);
-}
-
 static void heartbeat_comes_every_second(void **state) {
     (void)state;
     struct fixture *f = fixture_new();
@@ -270,7 +244,6 @@ int main(void) {
         cmocka_unit_test(frontier_ask_is_answered_with_every_chain),
         cmocka_unit_test(claimed_machines_make_way_for_real_ones),
         cmocka_unit_test(claimed_machines_are_forgotten_when_nobody_delivers),
-        cmocka_unit_test(weights_that_differ_at_one_log_are_told_once),
         cmocka_unit_test(heartbeat_comes_every_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
