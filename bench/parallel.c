@@ -14,13 +14,16 @@
 #include "daemon/blas.h"
 #include "daemon/replica.h"
 #include "daemon/tool.h"
+#include "model/adapter.h"
 #include "model/corpus.h"
 #include "model/forward.h"
 #include "spsa/probe.h"
 
 struct arrangement {
     int64_t machines, samples_per_round, staleness, samples, batch, length, s0, seed, held_out;
-    double learning_rate;
+    int64_t lora_rank, lora_scale; /* 0: no adapters; log2 of their direction scale */
+    double learning_rate, lora_alpha;
+    bool lora_mlp; /* adapters of mlp too, not of attention alone */
     enum ob_spsa_combine combine;
     enum ob_schedule schedule;
 };
@@ -147,6 +150,12 @@ static enum ob_err create_run(struct swarm *swarm, const char *folder, struct ob
     options.combine = plan->combine;
     options.s0 = (uint32_t)plan->s0;
     options.samples_per_round = (uint16_t)plan->samples_per_round;
+    static const char *const TARGETS[] = {"attention", "mlp"};
+    options.lora_rank = (uint32_t)plan->lora_rank;
+    options.lora_alpha = plan->lora_alpha;
+    options.lora_targets = TARGETS;
+    options.lora_target_count = plan->lora_mlp ? 2 : 1;
+    options.log2_scale[OB_ROLE_ADAPTER] = (int32_t)plan->lora_scale;
     options.rounds = (uint32_t)(plan->samples / (plan->machines * plan->samples_per_round));
     enum ob_err failed = ob_model_open(folder, &model, error);
     if (!failed)
@@ -215,6 +224,10 @@ enum {
     LR,
     COMBINE,
     SCHEDULE,
+    LORA_RANK,
+    LORA_ALPHA,
+    LORA_SCALE,
+    LORA_MLP,
     OPTIONS
 };
 
@@ -225,7 +238,11 @@ static bool read_plan(const struct ob_tool_option *o, struct arrangement *plan) 
         return false;
     plan->combine = (enum ob_spsa_combine)combine;
     plan->schedule = (enum ob_schedule)schedule;
-    return ob_tool_integer(&o[MACHINES], 1, 4096, &plan->machines) &&
+    plan->lora_mlp = o[LORA_MLP].value != NULL;
+    return ob_tool_integer(&o[LORA_RANK], 0, OB_ADAPTER_RANK_MAX, &plan->lora_rank) &&
+           ob_tool_real(&o[LORA_ALPHA], 1e-3, 1e6, &plan->lora_alpha) &&
+           ob_tool_integer(&o[LORA_SCALE], -16, 16, &plan->lora_scale) &&
+           ob_tool_integer(&o[MACHINES], 1, 4096, &plan->machines) &&
            ob_tool_integer(&o[PER_ROUND], 1, OB_SAMPLES_PER_ROUND_MAX, &plan->samples_per_round) &&
            ob_tool_integer(&o[STALENESS], 0, 1024, &plan->staleness) &&
            ob_tool_integer(&o[SAMPLES], plan->machines * plan->samples_per_round, 1 << 24, &plan->samples) &&
@@ -239,12 +256,12 @@ static bool read_plan(const struct ob_tool_option *o, struct arrangement *plan) 
 
 static void print(const struct swarm *swarm, double before, double after) {
     const struct arrangement *plan = &swarm->plan;
-    json_t *result =
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:f, s:I, s:f, s:f}", "machines", plan->machines,
-                  "samples_per_round", plan->samples_per_round, "staleness", plan->staleness, "parallel",
-                  plan->machines * plan->samples_per_round * (plan->staleness + 1), "samples",
-                  (json_int_t)swarm->done, "combine", ob_spsa_combine_name(plan->combine), "s0", plan->s0,
-                  "lr", plan->learning_rate, "seed", plan->seed, "loss_before", before, "loss_after", after);
+    json_t *result = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:f, s:I, s:I, s:f, s:f}", "machines", plan->machines,
+        "samples_per_round", plan->samples_per_round, "staleness", plan->staleness, "parallel",
+        plan->machines * plan->samples_per_round * (plan->staleness + 1), "samples", (json_int_t)swarm->done,
+        "combine", ob_spsa_combine_name(plan->combine), "s0", plan->s0, "lr", plan->learning_rate, "seed",
+        plan->seed, "lora_rank", plan->lora_rank, "loss_before", before, "loss_after", after);
     json_dumpf(result, stdout, JSON_COMPACT | JSON_REAL_PRECISION(7));
     putchar('\n');
     json_decref(result);
@@ -267,6 +284,10 @@ int main(int argc, char **argv) {
         [LR] = {.name = "lr", .value = "3e-5"},
         [COMBINE] = {.name = "combine", .value = "sum"},
         [SCHEDULE] = {.name = "schedule", .value = "linear"},
+        [LORA_RANK] = {.name = "lora-rank", .value = "0"},
+        [LORA_ALPHA] = {.name = "lora-alpha", .value = "16"},
+        [LORA_SCALE] = {.name = "scale-adapter", .value = "0"},
+        [LORA_MLP] = {.name = "lora-mlp", .is_switch = true},
     };
     size_t count;
     struct swarm swarm = {0};

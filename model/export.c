@@ -145,24 +145,30 @@ static enum ob_err make_empty_folder(const char *folder, struct ob_error *error)
     return empty ? OB_OK : ob_fail(error, OB_EBUSY, "%s: holds files already; choose another folder", folder);
 }
 
-enum ob_err ob_model_export(const struct ob_weight_source *source, const struct ob_export_options *options,
-                            const char *folder, struct ob_error *error) {
-    assert(source->key == NULL && options->dtype < OB_DTYPE_PLAIN_COUNT);
-    enum ob_err failed = options->format == OB_EXPORT_PEFT ? check_peft(source, error) : OB_OK;
-    if (!failed)
-        failed = make_empty_folder(folder, error);
-    if (!failed && options->card)
-        failed = write_text(folder, "README.md", options->card, strlen(options->card), error);
-    if (failed)
-        return failed;
+static enum ob_err write_model(const struct ob_weight_source *source, const struct ob_export_options *options,
+                               const char *folder, struct ob_error *error) {
     if (options->format == OB_EXPORT_GGUF)
         return ob_export_gguf(source, options->dtype, folder, error);
     if (options->format == OB_EXPORT_PEFT)
         return export_peft(source, options->dtype, folder, error);
     struct ob_export_file file = {
         .name = "model.safetensors", .prefix = "", .count = source->model->tensor_count};
-    failed = write_config(source, options->dtype, folder, error);
+    enum ob_err failed = write_config(source, options->dtype, folder, error);
     if (!failed)
         failed = write_documents(source->model->path, folder, error);
     return failed ? failed : ob_export_safetensors(source, &file, options->dtype, folder, error);
+}
+
+enum ob_err ob_model_export(const struct ob_weight_source *source, const struct ob_export_options *options,
+                            const char *folder, struct ob_error *error) {
+    assert(source->key == NULL && options->dtype < OB_DTYPE_PLAIN_COUNT);
+    enum ob_err failed = options->format == OB_EXPORT_PEFT ? check_peft(source, error) : OB_OK;
+    if (!failed)
+        failed = make_empty_folder(folder, error);
+    if (!failed)
+        failed = write_model(source, options, folder, error);
+    /* last: what was refused leaves an empty folder */
+    if (!failed && options->card)
+        failed = write_text(folder, "README.md", options->card, strlen(options->card), error);
+    return failed;
 }

@@ -191,10 +191,9 @@ enum ob_err ob_export_gguf(const struct ob_weight_source *source, enum ob_dtype 
                           .error = error};
     if (!e.architecture)
         return ob_fail(error, OB_EUNSUPPORTED, "%s: GGUF has no architecture for %s", e.model->path, family);
-    if (e.model->config.window > 0)
-        return ob_fail(error, OB_EUNSUPPORTED,
-                       "%s: windowed layers are not written as GGUF: export as safetensors", e.model->path);
-    enum ob_err failed = find_places(&e);
+    enum ob_err failed = ob_gguf_check_model(e.architecture, e.model, error);
+    if (!failed)
+        failed = find_places(&e);
     if (!failed)
         failed = ob_gguf_metadata(e.model, e.architecture, dtype, &e.metadata, error);
     if (!failed)

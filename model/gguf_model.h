@@ -11,6 +11,7 @@
 
 #include "model/family.h"
 #include "model/gguf.h"
+#include "model/model.h"
 
 enum ob_gguf_key_kind { OB_GGUF_KEY_INTEGER, OB_GGUF_KEY_REAL, OB_GGUF_KEY_BOOL };
 
@@ -28,13 +29,20 @@ struct ob_gguf_architecture {
     const struct ob_gguf_key *keys;
     size_t key_count;
     const char *width, *heads; /* names in config.json */
-    bool permuted;             /* rows of queries and keys: the halves of a head interleaved */
-    bool regrouped;            /* rows of the fused product: all queries, all keys, all values */
+    /* What GGUF does not say, because models of this architecture have it, or have not. */
+    enum ob_activation activation;
+    unsigned parts, parts_also; /* of enum ob_part: all of these, and any of those */
+    bool permuted;              /* rows of queries and keys: the halves of a head interleaved */
+    bool regrouped;             /* rows of the fused product: all queries, all keys, all values */
 };
 
 /* NULL: not supported. `bytes` is the length of `name`. */
 const struct ob_gguf_architecture *ob_gguf_architecture_named(const char *name, size_t bytes);
 const struct ob_gguf_architecture *ob_gguf_architecture_of(const char *family);
+
+/* What a GGUF file could not say of a model, so that it would be read as another one. */
+OB_MUST_USE enum ob_err ob_gguf_check_model(const struct ob_gguf_architecture *architecture,
+                                            const struct ob_model *model, struct ob_error *error);
 
 /* The name of what is in a slot, or false when GGUF has no place for it. */
 bool ob_gguf_slot_name(enum ob_slot slot, uint32_t layer, char ret_name[OB_NAME_MAX]);

@@ -46,31 +46,43 @@ static const struct ob_gguf_architecture ARCHITECTURES[] = {
      KEYS(LLAMA_KEYS),
      .width = "hidden_size",
      .heads = "num_attention_heads",
+     .activation = OB_ACTIVATION_SILU,
+     .parts_also = OB_PART_HEAD | OB_PART_QKV_BIAS | OB_PART_OUT_BIAS | OB_PART_MLP_BIAS,
      .permuted = true},
     {.name = "gpt2",
      .family = "GPT2LMHeadModel",
      .fixed = "{\"model_type\": \"gpt2\", \"activation_function\": \"gelu_new\"}",
      KEYS(GPT2_KEYS),
      .width = "n_embd",
-     .heads = "n_head"},
+     .heads = "n_head",
+     .activation = OB_ACTIVATION_GELU_TANH},
     {.name = "qwen2",
      .family = "Qwen2ForCausalLM",
      .fixed = "{\"model_type\": \"qwen2\", \"hidden_act\": \"silu\", \"use_sliding_window\": false}",
      KEYS(LLAMA_KEYS),
      .width = "hidden_size",
-     .heads = "num_attention_heads"},
+     .heads = "num_attention_heads",
+     .activation = OB_ACTIVATION_SILU,
+     .parts = OB_PART_QKV_BIAS,
+     .parts_also = OB_PART_HEAD},
     {.name = "qwen3",
      .family = "Qwen3ForCausalLM",
      .fixed = "{\"model_type\": \"qwen3\", \"hidden_act\": \"silu\", \"use_sliding_window\": false}",
      KEYS(LLAMA_KEYS),
      .width = "hidden_size",
-     .heads = "num_attention_heads"},
+     .heads = "num_attention_heads",
+     .activation = OB_ACTIVATION_SILU,
+     .parts = OB_PART_QK_NORM,
+     .parts_also = OB_PART_HEAD},
     {.name = "gptneox",
      .family = "GPTNeoXForCausalLM",
      .fixed = "{\"model_type\": \"gpt_neox\", \"hidden_act\": \"gelu\", \"attention_bias\": true}",
      KEYS(NEOX_KEYS),
      .width = "hidden_size",
      .heads = "num_attention_heads",
+     .activation = OB_ACTIVATION_GELU_ERF,
+     .parts = OB_PART_QKV_BIAS | OB_PART_OUT_BIAS,
+     .parts_also = OB_PART_HEAD,
      .regrouped = true},
 };
 #define ARCHITECTURE_COUNT (sizeof ARCHITECTURES / sizeof *ARCHITECTURES)
@@ -88,6 +100,34 @@ const struct ob_gguf_architecture *ob_gguf_architecture_of(const char *family) {
             (ARCHITECTURES[i].also && strcmp(ARCHITECTURES[i].also, family) == 0))
             return &ARCHITECTURES[i];
     return NULL;
+}
+
+enum ob_err ob_gguf_check_model(const struct ob_gguf_architecture *architecture, const struct ob_model *model,
+                                struct ob_error *error) {
+    static const struct {
+        unsigned part;
+        const char *name;
+    } PARTS[] = {{OB_PART_HEAD, "a head of its own"},
+                 {OB_PART_QKV_BIAS, "biases of queries, keys and values"},
+                 {OB_PART_OUT_BIAS, "biases of the attention's output"},
+                 {OB_PART_MLP_BIAS, "biases of the feed-forward part"},
+                 {OB_PART_QK_NORM, "norms of queries and keys"}};
+    const struct ob_model_config *config = &model->config;
+    if (config->window > 0)
+        return ob_fail(error, OB_EUNSUPPORTED,
+                       "%s: windowed layers are not written as GGUF: export as safetensors", model->path);
+    if (config->activation != architecture->activation)
+        return ob_fail(error, OB_EUNSUPPORTED,
+                       "%s: has another activation than GGUF's %s: export as safetensors", model->path,
+                       architecture->name);
+    for (size_t i = 0; i < sizeof PARTS / sizeof *PARTS; i++) {
+        bool has = config->parts & PARTS[i].part, needed = architecture->parts & PARTS[i].part;
+        if (needed ? !has : has && !(architecture->parts_also & PARTS[i].part))
+            return ob_fail(error, OB_EUNSUPPORTED,
+                           "%s: has %s%s, which GGUF's %s has%s: export as safetensors", model->path,
+                           has ? "" : "no ", PARTS[i].name, architecture->name, has ? " not" : "");
+    }
+    return OB_OK;
 }
 
 /* GGUF names a tensor by its place in the model, as our slots do: one table for all families. */

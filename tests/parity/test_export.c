@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "model/export.h"
+#include "model/gguf_model.h"
 
 /* Weights that are not the base's any more: odd low bits, and values so large that floats must round. */
 static struct ob_spsa_weights *tuned_weights_of(const struct ob_model *model) {
@@ -158,12 +159,78 @@ static void quantised_and_shipped_models_are_exported_exactly(void **state) {
                        OB_EXPORT_GGUF);
 }
 
+/* A file that would be read as another model is not written. */
+static void gguf_that_cannot_say_what_the_model_is_is_refused(void **state) {
+    (void)state;
+    static const char *const REFUSED[][2] = {
+        {"gpt2-untied", "has another activation than GGUF's gpt2"},
+        {"neox-in-sequence", "has another activation than GGUF's gptneox"},
+        {"qwen3-biases-bf16", "has biases of queries, keys and values, which GGUF's qwen3 has not"},
+        {"qwen2-window", "windowed layers are not written as GGUF"},
+        {"mistral-window", "windowed layers are not written as GGUF"},
+        {"opt-before", "GGUF has no architecture for OPTForCausalLM"},
+        {"gemma2-caps", "GGUF has no architecture for Gemma2ForCausalLM"},
+    };
+    for (size_t i = 0; i < sizeof REFUSED / sizeof *REFUSED; i++) {
+        char folder[512], expected[600], out[] = "/tmp/onebyte-export-XXXXXX";
+        struct ob_model *model = NULL;
+        struct ob_error error = {0};
+        folder_of(REFUSED[i][0], folder, expected);
+        assert_int_equal(ob_model_open(folder, &model, NULL), OB_OK);
+        assert_non_null(mkdtemp(out));
+        struct ob_weight_source source = {.model = model};
+        struct ob_export_options options = {
+            .format = OB_EXPORT_GGUF, .dtype = OB_DTYPE_F32, .card = "what it is"};
+        assert_int_equal(ob_model_export(&source, &options, out, &error), OB_EUNSUPPORTED);
+        if (!strstr(error.text, REFUSED[i][1]) || !strstr(error.text, REFUSED[i][0]))
+            fail_msg("got \"%s\", expected \"%s\"", error.text, REFUSED[i][1]);
+        assert_int_equal(rmdir(out), 0); /* nothing in it */
+        ob_model_free(model);
+    }
+}
+
+/* The parts that none of the checkpoints lacks or has too much. */
+static void gguf_parts_are_all_looked_at(void **state) {
+    (void)state;
+    static const struct {
+        const char *checkpoint;
+        unsigned taken, given;
+        const char *message;
+    } CASES[] = {
+        {"gpt2-odd-heads", 0, OB_PART_HEAD, "has a head of its own, which GGUF's gpt2 has not"},
+        {"neox-partial", OB_PART_OUT_BIAS, 0,
+         "has no biases of the attention's output, which GGUF's gptneox has"},
+        {"qwen2-untied-bf16", OB_PART_QKV_BIAS, 0,
+         "has no biases of queries, keys and values, which GGUF's qwen2 has"},
+        {"qwen2-untied-bf16", 0, OB_PART_MLP_BIAS,
+         "has biases of the feed-forward part, which GGUF's qwen2 has not"},
+        {"qwen3-norms", OB_PART_QK_NORM, 0, "has no norms of queries and keys, which GGUF's qwen3 has"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        char folder[512], expected[600];
+        struct ob_model *model = NULL;
+        struct ob_error error = {0};
+        folder_of(CASES[i].checkpoint, folder, expected);
+        assert_int_equal(ob_model_open(folder, &model, NULL), OB_OK);
+        const struct ob_gguf_architecture *architecture =
+            ob_gguf_architecture_of(model->config.family->architecture);
+        assert_int_equal(ob_gguf_check_model(architecture, model, &error), OB_OK);
+        model->config.parts = (model->config.parts & ~CASES[i].taken) | CASES[i].given;
+        assert_int_equal(ob_gguf_check_model(architecture, model, &error), OB_EUNSUPPORTED);
+        if (!strstr(error.text, CASES[i].message))
+            fail_msg("got \"%s\", expected \"%s\"", error.text, CASES[i].message);
+        ob_model_free(model);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_are_exported_exactly),
         cmocka_unit_test(gguf_files_are_exported_exactly),
         cmocka_unit_test(folders_are_exported_to_gguf_exactly),
         cmocka_unit_test(quantised_and_shipped_models_are_exported_exactly),
+        cmocka_unit_test(gguf_that_cannot_say_what_the_model_is_is_refused),
+        cmocka_unit_test(gguf_parts_are_all_looked_at),
     };
     return cmocka_run_group_tests_name("export", tests, NULL, NULL);
 }
