@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by ./demo and examples/smollm2.sh: building, reading status, free ports, machines of a run.
 # Expects root (the sources' folder); sets bin (the programs' folder; the environment's ONEBYTE_PROGRAMS: already built). Peers live in p1, p2 … of the working folder.
 
@@ -20,6 +21,11 @@ build_programs() {
 field() { grep -o "\"$2\":\"\{0,1\}[^,\"}]*" "$1" | head -1 | sed 's/^[^:]*:"\{0,1\}//'; }
 # log_count FILE records|samples: what a status says of the whole log
 log_count() { grep -o '"log":{[^}]*' "$1" | grep -o "\"$2\":[0-9]*" | head -1 | sed 's/.*://'; }
+# payload_per_sample STATE_DIR: bytes of records over samples
+payload_per_sample() {
+    "$bin/onebyte" log "$1" --manifest run.json --json |
+        awk '{ a = $0; sub(/.*"n":/, "", a); n += a + 0; b = $0; sub(/.*"bytes":\[/, "", b); c += split(b, unused, ",") } END { printf "%g", c / n }'
+}
 status() { "$bin/onebyte" status "p$1" --json >"p$1/status.json" 2>/dev/null; }
 
 declare -A pid

@@ -205,22 +205,25 @@ add_trained() { [ ! -f trained.now ] || { cat trained.now >>trained && rm -f tra
 
 percent() { awk -v a="$(field "$1" accuracy)" 'BEGIN { printf "%.1f", 100 * a }'; }
 report() {
-    local rows=$(field base.json rows) base_loss=$(field base.json loss) final_loss=$(field final.json loss) wire
+    local rows base_loss final_loss payload wire trained_seconds estimate in_all
+    rows=$(field base.json rows) base_loss=$(field base.json loss) final_loss=$(field final.json loss) estimate=$(cat estimate)
+    payload=$(payload_per_sample p1) || die "cannot read the log"
     wire=$(for f in final-status.json final-status2.json; do field $f wire_bytes_per_sample; done | awk '{ s += $1 } END { printf "%.1f", s / NR }')
-    local trained_seconds=$(awk '{ s += $1 } END { printf "%.1f", s }' trained) estimate=$(cat estimate) in_all
+    trained_seconds=$(awk '{ s += $1 } END { printf "%.1f", s }' trained)
     in_all=$(awk -v t="$trained_seconds" -v a="$(cat around)" 'BEGIN { printf "%.1f", t + a }')
     say ""
     say "held-out rows   $rows, none of them trained on; one standard error of the accuracy is $(awk -v a="$(field final.json accuracy)" -v n="$rows" 'BEGIN { printf "%.1f", 100 * sqrt(a * (1 - a) / n) }') %"
     say "accuracy        $(percent base.json) % before, $(percent final.json) % after"
     say "loss            $base_loss before, $final_loss after (nats a choice)"
     say "digests equal   true; $(cat digest)"
-    say "log             $(log_count final-status.json records) records, $(log_count final-status.json samples) samples of $BATCH rows; $wire bytes a sample on the wire (heartbeats, framing and encryption included)"
+    say "log             $(log_count final-status.json records) records, $(log_count final-status.json samples) samples of $BATCH rows"
+    say "bytes a sample  payload $payload, on the wire $wire (framing, encryption and a heartbeat a second included)"
     say "time            $(in_words "$trained_seconds") training, $(in_words "$in_all") in all; $(in_words "$estimate") were estimated"
     say "model           $PWD/model/model.gguf (the exact weights: onebyte export $PWD/p1 --manifest $PWD/run.json --model $base)"
     if [ $json = yes ]; then
-        printf '{"rows_held_out":%s,"accuracy_base":%s,"accuracy_final":%s,"held_out_loss_base":%s,"held_out_loss_final":%s,"peers":2,"digests_equal":true,"records":%s,"samples":%s,"learning_rate":%s,"wire_bytes_per_sample":%s,"estimated_seconds":%s,"train_seconds":%s,"seconds":%s,"export_dir":"%s"}\n' \
+        printf '{"rows_held_out":%s,"accuracy_base":%s,"accuracy_final":%s,"held_out_loss_base":%s,"held_out_loss_final":%s,"peers":2,"digests_equal":true,"records":%s,"samples":%s,"learning_rate":%s,"payload_bytes_per_sample":%s,"wire_bytes_per_sample":%s,"estimated_seconds":%s,"train_seconds":%s,"seconds":%s,"export_dir":"%s"}\n' \
             "$rows" "$(field base.json accuracy)" "$(field final.json accuracy)" "$base_loss" "$final_loss" "$(log_count final-status.json records)" \
-            "$(log_count final-status.json samples)" "$(cat ready)" "$wire" "$estimate" "$trained_seconds" "$in_all" "$PWD/model"
+            "$(log_count final-status.json samples)" "$(cat ready)" "$payload" "$wire" "$estimate" "$trained_seconds" "$in_all" "$PWD/model"
     fi
     awk -v a="$base_loss" -v b="$final_loss" 'BEGIN { exit !(b < a) }' || die "the held-out loss did not fall"
 }
