@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "model/corpus_parts.h"
 #include "model/corpus_walk.h"
 
@@ -52,20 +53,6 @@ size_t ob_corpus_item_tokens(const struct ob_corpus *corpus) {
     return corpus->longest;
 }
 
-/* Room for `more` further items of *array; false when there is no memory. */
-static bool grow(void *array, size_t used, size_t more, size_t item_bytes, size_t *max) {
-    if (used + more <= *max)
-        return true;
-    void **place = array;
-    size_t wanted = 2 * (used + more) + 64;
-    void *larger = reallocarray(*place, wanted, item_bytes);
-    if (larger == NULL)
-        return false;
-    *place = larger;
-    *max = wanted;
-    return true;
-}
-
 static void note_item(struct ob_corpus *corpus, size_t sequences, size_t tokens) {
     corpus->widest = sequences > corpus->widest ? sequences : corpus->widest;
     corpus->longest = tokens > corpus->longest ? tokens : corpus->longest;
@@ -79,10 +66,11 @@ enum ob_err ob_corpus_keep(struct ob_corpus *corpus, const struct ob_corpus_span
     assert(tokens >= 2);
     if (corpus->sequences_count == UINT32_MAX)
         return ob_fail(error, OB_ETOOBIG, "more than %u sequences", UINT32_MAX);
-    if (!grow(&corpus->tokens, corpus->tokens_count, tokens, sizeof *corpus->tokens, &corpus->tokens_max) ||
-        !grow(&corpus->counted, corpus->tokens_count, tokens, 1, &corpus->counted_max) ||
-        !grow(&corpus->sequences, corpus->sequences_count, 1, sizeof *corpus->sequences,
-              &corpus->sequences_max))
+    if (!ob_array_reserve(&corpus->tokens, corpus->tokens_count, tokens, sizeof *corpus->tokens,
+                          &corpus->tokens_max) ||
+        !ob_array_reserve(&corpus->counted, corpus->tokens_count, tokens, 1, &corpus->counted_max) ||
+        !ob_array_reserve(&corpus->sequences, corpus->sequences_count, 1, sizeof *corpus->sequences,
+                          &corpus->sequences_max))
         return ob_fail(error, OB_ENOMEM, "no memory for its tokens");
     size_t at = corpus->tokens_count;
     for (size_t i = 0; i < count; i++) {
@@ -103,7 +91,7 @@ enum ob_err ob_corpus_keep(struct ob_corpus *corpus, const struct ob_corpus_span
 enum ob_err ob_corpus_keep_item(struct ob_corpus *corpus, size_t count, uint32_t label,
                                 struct ob_error *error) {
     assert(corpus->has_choices && count >= 2 && label < count && count <= corpus->sequences_count);
-    if (!grow(&corpus->items, corpus->items_count, 1, sizeof *corpus->items, &corpus->items_max))
+    if (!ob_array_reserve(&corpus->items, corpus->items_count, 1, sizeof *corpus->items, &corpus->items_max))
         return ob_fail(error, OB_ENOMEM, "no memory for its choices");
     size_t first = corpus->sequences_count - count;
     corpus->items[corpus->items_count++] = (struct ob_corpus_item){(uint32_t)first, (uint32_t)count, label};

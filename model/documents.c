@@ -46,16 +46,20 @@ static enum ob_err parse(const char *data, size_t bytes, struct ob_document *doc
     return ob_fail(error, OB_EFORMAT, "%s: not a JSON object", document->name);
 }
 
-static enum ob_err load_file(struct ob_document *document, struct ob_error *error) {
-    const char *path = document->name;
-    char *data = NULL;
-    size_t bytes = 0;
+static enum ob_err read_file(const char *path, char **ret_data, size_t *ret_bytes, struct ob_error *error) {
     FILE *file = fopen(path, "rbe");
     if (file == NULL)
         return ob_fail(error, errno == ENOENT ? OB_ENOTFOUND : OB_EIO, "%s: cannot open: %s", path,
                        strerror(errno));
-    enum ob_err failed = read_open_file(file, path, &data, &bytes, error);
+    enum ob_err failed = read_open_file(file, path, ret_data, ret_bytes, error);
     (void)fclose(file);
+    return failed;
+}
+
+static enum ob_err load_file(struct ob_document *document, struct ob_error *error) {
+    char *data = NULL;
+    size_t bytes = 0;
+    enum ob_err failed = read_file(document->name, &data, &bytes, error);
     if (!failed)
         failed = parse(data, bytes, document, error);
     free(data);
@@ -87,12 +91,27 @@ static enum ob_err load_gguf(const char *path, const char *name, struct ob_docum
     return failed;
 }
 
+static enum ob_err join(const char *folder, const char *name, char ret_path[static OB_DOCUMENT_PATH_MAX],
+                        struct ob_error *error) {
+    int length = snprintf(ret_path, OB_DOCUMENT_PATH_MAX, "%s/%s", folder, name);
+    if (length < 0 || length >= OB_DOCUMENT_PATH_MAX)
+        return ob_fail(error, OB_EUSAGE, "%.60s...: the name is too long", folder);
+    return OB_OK;
+}
+
 static enum ob_err load_from_folder(const char *folder, const char *name, struct ob_document *document,
                                     struct ob_error *error) {
-    int length = snprintf(document->name, sizeof document->name, "%s/%s", folder, name);
-    if (length < 0 || (size_t)length >= sizeof document->name)
-        return ob_fail(error, OB_EUSAGE, "%.60s...: the name is too long", folder);
-    return load_file(document, error);
+    enum ob_err failed = join(folder, name, document->name, error);
+    return failed ? failed : load_file(document, error);
+}
+
+enum ob_err ob_document_text(const char *model, const char *name, char **ret_text, size_t *ret_bytes,
+                             struct ob_error *error) {
+    char path[OB_DOCUMENT_PATH_MAX];
+    if (ob_gguf_is_file(model))
+        return ob_fail(error, OB_ENOTFOUND, "%s: has no %s", model, name);
+    enum ob_err failed = join(model, name, path, error);
+    return failed ? failed : read_file(path, ret_text, ret_bytes, error);
 }
 
 enum ob_err ob_document_load(const char *model, const char *name, struct ob_document *ret_document,

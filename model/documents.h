@@ -22,6 +22,9 @@ struct ob_document {
 
 OB_MUST_USE enum ob_err ob_document_load(const char *model, const char *name,
                                          struct ob_document *ret_document, struct ob_error *error);
+/* A file of a folder as it is (a GGUF file has none); the caller frees it. */
+OB_MUST_USE enum ob_err ob_document_text(const char *model, const char *name, char **ret_text,
+                                         size_t *ret_bytes, struct ob_error *error);
 void ob_document_done(struct ob_document *document);
 
 #endif
