@@ -172,7 +172,7 @@ static enum ob_err fill(struct ob_chat *chat, const char *model, const char *for
     else if (err == OB_OK)
         err = find_format(chat, model, config.root, error);
     if (err == OB_OK && (err = check_format(chat, error)))
-        err = ob_fail_within(error, "%.120s", model);
+        err = ob_fail_within(error, err, "%.120s", model);
     ob_document_done(&config);
     return err;
 }
