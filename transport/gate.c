@@ -6,6 +6,9 @@
  * once, which costs an accept and no cryptography. The sum over all addresses stays below connections_max,
  * which lies far below the number of descriptors that the process may have: the log can always be opened.
  *
+ * ZeroMQ accepts before we judge, so that a crowd that comes at once may take every descriptor for a moment.
+ * Therefore one is reserved: it is what we look through, and what the status socket answers with.
+ *
  * A descriptor's number may have been used again when its event arrives. Therefore we look at a duplicate,
  * which stays what it is, and shut down only what comes from the address that we judge and to the port that
  * we watch. */
@@ -33,6 +36,7 @@ enum ob_err ob_gate_new(struct ob_transport *transport, size_t connections_max, 
     if (!transport->visitors)
         return ob_fail(error, OB_ENOMEM, "no memory for the table of addresses");
     transport->connections_max = connections_max;
+    ob_gate_reserve(transport);
     return OB_OK;
 }
 
@@ -110,11 +114,30 @@ static uint16_t port_of(const struct sockaddr_storage *address) {
     return in.sin_port;
 }
 
+void ob_gate_reserve(struct ob_transport *transport) {
+    if (transport->reserve < 0 && transport->wake.fd >= 0)
+        transport->reserve = fcntl(transport->wake.fd, F_DUPFD_CLOEXEC, 0); /* of whatever is there */
+}
+
+void ob_gate_unreserve(struct ob_transport *transport) {
+    if (transport->reserve >= 0)
+        close(transport->reserve);
+    transport->reserve = -1;
+}
+
+/* Ends looking at a duplicate. */
+static void look_away(struct ob_transport *transport, int copy) {
+    if (copy != transport->reserve || dup3(transport->wake.fd, copy, O_CLOEXEC) < 0)
+        close(copy);
+}
+
 /* A duplicate of a connection's descriptor and where it comes from; -1 when it is not one to this server. */
-static int look_at(const struct ob_server *server, int fd, struct ob_address *ret_address) {
+static int look_at(struct ob_transport *transport, const struct ob_server *server, int fd,
+                   struct ob_address *ret_address) {
     struct sockaddr_storage peer = {0}, here = {0}, listens = {0};
     socklen_t peer_bytes = sizeof peer, here_bytes = sizeof here, listens_bytes = sizeof listens;
-    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int copy = transport->reserve >= 0 && fd != transport->reserve ? dup3(fd, transport->reserve, O_CLOEXEC)
+                                                                   : fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (copy < 0)
         return -1;
     if (getpeername(copy, (struct sockaddr *)&peer, &peer_bytes) == 0 &&
@@ -122,7 +145,7 @@ static int look_at(const struct ob_server *server, int fd, struct ob_address *re
         getsockname(server->listen_fd, (struct sockaddr *)&listens, &listens_bytes) == 0 &&
         port_of(&here) == port_of(&listens) && ob_address_from_socket((struct sockaddr *)&peer, ret_address))
         return copy;
-    close(copy);
+    look_away(transport, copy);
     return -1;
 }
 
@@ -163,7 +186,7 @@ static enum ob_taken accepted(struct ob_transport *transport, struct ob_server *
                               struct ob_transport_event *event) {
     struct ob_address address;
     struct ob_guest *guest = guest_of(transport, fd);
-    int copy = look_at(server, fd, &address);
+    int copy = look_at(transport, server, fd, &address);
     if (copy < 0)
         return OB_TAKEN_MORE; /* it is gone already */
     if (guest && guest->open)
@@ -187,7 +210,7 @@ static enum ob_taken accepted(struct ob_transport *transport, struct ob_server *
                                    .visitor = (uint32_t)(visitor - transport->visitors),
                                    .since_s = ob_transport_seconds()};
     }
-    close(copy);
+    look_away(transport, copy);
     return told ? OB_TAKEN_EVENT : OB_TAKEN_MORE;
 }
 
@@ -223,12 +246,13 @@ void ob_gate_tend(struct ob_transport *transport) {
         if (!guest->open || guest->server != OB_SERVER_DOOR || now - guest->since_s <= DOOR_STAY_S)
             continue;
         struct ob_address address;
-        int copy = look_at(&transport->servers[OB_SERVER_DOOR], (int)fd, &address);
+        int copy = look_at(transport, &transport->servers[OB_SERVER_DOOR], (int)fd, &address);
         if (copy < 0)
             continue;
         (void)shutdown(copy, SHUT_RDWR);
-        close(copy);
+        look_away(transport, copy);
     }
+    ob_gate_reserve(transport);
 }
 
 enum ob_err ob_gate_open(struct ob_transport *transport, struct ob_server *server, struct ob_error *error) {

@@ -22,11 +22,13 @@
 #define OB_DOOR_MESSAGE_MAX 1024
 #define OB_LINK_DESCRIPTORS 8 /* at most, of one link: four sockets, two connections out, two in */
 #define OB_SERVER_COUNT     3
+#define OB_STATUS_CLIENTS   8 /* who ask the status socket, at a time; more wait */
 
 enum ob_source_kind {
     OB_SOURCE_WAKE,
     OB_SOURCE_ZAP,
     OB_SOURCE_STATUS,
+    OB_SOURCE_STATUS_CLIENT,
     OB_SOURCE_GATE,
     OB_SOURCE_ROUTER,
     OB_SOURCE_DOOR,
@@ -95,6 +97,15 @@ struct ob_visitor {
     uint64_t refilled_s, seen_s;
 };
 
+/* One connection to the status socket. */
+struct ob_status_client {
+    struct ob_source source; /* owner: itself; NULL: a free place */
+    uint8_t *data;           /* its request, then our answer … */
+    size_t bytes, written;   /* … of which so much is out */
+    uint64_t until_s;
+    bool answering;
+};
+
 /* An accepted connection, by its descriptor. */
 struct ob_guest {
     bool open, shaken;
@@ -142,8 +153,8 @@ struct ob_transport {
 
     zmq_msg_t frame; /* what the last event points into */
     bool frame_open;
-    zmq_msg_t status_id; /* who asked last */
-    bool status_open;
+    struct ob_status_client status_clients[OB_STATUS_CLIENTS], *status_asker; /* who asked last */
+    int reserve; /* a descriptor for what must be possible when none is left (gate.c); -1: in use */
     struct ob_transport_counters counters;
     struct ob_pace refusals;
 };
@@ -220,6 +231,9 @@ void ob_gate_close(struct ob_transport *transport, struct ob_server *server);
 enum ob_taken ob_gate_take(struct ob_transport *transport, struct ob_server *server,
                            struct ob_transport_event *event);
 void ob_gate_tend(struct ob_transport *transport);
+/* Keeps one descriptor free for us, and gives it up for a moment. */
+void ob_gate_reserve(struct ob_transport *transport);
+void ob_gate_unreserve(struct ob_transport *transport);
 /* Whether this address may say hello at the door now. */
 bool ob_gate_hello(struct ob_transport *transport, const char *address);
 /* Counts a refusal; true when it is told as an event too (at most a few a second are). */
@@ -241,7 +255,10 @@ void ob_beacon_free(struct ob_transport *transport);
 /* status.c */
 OB_MUST_USE enum ob_err ob_status_bind(struct ob_transport *transport, const char *path,
                                        struct ob_error *error);
-enum ob_taken ob_status_take(struct ob_transport *transport, struct ob_transport_event *event);
+enum ob_taken ob_status_accept(struct ob_transport *transport);
+enum ob_taken ob_status_take(struct ob_transport *transport, struct ob_status_client *client,
+                             struct ob_transport_event *event);
+void ob_status_tend(struct ob_transport *transport); /* once a second */
 void ob_status_unbind(struct ob_transport *transport);
 
 #endif

@@ -1,6 +1,14 @@
+/* The status socket: a stream socket in the state directory. A client writes one request and a newline (or
+ * ends its writing), reads the answer until its end, and is through.
+ *
+ * Not ZeroMQ's ipc: libzmq 4.3 aborts the process when it accepts such a connection and no descriptor is
+ * left. Here the reserved descriptor (gate.c) makes way, so that an operator is answered in a crowd too. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -8,81 +16,159 @@
 #include "transport/state.h"
 
 #define REQUEST_MAX 65536
+#define STAY_S      5 /* for a request, and for taking its answer */
+
+static enum ob_err listen_at(struct ob_transport *transport, const char *path, struct ob_error *error) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    mode_t before = umask(0177);
+    bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    umask(before);
+    if (!bound || chmod(path, 0600) != 0 || listen(fd, 16) != 0) {
+        int why = errno;
+        if (fd >= 0)
+            close(fd);
+        return ob_fail(error, OB_EIO, "%s: cannot make the status socket: %s", path, strerror(why));
+    }
+    memcpy(transport->status_path, path, strlen(path) + 1);
+    transport->status = (struct ob_source){.kind = OB_SOURCE_STATUS, .fd = fd};
+    return ob_watch_add(transport, &transport->status, error);
+}
 
 enum ob_err ob_status_bind(struct ob_transport *transport, const char *path, struct ob_error *error) {
-    char endpoint[OB_ENDPOINT_MAX + 8];
     if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path || strlen(path) >= OB_ENDPOINT_MAX)
         return ob_fail(error, OB_EUSAGE,
                        "%s: a socket's path has at most 107 bytes; choose a shorter state_dir", path);
-    void *socket = zmq_socket(transport->context, ZMQ_ROUTER);
-    enum ob_err failed = ob_source_open(transport, &transport->status, OB_SOURCE_STATUS, NULL, socket, error);
-    if (failed)
-        return failed;
-    int64_t largest = REQUEST_MAX;
-    int linger = 200;
-    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
-    zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger);
-    (void)snprintf(endpoint, sizeof endpoint, "ipc://%s", path);
     struct stat left; /* by a crash: the state directory's lock says that nobody uses it */
     if (lstat(path, &left) == 0 && !S_ISSOCK(left.st_mode))
         return ob_fail(error, OB_EBUSY, "%s: is in the way of the status socket and is not one; move it",
                        path);
     unlink(path);
-    mode_t before = umask(0177);
-    int bound = zmq_bind(socket, endpoint);
-    umask(before);
-    if (bound != 0 || chmod(path, 0600) != 0)
-        return ob_fail(error, OB_EIO, "%s: cannot make the status socket: %s", path,
-                       zmq_strerror(zmq_errno()));
-    memcpy(transport->status_path, path, strlen(path) + 1);
-    return OB_OK;
+    return listen_at(transport, path, error);
+}
+
+static void dismiss(struct ob_transport *transport, struct ob_status_client *client) {
+    int fd = client->source.fd;
+    ob_watch_remove(transport, &client->source);
+    if (fd >= 0)
+        close(fd);
+    free(client->data);
+    *client = (struct ob_status_client){.source.fd = -1};
+    if (transport->status_asker == client)
+        transport->status_asker = NULL;
+    ob_gate_reserve(transport);
 }
 
 void ob_status_unbind(struct ob_transport *transport) {
-    if (transport->status_open)
-        zmq_msg_close(&transport->status_id);
-    ob_source_close(transport, &transport->status);
+    for (size_t i = 0; i < OB_STATUS_CLIENTS; i++)
+        if (transport->status_clients[i].source.owner)
+            dismiss(transport, &transport->status_clients[i]);
+    int fd = transport->status.fd;
+    ob_watch_remove(transport, &transport->status);
+    if (fd >= 0)
+        close(fd);
     if (transport->status_path[0])
         unlink(transport->status_path);
 }
 
-static bool more_parts(void *socket) {
-    int more = 0;
-    size_t size = sizeof more;
-    zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &size);
-    return more != 0;
+static struct ob_status_client *free_place(struct ob_transport *transport) {
+    for (size_t i = 0; i < OB_STATUS_CLIENTS; i++)
+        if (!transport->status_clients[i].source.owner)
+            return &transport->status_clients[i];
+    return NULL;
 }
 
-enum ob_taken ob_status_take(struct ob_transport *transport, struct ob_transport_event *event) {
-    zmq_msg_t id;
-    void *socket = transport->status.socket;
-    zmq_msg_init(&id);
-    if (zmq_msg_recv(&id, socket, ZMQ_DONTWAIT) < 0) {
-        zmq_msg_close(&id);
-        return OB_TAKEN_NOTHING;
-    }
-    /* a REQ socket sends id, an empty part, the request; the last part is the request */
-    while (more_parts(socket))
-        if (!ob_frame_receive(transport, socket))
+static int accept_one(struct ob_transport *transport) {
+    int fd = accept4(transport->status.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
+        return fd;
+    ob_gate_unreserve(transport);
+    fd = accept4(transport->status.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0)
+        ob_gate_reserve(transport);
+    return fd;
+}
+
+enum ob_taken ob_status_accept(struct ob_transport *transport) {
+    struct ob_status_client *client = free_place(transport);
+    int fd = client ? accept_one(transport) : -1;
+    if (fd < 0)
+        return OB_TAKEN_NOTHING; /* whoever waits is signalled again */
+    *client = (struct ob_status_client){
+        .source = {.kind = OB_SOURCE_STATUS_CLIENT, .owner = client, .fd = fd},
+        .data = malloc(REQUEST_MAX),
+        .until_s = ob_transport_seconds() + STAY_S,
+    };
+    if (!client->data || ob_watch_add(transport, &client->source, NULL))
+        dismiss(transport, client);
+    return OB_TAKEN_MORE;
+}
+
+/* What did not fit into the socket's buffer goes out when there is room. */
+static enum ob_taken write_on(struct ob_transport *transport, struct ob_status_client *client) {
+    while (client->written < client->bytes) {
+        ssize_t wrote = send(client->source.fd, client->data + client->written,
+                             client->bytes - client->written, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (wrote < 0 && errno == EAGAIN)
+            return OB_TAKEN_NOTHING;
+        if (wrote < 0)
             break;
-    if (transport->status_open)
-        zmq_msg_close(&transport->status_id);
-    transport->status_id = id;
-    transport->status_open = true;
+        client->written += (size_t)wrote;
+    }
+    dismiss(transport, client);
+    return OB_TAKEN_MORE;
+}
+
+enum ob_taken ob_status_take(struct ob_transport *transport, struct ob_status_client *client,
+                             struct ob_transport_event *event) {
+    if (client->answering)
+        return write_on(transport, client);
+    ssize_t got =
+        recv(client->source.fd, client->data + client->bytes, REQUEST_MAX - client->bytes, MSG_DONTWAIT);
+    if (got < 0 && errno == EAGAIN)
+        return OB_TAKEN_NOTHING;
+    bool over = got == 0;
+    client->bytes += got > 0 ? (size_t)got : 0;
+    bool whole = over || (client->bytes > 0 && client->data[client->bytes - 1] == '\n');
+    if (got < 0 || (over && client->bytes == 0) || (!whole && client->bytes == REQUEST_MAX)) {
+        dismiss(transport, client);
+        return OB_TAKEN_MORE;
+    }
+    if (!whole)
+        return OB_TAKEN_MORE;
+    transport->status_asker = client;
     event->kind = OB_TRANSPORT_STATUS;
-    event->data = transport->frame_open ? zmq_msg_data(&transport->frame) : (const uint8_t *)"";
-    event->bytes = transport->frame_open ? zmq_msg_size(&transport->frame) : 0;
+    event->data = client->data;
+    event->bytes = client->bytes - (client->data[client->bytes - 1] == '\n');
     return OB_TAKEN_EVENT;
 }
 
 void ob_transport_status_reply(struct ob_transport *transport, const void *data, size_t bytes) {
-    if (!transport->status_open)
+    struct ob_status_client *client = transport->status_asker;
+    if (!client)
         return;
-    void *socket = transport->status.socket;
-    if (zmq_msg_send(&transport->status_id, socket, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
-        zmq_msg_close(&transport->status_id);
-    else if (zmq_send_const(socket, "", 0, ZMQ_SNDMORE | ZMQ_DONTWAIT) == 0)
-        zmq_send(socket, data, bytes < OB_STATUS_MAX ? bytes : OB_STATUS_MAX, ZMQ_DONTWAIT);
-    transport->status_open = false;
-    ob_watch_mark(transport, &transport->status);
+    transport->status_asker = NULL;
+    if (bytes > OB_STATUS_MAX)
+        bytes = OB_STATUS_MAX;
+    uint8_t *answer = malloc(bytes + 1);
+    struct epoll_event wanted = {.events = EPOLLOUT, .data.ptr = &client->source};
+    if (!answer || epoll_ctl(transport->epoll, EPOLL_CTL_MOD, client->source.fd, &wanted) != 0) {
+        free(answer);
+        dismiss(transport, client);
+        return;
+    }
+    memcpy(answer, data, bytes);
+    free(client->data);
+    client->data = answer;
+    client->bytes = bytes;
+    client->answering = true;
+    (void)write_on(transport, client);
+}
+
+void ob_status_tend(struct ob_transport *transport) {
+    uint64_t now = ob_transport_seconds();
+    for (size_t i = 0; i < OB_STATUS_CLIENTS; i++)
+        if (transport->status_clients[i].source.owner && now >= transport->status_clients[i].until_s)
+            dismiss(transport, &transport->status_clients[i]);
 }

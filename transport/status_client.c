@@ -1,57 +1,91 @@
 #include "transport/status_client.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <zmq.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 
-static enum ob_err exchange(void *socket, const char *path, const char *request, int timeout_ms,
-                            char **ret_answer, struct ob_error *error) {
-    char endpoint[512];
-    int linger = 0;
-    int64_t largest = OB_STATUS_MAX;
-    zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger);
-    zmq_setsockopt(socket, ZMQ_RCVTIMEO, &timeout_ms, sizeof timeout_ms);
-    zmq_setsockopt(socket, ZMQ_SNDTIMEO, &timeout_ms, sizeof timeout_ms);
-    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
-    if (snprintf(endpoint, sizeof endpoint, "ipc://%s", path) >= (int)sizeof endpoint ||
-        zmq_connect(socket, endpoint) != 0)
-        return ob_fail(error, OB_EIO, "%s: cannot connect", path);
-    zmq_msg_t answer;
-    zmq_msg_init(&answer);
-    if (zmq_send(socket, request, strlen(request), 0) < 0 || zmq_msg_recv(&answer, socket, 0) < 0) {
-        zmq_msg_close(&answer);
-        return ob_fail(error, OB_ETIMEOUT, "%s: no answer within %d ms: the daemon does not run or is stuck",
-                       path, timeout_ms);
+#define READ_BYTES 65536
+
+static enum ob_err late(const char *path, int timeout_ms, struct ob_error *error) {
+    if (errno != EAGAIN && errno != EINPROGRESS && errno != ECONNREFUSED)
+        return ob_fail(error, OB_EIO, "%s: %s", path, strerror(errno));
+    return ob_fail(error, OB_ETIMEOUT, "%s: no answer within %d ms: the daemon does not run or is stuck",
+                   path, timeout_ms);
+}
+
+static bool say(int fd, const char *text, size_t bytes) {
+    while (bytes > 0) {
+        ssize_t wrote = send(fd, text, bytes, MSG_NOSIGNAL);
+        if (wrote < 0)
+            return false;
+        text += wrote;
+        bytes -= (size_t)wrote;
     }
-    size_t bytes = zmq_msg_size(&answer);
-    char *copy = malloc(bytes + 1);
-    if (copy) {
-        memcpy(copy, zmq_msg_data(&answer), bytes);
-        copy[bytes] = 0;
-        *ret_answer = copy;
+    return true;
+}
+
+/* Until the daemon ends the connection. */
+static enum ob_err read_answer(int fd, const char *path, int timeout_ms, char **ret_answer,
+                               struct ob_error *error) {
+    size_t bytes = 0, room = 0;
+    char *answer = NULL;
+    for (;;) {
+        if (room < bytes + READ_BYTES + 1) {
+            room = 2 * room + READ_BYTES + 1;
+            char *more = realloc(answer, room);
+            if (!more) {
+                free(answer);
+                return ob_fail(error, OB_ENOMEM, "%s: no memory for the answer", path);
+            }
+            answer = more;
+        }
+        ssize_t got = recv(fd, answer + bytes, READ_BYTES, 0);
+        if (got <= 0 || (bytes += (size_t)got) > OB_STATUS_MAX) {
+            enum ob_err failed = OB_OK;
+            if (got < 0)
+                failed = late(path, timeout_ms, error);
+            else if (bytes == 0 || bytes > OB_STATUS_MAX)
+                failed = ob_fail(error, OB_EIO, "%s: the daemon gave no answer that can be read", path);
+            answer[failed ? 0 : bytes] = 0;
+            if (failed)
+                free(answer);
+            else
+                *ret_answer = answer;
+            return failed;
+        }
     }
-    zmq_msg_close(&answer);
-    return copy ? OB_OK : ob_fail(error, OB_ENOMEM, "%s: no memory for the answer", path);
 }
 
 enum ob_err ob_status_ask(const char *socket_path, const char *request, int timeout_ms, char **ret_answer,
                           struct ob_error *error) {
     struct stat info;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct timeval patience = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
     if (stat(socket_path, &info) != 0)
         return ob_fail(error, OB_ENOTFOUND, "%s: %s: no daemon runs with this state directory", socket_path,
                        strerror(errno));
-    void *context = zmq_ctx_new();
-    void *socket = context ? zmq_socket(context, ZMQ_REQ) : NULL;
-    enum ob_err failed = socket ? exchange(socket, socket_path, request, timeout_ms, ret_answer, error)
-                                : ob_fail(error, OB_EIO, "cannot open a socket");
-    if (socket)
-        zmq_close(socket);
-    if (context)
-        zmq_ctx_term(context);
+    if (strlen(socket_path) >= sizeof address.sun_path)
+        return ob_fail(error, OB_EUSAGE, "%s: a socket's path has at most 107 bytes", socket_path);
+    memcpy(address.sun_path, socket_path, strlen(socket_path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return ob_fail(error, OB_EIO, "cannot open a socket: %s", strerror(errno));
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    enum ob_err failed;
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0 || !say(fd, request, strlen(request)) ||
+        !say(fd, "\n", 1))
+        failed = late(socket_path, timeout_ms, error);
+    else
+        failed = read_answer(fd, socket_path, timeout_ms, ret_answer, error);
+    close(fd);
     return failed;
 }

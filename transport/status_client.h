@@ -1,4 +1,4 @@
-/* status_client - asks a daemon's status socket: one JSON request, one JSON answer.
+/* status_client - asks a daemon's status socket: one JSON request (a line), one JSON answer (until the end).
  * Errors: OB_ENOTFOUND (no socket there: the daemon does not run), OB_ETIMEOUT, OB_EIO, OB_ETOOBIG. */
 #ifndef OB_TRANSPORT_STATUS_CLIENT_H
 #define OB_TRANSPORT_STATUS_CLIENT_H

@@ -78,7 +78,7 @@ enum ob_err ob_transport_new(const struct ob_transport_options *options, struct 
     struct ob_transport *transport = calloc(1, sizeof *transport);
     if (!transport)
         return ob_fail(error, OB_ENOMEM, "no memory for the network");
-    transport->epoll = -1;
+    transport->epoll = transport->reserve = -1;
     transport->wake = (struct ob_source){.kind = OB_SOURCE_WAKE, .fd = -1};
     transport->zap.fd = transport->status.fd = transport->beacon.fd = -1;
     for (size_t i = 0; i < OB_SERVER_COUNT; i++)
@@ -106,6 +106,7 @@ void ob_transport_free(struct ob_transport *transport) {
     if (transport->context)
         zmq_ctx_term(transport->context);
     ob_gate_free(transport);
+    ob_gate_unreserve(transport);
     if (transport->wake.fd >= 0)
         close(transport->wake.fd);
     if (transport->epoll >= 0)
@@ -196,7 +197,9 @@ static enum ob_taken take_from(struct ob_transport *transport, struct ob_source 
     case OB_SOURCE_ZAP:
         return ob_zap_take(transport, event);
     case OB_SOURCE_STATUS:
-        return ob_status_take(transport, event);
+        return ob_status_accept(transport);
+    case OB_SOURCE_STATUS_CLIENT:
+        return ob_status_take(transport, source->owner, event);
     case OB_SOURCE_GATE:
         return ob_gate_take(transport, source->owner, event);
     case OB_SOURCE_ROUTER:
@@ -255,6 +258,7 @@ static enum ob_err tend(struct ob_transport *transport, struct ob_error *error) 
     transport->tended_s = now;
     ob_links_tend(transport);
     ob_gate_tend(transport);
+    ob_status_tend(transport);
     ob_knocks_tend(transport);
     ob_beacon_tend(transport);
     return OB_OK;
