@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "model/gguf_model.h"
 #include "model/gguf_tokenizer.h"
+#include "model/tokenizer_folder.h"
 
 static enum ob_err read_open_file(FILE *file, const char *path, char **ret_data, size_t *ret_bytes,
                                   struct ob_error *error) {
@@ -102,7 +103,10 @@ static enum ob_err join(const char *folder, const char *name, char ret_path[stat
 static enum ob_err load_from_folder(const char *folder, const char *name, struct ob_document *document,
                                     struct ob_error *error) {
     enum ob_err failed = join(folder, name, document->name, error);
-    return failed ? failed : load_file(document, error);
+    failed = failed ? failed : load_file(document, error);
+    if (failed != OB_ENOTFOUND || strcmp(name, "tokenizer.json") != 0)
+        return failed;
+    return ob_tokenizer_folder(folder, &document->root, error);
 }
 
 enum ob_err ob_document_text(const char *model, const char *name, char **ret_text, size_t *ret_bytes,

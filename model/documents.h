@@ -1,6 +1,7 @@
 /* documents - the JSON files that go with a checkpoint: config.json, tokenizer.json, tokenizer_config.json,
  * generation_config.json. MODEL is a Hugging Face folder, or a GGUF file whose metadata is put into the same
- * form: who reads them need not know which.
+ * form: who reads them need not know which. Where a folder has no tokenizer.json, it is made of vocab.json
+ * and merges.txt (model/tokenizer_folder.h).
  *
  * Errors:  OB_ENOTFOUND (there is no such document), OB_EIO, OB_ETOOBIG, OB_EFORMAT, OB_EUNSUPPORTED: name
  *          the file.

@@ -155,11 +155,17 @@ static void merge_all(const struct ob_bpe *bpe, struct ob_bpe_work *work, uint32
     }
 }
 
+/* A token of the model: an added one is found before a text is cut, or not at all. */
+static int32_t find(const struct ob_vocab *vocab, const char *key, size_t bytes) {
+    int32_t id = ob_vocab_find(vocab, key, bytes);
+    return id >= 0 && vocab->tokens[id].only_added ? -1 : id;
+}
+
 /* The id of a piece that is a token as a whole; -1 otherwise. */
 static int32_t whole_piece(const struct ob_bpe *bpe, const struct ob_vocab *vocab, const char *piece,
                            size_t bytes) {
     if (bpe->pieces)
-        return ob_vocab_find(vocab, piece, bytes);
+        return find(vocab, piece, bytes);
     char key[OB_BPE_WHOLE_MAX + 4];
     size_t used = 0;
     for (size_t i = 0; i < bytes; i++) {
@@ -167,7 +173,7 @@ static int32_t whole_piece(const struct ob_bpe *bpe, const struct ob_vocab *voca
             return -1;
         used += ob_byte_level_encode((uint8_t)piece[i], key + used);
     }
-    return ob_vocab_find(vocab, key, used);
+    return find(vocab, key, used);
 }
 
 /* The first symbols of a piece: their number, or 0 after a complaint. */
@@ -178,7 +184,7 @@ static uint32_t start_symbols(const struct ob_bpe *bpe, const struct ob_vocab *v
     for (size_t at = 0; at < bytes;) {
         uint32_t character;
         size_t length = bpe->pieces ? ob_utf8_decode(piece + at, bytes - at, &character) : 0;
-        int32_t id = length > 0 ? ob_vocab_find(vocab, piece + at, length) : -1;
+        int32_t id = length > 0 ? find(vocab, piece + at, length) : -1;
         if (id < 0) {
             length = 1;
             id = bpe->byte_ids[(uint8_t)piece[at]];

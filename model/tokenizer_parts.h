@@ -41,7 +41,7 @@ OB_MUST_USE enum ob_err ob_tokenizer_read_model(struct ob_tokenizer *tokenizer, 
                                                 const json_t *added, bool byte_level, struct ob_error *error);
 /* tokenizer_added_json.c: `added_tokens`, with the normalizer that is there already. */
 OB_MUST_USE enum ob_err ob_tokenizer_read_added(struct ob_tokenizer *tokenizer, const json_t *field,
-                                                struct ob_error *error);
+                                                bool byte_level, struct ob_error *error);
 /* tokenizer_normalizer.c, tokenizer_decoder.c, tokenizer_processor.c: the fields of these names; NULL: none.
  */
 OB_MUST_USE enum ob_err ob_tokenizer_read_normalizer(struct ob_tokenizer *tokenizer, const json_t *field,

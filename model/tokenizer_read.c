@@ -14,7 +14,7 @@ enum ob_err ob_tokenizer_read(struct ob_tokenizer *tokenizer, const json_t *root
     if (err == OB_OK)
         err = ob_tokenizer_read_model(tokenizer, ob_json_field(root, "model"), added, byte_level, error);
     if (err == OB_OK)
-        err = ob_tokenizer_read_added(tokenizer, added, error);
+        err = ob_tokenizer_read_added(tokenizer, added, byte_level, error);
     if (err == OB_OK)
         err = ob_tokenizer_read_decoder(tokenizer, ob_json_field(root, "decoder"), byte_level, error);
     return err != OB_OK

@@ -128,6 +128,19 @@ int32_t ob_vocab_find(const struct ob_vocab *vocab, const char *key, size_t byte
     return (int32_t)*slot_of(vocab, key, bytes) - 1;
 }
 
+/* The text of what stands at `key` in the arena, at the arena's end. */
+static void spell(struct ob_vocab *vocab, struct ob_token *token, uint32_t key, size_t bytes,
+                  enum ob_spelling spelling) {
+    assert(vocab->arena_used + bytes <= vocab->arena_bytes);
+    char *text = vocab->arena + vocab->arena_used;
+    size_t text_bytes = spelling == OB_SPELLING_BYTES    ? key_to_text(vocab->arena + key, bytes, text)
+                        : spelling == OB_SPELLING_PIECES ? piece_to_text(vocab->arena + key, bytes, text)
+                                                         : SIZE_MAX;
+    token->text = text_bytes == SIZE_MAX ? key : (uint32_t)vocab->arena_used;
+    token->text_bytes = (uint32_t)(text_bytes == SIZE_MAX ? bytes : text_bytes);
+    vocab->arena_used += text_bytes == SIZE_MAX ? 0 : text_bytes;
+}
+
 enum ob_err ob_vocab_add(struct ob_vocab *vocab, int32_t id, const char *key, size_t bytes,
                          enum ob_spelling spelling, struct ob_error *error) {
     assert(id >= 0 && (size_t)id < vocab->ids);
@@ -144,13 +157,7 @@ enum ob_err ob_vocab_add(struct ob_vocab *vocab, int32_t id, const char *key, si
     *token = (struct ob_token){.key = (uint32_t)vocab->arena_used, .key_bytes = (uint32_t)bytes};
     memcpy(vocab->arena + vocab->arena_used, key, bytes);
     vocab->arena_used += bytes;
-    char *text = vocab->arena + vocab->arena_used;
-    size_t text_bytes = spelling == OB_SPELLING_BYTES    ? key_to_text(key, bytes, text)
-                        : spelling == OB_SPELLING_PIECES ? piece_to_text(key, bytes, text)
-                                                         : SIZE_MAX;
-    token->text = text_bytes == SIZE_MAX ? token->key : (uint32_t)vocab->arena_used;
-    token->text_bytes = text_bytes == SIZE_MAX ? token->key_bytes : (uint32_t)text_bytes;
-    vocab->arena_used += text_bytes == SIZE_MAX ? 0 : text_bytes;
+    spell(vocab, token, token->key, bytes, spelling);
     token->present = true;
     *slot = (uint32_t)id + 1;
     if (bytes > vocab->key_bytes_max)
@@ -158,9 +165,21 @@ enum ob_err ob_vocab_add(struct ob_vocab *vocab, int32_t id, const char *key, si
     return OB_OK;
 }
 
-void ob_vocab_make_literal(struct ob_vocab *vocab, int32_t id) {
+enum ob_err ob_vocab_respell(struct ob_vocab *vocab, int32_t id, const char *key, size_t bytes,
+                             enum ob_spelling spelling, struct ob_error *error) {
     struct ob_token *token = &vocab->tokens[id];
     assert(token->present);
-    token->text = token->key;
-    token->text_bytes = token->key_bytes;
+    size_t wanted = vocab->arena_used + 2 * bytes;
+    if (wanted > vocab->arena_bytes) {
+        size_t more = wanted + wanted / 2;
+        char *arena = more < UINT32_MAX ? realloc(vocab->arena, more) : NULL;
+        if (arena == NULL)
+            return ob_fail(error, OB_ENOMEM, "no memory for a vocabulary of %zu bytes", more);
+        vocab->arena = arena;
+        vocab->arena_bytes = more;
+    }
+    memcpy(vocab->arena + vocab->arena_used, key, bytes);
+    vocab->arena_used += bytes;
+    spell(vocab, token, (uint32_t)(vocab->arena_used - bytes), bytes, spelling);
+    return OB_OK;
 }

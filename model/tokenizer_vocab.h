@@ -5,7 +5,7 @@
  *   0xae-0xff the character of the same number, the other 68 bytes U+0100, U+0101 … in their order. A key
  * with any other character stands for itself, as the ByteLevel decoder of `tokenizers` has it.
  * - pieces, SentencePiece's: U+2581 is a space, <0xHH> is the byte HH, all else stands for itself.
- * - literal: the key is the text (added tokens).
+ * - literal: the key is the text (added tokens, beside the byte level).
  *
  * Errors:  OB_ENOMEM; OB_EFORMAT when an id or a key comes twice.
  * Owns:    all its arrays; done accepts a zeroed struct. Threads: read-only once filled. */
@@ -26,6 +26,7 @@ struct ob_token {
     uint32_t key, key_bytes; /* in the arena */
     uint32_t text, text_bytes;
     bool present, special;
+    bool only_added; /* not in the model's vocabulary: no piece of a text becomes it */
 };
 
 struct ob_vocab {
@@ -45,8 +46,9 @@ void ob_vocab_done(struct ob_vocab *vocab);
 /* The id is below `ids`. */
 OB_MUST_USE enum ob_err ob_vocab_add(struct ob_vocab *vocab, int32_t id, const char *key, size_t bytes,
                                      enum ob_spelling spelling, struct ob_error *error);
-/* From now on the token's text is its key. */
-void ob_vocab_make_literal(struct ob_vocab *vocab, int32_t id);
+/* From now on the token stands for what this spelling makes of `key`. */
+OB_MUST_USE enum ob_err ob_vocab_respell(struct ob_vocab *vocab, int32_t id, const char *key, size_t bytes,
+                                         enum ob_spelling spelling, struct ob_error *error);
 int32_t ob_vocab_find(const struct ob_vocab *vocab, const char *key, size_t bytes); /* -1: unknown */
 
 /* The character for a byte; 1 or 2 bytes of UTF-8 are written. */

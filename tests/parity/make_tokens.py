@@ -4,12 +4,16 @@
 Run by hand, in an environment with tokenizers (0.23.3 made the kept files):
     tests/parity/make_tokens.py
 Writes into tests/parity/tokens/:
-    strings.json            the strings: every script, emoji, combining marks, control characters, long runs
-    NAME/tokenizer.json     a small trained vocabulary under the normalizer, pre-tokenizer and frame of a family
-    NAME/expected.txt       a line a string: 32-bit FNV-1a over the ids (little-endian, 4 bytes each, with the
-                            special tokens of the frame) in hexadecimal, and how many ids there are
-kjv-1m is examples/kjv-1m/tokenizer.json; only its expected.txt is written. The strings are the same
-with each run of one Python version; the trained vocabularies need not be, so all files are kept from one run.
+    strings.json  the strings: every script, emoji, combining marks, control characters, long runs
+    models.json   two small trained models: bytes (byte-level) and pieces (byte fallback)
+    NAME.json     a tokenizer.json with the normalizer, pre-tokenizer, added tokens and frame of a family; its
+                  "model" is the name of one of models.json, with what differs from it
+    NAME.txt      a line for ten strings: two 32-bit FNV-1a in hexadecimal (all values little-endian, 4 bytes). Of
+                  the ids: for each string their number and they, with the special tokens of the frame. Of the
+                  texts: for each string the bytes, and their number before, of what the ids decode to, without
+                  the frame
+kjv-1m is examples/kjv-1m/tokenizer.json; only its NAME.txt is written. The strings are the same with each run of one
+Python version; the trained vocabularies need not be, so all files are kept from one run.
 """
 import json, os, random, struct, unicodedata
 
@@ -30,7 +34,8 @@ STARTS = list(SCRIPTS.values())
 WORDS = open(os.path.join(ROOT, "examples/jargon/held_out.jsonl"), encoding="utf-8").read()[:60000].split()
 PIECES = [*SPECIAL, " ", "  ", "\n", "\t", "\n\n", "\r\n", "'s", "'LL", "123", "4567890", " .",
           "\U0001f469\u200d\U0001f469\u200d\U0001f467", "\U0001f3f3\ufe0f\u200d\U0001f308", "\u00e9", "e\u0301",
-          "\ufb01", "\u200d", SPACE, "\uac00", "\u1100\u1161\u11a8", "<0x0A>", "\u0e01\u0e33", "\u0915\u094d\u0937"]
+          "\ufb01", "\u200d", SPACE, "\uac00", "\u1100\u1161\u11a8", "<0x0A>", "\u0e01\u0e33", "\u0915\u094d\u0937",
+          "<l>", " <r> ", " wo ", "wo", "\u0eb8\u0eba", "\uac1c\u11a7", "\u1e9b\u0323", SPACE * 2, "    "]
 
 
 def neighbours(at):
@@ -87,14 +92,20 @@ def model(byte_level):
     return made
 
 
-def added(base):
-    first = max(base["vocab"].values()) + 1
-    return [dict(id=first + i, content=content, single_word=False, lstrip=False, rstrip=False, normalized=i == 2,
-                 special=True) for i, content in enumerate(SPECIAL)]
+def added(base, flags):
+    """The special tokens, then those of `flags`; what the vocabulary has keeps its id there."""
+    tokens, free = [], len(base["vocab"])
+    assert sorted(base["vocab"].values()) == list(range(free))
+    for content, changes in flags.items():
+        known = base["vocab"].get(content)
+        free += known is None
+        tokens.append({"id": free - 1 if known is None else known, "content": content, "single_word": False,
+                       "lstrip": False, "rstrip": False, "normalized": False, "special": True, **changes})
+    return tokens
 
 
 def template(base, name):
-    ids = {token["content"]: token["id"] for token in added(base)}
+    ids = {token["content"]: token["id"] for token in added(base, PLAIN)}
     special, text = {"SpecialToken": {"id": name, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}
     return {"type": "TemplateProcessing", "single": [special, text],
             "pair": [text, {"Sequence": {"id": "B", "type_id": 1}}],
@@ -117,52 +128,89 @@ UNSPACE = [{"type": "Replace", "pattern": {"String": SPACE}, "content": " "}, {"
            {"type": "Fuse"}]
 STRIP = [{"type": "Strip", "content": " ", "start": 1, "stop": 0}]
 
-# name: model, normalizer, pre-tokenizer, post-processor, decoder
+PLAIN = {"<s>": {}, "</s>": {}, "<|endoftext|>": {}}
+NORMALIZED = {name: {"normalized": True} for name in PLAIN}
+TEXT = {"special": False}
+RUNS = {" " * n: {"special": False, "normalized": True} for n in (8, 4, 3, 2)}
+ODD = {"<l>": {"lstrip": True}, "<r>": {"rstrip": True}, "wo": {"single_word": True, **TEXT},
+       "\u00e9 ": {"normalized": True, **TEXT}}
+PREPEND = {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": SPACE}, REPLACE]}
+NFC = {"type": "NFC"}
+
+
+def cl100k(digits):
+    return sequence({"type": "Split", "pattern": {"Regex": LLAMA3.replace("{1,3}", digits)}, "behavior": "Isolated",
+                     "invert": False}, byte_level(False))
+
+
+def metaspace(scheme, split):
+    return {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": scheme, "split": split}
+
+
+# name: model, what differs from it, added tokens, normalizer, pre-tokenizer, post-processor, decoder
 CONFIGURATIONS = {
-    "gpt2": (BYTES, None, byte_level(True), None, byte_level(True)),
-    "opt": (BYTES, None, byte_level(True), template(BYTES, "</s>"), byte_level(True)),
-    "smollm2": (BYTES, None, sequence({"type": "Digits", "individual_digits": True}, byte_level(True)), None,
-                byte_level(True)),
-    "llama3": (dict(BYTES, ignore_merges=True), None,
-               sequence({"type": "Split", "pattern": {"Regex": LLAMA3}, "behavior": "Isolated", "invert": False},
-                        byte_level(False)),
+    "gpt2": ("bytes", {}, PLAIN, None, byte_level(True), None, byte_level(True)),
+    "opt": ("bytes", {}, NORMALIZED, None, byte_level(True), template(BYTES, "</s>"), byte_level(True)),
+    "smollm2": ("bytes", {}, PLAIN, None, sequence({"type": "Digits", "individual_digits": True}, byte_level(True)),
+                None, byte_level(True)),
+    "llama3": ("bytes", {"ignore_merges": True}, PLAIN, None, cl100k("{1,3}"),
                {"type": "Sequence", "processors": [byte_level(True), template(BYTES, "<s>")]}, byte_level(True)),
-    "mistral3": (PIECE, None, {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": "first", "split": False},
-                 template(PIECE, "<s>"), {"type": "Sequence", "decoders": UNSPACE + STRIP}),
-    "gemma": (PIECE, REPLACE, {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious",
-                               "invert": False}, template(PIECE, "<s>"), {"type": "Sequence", "decoders": UNSPACE}),
+    "qwen2": ("bytes", {}, PLAIN, NFC, cl100k(""), byte_level(False), byte_level(False)),
+    "pythia": ("bytes", {}, {**PLAIN, **RUNS}, NFC, byte_level(True), byte_level(True), byte_level(True)),
+    "odd": ("bytes", {"ignore_merges": True}, {**PLAIN, **ODD}, NFC, cl100k("{1,3}"), None, byte_level(True)),
+    "llama2": ("pieces", {}, NORMALIZED, PREPEND, None, template(PIECE, "<s>"),
+               {"type": "Sequence", "decoders": UNSPACE + STRIP}),
+    "tinyllama": ("pieces", {}, PLAIN, PREPEND, None, template(PIECE, "<s>"),
+                  {"type": "Sequence", "decoders": UNSPACE + STRIP}),
+    "mistral3": ("pieces", {}, PLAIN, None, metaspace("first", False), template(PIECE, "<s>"),
+                 {"type": "Sequence", "decoders": UNSPACE + STRIP}),
+    "metaspace": ("pieces", {}, {**PLAIN, **ODD}, None, metaspace("always", True), None,
+                  {"type": "Sequence", "decoders": UNSPACE + STRIP}),
+    "gemma": ("pieces", {}, {**PLAIN, SPACE * 2: TEXT, "\n\n": TEXT}, REPLACE,
+              {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False},
+              template(PIECE, "<s>"), {"type": "Sequence", "decoders": UNSPACE}),
 }
 
 
-def fnv1a(ids):
-    value = 2166136261
-    for byte in struct.pack("<%dI" % len(ids), *ids):
+def fnv1a(value, data):
+    for byte in data:
         value = (value ^ byte) * 16777619 & 0xFFFFFFFF
     return value
 
 
-def write_expected(name, path, texts):
-    tokenizer = Tokenizer.from_file(path)
-    with open(os.path.join(OUT, name, "expected.txt"), "w") as out:
-        for encoding in tokenizer.encode_batch(texts):
-            out.write("%08x %d\n" % (fnv1a(encoding.ids), len(encoding.ids)))
+def write_expected(name, tokenizer, texts):
+    with open(os.path.join(OUT, name + ".txt"), "w") as out:
+        encodings = tokenizer.encode_batch(texts)
+        bare = [encoding.ids for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)]
+        decoded = tokenizer.decode_batch(bare, skip_special_tokens=False)
+        for start in range(0, len(texts), 10):
+            ids = decodes = 2166136261
+            for i in range(start, start + 10):
+                ids = fnv1a(ids, struct.pack("<%dI" % (len(encodings[i].ids) + 1), len(encodings[i].ids),
+                                             *encodings[i].ids))
+                data = decoded[i].encode()
+                decodes = fnv1a(decodes, struct.pack("<I", len(data)) + data)
+            out.write("%08x %08x\n" % (ids, decodes))
+
+
+def write_json(name, value, **layout):
+    with open(os.path.join(OUT, name + ".json"), "w", encoding="utf-8") as out:
+        json.dump(value, out, ensure_ascii=False, separators=(",", ":"), **layout)
+        out.write("\n")
 
 
 def main():
-    texts = strings()
-    for name in [*CONFIGURATIONS, "kjv-1m"]:
-        os.makedirs(os.path.join(OUT, name), exist_ok=True)
+    texts, found = strings(), {"bytes": BYTES, "pieces": PIECE}
+    os.makedirs(OUT, exist_ok=True)
     with open(os.path.join(OUT, "strings.json"), "w", encoding="utf-8") as out:
         out.write("[\n" + ",\n".join(json.dumps(text, ensure_ascii=False) for text in texts) + "\n]\n")
-    for name, (base, normalizer, pre, post, decoder) in CONFIGURATIONS.items():
-        path = os.path.join(OUT, name, "tokenizer.json")
-        with open(path, "w", encoding="utf-8") as out:
-            json.dump(dict(version="1.0", truncation=None, padding=None, added_tokens=added(base), normalizer=normalizer,
-                           pre_tokenizer=pre, post_processor=post, decoder=decoder, model=base), out,
-                      ensure_ascii=False, separators=(",", ":"))
-            out.write("\n")
-        write_expected(name, path, texts)
-    write_expected("kjv-1m", os.path.join(ROOT, "examples/kjv-1m/tokenizer.json"), texts)
+    write_json("models", found)
+    for name, (model, changes, flags, normalizer, pre, post, decoder) in CONFIGURATIONS.items():
+        root = dict(version="1.0", truncation=None, padding=None, added_tokens=added(found[model], flags),
+                    normalizer=normalizer, pre_tokenizer=pre, post_processor=post, decoder=decoder)
+        write_json(name, {**root, "model": {"name": model, **changes}}, indent=1)
+        write_expected(name, Tokenizer.from_str(json.dumps({**root, "model": {**found[model], **changes}})), texts)
+    write_expected("kjv-1m", Tokenizer.from_file(os.path.join(ROOT, "examples/kjv-1m/tokenizer.json")), texts)
 
 
 main()

@@ -306,8 +306,7 @@ static void open_missing_file_or_folder(void **state) {
 
 static void open_names_the_row_that_cannot_be_encoded(void **state) {
     (void)state;
-    json_t *root = fixture_json();
-    json_object_del(json_object_get(json_object_get(root, "model"), "vocab"), "z");
+    json_t *root = fixture_json_without("z");
     struct ob_tokenizer *partial = NULL;
     struct ob_error error = {0};
     assert_int_equal(fixture_parse(root, &partial, &error), OB_OK);

@@ -101,6 +101,14 @@ static json_t *with_vocab(const char *key, json_t *id) {
     return root;
 }
 
+/* One more token of the model, and <|end|> behind it. */
+static json_t *with_vocab_before_end(const char *key, int id) {
+    json_t *root = with_vocab(key, json_integer(id));
+    json_t *end = json_array_get(json_object_get(root, "added_tokens"), 0);
+    assert_int_equal(json_object_set_new(end, "id", json_integer(END + 1)), 0);
+    return root;
+}
+
 static void encode_merges_by_rank(void **state) {
     (void)state;
     struct ob_tokenizer *tokenizer = fixture_tokenizer();
@@ -260,21 +268,20 @@ static void encode_digits_and_splits(void **state) {
 
 static void encode_whole_piece_with_ignore_merges(void **state) {
     (void)state;
-    json_t *root = with_vocab("world", json_integer(END + 1));
+    json_t *root = with_vocab_before_end("world", END);
     struct ob_tokenizer *tokenizer = from_json(json_deep_copy(root));
     expect_ids(tokenizer, "world", 5, 'w', OR, 'l', 'd', -1);
     ob_tokenizer_free(tokenizer);
     json_object_set_new(json_object_get(root, "model"), "ignore_merges", json_true());
     tokenizer = from_json(root);
-    expect_ids(tokenizer, "world", 5, END + 1, -1);
+    expect_ids(tokenizer, "world", 5, END, -1);
     expect_ids(tokenizer, "worlds", 6, 'w', OR, 'l', 'd', 's', -1);
     ob_tokenizer_free(tokenizer);
 }
 
 static void encode_byte_without_token_is_refused(void **state) {
     (void)state;
-    json_t *root = fixture_json();
-    json_object_del(json_object_get(json_object_get(root, "model"), "vocab"), "z");
+    json_t *root = fixture_json_without("z");
     struct ob_tokenizer *tokenizer = from_json(root);
     struct ob_error error = {0};
     int32_t *ids = NULL;
@@ -287,11 +294,11 @@ static void encode_byte_without_token_is_refused(void **state) {
 
 static void decode_refuses_unknown_ids(void **state) {
     (void)state;
-    struct ob_tokenizer *tokenizer = from_json(with_vocab("gap", json_integer(END + 5)));
+    struct ob_tokenizer *tokenizer = from_json(with_vocab_before_end("gap", END + 5));
     struct ob_error error = {0};
     char *text = NULL;
     size_t bytes = 0;
-    static const int32_t BAD[] = {-1, END + 6, END + 1, INT32_MAX, INT32_MIN};
+    static const int32_t BAD[] = {-1, END + 6, END, INT32_MAX, INT32_MIN};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
         assert_int_equal(ob_tokenizer_decode(tokenizer, &BAD[i], 1, false, &text, &bytes, &error),
                          OB_EFORMAT);
@@ -375,6 +382,9 @@ static void parse_refuses_bad_ids(void **state) {
     expect_refused(with_added(END + 1, "<|end|>", "special"), OB_EFORMAT, "two ids");
     expect_refused(with_added(END + 1, "", "special"), OB_EFORMAT, "no \"content\"");
     expect_refused(with_added(-3, "new", "special"), OB_EFORMAT, "\"new\"");
+    /* `tokenizers` takes no notice of these ids */
+    expect_refused(with_added(END + 2, "new", "special"), OB_EUNSUPPORTED, "\"new\" has the id 265, but");
+    expect_refused(with_vocab("gap", json_integer(END + 5)), OB_EUNSUPPORTED, "makes it 264");
     expect_refused(with("added_tokens", NULL, json_pack("[i]", 5)), OB_EFORMAT, "no \"content\"");
     expect_refused(with("added_tokens", NULL, json_object()), OB_EFORMAT, "not an array");
 }
@@ -517,6 +527,89 @@ static void open_reads_a_folder(void **state) {
     assert_int_equal(rmdir(folder), 0);
 }
 
+static void write_file(const char *folder, const char *name, const char *text) {
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* The fixture as the files that came before tokenizer.json. */
+static void write_old_files(const char *folder) {
+    char path[128];
+    json_t *root = fixture_json(), *vocab = json_object_get(json_object_get(root, "model"), "vocab");
+    assert_int_equal(json_object_set_new(vocab, "<|end|>", json_integer(END)), 0);
+    (void)snprintf(path, sizeof path, "%s/vocab.json", folder);
+    assert_int_equal(json_dump_file(vocab, path, 0), 0);
+    json_decref(root);
+    write_file(folder, "merges.txt", "#version: 0.2\nh e\nl l\nhe ll\nhell o\n\u0120 w\r\no r\na a\n");
+}
+
+static void expect_open_refused(const char *folder, enum ob_err code, const char *words) {
+    struct ob_tokenizer *tokenizer = NULL;
+    struct ob_error error = {0};
+    enum ob_err err = ob_tokenizer_open(folder, &tokenizer, &error);
+    if (err != code || strstr(error.text, words) == NULL || strstr(error.text, folder) == NULL)
+        fail_msg("expected %s (%s), not %s: %s", ob_err_text(code), words, ob_err_text(err), error.text);
+    assert_null(tokenizer);
+}
+
+static struct ob_tokenizer *open_folder(const char *folder) {
+    struct ob_tokenizer *tokenizer = NULL;
+    struct ob_error error = {0};
+    if (ob_tokenizer_open(folder, &tokenizer, &error))
+        fail_msg("%s", error.text);
+    return tokenizer;
+}
+
+static void open_reads_vocab_and_merges(void **state) {
+    (void)state;
+    char folder[] = "/tmp/ob_tokenizer_XXXXXX", command[128];
+    assert_non_null(mkdtemp(folder));
+    write_old_files(folder);
+    expect_open_refused(folder, OB_ENOTFOUND, "config.json"); /* nothing says how it cuts a text */
+    write_file(folder, "config.json", "{\"model_type\": \"bloom\"}");
+    expect_open_refused(folder, OB_EUNSUPPORTED, "\"bloom\"");
+    write_file(folder, "config.json", "{\"model_type\": \"opt\"}");
+    struct ob_tokenizer *tokenizer = open_folder(folder);
+    expect_ids(tokenizer, "hello  world<|end|>", 19, HELLO, ' ', SPACE_W, OR, 'l', 'd', '<', '|', 'e', 'n',
+               'd', '|', '>', -1); /* nothing says that it is special */
+    assert_int_equal(ob_tokenizer_frame(tokenizer).before_count, 0);
+    ob_tokenizer_free(tokenizer);
+    write_file(folder, "tokenizer_config.json",
+               "{\"tokenizer_class\": \"GPT2TokenizerFast\", \"bos_token\": {\"content\": \"<|end|>\"},"
+               "\"eos_token\": \"<end>\", \"add_bos_token\": true, \"add_eos_token\": true,"
+               "\"add_prefix_space\": true}");
+    tokenizer = open_folder(folder);
+    expect_ids(tokenizer, "world<|end|><end>", 17, SPACE_W, OR, 'l', 'd', END, END + 1, -1);
+    struct ob_tokenizer_frame frame = ob_tokenizer_frame(tokenizer);
+    assert_int_equal(frame.before_count, 1);
+    assert_int_equal(frame.before[0], END);
+    assert_int_equal(frame.after_count, 1);
+    assert_int_equal(frame.after[0], END + 1);
+    ob_tokenizer_free(tokenizer);
+    write_file(folder, "tokenizer_config.json",
+               "{\"tokenizer_class\": \"Qwen2Tokenizer\", \"added_tokens_decoder\": {\"264\": {\"content\": "
+               "\"<b>\"},"
+               "\"263\": {\"content\": \"<|end|>\", \"special\": true}}}");
+    tokenizer = open_folder(folder);
+    expect_ids(tokenizer, "e\u0301<b><|end|>", 13, 0xc3, 0xa9, END + 1, END, -1); /* NFC */
+    ob_tokenizer_free(tokenizer);
+    write_file(folder, "tokenizer_config.json",
+               "{\"tokenizer_class\": \"GPT2Tokenizer\", \"add_bos_token\": true}");
+    expect_open_refused(folder, OB_EFORMAT, "\"bos_token\"");
+    write_file(folder, "merges.txt", "h e\n\xff\xff x\n");
+    expect_open_refused(folder, OB_EFORMAT, "merges.txt: line 2");
+    write_file(folder, "tokenizer.model", "");
+    (void)snprintf(command, sizeof command, "%s/merges.txt", folder);
+    assert_int_equal(unlink(command), 0);
+    expect_open_refused(folder, OB_EUNSUPPORTED, "save_pretrained");
+    (void)snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
 static void *encode_many(void *context) {
     for (int i = 0; i < 300; i++) {
         int32_t *ids = NULL;
@@ -571,6 +664,7 @@ int main(void) {
         cmocka_unit_test(parse_names_pre_tokenizers_that_are_not_supported),
         cmocka_unit_test(parse_names_patterns_that_are_not_supported),
         cmocka_unit_test(open_reads_a_folder),
+        cmocka_unit_test(open_reads_vocab_and_merges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,6 +65,14 @@ static inline json_t *fixture_json(void) {
     return root;
 }
 
+/* A byte, or a token, has lost its key: its id belongs to one that no text has. */
+static inline json_t *fixture_json_without(const char *key) {
+    json_t *root = fixture_json(), *vocab = json_object_get(json_object_get(root, "model"), "vocab");
+    assert_int_equal(json_object_set(vocab, "without a key", json_object_get(vocab, key)), 0);
+    assert_int_equal(json_object_del(vocab, key), 0);
+    return root;
+}
+
 /* Takes the root. */
 static inline enum ob_err fixture_parse(json_t *root, struct ob_tokenizer **ret_tokenizer,
                                         struct ob_error *error) {
