@@ -239,7 +239,7 @@ static enum ob_err fill_batches(struct bench *bench, size_t sequences, size_t le
 }
 
 static enum ob_err set_up(struct bench *bench, const char *folder, size_t sequences, size_t length,
-                          struct ob_error *error) {
+                          bool half, struct ob_error *error) {
     enum ob_err failed = ob_pool_new(ob_processors(), &bench->pool, error);
     if (failed || (failed = ob_model_open(folder, &bench->model, error)))
         return failed;
@@ -250,6 +250,8 @@ static enum ob_err set_up(struct bench *bench, const char *folder, size_t sequen
     if (!failed)
         failed = ob_forward_new(&bench->model->config, sequences * length, sequences, bench->pool,
                                 &bench->forward, error);
+    if (!failed && half)
+        failed = ob_forward_use_half(bench->forward, error);
     return failed ? failed : fill_batches(bench, sequences, length, error);
 }
 
@@ -360,20 +362,21 @@ int ob_tool_bench(int argc, char **argv) {
                                  {.name = "batch", .value = "8"},
                                  {.name = "length", .value = "64"},
                                  {.name = "seconds", .value = "2"},
-                                 {.name = "json", .is_switch = true}};
+                                 {.name = "json", .is_switch = true},
+                                 {.name = "bfloat16", .is_switch = true}};
     size_t count = 0;
     int64_t batch = 0, length = 0;
     struct ob_error error = {0};
     struct bench bench = {0};
     struct results results = {0};
-    if (!ob_tool_parse(argc, argv, o, 5, NULL, 0, &count))
+    if (!ob_tool_parse(argc, argv, o, 6, NULL, 0, &count))
         return OB_EXIT_USAGE;
     if (!o[0].value)
         return ob_tool_usage("bench needs --model");
     if (!ob_tool_integer(&o[1], 1, 4096, &batch) || !ob_tool_integer(&o[2], 2, 1 << 20, &length) ||
         !ob_tool_real(&o[3], 0, 600, &bench.seconds))
         return OB_EXIT_USAGE;
-    enum ob_err failed = set_up(&bench, o[0].value, (size_t)batch, (size_t)length, &error);
+    enum ob_err failed = set_up(&bench, o[0].value, (size_t)batch, (size_t)length, o[5].value, &error);
     if (!failed)
         failed = measure_all(&bench, &results, &error);
     if (!failed) {

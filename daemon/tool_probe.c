@@ -29,6 +29,7 @@ enum probe_option {
     PROBE_LENGTH,
     PROBE_SAMPLES,
     PROBE_JSON,
+    PROBE_BFLOAT16,
     PROBE_OPTIONS
 };
 
@@ -40,11 +41,13 @@ struct probing {
     struct ob_forward *forward;
     struct ob_batch *batch;
     struct ob_task task;
+    struct ob_forward *half; /* the same with products in bfloat16, when they are to be compared; NULL */
     int64_t batch_size, length, samples;
 };
 
 struct finding {
     double loss, curvature, curvature_error, estimate_rms, sample_seconds;
+    double half_seconds, half_error; /* rms of the estimates' differences over estimate_rms */
 };
 
 static double seconds_now(void) {
@@ -53,8 +56,9 @@ static double seconds_now(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* The three losses of one mini-batch: at w, and at both ends of a direction of nobody's. */
-static enum ob_err measure(struct probing *p, uint64_t number, double ret_losses[3], double *ret_seconds,
+/* The losses of one mini-batch: at w, at both ends of a direction of nobody's, and there with products in
+ * bfloat16. */
+static enum ob_err measure(struct probing *p, uint64_t number, double ret_losses[5], struct finding *sum,
                            struct ob_error *error) {
     struct ob_weight_source source = ob_replica_source(p->replica);
     struct ob_machine_id nobody = {{0}};
@@ -67,7 +71,12 @@ static enum ob_err measure(struct probing *p, uint64_t number, double ret_losses
     source.epsilon = p->manifest->epsilon;
     double start = seconds_now();
     failed = ob_task_losses(&p->task, p->forward, &source, p->batch, ret_losses + 1, error);
-    *ret_seconds += seconds_now() - start;
+    double between = seconds_now();
+    sum->sample_seconds += between - start;
+    if (failed || !p->half)
+        return failed;
+    failed = ob_task_losses(&p->task, p->half, &source, p->batch, ret_losses + 3, error);
+    sum->half_seconds += seconds_now() - between;
     return failed;
 }
 
@@ -75,8 +84,8 @@ static enum ob_err find(struct probing *p, struct finding *ret_finding, struct o
     struct finding sum = {0};
     double squares = 0, epsilon = (double)p->manifest->epsilon, count = (double)p->samples;
     for (int64_t i = 0; i < p->samples; i++) {
-        double losses[3];
-        enum ob_err failed = measure(p, (uint64_t)i, losses, &sum.sample_seconds, error);
+        double losses[5] = {0};
+        enum ob_err failed = measure(p, (uint64_t)i, losses, &sum, error);
         if (failed)
             return failed;
         double curvature = (losses[1] + losses[2] - 2 * losses[0]) / (epsilon * epsilon);
@@ -87,13 +96,17 @@ static enum ob_err find(struct probing *p, struct finding *ret_finding, struct o
         sum.curvature += curvature;
         squares += curvature * curvature;
         sum.estimate_rms += estimate * estimate;
+        double difference = (losses[3] - losses[4]) / (2 * epsilon) - estimate;
+        sum.half_error += difference * difference;
     }
     double mean = sum.curvature / count, variance = squares / count - mean * mean;
     *ret_finding = (struct finding){.loss = sum.loss / count,
                                     .curvature = mean,
                                     .curvature_error = sqrt(fmax(variance, 0) / (count - 1)),
                                     .estimate_rms = sqrt(sum.estimate_rms / count),
-                                    .sample_seconds = sum.sample_seconds / count};
+                                    .sample_seconds = sum.sample_seconds / count,
+                                    .half_seconds = sum.half_seconds / count,
+                                    .half_error = sqrt(sum.half_error / sum.estimate_rms)};
     return OB_OK;
 }
 
@@ -126,6 +139,7 @@ static enum ob_err open_all(struct probing *p, const struct ob_tool_option *o, s
 static void close_all(struct probing *p) {
     ob_batch_free(p->batch);
     ob_task_done(&p->task);
+    ob_forward_free(p->half);
     ob_forward_free(p->forward);
     ob_corpus_free(p->corpus);
     ob_tokenizer_free(p->tokenizer);
@@ -173,6 +187,7 @@ int ob_tool_probe(int argc, char **argv) {
         [PROBE_LENGTH] = {.name = "length", .value = "128"},
         [PROBE_SAMPLES] = {.name = "samples", .value = "32"},
         [PROBE_JSON] = {.name = "json", .is_switch = true},
+        [PROBE_BFLOAT16] = {.name = "bfloat16", .is_switch = true},
     };
     size_t count = 0;
     struct probing probing = {0};

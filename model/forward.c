@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/half.h"
 #include "model/pass.h"
 #include "model/vector.h"
 
@@ -119,11 +120,26 @@ void ob_forward_free(struct ob_forward *forward) {
     if (!forward)
         return;
     free(forward->arena);
+    free(forward->half);
     free(forward);
 }
 
+enum ob_err ob_forward_use_half(struct ob_forward *forward, struct ob_error *error) {
+    if (!ob_half_available())
+        return ob_fail(error, OB_EUNSUPPORTED, "this processor has no products in bfloat16 (AVX512_BF16)");
+    if (forward->half)
+        return OB_OK;
+    size_t bytes = (ob_half_scratch_bytes(forward->tokens_max) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    forward->half = aligned_alloc(ALIGNMENT, bytes * ob_pool_threads(forward->pool));
+    if (!forward->half)
+        return ob_fail(error, OB_ENOMEM, "no memory for products in bfloat16 (%zu MB)",
+                       bytes * ob_pool_threads(forward->pool) >> 20);
+    forward->half_bytes = bytes;
+    return OB_OK;
+}
+
 size_t ob_forward_bytes(const struct ob_forward *forward) {
-    return forward->arena_bytes;
+    return forward->arena_bytes + forward->half_bytes * ob_pool_threads(forward->pool);
 }
 
 /* ---- a whole pass ---- */

@@ -2,6 +2,7 @@
 #include <cblas.h>
 #include <string.h>
 
+#include "model/half.h"
 #include "model/pass.h"
 #include "model/vector.h"
 
@@ -51,8 +52,31 @@ static bool place_bias(const struct ob_product *p, unsigned lane, size_t from, s
     return true;
 }
 
+static void multiply_rows(const struct ob_pass *pass, const struct ob_product *p, unsigned lane, size_t from,
+                          size_t to, unsigned thread) {
+    const struct ob_forward *f = pass->forward;
+    bool add = place_bias(p, lane, from, to);
+    if (!f->half) {
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, p->transposed ? CblasTrans : CblasNoTrans, (int)(to - from),
+                    (int)p->n, (int)p->k, 1.0f, p->a[lane] + from * p->lda, (int)p->lda, f->lanes[lane].tile,
+                    (int)p->ldb, add ? 1.0f : 0.0f, p->c[lane] + from * p->ldc, (int)p->ldc);
+        return;
+    }
+    struct ob_half_product half = {.a = p->a[lane] + from * p->lda,
+                                   .b = f->lanes[lane].tile,
+                                   .c = p->c[lane] + from * p->ldc,
+                                   .lda = p->lda,
+                                   .ldb = p->ldb,
+                                   .ldc = p->ldc,
+                                   .rows = to - from,
+                                   .n = p->n,
+                                   .k = p->k,
+                                   .transposed = p->transposed,
+                                   .accumulate = add};
+    ob_half_multiply(&half, f->half + thread * f->half_bytes);
+}
+
 static void multiply_part(void *context, size_t index, unsigned thread) {
-    (void)thread;
     const struct multiply_job *job = context;
     const struct ob_product *p = job->product;
     size_t block = index % job->blocks;
@@ -60,11 +84,7 @@ static void multiply_part(void *context, size_t index, unsigned thread) {
     size_t from = p->rows * block / job->blocks, to = p->rows * (block + 1) / job->blocks;
     if (from == to)
         return;
-    bool add = place_bias(p, lane, from, to);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, p->transposed ? CblasTrans : CblasNoTrans, (int)(to - from),
-                (int)p->n, (int)p->k, 1.0f, p->a[lane] + from * p->lda, (int)p->lda,
-                job->pass->forward->lanes[lane].tile, (int)p->ldb, add ? 1.0f : 0.0f,
-                p->c[lane] + from * p->ldc, (int)p->ldc);
+    multiply_rows(job->pass, p, lane, from, to, thread);
     if (p->finish)
         p->finish(job->pass, lane, from, to, p->context);
 }

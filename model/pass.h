@@ -39,6 +39,8 @@ struct ob_forward {
     double *row_max, *row_sum, *row_target; /* (2, T) running softmax of the vocabulary tiles */
     void *arena;
     size_t arena_bytes;
+    uint8_t *half; /* scratch for products in bfloat16, half_bytes for each thread; NULL: float32 */
+    size_t half_bytes;
 };
 
 struct ob_pass {
