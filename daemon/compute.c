@@ -302,6 +302,8 @@ static enum ob_err prepare(struct ob_compute *compute, struct ob_error *error) {
         size_t sequences = o->batch * ob_corpus_item_sequences(o->corpus);
         enum ob_err failed = ob_forward_new(&replica->model->config, tokens, sequences, replica->pool,
                                             &compute->forward, error);
+        if (!failed && o->half)
+            failed = ob_forward_use_half(compute->forward, error);
         if (!failed)
             failed = ob_batch_new(sequences, tokens, &compute->batch, error);
         if (!failed)

@@ -23,6 +23,7 @@ struct ob_compute_options {
     uint64_t seed; /* of the walk through the corpus */
     float epsilon;
     int8_t exponent;
+    bool half; /* products in bfloat16 (model/half.h) */
     struct ob_spsa_privacy privacy;
     uint32_t memory_check_interval; /* rounds; 0: never. The weights are watched (spsa/watch.h) */
     void (*wake)(void *context);    /* a result is there */

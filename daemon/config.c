@@ -48,6 +48,7 @@ static const struct key KEYS[] = {
     {"training", "shards", INTEGER, AT(shards), 1, 1e6, "1"},
     {"training", "samples_per_round", INTEGER, AT(samples_per_round), 0, SAMPLES_MAX_REAL, "0"},
     {"training", "epsilon", REAL, AT(epsilon), 0, 1, "0"},
+    {"training", "products", TEXT, AT(products), 0, 0, "float32"},
     {"training", "exponent", INTEGER, AT(exponent), -OB_EXPONENT_LIMIT, OB_EXPONENT_LIMIT, "0"},
     {"training", "clip", REAL, AT(clip), 0, 1e30, "0"},
     {"training", "noise", REAL, AT(noise), 0, 1e30, "0"},
@@ -258,6 +259,9 @@ static enum ob_err check(struct ob_config *config, const char *path, struct ob_e
         return ob_fail(error, OB_EUSAGE, "%s: [run] model is not set", path);
     if (config->data[0] == 0 && !config->observer)
         return ob_fail(error, OB_EUSAGE, "%s: [training] data is not set (or set observer = yes)", path);
+    if (strcmp(config->products, "float32") != 0 && strcmp(config->products, "bfloat16") != 0)
+        return ob_fail(error, OB_EUSAGE, "%s: [training] products is float32 or bfloat16, not %s", path,
+                       config->products);
     if (config->shard >= config->shards)
         return ob_fail(error, OB_EUSAGE, "%s: [training] shard must be below shards", path);
     enum ob_err failed = check_network(config, path, error);

@@ -45,6 +45,7 @@ struct ob_config {
     char data[OB_PATH_MAX];
     int64_t batch, length, shard, shards, samples_per_round, exponent, seed;
     double epsilon, clip, noise;
+    char products[16]; /* float32, bfloat16 */
     bool observer;
     /* [swarm] */
     int64_t max_staleness, rejoin_wait_s, isolation_rounds;

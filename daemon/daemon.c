@@ -96,6 +96,7 @@ static enum ob_err open_compute(struct ob_daemon *daemon, struct ob_error *error
         .machine = daemon->identity.machine,
         .batch = (size_t)config->batch,
         .seed = (uint64_t)config->seed,
+        .half = strcmp(config->products, "bfloat16") == 0,
         .epsilon = config->epsilon > 0 ? (float)config->epsilon : daemon->manifest->epsilon,
         .exponent = (int8_t)config->exponent,
         .privacy = {.clip = config->clip, .noise = config->noise},

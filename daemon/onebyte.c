@@ -116,12 +116,15 @@ static const struct command COMMANDS[] = {
      "usage: onebyte generate --model FOLDER [--prompt TEXT] [--tokens N] [--temperature T] [--seed N]\n"},
     {"probe", ob_tool_probe, "find the learning rate that a run bears",
      "usage: onebyte probe --manifest FILE --model FOLDER --data FILE [--batch N] [--length N] [--samples N] "
-     "[--json]\n\n"
+     "[--bfloat16] [--json]\n\n"
      "Measures the curvature that steps along the run's random directions meet on these rows (three\n"
      "forward passes a sample, 32 samples) and suggests a rate: create the run anew with it. Exit code 3\n"
-     "when the curvature is lost in its error.\n"},
+     "when the curvature is lost in its error.\n\n"
+     "  --bfloat16   also take each sample with products in bfloat16: its time, and how far the estimates "
+     "are\n"
+     "               from those in float32 (what [training] products = bfloat16 does to this run)\n"},
     {"bench", ob_tool_bench, "measure this machine on a checkpoint",
-     "usage: onebyte bench --model FOLDER [--batch N] [--length N] [--seconds S] [--json]\n\n"
+     "usage: onebyte bench --model FOLDER [--batch N] [--length N] [--seconds S] [--bfloat16] [--json]\n\n"
      "Forward passes, one sample, its efficiency against sgemm's peak, a loss on completions alone, replay\n"
      "with 1 and 64 records a pass, the memory's bandwidth, peak memory.\n"},
 };

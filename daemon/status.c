@@ -65,15 +65,15 @@ static json_t *work_json(struct ob_daemon *daemon) {
     struct ob_compute_view v = ob_compute_view(daemon->compute);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    return json_pack("{s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:i, s:s, s:s, s:s}", "samples_evaluated",
-                     (json_int_t)v.samples_evaluated, "samples_replayed", (json_int_t)v.samples_replayed,
-                     "waiting_records", (json_int_t)v.waiting_records, "sample_seconds", v.sample_seconds,
-                     "replay_seconds", v.replay_seconds, "replay_ratio",
-                     v.sample_seconds > 0 ? v.replay_seconds / v.sample_seconds : 0.0, "peak_memory_bytes",
-                     (json_int_t)usage.ru_maxrss * 1024, "threads",
-                     (int)ob_pool_threads(daemon->replica->pool), "blas_core", ob_blas_core(),
-                     "blas_failed_cores", ob_blas_failed_cores(), "kernels",
-                     ob_spsa_isa_name(ob_spsa_engine_isa(&daemon->replica->engine)));
+    return json_pack(
+        "{s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:i, s:s, s:s, s:s, s:s}", "samples_evaluated",
+        (json_int_t)v.samples_evaluated, "samples_replayed", (json_int_t)v.samples_replayed,
+        "waiting_records", (json_int_t)v.waiting_records, "sample_seconds", v.sample_seconds,
+        "replay_seconds", v.replay_seconds, "replay_ratio",
+        v.sample_seconds > 0 ? v.replay_seconds / v.sample_seconds : 0.0, "peak_memory_bytes",
+        (json_int_t)usage.ru_maxrss * 1024, "threads", (int)ob_pool_threads(daemon->replica->pool),
+        "blas_core", ob_blas_core(), "blas_failed_cores", ob_blas_failed_cores(), "kernels",
+        ob_spsa_isa_name(ob_spsa_engine_isa(&daemon->replica->engine)), "products", daemon->config->products);
 }
 
 static json_t *log_json(struct ob_daemon *daemon) {

@@ -238,8 +238,8 @@ static enum ob_err fill_batches(struct bench *bench, size_t sequences, size_t le
     return failed;
 }
 
-static enum ob_err set_up(struct bench *bench, const char *folder, size_t sequences, size_t length,
-                          bool half, struct ob_error *error) {
+static enum ob_err set_up(struct bench *bench, const char *folder, size_t sequences, size_t length, bool half,
+                          struct ob_error *error) {
     enum ob_err failed = ob_pool_new(ob_processors(), &bench->pool, error);
     if (failed || (failed = ob_model_open(folder, &bench->model, error)))
         return failed;

@@ -20,6 +20,7 @@
 
 #define KAPPA_DECAY    0.2
 #define KAPPA_CONSTANT 0.1
+#define BYTE_ERROR     0.035 /* of stochastic rounding between codes 2^(1/8) apart, relative */
 
 enum probe_option {
     PROBE_MANIFEST,
@@ -133,7 +134,10 @@ static enum ob_err open_all(struct probing *p, const struct ob_tool_option *o, s
                                 error);
     if (!failed)
         failed = ob_batch_new(sequences, tokens, &p->batch, error);
-    return failed;
+    if (!failed && o[PROBE_BFLOAT16].value)
+        failed =
+            ob_forward_new(&p->replica->model->config, tokens, sequences, p->replica->pool, &p->half, error);
+    return failed || !p->half ? failed : ob_forward_use_half(p->half, error);
 }
 
 static void close_all(struct probing *p) {
@@ -160,13 +164,22 @@ static int report(const struct probing *p, const struct finding *f, bool json) {
     if (json) {
         printf("{\"samples\":%lld,\"loss\":%.6f,\"curvature\":%.6g,\"curvature_error\":%.6g,\"estimate_rms\":"
                "%.6g,"
-               "\"sample_seconds\":%.6g,\"rate_of_run\":%.6g,\"rate_decay\":%.6g,\"rate_constant\":%.6g}\n",
+               "\"sample_seconds\":%.6g,\"rate_of_run\":%.6g,\"rate_decay\":%.6g,\"rate_constant\":%.6g",
                (long long)p->samples, f->loss, f->curvature, f->curvature_error, f->estimate_rms,
                f->sample_seconds, peak_rate(p->manifest), decay, constant);
+        if (p->half)
+            printf(",\"bfloat16_sample_seconds\":%.6g,\"bfloat16_error\":%.6g", f->half_seconds,
+                   f->half_error);
+        puts("}");
         return sure ? OB_EXIT_DONE : OB_EXIT_CHECK;
     }
     printf("loss %.4f, |g| %.3g (rms), curvature %.4g ± %.2g over %lld samples, %.3g s each\n", f->loss,
            f->estimate_rms, f->curvature, f->curvature_error, (long long)p->samples, f->sample_seconds);
+    if (p->half)
+        printf("products in bfloat16: %.3g s each; estimates differ by %.2g of |g| (rms; the byte's own "
+               "rounding "
+               "is %.2g)\n",
+               f->half_seconds, f->half_error, BYTE_ERROR);
     if (!sure) {
         printf(
             "the curvature is lost in its error: take more --samples, or a larger --epsilon for the run\n");
