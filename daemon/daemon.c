@@ -164,7 +164,9 @@ static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
         .digest_interval = (uint32_t)config->digest_interval,
         .instance = wall_ns(),
     };
-    enum ob_err failed = ob_peer_new(&options, &daemon->peer, error);
+    enum ob_err failed = ob_store_signed(daemon->store, &options.signed_below, error);
+    if (!failed)
+        failed = ob_peer_new(&options, &daemon->peer, error);
     if (!failed)
         failed = ob_store_each(daemon->store, restore_record, daemon->peer, error);
     if (!failed)

@@ -1,5 +1,5 @@
 /* log.sqlite, schema version 2:
- *   meta(key TEXT PRIMARY KEY, value BLOB)           schema, run, machine, place (store_place.c)
+ *   meta(key TEXT PRIMARY KEY, value BLOB)           schema, run, machine, place (store_place.c), signed
  *   machine(number INTEGER PRIMARY KEY, key BLOB UNIQUE)
  *   record(machine INTEGER, first INTEGER, data BLOB, PRIMARY KEY(machine, first)) WITHOUT ROWID
  *     data as store_row.h says; machine and first are the row's key
@@ -92,6 +92,18 @@ enum ob_err ob_store_meta_put(struct ob_store *store, const char *key, const voi
     enum ob_err failed = step == SQLITE_DONE ? OB_OK : ob_store_sql_error(store, error);
     sqlite3_finalize(query);
     return failed;
+}
+
+enum ob_err ob_store_signed(struct ob_store *store, struct ob_sample *ret_next, struct ob_error *error) {
+    char text[24], *end;
+    enum ob_err failed = ob_store_meta_text(store, "signed", text, sizeof text, error);
+    if (failed)
+        return failed;
+    unsigned long long next = strtoull(text, &end, 10);
+    if (*end != 0 || next > OB_SAMPLE_END)
+        return ob_fail(error, OB_EFORMAT, "%s: damaged: meta signed is no sample number", store->path);
+    ret_next->index = next;
+    return OB_OK;
 }
 
 /* Compares one meta value with what it must be; the first time it is written. */

@@ -42,6 +42,11 @@ OB_MUST_USE enum ob_err ob_store_hold(struct ob_store *store, struct ob_error *e
  * stored settles it. */
 bool ob_store_may_start_alone(const struct ob_store *store);
 
+/* Our own samples below this may have been signed although the log has them no more, because their records
+ * were cut: 0 when none were. */
+OB_MUST_USE enum ob_err ob_store_signed(struct ob_store *store, struct ob_sample *ret_next,
+                                        struct ob_error *error);
+
 /* What opening found. */
 struct ob_store_rescue {
     bool happened;
@@ -56,7 +61,8 @@ OB_MUST_USE enum ob_err ob_store_other(struct ob_store *store, const struct ob_r
                                        struct ob_error *error);
 OB_MUST_USE enum ob_err ob_store_control(struct ob_store *store, const struct ob_control *control,
                                          const void *data, size_t bytes, struct ob_error *error);
-/* Deletes a machine's records from the one whose first sample is `first` on. */
+/* Deletes a machine's records from the one whose first sample is `first` on; of our own, how far they went is
+ * remembered. */
 OB_MUST_USE enum ob_err ob_store_cut(struct ob_store *store, const struct ob_machine_id *machine,
                                      struct ob_sample first, struct ob_error *error);
 OB_MUST_USE enum ob_err ob_store_flush(struct ob_store *store, struct ob_error *error);

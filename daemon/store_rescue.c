@@ -85,6 +85,15 @@ static enum ob_err keep_control(void *context, const void *data, size_t bytes, s
     return keeping->failed;
 }
 
+static enum ob_err keep_signed(struct ob_store *store, struct ob_store *old, struct ob_error *error) {
+    struct ob_sample next;
+    char text[24];
+    if (ob_store_signed(old, &next, NULL) != OB_OK || next.index == 0)
+        return OB_OK; /* unreadable: others must answer first anyway */
+    int bytes = snprintf(text, sizeof text, "%llu", (unsigned long long)next.index);
+    return ob_store_meta_put(store, "signed", text, (size_t)bytes, error);
+}
+
 /* Each chain up to its first damaged row. Errors are the new database's alone. */
 static enum ob_err take_over(struct ob_store *store, struct ob_store *old, struct ob_error *error) {
     for (size_t i = 0; i < old->machine_count; i++) {
@@ -128,6 +137,8 @@ enum ob_err ob_store_rescue_from(struct ob_store *store, const char *why, struct
     struct ob_error ignored;
     if (ob_store_open_database(old, &ignored) == OB_OK)
         failed = take_over(store, old, error);
+    if (!failed && old->db)
+        failed = keep_signed(store, old, error);
     ob_store_close(old);
     store->rescue.records = store->counts.records;
     return failed;

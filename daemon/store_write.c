@@ -1,5 +1,7 @@
 /* Changes wait in a queue and are committed together; a commit that fails leaves the queue as it is. */
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,6 +161,17 @@ enum ob_err ob_store_control(struct ob_store *store, const struct ob_control *co
     return failed;
 }
 
+/* Before the records go: a crash between the two leaves a mark that the log still reaches. */
+static enum ob_err remember_signed(struct ob_store *store, uint64_t end, struct ob_error *error) {
+    struct ob_sample known;
+    char text[24];
+    enum ob_err failed = ob_store_signed(store, &known, error);
+    if (failed || end <= known.index)
+        return failed;
+    int bytes = snprintf(text, sizeof text, "%" PRIu64, end);
+    return ob_store_meta_put(store, "signed", text, (size_t)bytes, error);
+}
+
 enum ob_err ob_store_cut(struct ob_store *store, const struct ob_machine_id *id, struct ob_sample first,
                          struct ob_error *error) {
     struct ob_store_machine *machine = ob_store_machine_of(store, id);
@@ -166,6 +179,8 @@ enum ob_err ob_store_cut(struct ob_store *store, const struct ob_machine_id *id,
         return OB_OK;
     struct ob_store_counts gone = {0};
     enum ob_err failed = ob_store_from(store, id, first, ob_store_count_one, &gone, error);
+    if (!failed && gone.samples > 0 && ob_machine_equal(id, &store->machine))
+        failed = remember_signed(store, first.index + gone.samples, error);
     if (!failed)
         failed = make_room(store, 1, error);
     if (failed)

@@ -106,15 +106,15 @@ static bool differs_from_ours(const struct ob_peer *peer, const struct machine *
                (entry.first != first || !ob_hash_equal(&entry.hash, &arrival->hash));
     if (first == machine->head_first)
         return !ob_hash_equal(&arrival->hash, &machine->head);
-    if (first > machine->head_first)
-        return true; /* it begins within our head record */
+    if (first > machine->head_first || first + arrival->record.n > machine->next)
+        return true; /* it begins within our head record, or ends behind it */
     return sender == machine && ob_chain_at(peer, machine, first, &entry) &&
            (entry.first != first || !ob_hash_equal(&entry.hash, &arrival->hash));
 }
 
 /* A record of samples that we hold: the same record, or one that must not exist. Of records before the head
- * those are looked at that are our own or come from their signer: it alone may show a chain that is shorter
- * than what everybody holds; what others hold, their heads tell. */
+ * those are looked at that are our own, that reach beyond what we hold, or that come from their signer: it
+ * alone may show a chain that is shorter than what everybody holds; what others hold, their heads tell. */
 static enum chain_verdict known_samples(struct ob_peer *peer, struct machine *sender, struct machine *machine,
                                         const struct arrival *arrival) {
     if (!differs_from_ours(peer, sender, machine, arrival)) {
@@ -209,8 +209,9 @@ enum chain_verdict ob_chain_receive(struct ob_peer *peer, struct machine *sender
         return CHAIN_DUPLICATE;
     }
     const struct ob_peer_crypto *crypto = &peer->options.crypto;
-    bool needs_signature =
-        !known || machine == peer->own || machine == sender || record->first.index >= machine->head_first;
+    bool needs_signature = !known || machine == peer->own || machine == sender ||
+                           record->first.index >= machine->head_first ||
+                           record->first.index + record->n > machine->next;
     arrival.signature_good = needs_signature && crypto->verify(crypto->context, &record->machine, body,
                                                                body_bytes, record->signature);
     if (known)

@@ -109,7 +109,10 @@ static uint32_t choose_round(struct ob_peer *peer, uint64_t after_ns) {
             return median + 1;
         return 0;
     }
-    uint32_t next = peer->round.running ? peer->round.round + 1 : peer->own->head_round + 1;
+    /* While a round runs, later records of ours may come from others: of a twin, or that we had lost. */
+    uint32_t next = (uint32_t)finished_rounds(peer->own);
+    if (peer->round.running && peer->round.round >= next)
+        next = peer->round.round + 1;
     if (median_head(peer, after_ns, false, &median) && median > next &&
         median - next > peer->options.max_staleness)
         return median;

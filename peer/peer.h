@@ -53,10 +53,13 @@ struct ob_peer_options {
     struct ob_record_bounds bounds;
     uint32_t max_staleness;  /* k; 0 is lockstep */
     uint64_t rejoin_wait_ns; /* RECONCILING lasts at most this long once a peer has answered … */
-    bool may_start_alone;    /* … or at all: the state directory is new, or provably the one we left */
-    bool observer;           /* never trains: follows, stores, answers */
-    bool relay;              /* publishes onwards what is new to it: for a sparse overlay */
-    size_t machines_max;     /* capacity, at most OB_MACHINES_MAX */
+    /* Samples of ours below this may have been signed although the store has them no more (they were cut).
+     * They must come back from others or nothing is signed any more: no sample is signed twice. */
+    struct ob_sample signed_below;
+    bool may_start_alone; /* … or at all: the state directory is new, or provably the one we left */
+    bool observer;        /* never trains: follows, stores, answers */
+    bool relay;           /* publishes onwards what is new to it: for a sparse overlay */
+    size_t machines_max;  /* capacity, at most OB_MACHINES_MAX */
     struct ob_peer_crypto crypto;
     struct ob_peer_store store;
     /* The manifest's authority: records and control entries count only of machines with its certificate. */

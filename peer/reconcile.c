@@ -80,6 +80,19 @@ static void end(struct ob_peer *peer, const char *why) {
         ob_life_move(peer, OB_PEER_PAUSED);
 }
 
+/* They were cut when our certificate allowed fewer rounds; that it allows them again brings none back. */
+static void end_or_halt(struct ob_peer *peer, const char *why) {
+    uint64_t signed_below = peer->options.signed_below.index;
+    if (peer->own->next >= signed_below || peer->options.observer)
+        end(peer, why);
+    else
+        ob_effects_halt(
+            peer,
+            "our key has signed samples up to %llu, and nobody holds those from %llu on any more: "
+            "none may be signed twice; this machine needs a new key",
+            (unsigned long long)signed_below - 1, (unsigned long long)peer->own->next);
+}
+
 void ob_reconcile_check(struct ob_peer *peer) {
     if (peer->life != OB_PEER_RECONCILING)
         return;
@@ -89,11 +102,11 @@ void ob_reconcile_check(struct ob_peer *peer) {
         return;
     struct answers now = answers(peer);
     if (now.wanted > 0 && now.given == now.wanted)
-        end(peer, "all peers have told what they hold, and we hold it too");
+        end_or_halt(peer, "all peers have told what they hold, and we hold it too");
     else if (waited && now.all > 0)
-        end(peer, "not all peers answered in time; what the others hold is here");
+        end_or_halt(peer, "not all peers answered in time; what the others hold is here");
     else if (peer->options.may_start_alone && now.all == 0 && (waited || now.wanted == 0))
-        end(peer, "nobody answered: starting alone");
+        end_or_halt(peer, "nobody answered: starting alone");
 }
 
 void ob_reconcile_tick(struct ob_peer *peer) {

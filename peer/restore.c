@@ -36,9 +36,12 @@ enum ob_err ob_peer_restore_control(struct ob_peer *peer, const void *data, size
         return ob_fail(error, OB_ETOOBIG, "the control table is about more than %zu machines",
                        peer->capacity);
     (void)ob_control_table_put(peer, &control, data, bytes, NULL);
-    if (rotation)
+    if (rotation) {
         ob_authority_update(peer);
-    else
-        (void)ob_machines_take(peer, &control.subject);
+        return OB_OK;
+    }
+    struct machine *machine = ob_machines_take(peer, &control.subject);
+    assert(machine != NULL); /* there is room, see above */
+    machine->reach |= control.kind == OB_CONTROL_ADDRESS;
     return OB_OK;
 }

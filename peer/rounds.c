@@ -15,6 +15,10 @@ static bool trains_now(const struct ob_peer *peer) {
            !peer->pause && !peer->leaving && !peer->dispute.open;
 }
 
+static bool no_rounds_left(const struct ob_peer *peer) {
+    return peer->next_round >= peer->options.bounds.max_rounds || peer->next_round > peer->own->last_round;
+}
+
 static void finish(struct ob_peer *peer) {
     if (peer->life != OB_PEER_WAITING)
         return;
@@ -23,10 +27,21 @@ static void finish(struct ob_peer *peer) {
                     "all rounds are done that the run and our certificate allow");
 }
 
+/* A renewed certificate may allow more rounds. */
+static void resume(struct ob_peer *peer) {
+    if (peer->life != OB_PEER_FINISHED || no_rounds_left(peer))
+        return;
+    ob_life_move(peer, OB_PEER_WAITING);
+    ob_effects_tell(peer, OB_NOTICE_BACK, &peer->options.machine, "our certificate allows more rounds now");
+    if (peer->pause)
+        ob_life_move(peer, OB_PEER_PAUSED);
+}
+
 void ob_rounds_try_start(struct ob_peer *peer) {
+    resume(peer);
     if (!trains_now(peer) || peer->round.running || !peer->own->certified)
         return;
-    if (peer->next_round >= peer->options.bounds.max_rounds || peer->next_round > peer->own->last_round) {
+    if (no_rounds_left(peer)) {
         finish(peer);
         return;
     }

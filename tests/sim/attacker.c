@@ -11,10 +11,12 @@ struct branch {
     struct ob_hash head;
 };
 
+#define BRANCHES 3 /* the third one only of SIM_FORK_TWICE */
+
 struct sim_attacker {
     enum sim_fork_kind kind;
     uint64_t audience;
-    struct branch branches[2];
+    struct branch branches[BRANCHES];
     uint64_t instance, heartbeats;
     unsigned acts;
 };
@@ -38,12 +40,11 @@ void sim_attacker_start(struct sim_cluster *cluster, size_t number, enum sim_for
     attacker->audience = audience;
     attacker->instance = sim_random_next(&cluster->random);
     const struct sim_chain *own = &node->disk.now.chains[node->machine];
-    size_t common = kind == SIM_FORK_DEEP ? own->count / 2 : own->count;
-    for (size_t i = 0; i < own->count; i++) {
-        extend(cluster, &attacker->branches[0], own->records[i]);
-        if (i < common)
-            extend(cluster, &attacker->branches[1], own->records[i]);
-    }
+    size_t common[BRANCHES] = {own->count, kind == SIM_FORK_DEEP ? own->count / 2 : own->count,
+                               own->count / 2};
+    for (size_t which = 0; which < BRANCHES; which++)
+        for (size_t i = 0; i < common[which]; i++)
+            extend(cluster, &attacker->branches[which], own->records[i]);
     node->attacker = attacker;
     node->joined = node->lost = true;
     cluster->machines[node->machine].honest = false;
@@ -58,7 +59,7 @@ void sim_attacker_start(struct sim_cluster *cluster, size_t number, enum sim_for
 void sim_attacker_free(struct sim_attacker **attacker) {
     if (*attacker == NULL)
         return;
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < BRANCHES; i++)
         free((*attacker)->branches[i].records.records);
     free(*attacker);
     *attacker = NULL;
@@ -75,7 +76,9 @@ void sim_attacker_stop(struct sim_cluster *cluster, size_t number) {
 }
 
 static size_t branch_for(const struct sim_attacker *attacker, size_t node) {
-    return sim_plan_in(attacker->audience, node) ? 1 : 0;
+    if (sim_plan_in(attacker->audience, node))
+        return 1;
+    return attacker->kind == SIM_FORK_TWICE && node % 3 == 0 ? 2 : 0;
 }
 
 static void show(struct sim_cluster *cluster, size_t number, size_t branch, const uint8_t *data,
@@ -108,8 +111,8 @@ static void sign_record(struct sim_cluster *cluster, size_t number, size_t which
         record.round.index++;
     else if (which == 1 && attacker->kind == SIM_FORK_UNEVEN)
         record.n = (uint16_t)(1 + sim_random_below(&cluster->random, record.n));
-    if (which == 1 && attacker->kind != SIM_FORK_ROUND)
-        bytes[0] ^= 1;
+    if (which >= 1 && attacker->kind != SIM_FORK_ROUND)
+        bytes[0] ^= (uint8_t)which;
     sim_machine_sign(machine, body, ob_record_body(&cluster->run, &record, body), signature);
     const char *broken;
     struct sim_record *stored = sim_ledger_sign(&cluster->ledger, node->machine, false, &record, &broken);
@@ -146,7 +149,8 @@ void sim_attacker_act(struct sim_cluster *cluster, size_t number) {
     bool silent = attacker->kind == SIM_FORK_ONCE && attacker->acts > 0;
     for (size_t i = 0; i < cluster->plan.samples; i++)
         bytes[i] = (uint8_t)sim_random_next(&cluster->random);
-    for (size_t which = 0; which < 2 && !silent; which++) {
+    size_t branches = attacker->kind == SIM_FORK_TWICE ? 3 : 2;
+    for (size_t which = 0; which < branches && !silent; which++) {
         sign_record(cluster, number, which, bytes);
         beat(cluster, number, which);
     }

@@ -1,41 +1,66 @@
 #include "tests/sim/authority.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cursor.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/perform.h"
 
-static const struct sim_control *sign(struct sim_cluster *cluster, enum ob_control_kind kind,
-                                      const struct ob_machine_id *subject, const uint8_t *payload,
-                                      uint16_t payload_bytes) {
-    struct sim_authority *authority = &cluster->authority;
-    struct sim_machine *key = &authority->keys[authority->key_count - 1];
+static const struct sim_control *sign_with(struct sim_cluster *cluster, struct sim_machine *key,
+                                           enum ob_control_kind kind, const struct ob_machine_id *subject,
+                                           const uint8_t *payload, uint16_t payload_bytes) {
     uint8_t body[OB_CONTROL_BODY_BYTES_MAX], signature[64], data[OB_CONTROL_BYTES_MAX];
     struct ob_control control = {.kind = kind,
                                  .payload_bytes = payload_bytes,
                                  .signer = key->id,
                                  .subject = *subject,
-                                 .sequence = ++authority->sequence,
+                                 .sequence = ++cluster->authority.sequence,
                                  .payload = payload,
                                  .signature = signature};
     sim_machine_sign(key, body, ob_control_body(&cluster->run, &control, body), signature);
     return sim_controls_keep(&cluster->controls, data, ob_control_encode(&control, data));
 }
 
-static void certify(struct sim_cluster *cluster, size_t machine, uint64_t expiry_s) {
-    struct ob_certificate certificate = {
-        .run = cluster->run, .expiry_s = expiry_s, .last_round = OB_CONTROL_NEVER};
+static struct sim_machine *newest_key(struct sim_cluster *cluster) {
+    return &cluster->authority.keys[cluster->authority.key_count - 1];
+}
+
+static const struct sim_control *sign(struct sim_cluster *cluster, enum ob_control_kind kind,
+                                      const struct ob_machine_id *subject, const uint8_t *payload,
+                                      uint16_t payload_bytes) {
+    return sign_with(cluster, newest_key(cluster), kind, subject, payload, payload_bytes);
+}
+
+static const struct sim_control *certificate_by(struct sim_cluster *cluster, struct sim_machine *key,
+                                                size_t machine, uint64_t expiry_s, uint32_t last_round) {
+    struct ob_certificate certificate = {.run = cluster->run, .expiry_s = expiry_s, .last_round = last_round};
     uint8_t payload[OB_CONTROL_PLAIN_MAX];
     uint16_t bytes = 0;
     certificate.name_bytes =
-        (uint8_t)snprintf(certificate.name, sizeof certificate.name, "machine-%zu", machine);
+        (uint8_t)snprintf(certificate.name, sizeof certificate.name, "machine-%zu.%" PRIu64, machine,
+                          cluster->authority.sequence + 1);
     if (ob_certificate_encode(&certificate, payload, &bytes, NULL) != OB_OK)
         abort();
+    return sign_with(cluster, key, OB_CONTROL_CERTIFICATE, &cluster->machines[machine].id, payload, bytes);
+}
+
+static void certify(struct sim_cluster *cluster, size_t machine, uint64_t expiry_s, uint32_t last_round) {
     cluster->authority.certificates[machine] =
-        sign(cluster, OB_CONTROL_CERTIFICATE, &cluster->machines[machine].id, payload, bytes);
-    cluster->authority.expires[machine] = expiry_s != 0;
+        certificate_by(cluster, newest_key(cluster), machine, expiry_s, last_round);
+    cluster->authority.renewed[machine] = expiry_s != 0 || last_round != OB_CONTROL_NEVER;
+}
+
+const char *sim_authority_name(const struct sim_cluster *cluster, size_t machine, char ret_name[static 64]) {
+    const struct sim_control *certificate = cluster->authority.certificates[machine];
+    struct ob_control control;
+    if (ob_control_decode(certificate->data, certificate->bytes, &control, NULL) != OB_OK)
+        abort();
+    struct ob_certificate decoded = ob_control_certificate(&control);
+    memcpy(ret_name, decoded.name, sizeof decoded.name);
+    return ret_name;
 }
 
 void sim_authority_init(struct sim_cluster *cluster) {
@@ -46,11 +71,11 @@ void sim_authority_init(struct sim_cluster *cluster) {
     if (!authority->on)
         return;
     authority->certificates = calloc(cluster->machine_count, sizeof(struct sim_control *));
-    authority->expires = calloc(cluster->machine_count, sizeof *authority->expires);
-    if (!authority->certificates || !authority->expires)
+    authority->renewed = calloc(cluster->machine_count, sizeof *authority->renewed);
+    if (!authority->certificates || !authority->renewed)
         abort();
     for (size_t i = 0; i < cluster->machine_count; i++)
-        certify(cluster, i, 0);
+        certify(cluster, i, 0, OB_CONTROL_NEVER);
     for (size_t i = 0; i < cluster->plan.peers; i++) {
         for (size_t j = 0; j < cluster->plan.peers; j++)
             sim_disk_add_control(&cluster->nodes[i].disk, authority->certificates[j]);
@@ -60,7 +85,7 @@ void sim_authority_init(struct sim_cluster *cluster) {
 
 void sim_authority_done(struct sim_authority *authority) {
     free(authority->certificates);
-    free(authority->expires);
+    free(authority->renewed);
     free(authority->told);
 }
 
@@ -77,6 +102,8 @@ void sim_authority_show(struct sim_cluster *cluster, size_t number) {
 
 void sim_authority_knock(struct sim_cluster *cluster, size_t number) {
     const struct sim_node *node = &cluster->nodes[number];
+    if (cluster->authority.renewed[node->machine]) /* by a key that it had not heard of, perhaps */
+        sim_authority_show(cluster, number);
     const struct sim_control *certificate = cluster->authority.certificates[node->machine];
     for (size_t i = 0; i < node->links.count && cluster->broken == NULL; i++) {
         size_t other = node->links.to[i];
@@ -135,23 +162,52 @@ void sim_authority_renew(struct sim_cluster *cluster, size_t number, double expi
         return;
     uint64_t now_s =
         (uint64_t)(sim_cluster_wall_s(cluster, number) - (int64_t)cluster->nodes[number].trouble.clock_s);
-    certify(cluster, machine, expires_s > 0 ? now_s + (uint64_t)expires_s : 0);
+    certify(cluster, machine, expires_s > 0 ? now_s + (uint64_t)expires_s : 0, OB_CONTROL_NEVER);
+    cluster->authority.renewed[machine] = true;
     give(cluster, number, cluster->authority.certificates[machine]);
+    if (!sim_cluster_counts(cluster, number)) /* it finds it in its file when it is started again */
+        tell(cluster, cluster->authority.certificates[machine], 0);
 }
 
-void sim_authority_rotate(struct sim_cluster *cluster, size_t told) {
+void sim_authority_lower(struct sim_cluster *cluster, size_t number, double part, size_t told) {
+    size_t machine = cluster->nodes[number].machine;
+    if (!cluster->authority.on || machine >= cluster->ledger.machines)
+        return;
+    const struct sim_chain *chain = &cluster->ledger.chains[machine];
+    double rounds =
+        chain->count == 0 ? 0 : sim_record_decode(chain->records[chain->count - 1]).round.index + 1.0;
+    certify(cluster, machine, 0, (uint32_t)(rounds * part));
+    cluster->machines[machine].limited = true;
+    tell(cluster, cluster->authority.certificates[machine], told);
+}
+
+static const struct sim_control *rotation_to(struct sim_cluster *cluster, const struct sim_machine *fresh) {
+    uint8_t payload[OB_CONTROL_ROTATION_BYTES];
+    ob_store_u64(payload, cluster->authority.sequence + 1);
+    return sign(cluster, OB_CONTROL_ROTATION, &fresh->id, payload, sizeof payload);
+}
+
+static void contest(struct sim_cluster *cluster, size_t told) {
+    struct sim_machine loser;
+    sim_machine_init(&loser, &cluster->random, cluster->plan.ed25519);
+    const struct sim_control *rotation = rotation_to(cluster, &loser);
+    remember(&cluster->authority, rotation);
+    tell(cluster, rotation, told);
+    tell(cluster, certificate_by(cluster, &loser, cluster->nodes[told].machine, 0, OB_CONTROL_NEVER), told);
+}
+
+void sim_authority_rotate(struct sim_cluster *cluster, size_t told, size_t contested) {
     struct sim_authority *authority = &cluster->authority;
     if (!authority->on || authority->key_count == SIM_AUTHORITY_KEYS)
         return;
     struct sim_machine *fresh = &authority->keys[authority->key_count];
     sim_machine_init(fresh, &cluster->random, cluster->plan.ed25519);
-    uint8_t payload[OB_CONTROL_ROTATION_BYTES];
-    ob_store_u64(payload, authority->sequence + 1);
-    const struct sim_control *control =
-        sign(cluster, OB_CONTROL_ROTATION, &fresh->id, payload, sizeof payload);
-    authority->key_count++;
+    const struct sim_control *control = rotation_to(cluster, fresh);
     remember(authority, control);
     tell(cluster, control, told);
+    if (contested != SIM_NOBODY)
+        contest(cluster, contested);
+    authority->key_count++;
 }
 
 void sim_authority_settle(struct sim_cluster *cluster) {
@@ -159,6 +215,6 @@ void sim_authority_settle(struct sim_cluster *cluster) {
     for (size_t i = 0; i < authority->told_count; i++)
         tell(cluster, authority->told[i], 0);
     for (size_t node = 0; node < cluster->machine_count && authority->on; node++)
-        if (authority->expires[node])
+        if (authority->renewed[node])
             sim_authority_renew(cluster, node, 0);
 }

@@ -20,10 +20,13 @@ struct sim_authority {
     size_t key_count;
     uint64_t sequence;
     const struct sim_control **certificates; /* the newest of each machine */
-    bool *expires;
+    bool *renewed;                           /* the newest is not the first, or expires */
     const struct sim_control **told; /* revocations and rotations, in the order in which they were signed */
     size_t told_count, told_capacity;
 };
+
+/* The name in the newest certificate of a machine; no two certificates have the same. */
+const char *sim_authority_name(const struct sim_cluster *cluster, size_t machine, char ret_name[static 64]);
 
 /* Certificates for all machines; the disks of the first peers hold all of theirs. */
 void sim_authority_init(struct sim_cluster *cluster);
@@ -38,8 +41,12 @@ void sim_authority_knock(struct sim_cluster *cluster, size_t node);
 void sim_authority_revoke(struct sim_cluster *cluster, size_t node, double part, size_t told);
 /* A certificate that expires in so many seconds, 0: never. */
 void sim_authority_renew(struct sim_cluster *cluster, size_t node, double expires_s);
-void sim_authority_rotate(struct sim_cluster *cluster, size_t told);
-/* Everything once more; certificates that expire are renewed. */
+/* A certificate that allows the part `part` of the rounds that it has trained, told to `told`. */
+void sim_authority_lower(struct sim_cluster *cluster, size_t node, double part, size_t told);
+/* contested: told to SIM_NOBODY: there is one rotation only. Else the same key is rotated once more, by a
+ * mistake that everybody must ignore in the end; a certificate by that key is told with it. */
+void sim_authority_rotate(struct sim_cluster *cluster, size_t told, size_t contested);
+/* Everything once more; certificates that were replaced are renewed, without a limit. */
 void sim_authority_settle(struct sim_cluster *cluster);
 
 #endif

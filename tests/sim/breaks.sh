@@ -23,6 +23,24 @@ break_it over-the-cut peer/cut.c \
 break_it no-unapply peer/cut.c \
     '/^void ob_cut_enforce/,/^}/s/^    struct ob_effect \*unapply = /    if (false) return;\n    struct ob_effect nothing, *unapply = \&nothing; (void)/' \
     "what a cut takes back is not taken back"
+break_it higher-cut peer/control_table.c \
+    '/^static bool replaces/,/^}/s/index < ob_control_cut/index > ob_control_cut/' \
+    "of two cuts of one signer the higher one stays"
+break_it highest-cut peer/admission.c \
+    's/if \(ob_control_cut\(&control\).index < machine->cut\)/if (machine->cut == UINT64_MAX || ob_control_cut(\&control).index > machine->cut)/' \
+    "of the cuts of several signers, and of evidence, the highest counts"
+break_it later-stays peer/control_table.c \
+    's/^    if \(known && ob_control_table_get/    if (false \&\& ob_control_table_get/' \
+    "of two entries the one that comes later stays"
+break_it later-rotation peer/control_table.c \
+    's/!= rotation;/== true;/' \
+    "of two rotations of one key the later one stays"
+break_it sign-again peer/reconcile.c \
+    's/if \(peer->own->next >= signed_below \|\| peer->options.observer\)/if (true)/' \
+    "samples whose records were cut are signed again"
+break_it address-once peer/control_exchange.c \
+    's/^    machine->reach \|= control->kind == OB_CONTROL_ADDRESS;/    machine->reach |= control->kind == OB_CONTROL_ADDRESS \&\& !machine->reached;/' \
+    "only the first address of a machine is told"
 break_it forks-overlooked peer/fork.c \
     '/^void ob_fork_search/,/^}/s/if \(with == peer->own/if (true || with == peer->own/' \
     "nobody looks for the place where two chains part"
@@ -32,3 +50,6 @@ break_it nothing-handed-on peer/holds.c \
 break_it alone-and-training peer/isolation.c \
     's/most > 0 && peer->isolation.unacknowledged >= most/false \&\& most > 0/' \
     "the smaller side of a partition goes on" overlay-partition
+break_it reaches-beyond peer/chain.c \
+    's/ \|\| first \+ arrival->record.n > machine->next\)/)/' \
+    "a record that begins before a chain's head and ends behind it is taken for a duplicate" fork-across

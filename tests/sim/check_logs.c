@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "tests/sim/checks.h"
 
 bool sim_check_agree(const struct sim_cluster *cluster, size_t *ret_node) {
@@ -58,6 +60,33 @@ static const char *compare(const struct sim_chain *a, const struct sim_chain *b)
     return NULL;
 }
 
+/* The authority's last word, and the lowest cut of all evidence: everybody's, in whatever order it came.
+ * Evidence that only one machine had, which crashed before it was durable, may be gone. */
+static const char *check_table(const struct sim_cluster *cluster, const struct ob_peer *peer) {
+    bool lossless = cluster->counts.crashes + cluster->counts.full + cluster->counts.restores == 0;
+    size_t machines = ob_peer_view(peer).machines;
+    char name[64];
+    for (size_t i = 0; i < machines && cluster->authority.on; i++) {
+        struct ob_peer_machine machine = ob_peer_machine(peer, i);
+        size_t number = sim_cluster_number(cluster, &machine.machine);
+        if (cluster->authority.renewed[number] &&
+            strcmp(machine.name, sim_authority_name(cluster, number, name)) != 0)
+            return "a certificate that was replaced is in force";
+        if (lossless && machine.cut.index > cluster->machines[number].forked_at)
+            return "a cut is above what evidence that is known says";
+    }
+    return NULL;
+}
+
+/* In a mesh: each knows where each other one is. */
+static const char *check_addresses(const struct sim_cluster *cluster, size_t number) {
+    for (size_t other = 0; other < cluster->machine_count && cluster->plan.degree == 0; other++)
+        if (other != number && cluster->nodes[other].address > 0 && sim_cluster_counts(cluster, other) &&
+            !sim_network_knows(cluster, number, other))
+            return "nobody told it where a machine is that moved";
+    return NULL;
+}
+
 static bool garbles(const struct sim_cluster *cluster) {
     for (size_t i = 0; i < cluster->plan.count; i++)
         if (cluster->plan.entries[i].fault == SIM_GARBLE)
@@ -77,7 +106,11 @@ const char *sim_check_logs(const struct sim_cluster *cluster) {
             continue;
         for (size_t m = 0; m < cluster->ledger.machines && broken == NULL; m++)
             broken = compare(&first->disk.now.chains[m], &node->disk.now.chains[m]);
-        if (!garbled && ob_peer_view(node->peer).counters.bad_signatures != 0)
+        if (broken == NULL)
+            broken = check_table(cluster, node->peer);
+        if (broken == NULL && i < cluster->machine_count)
+            broken = check_addresses(cluster, i);
+        if (broken == NULL && !garbled && ob_peer_view(node->peer).counters.bad_signatures != 0)
             broken = "a good signature was refused";
     }
     return broken;

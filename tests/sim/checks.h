@@ -13,7 +13,7 @@
  * Else false, and ret_node is one that differs from the first. */
 bool sim_check_agree(const struct sim_cluster *cluster, size_t *ret_node);
 /* Equal logs, record by record; nothing that an honest machine published is missing; nothing counts at or
- * above a revocation. */
+ * above a revocation; the authority's newest certificates are in force; new addresses are known. */
 const char *sim_check_logs(const struct sim_cluster *cluster);
 /* The same bits everywhere, and the same as from the log in another order. */
 const char *sim_check_weights(struct sim_cluster *cluster);

@@ -84,6 +84,7 @@ static void done_node(struct sim_node *node) {
     if (node->has_backup)
         sim_disk_done(&node->backup);
     free(node->links.to);
+    free(node->links.at);
     free(node->permitted);
 }
 
@@ -193,6 +194,7 @@ static struct ob_peer_options options_of(struct sim_cluster *cluster, size_t num
                    .profiles = 1},
         .max_staleness = (uint32_t)plan->staleness,
         .rejoin_wait_ns = (node->restored ? 25 : 5) * SIM_SECONDS,
+        .signed_below = {node->disk.signed_below},
         .may_start_alone = !node->restored,
         .observer = !sim_cluster_trains(cluster, number),
         .relay = plan->relay != 0,
@@ -237,9 +239,9 @@ static void permit_all(struct sim_cluster *cluster, size_t number) {
     }
 }
 
-static void tell_address(struct sim_cluster *cluster, size_t number) {
+void sim_cluster_tell_address(struct sim_cluster *cluster, size_t number) {
     char endpoint[64];
-    int bytes = snprintf(endpoint, sizeof endpoint, "tcp://node.%zu:7300", number);
+    int bytes = snprintf(endpoint, sizeof endpoint, SIM_ENDPOINT, number, cluster->nodes[number].address);
     if (cluster->authority.on)
         sim_perform_step(cluster, number,
                          &(struct ob_event){.kind = OB_EVENT_ADDRESS,
@@ -257,7 +259,7 @@ static void begin_life(struct sim_cluster *cluster, size_t number) {
                                  .kind = OB_EVENT_EXPECT,
                                  .machine = cluster->machines[cluster->nodes[node->links.to[i]].machine].id});
     sim_cluster_tell(cluster, number, OB_EVENT_START);
-    tell_address(cluster, number);
+    sim_cluster_tell_address(cluster, number);
     permit_all(cluster, number);
     if (cluster->calm || node->trouble.paused)
         sim_cluster_tell(cluster, number, OB_EVENT_PAUSE);
@@ -348,6 +350,7 @@ static void happen_to_node(struct sim_cluster *cluster, const struct sim_event *
         sync(cluster, event);
         break;
     case SIM_KNOCK:
+        sim_network_ask_again(cluster, event->node);
         sim_authority_knock(cluster, event->node);
         again(cluster, *event, KNOCK_NS);
         break;

@@ -21,8 +21,11 @@
 struct sim_attacker;
 struct sim_cluster;
 
+#define SIM_ENDPOINT "tcp://node.%zu.%u:7300" /* of a node, its address */
+
 struct sim_links {
     uint32_t *to; /* sorted numbers of nodes */
+    uint32_t *at; /* the address that is known of each */
     size_t count, capacity;
 };
 
@@ -50,6 +53,7 @@ struct sim_node {
     struct sim_looker looker;
     struct sim_links links;
     uint8_t *permitted; /* bit for each machine that its transport lets in; NULL: nobody */
+    uint32_t address;   /* where it is */
     size_t contact;     /* the one address that a newcomer was given; SIM_NOBODY: others know it */
     uint64_t incarnation;
     bool joined, gone, leaving;
@@ -118,6 +122,8 @@ void sim_cluster_start(struct sim_cluster *cluster, size_t node);
 void sim_cluster_crash(struct sim_cluster *cluster, size_t node);
 /* The process is gone in good order. */
 void sim_cluster_stop(struct sim_cluster *cluster, size_t node);
+/* The peer is told where it is reached. */
+void sim_cluster_tell_address(struct sim_cluster *cluster, size_t node);
 /* An event without data for a node's peer, now. */
 void sim_cluster_tell(struct sim_cluster *cluster, size_t node, enum ob_event_kind kind);
 void sim_cluster_break(struct sim_cluster *cluster, size_t node, const char *rule);
@@ -144,11 +150,18 @@ bool sim_network_linked(const struct sim_cluster *cluster, size_t from, size_t t
 /* Does the node let the machine of `other` in? */
 bool sim_network_permits(const struct sim_cluster *cluster, size_t node, size_t other);
 void sim_network_permit(struct sim_cluster *cluster, size_t node, size_t machine, bool permitted);
-/* `node` has learned where `other` is. */
-void sim_network_reach(struct sim_cluster *cluster, size_t node, size_t other);
+/* `node` has learned that `other` is at this address, or was once. */
+void sim_network_reach(struct sim_cluster *cluster, size_t node, size_t other, uint32_t address);
+/* Another address: whoever knows the old one only does not get there any more; the node still finds others.
+ */
+void sim_network_move(struct sim_cluster *cluster, size_t node);
+/* `from` knows where `to` is. */
+bool sim_network_knows(const struct sim_cluster *cluster, size_t from, size_t to);
 /* Whoever must agree in the end is linked: an overlay that lost machines gets new links, a newcomer whose one
  * address leads nowhere any more another one. */
 void sim_network_mend(struct sim_cluster *cluster);
+/* A newcomer whose contact stopped for good is given another one by its operator. */
+void sim_network_ask_again(struct sim_cluster *cluster, size_t node);
 /* To the host of that machine, or to one of them when there are two. */
 void sim_network_send(struct sim_cluster *cluster, size_t from, size_t machine, struct sim_buffer *buffer);
 void sim_network_publish(struct sim_cluster *cluster, size_t from, struct sim_buffer *buffer);

@@ -58,6 +58,7 @@ void sim_disk_copy(struct sim_disk *to, const struct sim_disk *from) {
             sim_chain_add(&to->now.chains[i], from->now.chains[i].records[j]);
     for (size_t i = 0; i < from->now.control_count; i++)
         sim_disk_add_control(to, from->now.control[i]);
+    to->signed_below = from->signed_below;
     sim_disk_sync(to);
 }
 
@@ -113,7 +114,10 @@ void sim_disk_add_control(struct sim_disk *disk, const struct sim_control *contr
     now->control[low] = control;
 }
 
-void sim_disk_remove_last(struct sim_disk *disk, size_t machine) {
+void sim_disk_remove_last(struct sim_disk *disk, size_t machine, bool own) {
+    uint64_t end = sim_chain_end(&disk->now.chains[machine]);
+    if (own && end > disk->signed_below)
+        disk->signed_below = end;
     assert(disk->now.chains[machine].count > 0);
     disk->now.chains[machine].count--;
 }

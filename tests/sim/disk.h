@@ -30,7 +30,8 @@ struct sim_disk_state {
 struct sim_disk {
     size_t machines;
     struct sim_disk_state now;
-    size_t *synced; /* records of each chain */
+    size_t *synced;        /* records of each chain */
+    uint64_t signed_below; /* own samples that were removed ended here */
     const struct sim_control **control_synced;
     size_t control_synced_count, control_synced_capacity;
     bool control_changed, full;
@@ -47,8 +48,8 @@ bool sim_disk_add(struct sim_disk *disk, struct sim_record *record);
 bool sim_disk_add_own(struct sim_disk *disk, struct sim_record *record);
 /* (kind, signer, subject) replaces. */
 void sim_disk_add_control(struct sim_disk *disk, const struct sim_control *control);
-/* Removes the last record of a chain. */
-void sim_disk_remove_last(struct sim_disk *disk, size_t machine);
+/* Removes the last record of a chain; of our `own`, durable at once is how far it went. */
+void sim_disk_remove_last(struct sim_disk *disk, size_t machine, bool own);
 /* Something would be lost by a crash. */
 bool sim_disk_dirty(const struct sim_disk *disk);
 void sim_disk_sync(struct sim_disk *disk);

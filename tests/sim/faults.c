@@ -204,8 +204,14 @@ static void strike(struct sim_cluster *cluster, size_t i) {
     case SIM_RENEW:
         sim_authority_renew(cluster, entry->node, entry->value);
         break;
+    case SIM_LOWER:
+        sim_authority_lower(cluster, entry->node, entry->value, entry->other);
+        break;
+    case SIM_MOVE:
+        sim_network_move(cluster, entry->node);
+        break;
     case SIM_ROTATE:
-        sim_authority_rotate(cluster, entry->other);
+        sim_authority_rotate(cluster, entry->other, entry->value >= 1 ? entry->node : SIM_NOBODY);
         break;
     case SIM_SPLIT:
         cluster->counts.splits++;
@@ -266,6 +272,9 @@ void sim_faults_heal(struct sim_cluster *cluster) {
     for (size_t i = 0; i < cluster->count; i++) {
         struct sim_node *node = &cluster->nodes[i];
         node->tear_in = 0;
+        if (node->peer != NULL && cluster->machines[node->machine].limited &&
+            ob_peer_view(node->peer).life == OB_PEER_HALTED)
+            sim_cluster_stop(cluster, i); /* its operator has a better certificate, and tries again */
         if (node->joined && !node->gone)
             sim_cluster_start(cluster, i);
         if (node->machine < cluster->ledger.machines)

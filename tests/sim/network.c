@@ -7,6 +7,8 @@
 #include "tests/sim/cluster.h"
 #include "tests/sim/perform.h"
 
+#define NOWHERE UINT32_MAX
+
 static size_t position_of(const struct sim_links *links, size_t to) {
     size_t low = 0, high = links->count;
     while (low < high) {
@@ -19,26 +21,37 @@ static size_t position_of(const struct sim_links *links, size_t to) {
     return low;
 }
 
-static void add_link(struct sim_links *links, size_t to) {
-    size_t position = position_of(links, to);
-    if (position < links->count && links->to[position] == to)
+static bool has_link(const struct sim_links *links, size_t to, size_t *ret_position) {
+    *ret_position = position_of(links, to);
+    return *ret_position < links->count && links->to[*ret_position] == to;
+}
+
+static void add_link(struct sim_links *links, size_t to, uint32_t at) {
+    size_t position;
+    if (has_link(links, to, &position)) {
+        links->at[position] = at;
         return;
+    }
     if (links->count == links->capacity) {
         links->capacity = links->capacity == 0 ? 8 : 2 * links->capacity;
         links->to = realloc(links->to, links->capacity * sizeof *links->to);
-        if (links->to == NULL)
+        links->at = realloc(links->at, links->capacity * sizeof *links->at);
+        if (!links->to || !links->at)
             abort();
     }
-    memmove(&links->to[position + 1], &links->to[position], (links->count - position) * sizeof *links->to);
+    size_t behind = links->count - position;
+    memmove(&links->to[position + 1], &links->to[position], behind * sizeof *links->to);
+    memmove(&links->at[position + 1], &links->at[position], behind * sizeof *links->at);
     links->to[position] = (uint32_t)to;
+    links->at[position] = at;
     links->count++;
 }
 
 void sim_network_link(struct sim_cluster *cluster, size_t a, size_t b) {
     if (a == b)
         return;
-    add_link(&cluster->nodes[a].links, b);
-    add_link(&cluster->nodes[b].links, a);
+    add_link(&cluster->nodes[a].links, b, cluster->nodes[b].address);
+    add_link(&cluster->nodes[b].links, a, cluster->nodes[a].address);
 }
 
 /* Everybody with everybody, newcomers with one of them until they learn of the others; or a ring with chords,
@@ -67,9 +80,21 @@ void sim_network_wire(struct sim_cluster *cluster) {
 }
 
 bool sim_network_linked(const struct sim_cluster *cluster, size_t from, size_t to) {
+    size_t position;
+    return has_link(&cluster->nodes[from].links, to, &position);
+}
+
+bool sim_network_knows(const struct sim_cluster *cluster, size_t from, size_t to) {
     const struct sim_links *links = &cluster->nodes[from].links;
-    size_t position = position_of(links, to);
-    return position < links->count && links->to[position] == to;
+    size_t position;
+    return has_link(links, to, &position) && links->at[position] == cluster->nodes[to].address;
+}
+
+/* One of them knows where the other one is; nobody moves in an overlay, whose links are the plan's. */
+static bool found(const struct sim_cluster *cluster, size_t a, size_t b) {
+    if (cluster->nodes[a].address == 0 && cluster->nodes[b].address == 0)
+        return true;
+    return sim_network_knows(cluster, a, b) || sim_network_knows(cluster, b, a);
 }
 
 bool sim_network_permits(const struct sim_cluster *cluster, size_t number, size_t other) {
@@ -82,7 +107,7 @@ bool sim_network_permits(const struct sim_cluster *cluster, size_t number, size_
 
 static bool allowed(const struct sim_cluster *cluster, size_t from, size_t to) {
     return sim_cluster_up(cluster, to) && sim_network_permits(cluster, from, to) &&
-           sim_network_permits(cluster, to, from);
+           sim_network_permits(cluster, to, from) && found(cluster, from, to);
 }
 
 static void notice(struct sim_cluster *cluster, size_t node, size_t other, bool up) {
@@ -118,11 +143,26 @@ void sim_network_permit(struct sim_cluster *cluster, size_t number, size_t machi
             change_link(cluster, number, node->links.to[i], permitted);
 }
 
-void sim_network_reach(struct sim_cluster *cluster, size_t number, size_t other) {
-    if (number == other || cluster->plan.degree > 0 || sim_network_linked(cluster, number, other))
+void sim_network_reach(struct sim_cluster *cluster, size_t number, size_t other, uint32_t address) {
+    if (number == other || cluster->plan.degree > 0)
         return;
-    sim_network_link(cluster, number, other);
-    change_link(cluster, number, other, true);
+    bool linked = sim_network_linked(cluster, number, other) && found(cluster, number, other);
+    add_link(&cluster->nodes[number].links, other, address);
+    if (!sim_network_linked(cluster, other, number)) /* who is called knows a way back, not an address */
+        add_link(&cluster->nodes[other].links, number, NOWHERE);
+    if (!linked)
+        change_link(cluster, number, other, true);
+}
+
+void sim_network_move(struct sim_cluster *cluster, size_t number) {
+    if (cluster->plan.degree > 0)
+        return;
+    cluster->nodes[number].address++;
+    if (!sim_cluster_up(cluster, number))
+        return;
+    sim_network_changed(cluster, number, false);
+    sim_network_changed(cluster, number, true);
+    sim_cluster_tell_address(cluster, number);
 }
 
 /* The bounds of a split, one-way links and entries that lose the next messages of a kind. */
@@ -240,6 +280,20 @@ void sim_network_changed(struct sim_cluster *cluster, size_t number, bool up) {
             notice(cluster, links->to[i], number, false);
 }
 
+void sim_network_ask_again(struct sim_cluster *cluster, size_t number) {
+    struct sim_node *node = &cluster->nodes[number];
+    if (!cluster->healed || node->contact == SIM_NOBODY || sim_cluster_counts(cluster, node->contact))
+        return;
+    for (size_t other = 0; other < cluster->machine_count; other++) {
+        if (other == number || !sim_cluster_counts(cluster, other))
+            continue;
+        node->contact = other;
+        sim_network_link(cluster, number, other);
+        change_link(cluster, number, other, true);
+        return;
+    }
+}
+
 void sim_network_mend(struct sim_cluster *cluster) {
     size_t before = SIM_NOBODY;
     for (size_t i = 0; i < cluster->machine_count; i++) {
@@ -250,6 +304,8 @@ void sim_network_mend(struct sim_cluster *cluster) {
                      (cluster->plan.degree > 0 || !sim_cluster_counts(cluster, node->contact));
         if (before != SIM_NOBODY && alone) /* its contact may be gone, or as alone as it is */
             node->contact = before;
+        if (node->contact != SIM_NOBODY && !found(cluster, i, node->contact))
+            sim_network_link(cluster, i, node->contact); /* its operator asks where that one is now */
         if (before != SIM_NOBODY && (cluster->plan.degree > 0 || node->contact == before)) {
             sim_network_link(cluster, i, before);
             change_link(cluster, i, before, true);

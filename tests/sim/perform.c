@@ -65,7 +65,7 @@ static void apply(struct sim_cluster *cluster, size_t number, const struct ob_re
 }
 
 static bool persist_control(struct sim_cluster *cluster, size_t number, const uint8_t *data, size_t bytes) {
-    struct ob_control control;
+    struct ob_control control = {0};
     if (cluster->nodes[number].disk.full)
         return false;
     if (ob_control_decode(data, bytes, &control, NULL) != OB_OK)
@@ -73,6 +73,10 @@ static bool persist_control(struct sim_cluster *cluster, size_t number, const ui
     else
         sim_disk_add_control(&cluster->nodes[number].disk,
                              sim_controls_keep(&cluster->controls, data, bytes));
+    size_t machine =
+        control.kind == OB_CONTROL_EVIDENCE ? sim_cluster_number(cluster, &control.subject) : SIM_NOBODY;
+    if (machine != SIM_NOBODY && ob_control_cut(&control).index < cluster->machines[machine].forked_at)
+        cluster->machines[machine].forked_at = ob_control_cut(&control).index;
     return true;
 }
 
@@ -181,19 +185,20 @@ static void halt(struct sim_cluster *cluster, size_t number, const struct ob_eff
     if (cluster->verbose)
         printf("%9.3f node %zu: halts: %s\n", sim_cluster_time(cluster), number, effect->text);
     cluster->nodes[number].round_running = false;
-    if (machine->honest && !machine->revoked)
+    if (machine->honest && !machine->revoked && !machine->limited)
         sim_cluster_break(cluster, number, "an honest machine halted");
 }
 
 static void reach(struct sim_cluster *cluster, size_t number, const struct ob_effect *effect) {
-    static const char BEGINS[] = "tcp://node.";
     char text[64] = "";
+    size_t other;
+    uint32_t address;
     if (effect->bytes < sizeof text)
         memcpy(text, effect->data, effect->bytes);
-    if (strncmp(text, BEGINS, sizeof BEGINS - 1) != 0)
+    if (sscanf(text, SIM_ENDPOINT, &other, &address) != 2 || other >= cluster->count)
         sim_cluster_break(cluster, number, "an address that nobody has");
     else
-        sim_network_reach(cluster, number, strtoul(text + sizeof BEGINS - 1, NULL, 10));
+        sim_network_reach(cluster, number, other, address);
 }
 
 /* As the daemon does: out of the weights, out of the store, durable. */
@@ -207,7 +212,7 @@ static void unapply(struct sim_cluster *cluster, size_t number, const struct ob_
     cluster->counts.cuts++;
     while (chain->count > position) {
         sim_replica_unapply(&node->replica, chain->records[chain->count - 1]);
-        sim_disk_remove_last(&node->disk, machine);
+        sim_disk_remove_last(&node->disk, machine, machine == node->machine);
         cluster->counts.unapplied++;
     }
     sim_disk_sync(&node->disk);

@@ -49,6 +49,7 @@ static const char *const WORDS[SIM_FAULTS] = {
     [SIM_FORK] = "fork",       [SIM_REVOKE] = "revoke",
     [SIM_RENEW] = "renew",     [SIM_ROTATE] = "rotate",
     [SIM_CLOCK] = "clock",     [SIM_EXPECT] = "expect",
+    [SIM_LOWER] = "lower",     [SIM_MOVE] = "move",
 };
 
 static const char *const STATES[SIM_STATES] = {

@@ -44,9 +44,12 @@ enum sim_fault {
                      enum sim_fork_kind, `nodes` hear the second one */
     SIM_REVOKE,   /* the authority revokes `node` from the part `value` of its samples on, told to `other` */
     SIM_RENEW,    /* the authority gives `node` a certificate that expires in `value` seconds, 0: never */
-    SIM_ROTATE,   /* the authority's key is replaced, told to `other` */
-    SIM_CLOCK,    /* the wall clock of `node` is `value` seconds off */
-    SIM_EXPECT,   /* `node` must be what `is` says */
+    SIM_LOWER, /* … one whose last round is the part `value` of the rounds it has trained, told to `other` */
+    SIM_ROTATE, /* the authority's key is replaced, told to `other`; `value` 1: by two keys, the second one,
+                   which must lose, told to `node` */
+    SIM_MOVE,   /* `node` has another address from now on */
+    SIM_CLOCK,  /* the wall clock of `node` is `value` seconds off */
+    SIM_EXPECT, /* `node` must be what `is` says */
     SIM_FAULTS
 };
 
@@ -56,6 +59,8 @@ enum sim_fork_kind {
     SIM_FORK_UNEVEN, /* records of different sizes */
     SIM_FORK_DEEP,   /* from a record in the middle of its chain */
     SIM_FORK_ONCE,   /* one record on each side, then silence */
+    SIM_FORK_TWICE,  /* three chains: a third of those who hear the first one hear one that left it in the
+                        middle */
     SIM_FORK_KINDS
 };
 

@@ -24,7 +24,8 @@ static const struct kind KINDS[] = {
     {SIM_LOSE, 0.3, 4, 0, 1, 3},          {SIM_COPY, 0.1, 1, 0, 0, 0},
     {SIM_FORK, 0.25, 2, 8, 0, 0},         {SIM_REVOKE, 0.3, 2, 0, 0, 1.2},
     {SIM_RENEW, 0.3, 4, 0, 0, 0},         {SIM_ROTATE, 0.15, 2, 0, 0, 0},
-    {SIM_CLOCK, 0.3, 3, 12, -4000, 8000},
+    {SIM_CLOCK, 0.3, 3, 12, -4000, 8000}, {SIM_LOWER, 0.2, 2, 0, 0, 1.2},
+    {SIM_MOVE, 0.3, 4, 0, 0, 0},          {SIM_LEAVE, 0.1, 25, 1.5, 0, 0}, /* come and go */
 };
 
 static uint64_t milliseconds(struct sim_random *random, double at_most_s) {
@@ -33,6 +34,16 @@ static uint64_t milliseconds(struct sim_random *random, double at_most_s) {
 
 static double fraction(struct sim_random *random) {
     return (double)sim_random_below(random, 1001) / 1000;
+}
+
+/* Another revocation of the same machine at about the same time, told to somebody else. */
+static struct sim_entry contradiction(const struct sim_plan *plan, struct sim_random *random,
+                                      struct sim_entry entry) {
+    entry.at_ns += milliseconds(random, 4);
+    entry.other = sim_random_below(random, plan->peers);
+    entry.value = floor(120 * fraction(random)) / 100;
+    entry.nodes = 0;
+    return entry;
 }
 
 static void add(struct sim_plan *plan, struct sim_random *random, const struct kind *kind) {
@@ -56,6 +67,10 @@ static void add(struct sim_plan *plan, struct sim_random *random, const struct k
         entry.value = floor(entry.value);
     if (kind->fault != SIM_SPLIT && kind->fault != SIM_FORK)
         entry.nodes = 0;
+    if (kind->fault == SIM_ROTATE)
+        entry.value = sim_random_chance(random, 0.4);
+    if (kind->fault == SIM_REVOKE && sim_random_chance(random, 0.4))
+        (void)sim_plan_add(plan, contradiction(plan, random, entry));
     if (kind->fault == SIM_RESTORE) { /* from an older copy */
         struct sim_entry backup = entry;
         backup.fault = SIM_BACKUP;

@@ -79,6 +79,28 @@ static void since_gives_the_late_rounds_of_every_machine(void **state) {
     remove_all(&f);
 }
 
+static void cut_of_our_own_records_is_remembered(void **state) {
+    (void)state;
+    struct fixture f;
+    struct ob_sample next;
+    make(&f);
+    struct ob_store *store = open_store(&f);
+    for (int i = 0; i < 5; i++)
+        put_own(&f, store, 2);
+    put_other(&f, store, 1, 2);
+    assert_int_equal(ob_store_cut(store, &f.chains[1].machine, (struct ob_sample){0}, NULL), OB_OK);
+    assert_int_equal(ob_store_signed(store, &next, NULL), OB_OK);
+    assert_int_equal(next.index, 0);
+    assert_int_equal(ob_store_cut(store, &f.chains[0].machine, (struct ob_sample){4}, NULL), OB_OK);
+    assert_int_equal(ob_store_cut(store, &f.chains[0].machine, (struct ob_sample){2}, NULL), OB_OK);
+    ob_store_close(store);
+    store = open_store(&f);
+    assert_int_equal(ob_store_signed(store, &next, NULL), OB_OK);
+    assert_int_equal(next.index, 10);
+    ob_store_close(store);
+    remove_all(&f);
+}
+
 static void cut_forgets_and_the_chain_can_go_on(void **state) {
     (void)state;
     struct fixture f;
@@ -167,6 +189,7 @@ int main(void) {
         cmocka_unit_test(prev_is_recomputed_from_anywhere),
         cmocka_unit_test(since_gives_the_late_rounds_of_every_machine),
         cmocka_unit_test(cut_forgets_and_the_chain_can_go_on),
+        cmocka_unit_test(cut_of_our_own_records_is_remembered),
         cmocka_unit_test(another_run_machine_daemon_or_schema_is_refused),
         cmocka_unit_test(log_at_rest_is_small),
     };

@@ -21,6 +21,30 @@ static void start_admits_whoever_has_a_certificate(void **state) {
     fixture_free(f);
 }
 
+static void stored_address_is_told_at_the_start(void **state) {
+    (void)state;
+    static const char ENDPOINT[] = "tcp://there:7300";
+    uint8_t entry[OB_CONTROL_PLAIN_BYTES_MAX];
+    struct fixture *f = fixture_new();
+    f->options.open = false;
+    fixture_make_peer(f);
+    certify_all(f);
+    struct ob_control control = {.kind = OB_CONTROL_ADDRESS,
+                                 .payload_bytes = sizeof ENDPOINT - 1,
+                                 .signer = f->machines[3].id,
+                                 .subject = f->machines[3].id,
+                                 .payload = (const uint8_t *)ENDPOINT};
+    size_t bytes = ob_control_sign(&f->options.run, &control, f->machines[3].secret_key, entry);
+    assert_int_equal(ob_peer_restore_control(f->peer, entry, bytes, NULL), OB_OK);
+    step(f, OB_EVENT_START);
+    const struct ob_effect *reach = find_effect(f, OB_EFFECT_REACH);
+    assert_non_null(reach);
+    assert_true(ob_machine_equal(&reach->machine, &f->machines[3].id));
+    assert_int_equal(reach->bytes, sizeof ENDPOINT - 1);
+    assert_memory_equal(reach->data, ENDPOINT, reach->bytes);
+    fixture_free(f);
+}
+
 static void record_without_a_certificate_is_taken_once_there_is_one(void **state) {
     (void)state;
     uint8_t entry[OB_CONTROL_PLAIN_BYTES_MAX], record[OB_RECORD_BYTES_MAX + 2];
@@ -222,6 +246,7 @@ static void rotated_key_counts_below_until_only(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(start_admits_whoever_has_a_certificate),
+        cmocka_unit_test(stored_address_is_told_at_the_start),
         cmocka_unit_test(record_without_a_certificate_is_taken_once_there_is_one),
         cmocka_unit_test(certificate_of_a_stranger_or_another_run_is_not_taken),
         cmocka_unit_test(expiry_expels_and_renewal_admits_again),

@@ -233,8 +233,32 @@ static void machine_that_said_goodbye_is_not_expected(void **state) {
     fixture_free(f);
 }
 
+static void samples_that_were_signed_and_cut_are_not_signed_again(void **state) {
+    (void)state;
+    struct fixture *f = fixture_new();
+    f->options.signed_below = (struct ob_sample){2 * FIXTURE_SAMPLES};
+    fixture_start(f);
+    assert_null(find_effect(f, OB_EFFECT_START_ROUND));
+    assert_non_null(find_effect(f, OB_EFFECT_HALT));
+    fixture_free(f);
+    f = fixture_new(); /* the log still has them, or has them again */
+    f->options.signed_below = (struct ob_sample){FIXTURE_SAMPLES};
+    fixture_make_peer(f);
+    uint8_t message[OB_RECORD_BYTES_MAX + 2];
+    struct ob_record record;
+    size_t bytes = make_record(f, 0, 3, message);
+    assert_int_equal(ob_record_decode(message + 2, bytes - 2, &f->options.bounds, &record, NULL), OB_OK);
+    assert_int_equal(ob_peer_restore_record(f->peer, &record, NULL), OB_OK);
+    step(f, OB_EVENT_START);
+    const struct ob_effect *start = find_effect(f, OB_EFFECT_START_ROUND);
+    assert_non_null(start);
+    assert_int_equal(start->first.index, FIXTURE_SAMPLES);
+    fixture_free(f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(samples_that_were_signed_and_cut_are_not_signed_again),
         cmocka_unit_test(link_up_sends_heartbeat_and_asks_the_frontier),
         cmocka_unit_test(empty_frontier_of_everybody_ends_it),
         cmocka_unit_test(unasked_frontier_counts_for_nothing),

@@ -237,6 +237,38 @@ static void rounds_used_up_finishes(void **state) {
     fixture_free(f);
 }
 
+static void finished_goes_on_when_its_certificate_allows_more(void **state) {
+    (void)state;
+    uint8_t entry[OB_CONTROL_PLAIN_BYTES_MAX];
+    struct fixture *f = fixture_new();
+    f->options.open = false;
+    fixture_start(f);
+    receive_control(f, 1, entry, make_certificate(f, 1, 1, 0, OB_CONTROL_NEVER, entry));
+    receive_control(f, 1, entry, make_certificate(f, 0, 1, 0, 0, entry)); /* round 0 is its last */
+    step_round_done(f, FIXTURE_SAMPLES);
+    assert_int_equal(life(f), OB_PEER_FINISHED);
+    receive_control(f, 1, entry, make_certificate(f, 0, 2, 0, 5, entry));
+    assert_int_equal(life(f), OB_PEER_TRAINING);
+    assert_int_equal(find_effect(f, OB_EFFECT_START_ROUND)->round.index, 1);
+    fixture_free(f);
+}
+
+/* Of a twin, or lost before this start and told late. */
+static void own_later_record_during_a_round_moves_the_next_one(void **state) {
+    (void)state;
+    struct fixture *f = fixture_new();
+    fixture_start(f);
+    assert_int_equal(life(f), OB_PEER_TRAINING);
+    receive_record(f, 0, 7);
+    assert_non_null(find_notice(f, OB_NOTICE_RECOVERED_OWN));
+    step(f, OB_EVENT_TICK);
+    step_round_done(f, FIXTURE_SAMPLES); /* of samples that are used: thrown away */
+    assert_null(find_effect(f, OB_EFFECT_PERSIST_OWN));
+    step(f, OB_EVENT_TICK);
+    assert_int_equal(ob_peer_view(f->peer).round.index, 8);
+    fixture_free(f);
+}
+
 static void pause_stops_after_the_round_and_resume_goes_on(void **state) {
     (void)state;
     struct fixture *f = fixture_new();
@@ -325,6 +357,8 @@ int main(void) {
         cmocka_unit_test(newcomer_starts_after_the_lower_median),
         cmocka_unit_test(far_behind_jumps_to_the_median),
         cmocka_unit_test(rounds_used_up_finishes),
+        cmocka_unit_test(finished_goes_on_when_its_certificate_allows_more),
+        cmocka_unit_test(own_later_record_during_a_round_moves_the_next_one),
         cmocka_unit_test(pause_stops_after_the_round_and_resume_goes_on),
         cmocka_unit_test(leave_waits_for_the_round_and_says_goodbye),
         cmocka_unit_test(leave_without_a_round_leaves_at_once),
