@@ -1,7 +1,9 @@
 #include "daemon/compute.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <pthread.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -174,6 +176,17 @@ static void run_round(struct ob_compute *compute, const struct ob_round_job *job
     push_result(compute, &result);
 }
 
+/* The end of a record's way, for bench/daemons.py: it is in the weights. */
+static void trace(const struct ob_compute *compute, const struct waiting *list) {
+    const struct ob_log *log = compute->options.log;
+    for (const struct waiting *at = list; at && log && log->least == OB_LOG_DEBUG; at = at->next) {
+        char key[2 * sizeof at->update.machine.key + 1];
+        sodium_bin2hex(key, sizeof key, at->update.machine.key, sizeof at->update.machine.key);
+        ob_log(log, OB_LOG_DEBUG, at->unapply ? "unapplied" : "replayed",
+               "key=%s first=%" PRIu64 " at_ns=%.0f", key, at->update.first.index, 1e9 * seconds_now());
+    }
+}
+
 static void run_replay(struct ob_compute *compute, struct waiting *list) {
     struct ob_spsa_update updates[PASS_UPDATES];
     struct ob_error error = {0};
@@ -192,6 +205,8 @@ static void run_replay(struct ob_compute *compute, struct waiting *list) {
     }
     if (failed)
         push_failure(compute, &error);
+    else
+        trace(compute, list);
     while (list) {
         struct waiting *next = list->next;
         free_waiting(list);

@@ -9,6 +9,7 @@
 #ifndef OB_DAEMON_COMPUTE_H
 #define OB_DAEMON_COMPUTE_H
 
+#include "daemon/log.h"
 #include "daemon/rebuild.h"
 #include "model/corpus.h"
 #include "model/forward.h"
@@ -26,6 +27,7 @@ struct ob_compute_options {
     bool half; /* products in bfloat16 (model/half.h) */
     struct ob_spsa_privacy privacy;
     uint32_t memory_check_interval; /* rounds; 0: never. The weights are watched (spsa/watch.h) */
+    const struct ob_log *log;       /* where replayed records are traced; NULL: nowhere */
     void (*wake)(void *context);    /* a result is there */
     void *context;
 };

@@ -101,6 +101,7 @@ static enum ob_err open_compute(struct ob_daemon *daemon, struct ob_error *error
         .exponent = (int8_t)config->exponent,
         .privacy = {.clip = config->clip, .noise = config->noise},
         .memory_check_interval = (uint32_t)config->memory_check_interval,
+        .log = &daemon->log,
         .wake = wake,
         .context = daemon,
     };
