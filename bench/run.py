@@ -3,9 +3,11 @@
 docs/performance.md with medians and spreads; writes results.json and plot.svg beside it.
 
     bench/run.py BUILD [--python PYTHON] [--cache FOLDER] [--repeats N] [--more] [--quick]
+        [--llamacpp PYTHON --gguf FILE]
 
 PYTHON has torch and transformers (a virtual environment outside the tree); without it the peers are left out. The
-random GPT-2-small-shaped checkpoint is made in FOLDER (/tmp/onebyte-bench) once."""
+random GPT-2-small-shaped checkpoint is made in FOLDER (/tmp/onebyte-bench) once. The second PYTHON has llama-cpp-python: its forward pass over 512 tokens of
+FILE's model beside ours on the same file, both with the weights' own type in memory and float32 sums."""
 import argparse
 import json
 import os
@@ -29,6 +31,11 @@ def processor():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
     return "%s, %d processors" % (names[0] if names else platform.machine(), os.cpu_count())
+
+
+def has_bfloat16():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        return " avx512_bf16" in file.read()
 
 
 def checkpoint(build, cache):
@@ -57,6 +64,14 @@ def collect(arguments):
             ours = run([onebyte, "bench", "--model", folder, "--batch", str(batch), "--length", str(length), "--seconds",
                         "1", "--json"])
             results.setdefault("onebyte %dx%d" % (batch, length), []).append(ours)
+        if has_bfloat16():
+            results.setdefault("bfloat16", []).append(run([onebyte, "bench", "--model", folder, "--batch", "16", "--length",
+                                                           "64", "--seconds", "1", "--bfloat16", "--json"]))
+        if arguments.llamacpp:
+            script = os.path.join(ROOT, "bench", "llamacpp_forward.py")
+            results.setdefault("llama.cpp", []).append(run([arguments.llamacpp, script, arguments.gguf, "--repeats", "3"]))
+            results.setdefault("onebyte gguf", []).append(run([onebyte, "bench", "--model", arguments.gguf, "--batch", "1",
+                                                               "--length", "512", "--seconds", "1", "--json"]))
         if arguments.python:
             script = os.path.join(ROOT, "bench", "mezo_torch.py")
             results.setdefault("mezo", []).append(run([arguments.python, script, "16", "64", "2"]))
@@ -88,6 +103,14 @@ def table(results):
     if "transformers" in results:
         rows.append(("forward pass of transformers, seconds", show(results["transformers"], "forward_seconds")))
         rows.append(("forward pass of ours, frozen weights, seconds", show(main, "frozen_forward_seconds")))
+    if "bfloat16" in results:
+        half = results["bfloat16"]
+        rows.append(("one sample with products in bfloat16, seconds", show(half, "sample_seconds")))
+        rows.append(("times faster than in float32", "%.2f" % (
+            spread(main, "sample_seconds")[0] / spread(half, "sample_seconds")[0])))
+    if "llama.cpp" in results:
+        rows.append(("llama.cpp, 512 tokens of the GGUF file, seconds", show(results["llama.cpp"], "seconds")))
+        rows.append(("ours, the same, frozen weights, seconds", show(results["onebyte gguf"], "frozen_forward_seconds")))
     rows.append(("forward pass of ours, exact weights, seconds", show(main, "forward_seconds")))
     rows.append(("sample over two plain passes, exact weights", show(main, "sample_over_two_forwards")))
     rows.append(("sample over two plain passes, frozen weights (at most 1.05)", show(main, "sample_over_two_frozen_forwards")))
@@ -124,6 +147,8 @@ def plot(results):
     if "transformers" in results:
         bars.append(("transformers, one forward", spread(results["transformers"], "forward_seconds")))
     bars.append(("onebyte, sample", spread(results["onebyte 16x64"], "sample_seconds")))
+    if "bfloat16" in results:
+        bars.append(("onebyte, sample, bfloat16", spread(results["bfloat16"], "sample_seconds")))
     bars.append(("onebyte, one forward", spread(results["onebyte 16x64"], "forward_seconds")))
     most, height = max(b[1][2] for b in bars), 30 * len(bars) + 50
     parts = ['<svg xmlns="http://www.w3.org/2000/svg" width="760" height="%d" font-family="sans-serif" font-size="13">' % height,
@@ -145,6 +170,8 @@ def main():
     parser.add_argument("--cache", default="/tmp/onebyte-bench")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--more", action="store_true", help="add to the results that are there")
+    parser.add_argument("--llamacpp")
+    parser.add_argument("--gguf")
     parser.add_argument("--quick", action="store_true", help="only 16 × 64")
     arguments = parser.parse_args()
     results = collect(arguments)
