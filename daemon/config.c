@@ -42,6 +42,7 @@ static const struct key KEYS[] = {
     {"network", "beacon", SWITCH, AT(beacon), 0, 0, "no"},
     {"network", "beacon_port", INTEGER, AT(beacon_port), 1, 65535, "7299"},
     {"training", "data", TEXT, AT(data), 0, 0, ""},
+    {"training", "chat_template", TEXT, AT(chat_template), 0, 0, ""},
     {"training", "batch", INTEGER, AT(batch), 1, 4096, "8"},
     {"training", "length", INTEGER, AT(length), 2, 1 << 20, "128"},
     {"training", "shard", INTEGER, AT(shard), 0, 1e6, "0"},

@@ -43,6 +43,7 @@ struct ob_config {
     int64_t beacon_port;
     /* [training] */
     char data[OB_PATH_MAX];
+    char chat_template[64]; /* "": the model's own */
     int64_t batch, length, shard, shards, samples_per_round, exponent, seed;
     double epsilon, clip, noise;
     char products[16]; /* float32, bfloat16 */

@@ -84,7 +84,9 @@ static enum ob_err open_data(struct ob_daemon *daemon, struct ob_error *error) {
         return failed;
     struct ob_corpus_options options = {.length_max = (size_t)config->length,
                                         .shard = (uint32_t)config->shard,
-                                        .shards = (uint32_t)config->shards};
+                                        .shards = (uint32_t)config->shards,
+                                        .model = config->model,
+                                        .chat_template = config->chat_template};
     return ob_corpus_open(config->data, daemon->tokenizer, &options, &daemon->corpus, error);
 }
 

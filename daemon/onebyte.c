@@ -88,7 +88,7 @@ static const struct command COMMANDS[] = {
      "when they differ.\n"},
     {"audit", ob_tool_audit, "what each machine's records do to the held-out loss",
      "usage: onebyte audit STATE_DIR --manifest FILE --model MODEL --data HELD_OUT [--length N] [--batch N]\n"
-     "                     [--json]\n\n"
+     "                     [--chat-template NAME] [--json]\n\n"
      "Takes one machine's records after the other out of a copy of the weights, exactly, and evaluates\n"
      "without them. The difference is the loss without the machine less the loss with all: positive, the\n"
      "run is better with it; negative, look before `revoke`. Works beside a running daemon and changes\n"
@@ -106,17 +106,21 @@ static const struct command COMMANDS[] = {
      "Checks every signature and chain of the delta, replays it onto the base and compares the weights\n"
      "digest with the delta's. Exit code 3, and nothing written, when they differ.\n"},
     {"data", ob_tool_data, "what a JSON Lines file holds, before a run starts",
-     "usage: onebyte data check FILE --model MODEL [--length N] [--json]\n\n"
-     "Kinds of rows, tokens, targets, lengths of rows; which are cut or skipped, why, and on which lines.\n"
-     "Exit code 3 when rows are skipped, 1 when a run would refuse the file.\n",
+     "usage: onebyte data check FILE --model MODEL [--length N] [--chat-template NAME] [--json]\n\n"
+     "Of each kind of row: how many, their lengths in tokens; which are cut or skipped, why, and on which\n"
+     "lines; what a run sees of them. Exit code 0 when all rows are usable (some may be cut), 3 when some\n"
+     "are skipped, 1 when a run would refuse the file, or --length.\n",
      true},
     {"eval", ob_tool_eval, "loss, and perplexity or accuracy, of a checkpoint on a JSON Lines file",
-     "usage: onebyte eval --model FOLDER --data FILE [--length N] [--batch N] [--json]\n"},
+     "usage: onebyte eval --model FOLDER --data FILE [--length N] [--batch N] [--chat-template NAME] "
+     "[--json]\n"},
     {"generate", ob_tool_generate, "sample text from a checkpoint",
-     "usage: onebyte generate --model FOLDER [--prompt TEXT] [--tokens N] [--temperature T] [--seed N]\n"},
+     "usage: onebyte generate --model FOLDER [--prompt TEXT] [--tokens N] [--temperature T] [--seed N]\n"
+     "                        [--chat [--system TEXT] [--chat-template NAME]]\n\n"
+     "--chat: the prompt is a user's message, and the model answers it.\n"},
     {"probe", ob_tool_probe, "find the learning rate that a run bears",
      "usage: onebyte probe --manifest FILE --model FOLDER --data FILE [--batch N] [--length N] [--samples N] "
-     "[--bfloat16] [--json]\n\n"
+     "[--chat-template NAME] [--bfloat16] [--json]\n\n"
      "Measures the curvature that steps along the run's random directions meet on these rows (three\n"
      "forward passes a sample, 32 samples) and suggests a rate: create the run anew with it. Exit code 3\n"
      "when the curvature is lost in its error.\n\n"

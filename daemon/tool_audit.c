@@ -21,6 +21,7 @@ enum audit_option {
     AUDIT_LENGTH,
     AUDIT_BATCH,
     AUDIT_JSON,
+    AUDIT_CHAT_TEMPLATE,
     AUDIT_OPTIONS
 };
 
@@ -127,10 +128,14 @@ static enum ob_err open_all(struct audit *a, const char *state_dir, const struct
         failed = take_log(a, error);
     if (!failed)
         failed = ob_replica_new(a->manifest, model, 0, &a->replica, error);
-    if (!failed)
-        failed = ob_tool_open_rows(model, &a->replica->model->config, o[AUDIT_DATA].value, a->length,
-                                   &a->tokenizer, &a->corpus, error);
-    return failed;
+    if (failed)
+        return failed;
+    struct ob_tool_rows rows = {.model = model,
+                                .config = &a->replica->model->config,
+                                .data = o[AUDIT_DATA].value,
+                                .chat_template = o[AUDIT_CHAT_TEMPLATE].value,
+                                .length = a->length};
+    return ob_tool_open_rows(&rows, &a->tokenizer, &a->corpus, error);
 }
 
 static void close_all(struct audit *a) {
@@ -225,6 +230,7 @@ int ob_tool_audit(int argc, char **argv) {
         [AUDIT_LENGTH] = {.name = "length", .value = "0"},
         [AUDIT_BATCH] = {.name = "batch", .value = "8"},
         [AUDIT_JSON] = {.name = "json", .is_switch = true},
+        [AUDIT_CHAT_TEMPLATE] = {.name = "chat-template"},
     };
     const char *state_dir = NULL;
     size_t count = 0;

@@ -6,10 +6,21 @@
 #include "model/corpus.h"
 #include "model/task.h"
 
-/* length: of a sequence, in tokens; 0, or more than the model's context: the context, 1024 at most. The
- * caller frees both, also after a failure. */
-OB_MUST_USE enum ob_err ob_tool_open_rows(const char *model_path, const struct ob_model_config *config,
-                                          const char *data, int64_t length,
+struct ob_tool_rows {
+    const char *model; /* its path */
+    const struct ob_model_config *config;
+    const char *data, *chat_template; /* NULL: the model's own */
+    int64_t length; /* of a sequence, in tokens; 0: the model's context, 1024 at most; more than that:
+                       OB_EUSAGE */
+    void (*report)(void *context, const struct ob_row_report *report); /* model/corpus.h */
+    void *context;
+};
+
+/* The length that rows are cut to. */
+OB_MUST_USE enum ob_err ob_tool_length(const struct ob_tool_rows *rows, size_t *ret_length,
+                                       struct ob_error *error);
+/* The caller frees both, also after a failure. */
+OB_MUST_USE enum ob_err ob_tool_open_rows(const struct ob_tool_rows *rows,
                                           struct ob_tokenizer **ret_tokenizer, struct ob_corpus **ret_corpus,
                                           struct ob_error *error);
 /* Over all rows, `items` of them in one forward pass. */

@@ -7,6 +7,7 @@
 #include "daemon/replica.h"
 #include "daemon/tool.h"
 #include "daemon/tool_eval.h"
+#include "model/chat.h"
 #include "model/forward.h"
 
 /* Fills the batch from item *at on, and moves *at behind what went in. */
@@ -16,16 +17,25 @@ static void fill(const struct ob_corpus *corpus, size_t *at, struct ob_batch *ba
         ++*at;
 }
 
-enum ob_err ob_tool_open_rows(const char *model_path, const struct ob_model_config *config, const char *data,
-                              int64_t length, struct ob_tokenizer **ret_tokenizer,
+enum ob_err ob_tool_length(const struct ob_tool_rows *rows, size_t *ret_length, struct ob_error *error) {
+    uint32_t context = rows->config->context;
+    if (rows->length > (int64_t)context)
+        return ob_fail(error, OB_EUSAGE, "--length is %lld, the model's context is %u",
+                       (long long)rows->length, context);
+    *ret_length = rows->length > 0 ? (size_t)rows->length : context < 1024 ? context : 1024;
+    return OB_OK;
+}
+
+enum ob_err ob_tool_open_rows(const struct ob_tool_rows *rows, struct ob_tokenizer **ret_tokenizer,
                               struct ob_corpus **ret_corpus, struct ob_error *error) {
-    enum ob_err failed = ob_tokenizer_open(model_path, ret_tokenizer, error);
-    if (failed)
-        return failed;
-    if (length == 0 || length > (int64_t)config->context)
-        length = config->context < 1024 ? config->context : 1024;
-    struct ob_corpus_options options = {.length_max = (size_t)length};
-    return ob_corpus_open(data, *ret_tokenizer, &options, ret_corpus, error);
+    struct ob_corpus_options options = {.model = rows->model,
+                                        .chat_template = rows->chat_template,
+                                        .report = rows->report,
+                                        .context = rows->context};
+    enum ob_err failed = ob_tool_length(rows, &options.length_max, error);
+    if (!failed)
+        failed = ob_tokenizer_open(rows->model, ret_tokenizer, error);
+    return failed ? failed : ob_corpus_open(rows->data, *ret_tokenizer, &options, ret_corpus, error);
 }
 
 enum ob_err ob_tool_evaluate(const struct ob_weight_source *source, const struct ob_corpus *corpus,
@@ -89,7 +99,8 @@ int ob_tool_eval(int argc, char **argv) {
                                  {.name = "data"},
                                  {.name = "length", .value = "0"},
                                  {.name = "batch", .value = "8"},
-                                 {.name = "json", .is_switch = true}};
+                                 {.name = "json", .is_switch = true},
+                                 {.name = "chat-template"}};
     size_t count = 0;
     int64_t length = 0, batch = 0;
     struct ob_error error = {0};
@@ -98,7 +109,7 @@ int ob_tool_eval(int argc, char **argv) {
     struct ob_corpus *corpus = NULL;
     struct ob_pool *pool = NULL;
     struct ob_task_score evaluation = {0};
-    if (!ob_tool_parse(argc, argv, o, 5, NULL, 0, &count))
+    if (!ob_tool_parse(argc, argv, o, 6, NULL, 0, &count))
         return OB_EXIT_USAGE;
     if (!o[0].value || !o[1].value)
         return ob_tool_usage("eval needs --model and --data");
@@ -107,9 +118,12 @@ int ob_tool_eval(int argc, char **argv) {
     enum ob_err failed = ob_pool_new(ob_processors(), &pool, &error);
     if (!failed)
         failed = ob_model_open(o[0].value, &model, &error);
-    if (!failed)
-        failed =
-            ob_tool_open_rows(o[0].value, &model->config, o[1].value, length, &tokenizer, &corpus, &error);
+    struct ob_tool_rows rows = {
+        .model = o[0].value, .data = o[1].value, .chat_template = o[5].value, .length = length};
+    if (!failed) {
+        rows.config = &model->config;
+        failed = ob_tool_open_rows(&rows, &tokenizer, &corpus, &error);
+    }
     struct ob_weight_source source = {.model = model};
     if (!failed)
         failed = ob_tool_evaluate(&source, corpus, pool, (size_t)batch, &evaluation, &error);
@@ -157,6 +171,8 @@ struct generation {
     uint64_t random;
     int32_t *tokens; /* prompt and what follows */
     size_t count, wanted;
+    size_t shown_from; /* the first token that is printed */
+    int32_t chat_end;  /* ends an answer; -1: no chat */
 };
 
 static enum ob_err extend(struct generation *g, struct ob_forward *forward, struct ob_batch *batch,
@@ -173,7 +189,7 @@ static enum ob_err extend(struct generation *g, struct ob_forward *forward, stru
         if (failed)
             return failed;
         int32_t next = choose(logits, g->model->config.vocabulary, g->temperature, &g->random);
-        if (next == g->model->config.eos)
+        if (next == g->model->config.eos || next == g->chat_end)
             break;
         g->tokens[g->count++] = next;
     }
@@ -194,7 +210,8 @@ static enum ob_err generate(struct generation *g, struct ob_pool *pool, struct o
     if (!failed)
         failed = extend(g, forward, batch, logits, error);
     if (!failed)
-        failed = ob_tokenizer_decode(g->tokenizer, g->tokens, g->count, true, &text, &bytes, error);
+        failed = ob_tokenizer_decode(g->tokenizer, g->tokens + g->shown_from, g->count - g->shown_from, true,
+                                     &text, &bytes, error);
     if (!failed) {
         fwrite(text, 1, bytes, stdout);
         putchar('\n');
@@ -230,23 +247,52 @@ static enum ob_err start_prompt(struct generation *g, const char *prompt, struct
     return OB_OK;
 }
 
+/* The prompt as a user's message, and the header of an answer. */
+static enum ob_err start_chat(struct generation *g, const char *model, const char *format, const char *system,
+                              const char *prompt, struct ob_error *error) {
+    struct ob_chat_message messages[2] = {{OB_CHAT_SYSTEM, system, system ? strlen(system) : 0},
+                                          {OB_CHAT_USER, prompt, strlen(prompt)}};
+    struct ob_chat *chat = NULL;
+    struct ob_chat_ids ids = {0};
+    size_t first = system == NULL;
+    enum ob_err failed = ob_chat_open(model, format, g->tokenizer, &chat, error);
+    if (!failed)
+        failed = ob_chat_encode(chat, messages + first, 2 - first, true, &ids, error);
+    if (!failed && !(g->tokens = calloc(ids.count + g->wanted, sizeof *g->tokens)))
+        failed = ob_fail(error, OB_ENOMEM, "out of memory");
+    if (!failed) {
+        memcpy(g->tokens, ids.ids, ids.count * sizeof *ids.ids);
+        g->count = g->shown_from = ids.count;
+        g->chat_end = ob_chat_end(chat);
+    }
+    ob_chat_ids_done(&ids);
+    ob_chat_free(chat);
+    return failed;
+}
+
 int ob_tool_generate(int argc, char **argv) {
     struct ob_tool_option o[] = {{.name = "model"},
                                  {.name = "prompt", .value = ""},
                                  {.name = "tokens", .value = "64"},
                                  {.name = "temperature", .value = "0.8"},
-                                 {.name = "seed", .value = "1"}};
+                                 {.name = "seed", .value = "1"},
+                                 {.name = "chat", .is_switch = true},
+                                 {.name = "chat-template"},
+                                 {.name = "system"}};
     size_t count = 0;
     int64_t tokens = 0, seed = 0;
     struct ob_error error = {0};
     struct ob_model *model = NULL;
     struct ob_tokenizer *tokenizer = NULL;
     struct ob_pool *pool = NULL;
-    struct generation g = {0};
-    if (!ob_tool_parse(argc, argv, o, 5, NULL, 0, &count))
+    struct generation g = {.chat_end = -1};
+    if (!ob_tool_parse(argc, argv, o, sizeof o / sizeof *o, NULL, 0, &count))
         return OB_EXIT_USAGE;
     if (!o[0].value)
         return ob_tool_usage("generate needs --model");
+    bool chats = o[5].value != NULL;
+    if (!chats && (o[6].value || o[7].value))
+        return ob_tool_usage("--chat-template and --system go with --chat");
     if (!ob_tool_integer(&o[2], 1, 1 << 20, &tokens) || !ob_tool_real(&o[3], 0, 100, &g.temperature) ||
         !ob_tool_integer(&o[4], 0, INT64_MAX, &seed))
         return OB_EXIT_USAGE;
@@ -260,7 +306,8 @@ int ob_tool_generate(int argc, char **argv) {
     g.model = model;
     g.tokenizer = tokenizer;
     if (!failed)
-        failed = start_prompt(&g, o[1].value, &error);
+        failed = chats ? start_chat(&g, o[0].value, o[6].value, o[7].value, o[1].value, &error)
+                       : start_prompt(&g, o[1].value, &error);
     if (!failed)
         failed = generate(&g, pool, &error);
     free(g.tokens);

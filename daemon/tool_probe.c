@@ -14,6 +14,7 @@
 
 #include "daemon/replica.h"
 #include "daemon/tool.h"
+#include "daemon/tool_eval.h"
 #include "model/corpus.h"
 #include "model/task.h"
 #include "spsa/probe.h"
@@ -31,6 +32,7 @@ enum probe_option {
     PROBE_SAMPLES,
     PROBE_JSON,
     PROBE_BFLOAT16,
+    PROBE_CHAT_TEMPLATE,
     PROBE_OPTIONS
 };
 
@@ -116,14 +118,14 @@ static enum ob_err open_all(struct probing *p, const struct ob_tool_option *o, s
     enum ob_err failed = ob_manifest_read(o[PROBE_MANIFEST].value, &p->manifest, error);
     if (!failed)
         failed = ob_replica_new(p->manifest, model, 0, &p->replica, error);
-    if (!failed)
-        failed = ob_tokenizer_open(model, &p->tokenizer, error);
     if (failed)
         return failed;
-    if (p->length > (int64_t)p->replica->model->config.context)
-        p->length = p->replica->model->config.context;
-    struct ob_corpus_options options = {.length_max = (size_t)p->length};
-    failed = ob_corpus_open(o[PROBE_DATA].value, p->tokenizer, &options, &p->corpus, error);
+    struct ob_tool_rows rows = {.model = model,
+                                .config = &p->replica->model->config,
+                                .data = o[PROBE_DATA].value,
+                                .chat_template = o[PROBE_CHAT_TEMPLATE].value,
+                                .length = p->length};
+    failed = ob_tool_open_rows(&rows, &p->tokenizer, &p->corpus, error);
     if (failed)
         return failed;
     size_t sequences = (size_t)p->batch_size * ob_corpus_item_sequences(p->corpus);
@@ -201,6 +203,7 @@ int ob_tool_probe(int argc, char **argv) {
         [PROBE_SAMPLES] = {.name = "samples", .value = "32"},
         [PROBE_JSON] = {.name = "json", .is_switch = true},
         [PROBE_BFLOAT16] = {.name = "bfloat16", .is_switch = true},
+        [PROBE_CHAT_TEMPLATE] = {.name = "chat-template"},
     };
     size_t count = 0;
     struct probing probing = {0};

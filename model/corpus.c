@@ -41,6 +41,13 @@ size_t ob_corpus_tokens(const struct ob_corpus *corpus) {
     return corpus->tokens_count;
 }
 
+size_t ob_corpus_targets(const struct ob_corpus *corpus) {
+    size_t targets = 0;
+    for (size_t i = 0; i < corpus->tokens_count; i++)
+        targets += corpus->counted[i] != 0;
+    return targets;
+}
+
 bool ob_corpus_has_choices(const struct ob_corpus *corpus) {
     return corpus->has_choices;
 }
@@ -58,11 +65,8 @@ static void note_item(struct ob_corpus *corpus, size_t sequences, size_t tokens)
     corpus->longest = tokens > corpus->longest ? tokens : corpus->longest;
 }
 
-enum ob_err ob_corpus_keep(struct ob_corpus *corpus, const struct ob_corpus_span *spans, size_t count,
-                           struct ob_error *error) {
-    size_t tokens = 0;
-    for (size_t i = 0; i < count; i++)
-        tokens += spans[i].count;
+/* Room for a sequence of so many tokens, at the end of the store. */
+static enum ob_err reserve(struct ob_corpus *corpus, size_t tokens, struct ob_error *error) {
     assert(tokens >= 2);
     if (corpus->sequences_count == UINT32_MAX)
         return ob_fail(error, OB_ETOOBIG, "more than %u sequences", UINT32_MAX);
@@ -72,6 +76,27 @@ enum ob_err ob_corpus_keep(struct ob_corpus *corpus, const struct ob_corpus_span
         !ob_array_reserve(&corpus->sequences, corpus->sequences_count, 1, sizeof *corpus->sequences,
                           &corpus->sequences_max))
         return ob_fail(error, OB_ENOMEM, "no memory for its tokens");
+    return OB_OK;
+}
+
+/* What has been written behind the store's tokens is a sequence. */
+static void enter_sequence(struct ob_corpus *corpus, size_t tokens) {
+    corpus->counted[corpus->tokens_count] = 0; /* nothing predicts it */
+    corpus->sequences[corpus->sequences_count++] =
+        (struct ob_corpus_sequence){.start = corpus->tokens_count, .count = (uint32_t)tokens};
+    corpus->tokens_count += tokens;
+    if (!corpus->has_choices)
+        note_item(corpus, 1, tokens);
+}
+
+enum ob_err ob_corpus_keep(struct ob_corpus *corpus, const struct ob_corpus_span *spans, size_t count,
+                           struct ob_error *error) {
+    size_t tokens = 0;
+    for (size_t i = 0; i < count; i++)
+        tokens += spans[i].count;
+    enum ob_err err = reserve(corpus, tokens, error);
+    if (err != OB_OK)
+        return err;
     size_t at = corpus->tokens_count;
     for (size_t i = 0; i < count; i++) {
         if (spans[i].count > 0)
@@ -79,12 +104,18 @@ enum ob_err ob_corpus_keep(struct ob_corpus *corpus, const struct ob_corpus_span
         memset(corpus->counted + at, spans[i].targets, spans[i].count);
         at += spans[i].count;
     }
-    corpus->counted[corpus->tokens_count] = 0; /* nothing predicts it */
-    corpus->sequences[corpus->sequences_count++] =
-        (struct ob_corpus_sequence){.start = corpus->tokens_count, .count = (uint32_t)tokens};
-    corpus->tokens_count = at;
-    if (!corpus->has_choices)
-        note_item(corpus, 1, tokens);
+    enter_sequence(corpus, tokens);
+    return OB_OK;
+}
+
+enum ob_err ob_corpus_keep_marked(struct ob_corpus *corpus, const int32_t *ids, const uint8_t *targets,
+                                  size_t count, struct ob_error *error) {
+    enum ob_err err = reserve(corpus, count, error);
+    if (err != OB_OK)
+        return err;
+    memcpy(corpus->tokens + corpus->tokens_count, ids, count * sizeof *ids);
+    memcpy(corpus->counted + corpus->tokens_count, targets, count);
+    enter_sequence(corpus, count);
     return OB_OK;
 }
 
@@ -100,20 +131,20 @@ enum ob_err ob_corpus_keep_item(struct ob_corpus *corpus, size_t count, uint32_t
 }
 
 /* Looks into the row that the reader has read. */
-static enum ob_err take_row(struct ob_corpus *corpus, struct ob_corpus_reader *reader,
-                            const struct ob_tokenizer *tokenizer, const struct ob_corpus_options *options,
+static enum ob_err take_row(struct ob_corpus_intake *intake, struct ob_corpus_reader *reader,
                             struct ob_error *error) {
+    const struct ob_corpus_options *options = intake->options;
     struct ob_corpus_row row = {0};
     struct ob_row_report report = {.line = reader->line_number};
     enum ob_err err = ob_corpus_reader_row(reader, &row, error);
     if (err == OB_OK) {
-        err = ob_corpus_take_row(corpus, tokenizer, &row, options->length_max, &report, error);
+        err = ob_corpus_take_row(intake, &row, &report, error);
         if (err != OB_OK)
             (void)ob_fail_within(error, err, "%s:%" PRIu64, reader->path, reader->line_number);
     }
     json_decref(row.root);
     if (err == OB_OK && report.fate == OB_ROW_SKIPPED)
-        corpus->skipped++;
+        intake->corpus->skipped++;
     if (options->report == NULL || err == OB_ENOMEM)
         return err;
     if (err != OB_OK) {
@@ -125,18 +156,17 @@ static enum ob_err take_row(struct ob_corpus *corpus, struct ob_corpus_reader *r
 }
 
 /* Rows are numbered from 0, blank lines not counted; a row of another shard is not looked into. */
-static enum ob_err read_rows(struct ob_corpus *corpus, struct ob_corpus_reader *reader,
-                             const struct ob_tokenizer *tokenizer, const struct ob_corpus_options *options,
+static enum ob_err read_rows(struct ob_corpus_intake *intake, struct ob_corpus_reader *reader,
                              struct ob_error *error) {
-    uint32_t shards = options->shards > 1 ? options->shards : 1;
+    uint32_t shards = intake->options->shards > 1 ? intake->options->shards : 1;
     for (uint64_t number = 0;; number++) {
         bool more = false;
         enum ob_err err = ob_corpus_reader_next(reader, &more, error);
         if (err != OB_OK || !more)
             return err;
-        if (shards > 1 && number % shards != options->shard)
+        if (shards > 1 && number % shards != intake->options->shard)
             continue;
-        err = take_row(corpus, reader, tokenizer, options, error);
+        err = take_row(intake, reader, error);
         if (err != OB_OK)
             return err;
     }
@@ -149,7 +179,7 @@ static enum ob_err check_options(const struct ob_corpus_options *options, struct
     if (options->shards > 1 && options->shard >= options->shards)
         return ob_fail(error, OB_EUSAGE, "shard %" PRIu32 " of %" PRIu32 "; they count from 0",
                        options->shard, options->shards);
-    return OB_OK;
+    return ob_chat_check_name(options->chat_template, error);
 }
 
 static enum ob_err no_rows(const char *path, const struct ob_corpus_options *options, size_t skipped,
@@ -174,8 +204,10 @@ enum ob_err ob_corpus_open(const char *path, const struct ob_tokenizer *tokenize
         return ob_fail(error, OB_ENOMEM, "%s: no memory for a corpus", path);
     struct ob_corpus_reader reader;
     err = ob_corpus_reader_init(&reader, path, error);
+    struct ob_corpus_intake intake = {.corpus = corpus, .tokenizer = tokenizer, .options = options};
     if (err == OB_OK)
-        err = read_rows(corpus, &reader, tokenizer, options, error);
+        err = read_rows(&intake, &reader, error);
+    ob_chat_free(intake.chat);
     ob_corpus_reader_done(&reader);
     if (err == OB_OK && corpus->sequences_count == 0)
         err = no_rows(path, options, corpus->skipped, error);

@@ -2,7 +2,7 @@
  * it.
  *
  * Each line is an object with `text`; with `prompt` and `completion`; with `prompt`, `choices` and `label`;
- * (`messages` are refused: OB_EUNSUPPORTED). Other keys are ignored. The special tokens that the tokenizer
+ * or with `messages` (model/chat.h). Other keys are ignored. The special tokens that the tokenizer
  * puts before and after a text (its frame) stand at the start and the end of a row. What each kind of row is
  * trained on, and how it is cut to `length_max` tokens, is in docs/data.md. Rows with choices do not mix with
  * others: their loss is another one. A row that has no target left is skipped and counted; blank lines are
@@ -35,12 +35,15 @@ struct ob_row_report {
     enum ob_row_kind kind;  /* not of BAD */
     size_t tokens, targets; /* before it is cut; of choices the longest candidate's, and all candidates' */
     uint32_t label, choices;
-    const char *why; /* BAD */
+    const char *why; /* of all but KEPT. BAD: the error's text; else one of few constant texts */
 };
 
 struct ob_corpus_options {
     size_t length_max;      /* tokens of one sequence, at least 2 */
     uint32_t shard, shards; /* keep rows with row number mod shards = shard; shards 0 or 1: all */
+    /* Rows with messages: the model that the tokenizer is of, and the format that the user names (NULL or "":
+     * the model's own). Only looked at when there is such a row. */
+    const char *model, *chat_template;
     /* Hears of each row; with it, a bad row does not end the reading. NULL: nobody does. */
     void (*report)(void *context, const struct ob_row_report *report);
     void *context;
@@ -56,6 +59,7 @@ size_t ob_corpus_items(const struct ob_corpus *corpus);
 size_t ob_corpus_sequences(const struct ob_corpus *corpus);
 size_t ob_corpus_skipped(const struct ob_corpus *corpus);
 size_t ob_corpus_tokens(const struct ob_corpus *corpus);
+size_t ob_corpus_targets(const struct ob_corpus *corpus); /* of ob_corpus_tokens */
 bool ob_corpus_has_choices(const struct ob_corpus *corpus);
 /* The largest item: its sequences and its tokens. A mini-batch of n items needs room for at most n times
  * both. */

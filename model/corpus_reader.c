@@ -24,21 +24,22 @@ void ob_corpus_reader_done(struct ob_corpus_reader *reader) {
     *reader = (struct ob_corpus_reader){0};
 }
 
-/* *ret_ended: the file ended, perhaps after some bytes of a last line. */
+/* *ret_ended: the file ended, perhaps after some bytes of a last line. A line that is too long is read to its
+ * end and forgotten. */
 static enum ob_err read_line(struct ob_corpus_reader *reader, bool *ret_ended, struct ob_error *error) {
-    int byte;
-    reader->line_bytes = 0;
+    int byte = 0;
+    uint64_t bytes = 0;
     reader->line_number++;
-    while ((byte = getc_unlocked(reader->file)) != EOF && byte != '\n') {
-        if (reader->line_bytes == OB_CORPUS_ROW_MAX)
-            return ob_fail(error, OB_ETOOBIG, "%s:%" PRIu64 ": more than %u bytes in one line", reader->path,
-                           reader->line_number, OB_CORPUS_ROW_MAX);
-        reader->line[reader->line_bytes++] = (char)byte;
-    }
+    for (; bytes <= OB_CORPUS_BYTES_MAX && (byte = getc_unlocked(reader->file)) != EOF && byte != '\n';
+         bytes++)
+        if (bytes < OB_CORPUS_ROW_MAX)
+            reader->line[bytes] = (char)byte;
+    reader->is_too_long = bytes > OB_CORPUS_ROW_MAX;
+    reader->line_bytes = reader->is_too_long ? 0 : (size_t)bytes;
     if (byte == EOF && ferror(reader->file))
         return ob_fail(error, OB_EIO, "%s:%" PRIu64 ": %s", reader->path, reader->line_number,
                        strerror(errno));
-    reader->bytes += reader->line_bytes + 1;
+    reader->bytes += bytes + 1;
     if (reader->bytes > OB_CORPUS_BYTES_MAX)
         return ob_fail(error, OB_ETOOBIG, "%s:%" PRIu64 ": the file has more than %llu bytes", reader->path,
                        reader->line_number, OB_CORPUS_BYTES_MAX);
@@ -59,7 +60,7 @@ enum ob_err ob_corpus_reader_next(struct ob_corpus_reader *reader, bool *ret_mor
         enum ob_err err = read_line(reader, &ended, error);
         if (err != OB_OK)
             return err;
-        blank = is_blank(reader->line, reader->line_bytes);
+        blank = !reader->is_too_long && is_blank(reader->line, reader->line_bytes);
     }
     *ret_more = !blank;
     return OB_OK;
@@ -129,14 +130,24 @@ static const char *read_choices(struct ob_corpus_row *row) {
     return NULL;
 }
 
-static const char *check_messages(const json_t *messages) {
+static bool is_there(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    return value != NULL && !json_is_null(value);
+}
+
+/* What a template would put into the text, and we do not, is not passed over. */
+static const char *check_messages(const json_t *root, const json_t *messages) {
     if (!json_is_array(messages) || json_array_size(messages) == 0)
         return "\"messages\" is not an array, or empty";
+    if (is_there(root, "tools"))
+        return "\"tools\" are not supported";
     for (size_t i = 0; i < json_array_size(messages); i++) {
         const json_t *message = json_array_get(messages, i);
         if (!json_is_string(json_object_get(message, "role")) ||
             !json_is_string(json_object_get(message, "content")))
             return "one of \"messages\" has no \"role\" or no \"content\" that is a string";
+        if (is_there(message, "tool_calls") || is_there(message, "reasoning_content"))
+            return "one of \"messages\" has \"tool_calls\" or \"reasoning_content\", which are not supported";
     }
     return NULL;
 }
@@ -162,7 +173,7 @@ static enum ob_err read_fields(const struct ob_corpus_reader *reader, struct ob_
     if (problem == NULL && row->kind == OB_ROW_CHOICE)
         problem = read_choices(row);
     if (problem == NULL && row->kind == OB_ROW_CHAT)
-        problem = check_messages(row->messages);
+        problem = check_messages(row->root, row->messages);
     if (problem != NULL)
         return ob_fail(error, OB_EFORMAT, "%s:%" PRIu64 ": %s", reader->path, reader->line_number, problem);
     return OB_OK;
@@ -172,7 +183,11 @@ enum ob_err ob_corpus_reader_row(const struct ob_corpus_reader *reader, struct o
                                  struct ob_error *error) {
     json_error_t where;
     struct ob_corpus_row row = {0};
-    row.root = json_loadb(reader->line, reader->line_bytes, JSON_ALLOW_NUL | JSON_DECODE_ANY, &where);
+    if (reader->is_too_long)
+        return ob_fail(error, OB_ETOOBIG, "%s:%" PRIu64 ": more than %u bytes in one line", reader->path,
+                       reader->line_number, OB_CORPUS_ROW_MAX);
+    row.root = json_loadb(reader->line, reader->line_bytes,
+                          JSON_ALLOW_NUL | JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &where);
     if (row.root == NULL)
         return ob_fail(error, json_error_code(&where) == json_error_out_of_memory ? OB_ENOMEM : OB_EFORMAT,
                        "%s:%" PRIu64 ": column %d: %s", reader->path, reader->line_number, where.column,

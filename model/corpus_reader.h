@@ -1,7 +1,7 @@
 /* corpus_reader - the lines of a JSON Lines file, one at a time, each of bounded length.
  *
- * Errors:  OB_ENOTFOUND, OB_EIO, OB_ENOMEM; OB_ETOOBIG for a line beyond OB_CORPUS_ROW_MAX bytes or a file
- *          beyond OB_CORPUS_BYTES_MAX. Messages name the file and the line.
+ * Errors:  OB_ENOTFOUND, OB_EIO, OB_ENOMEM; OB_ETOOBIG for a file beyond OB_CORPUS_BYTES_MAX, and, of a row,
+ *          for a line beyond OB_CORPUS_ROW_MAX bytes. Messages name the file and the line.
  * Owns:    the open file and one buffer. Threads: one at a time. */
 #ifndef OB_MODEL_CORPUS_READER_H
 #define OB_MODEL_CORPUS_READER_H
@@ -19,6 +19,7 @@ struct ob_corpus_reader {
     FILE *file;
     char *line;
     size_t line_bytes;    /* without the newline */
+    bool is_too_long;     /* then its bytes are gone */
     uint64_t line_number; /* from 1 */
     uint64_t bytes;       /* of the file, so far */
 };

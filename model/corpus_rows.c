@@ -28,11 +28,22 @@ static enum ob_err encode(const struct taking *t, const json_t *string, bool goe
                                                                     &ret_ids->count, t->error);
 }
 
+static enum ob_err skip(const struct taking *t, const char *why) {
+    t->report->fate = OB_ROW_SKIPPED;
+    t->report->why = why;
+    return OB_OK;
+}
+
+static void note_cut(const struct taking *t, const char *why) {
+    t->report->fate = OB_ROW_CUT;
+    t->report->why = why;
+}
+
 /* Into windows of length_max tokens; a rest of one token is dropped. */
 static enum ob_err keep_windows(const struct taking *t, const int32_t *ids, size_t count) {
     enum ob_err err = OB_OK;
     if (count > t->length_max)
-        t->report->fate = OB_ROW_CUT;
+        note_cut(t, "longer than length: cut into windows");
     for (size_t at = 0; err == OB_OK && count - at >= 2;) {
         size_t window = count - at < t->length_max ? count - at : t->length_max;
         struct ob_corpus_span span = {ids + at, window, true};
@@ -52,9 +63,8 @@ static enum ob_err take_text(const struct taking *t, const struct ob_corpus_row 
     t->report->tokens = count;
     t->report->targets = count > 0 ? count - 1 : 0;
     if (count < 2) {
-        t->report->fate = OB_ROW_SKIPPED;
         free(text.data);
-        return OB_OK;
+        return skip(t, text.count == 0 ? "an empty text" : "a text of one token");
     }
     int32_t *all = calloc(count, sizeof *all);
     if (all == NULL) {
@@ -105,19 +115,19 @@ static enum ob_err take_pair_ids(const struct taking *t, const struct ids *promp
     size_t room = t->length_max > before + 1 ? t->length_max - before - 1 : 1; /* one stays for a prompt */
     t->report->tokens = before + prompt->count + count;
     t->report->targets = before + prompt->count > 0 || count == 0 ? count : count - 1;
-    if (count == 0 || t->report->targets == 0) {
-        t->report->fate = OB_ROW_SKIPPED;
-        return OB_OK;
-    }
+    if (count == 0)
+        return skip(t, "an empty completion");
+    if (t->report->targets == 0)
+        return skip(t, "a completion of one token without a prompt");
     count = count < room ? count : room;
     size_t left = t->length_max > before + count ? t->length_max - before - count : 0;
     size_t drop = prompt->count > left ? prompt->count - left : 0;
-    if (before + prompt->count - drop + count < 2) {
-        t->report->fate = OB_ROW_SKIPPED;
-        return OB_OK;
-    }
-    if (drop > 0 || count < completion->count)
-        t->report->fate = OB_ROW_CUT;
+    if (before + prompt->count - drop + count < 2)
+        return skip(t, "no room for a target");
+    if (count < completion->count)
+        note_cut(t, "longer than length: the completion loses its end");
+    else if (drop > 0)
+        note_cut(t, "longer than length: the prompt loses its front");
     return keep_pair(t, prompt, drop, completion->data, count);
 }
 
@@ -147,14 +157,16 @@ static enum ob_err keep_choices(const struct taking *t, const struct ids *prompt
     bool predicted = before + prompt->count > 0;
     t->report->tokens = before + prompt->count + longest;
     t->report->targets = predicted ? targets : targets - (shortest > 0 ? count : 0);
-    if (shortest == 0 || (!predicted && shortest < 2) || before + longest + predicted > t->length_max) {
-        t->report->fate = OB_ROW_SKIPPED;
-        return OB_OK;
-    }
+    if (shortest == 0)
+        return skip(t, "an empty choice");
+    if (!predicted && shortest < 2)
+        return skip(t, "a choice of one token without a prompt");
+    if (before + longest + predicted > t->length_max)
+        return skip(t, "a choice that leaves no room within length");
     size_t left = t->length_max - before - longest;
     size_t drop = prompt->count > left ? prompt->count - left : 0;
     if (drop > 0)
-        t->report->fate = OB_ROW_CUT;
+        note_cut(t, "longer than length: the prompt loses its front");
     t->corpus->has_choices = true;
     enum ob_err err = OB_OK;
     for (size_t i = 0; err == OB_OK && i < count; i++)
@@ -180,13 +192,13 @@ static enum ob_err take_choices(const struct taking *t, const struct ob_corpus_r
     return err;
 }
 
-enum ob_err ob_corpus_take_row(struct ob_corpus *corpus, const struct ob_tokenizer *tokenizer,
-                               const struct ob_corpus_row *row, size_t length_max,
+enum ob_err ob_corpus_take_row(struct ob_corpus_intake *intake, const struct ob_corpus_row *row,
                                struct ob_row_report *report, struct ob_error *error) {
+    struct ob_corpus *corpus = intake->corpus;
     struct taking t = {.corpus = corpus,
-                       .tokenizer = tokenizer,
-                       .frame = ob_tokenizer_frame(tokenizer),
-                       .length_max = length_max,
+                       .tokenizer = intake->tokenizer,
+                       .frame = ob_tokenizer_frame(intake->tokenizer),
+                       .length_max = intake->options->length_max,
                        .report = report,
                        .error = error};
     report->kind = row->kind;
@@ -204,8 +216,7 @@ enum ob_err ob_corpus_take_row(struct ob_corpus *corpus, const struct ob_tokeniz
         err = take_choices(&t, row);
         break;
     default:
-        err = ob_fail(error, OB_EUNSUPPORTED,
-                      "rows with \"messages\" need chat templates, which are not supported");
+        err = ob_corpus_take_chat(intake, row, report, error);
     }
     corpus->rows += err == OB_OK && report->fate != OB_ROW_SKIPPED;
     return err;
