@@ -176,10 +176,9 @@ static int32_t whole_piece(const struct ob_bpe *bpe, const struct ob_vocab *voca
     return find(vocab, key, used);
 }
 
-/* The first symbols of a piece: their number, or 0 after a complaint. */
+/* The first symbols of a piece; their number. A byte that has no token is left out. */
 static uint32_t start_symbols(const struct ob_bpe *bpe, const struct ob_vocab *vocab,
-                              struct ob_bpe_work *work, const char *piece, size_t bytes,
-                              struct ob_error *error) {
+                              struct ob_bpe_work *work, const char *piece, size_t bytes) {
     uint32_t count = 0;
     for (size_t at = 0; at < bytes;) {
         uint32_t character;
@@ -189,16 +188,14 @@ static uint32_t start_symbols(const struct ob_bpe *bpe, const struct ob_vocab *v
             length = 1;
             id = bpe->byte_ids[(uint8_t)piece[at]];
         }
-        if (id < 0) {
-            (void)ob_fail(error, OB_EFORMAT, "the tokenizer has no token for byte 0x%02x",
-                          (unsigned)(uint8_t)piece[at]);
-            return 0;
-        }
         at += length;
-        work->symbols[count] =
-            (struct ob_bpe_symbol){id, count == 0 ? NONE : count - 1, at == bytes ? NONE : count + 1};
+        if (id < 0)
+            continue;
+        work->symbols[count] = (struct ob_bpe_symbol){id, count == 0 ? NONE : count - 1, count + 1};
         count++;
     }
+    if (count > 0)
+        work->symbols[count - 1].after = NONE;
     return count;
 }
 
@@ -211,11 +208,9 @@ enum ob_err ob_bpe_piece(const struct ob_bpe *bpe, const struct ob_vocab *vocab,
     enum ob_err err = work_reserve(work, bytes, error);
     if (err != OB_OK)
         return err;
-    uint32_t count = start_symbols(bpe, vocab, work, piece, bytes, error);
-    if (count == 0)
-        return OB_EFORMAT;
+    uint32_t count = start_symbols(bpe, vocab, work, piece, bytes);
     merge_all(bpe, work, count);
-    for (uint32_t i = 0; i != NONE && err == OB_OK; i = work->symbols[i].after)
+    for (uint32_t i = count > 0 ? 0 : NONE; i != NONE && err == OB_OK; i = work->symbols[i].after)
         err = ob_ids_append(ids, work->symbols[i].id, error);
     return err;
 }

@@ -1,11 +1,11 @@
 /* tokenizer_bpe - the byte pair encoding of one piece of text.
  *
  * Starts with one token for each byte (or, among pieces, for each character; one that is no token, and a byte
- * that is not UTF-8, becomes its bytes' tokens) and merges, again and again, the neighbours whose merge comes
- * first in the list; of equal ones the leftmost. A heap of candidates over a linked list: a piece of n bytes
- * costs O(n log n), however long it is.
+ * that is not UTF-8, becomes its bytes' tokens; a byte without a token is left out, as in `tokenizers`) and
+ * merges, again and again, the neighbours whose merge comes first in the list; of equal ones the leftmost. A
+ * heap of candidates over a linked list: a piece of n bytes costs O(n log n), however long it is.
  *
- * Errors:  OB_ENOMEM; OB_EFORMAT when a byte has no token.
+ * Errors:  OB_ENOMEM.
  * Owns:    `struct ob_bpe` its tables; `struct ob_bpe_work` is one caller's scratch and grows.
  * Threads: a bpe is read-only once filled; a work and an id list belong to one thread. */
 #ifndef OB_MODEL_TOKENIZER_BPE_H

@@ -1,5 +1,5 @@
 /* fuzz_tokenizer - any bytes as a tokenizer.json: refused, or every text can be encoded, into ids that it
- * decodes, unless it has no token for a byte or its pattern is too hard. What follows the last brace is a
+ * decodes, unless its pattern is too hard. What follows the last brace is a
  * text for it, beside a fixed one. */
 #include <stdint.h>
 #include <stdlib.h>

@@ -279,16 +279,13 @@ static void encode_whole_piece_with_ignore_merges(void **state) {
     ob_tokenizer_free(tokenizer);
 }
 
-static void encode_byte_without_token_is_refused(void **state) {
+/* As in `tokenizers`, whose SmolLM2 has no token for some control characters. */
+static void encode_byte_without_token_is_left_out(void **state) {
     (void)state;
-    json_t *root = fixture_json_without("z");
-    struct ob_tokenizer *tokenizer = from_json(root);
-    struct ob_error error = {0};
-    int32_t *ids = NULL;
-    size_t count = 0;
-    assert_int_equal(ob_tokenizer_encode(tokenizer, "haze", 4, &ids, &count, &error), OB_EFORMAT);
-    assert_non_null(strstr(error.text, "0x7a"));
-    assert_null(ids);
+    struct ob_tokenizer *tokenizer = from_json(fixture_json_without("z"));
+    expect_ids(tokenizer, "hazel", 5, 'h', 'a', 'e', 'l', -1);
+    expect_ids(tokenizer, "hze zz", 6, HE, ' ', -1);
+    expect_ids(tokenizer, "zzz", 3, -1);
     ob_tokenizer_free(tokenizer);
 }
 
@@ -650,7 +647,7 @@ int main(void) {
         cmocka_unit_test(encode_beyond_limit_is_refused),
         cmocka_unit_test(encode_digits_and_splits),
         cmocka_unit_test(encode_whole_piece_with_ignore_merges),
-        cmocka_unit_test(encode_byte_without_token_is_refused),
+        cmocka_unit_test(encode_byte_without_token_is_left_out),
         cmocka_unit_test(encode_too_hard_for_the_pattern_is_refused),
         cmocka_unit_test(encode_in_many_threads),
         cmocka_unit_test(decode_refuses_unknown_ids),
