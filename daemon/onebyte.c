@@ -122,8 +122,9 @@ static const struct command COMMANDS[] = {
      "usage: onebyte probe --manifest FILE --model FOLDER --data FILE [--batch N] [--length N] [--samples N] "
      "[--chat-template NAME] [--bfloat16] [--json]\n\n"
      "Measures the curvature that steps along the run's random directions meet on these rows (three\n"
-     "forward passes a sample, 32 samples) and suggests a rate: create the run anew with it. Exit code 3\n"
-     "when the curvature is lost in its error.\n\n"
+     "forward passes a sample, 32 samples; steps are widened while the curvature is lost in its error, as\n"
+     "it is with adapters) and suggests a rate: create the run anew with it. Exit code 3 when it stays\n"
+     "lost.\n\n"
      "  --bfloat16   also take each sample with products in bfloat16: its time, and how far the estimates "
      "are\n"
      "               from those in float32 (what [training] products = bfloat16 does to this run)\n"},

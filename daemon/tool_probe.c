@@ -2,10 +2,12 @@
  *
  *   C = mean over samples of (L(w + εσz) + L(w − εσz) − 2 L(w)) / ε²,   rate = kappa / C
  *
- * C is the curvature that a step along a random direction meets. The stable window of the rate is narrow (two
- * to four times its width) and differs by orders of magnitude between models, scales and sets of trained
- * tensors; kappa hardly does: with a decaying schedule the best was between 0.1 (12,000 samples) and 0.35
- * (4,096) on the models that were tried (docs/performance.md). A constant rate wants about half. */
+ * C is the curvature that a step along a random direction meets. Where the steps are so small that it drowns
+ * in the losses' rounding (adapters at their start, most of all), it is measured again with steps 4, 16 and
+ * 64 times as wide. The stable window of the rate is narrow (two to four times its width) and differs by
+ * orders of magnitude between models, scales and sets of trained tensors; kappa hardly does: with a decaying
+ * schedule the best was between 0.1 (12,000 samples) and 0.35 (4,096) on the models that were tried
+ * (docs/performance.md). A constant rate wants about half. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +21,11 @@
 #include "model/task.h"
 #include "spsa/probe.h"
 
-#define KAPPA_DECAY    0.2
-#define KAPPA_CONSTANT 0.1
+#define KAPPA          0.2
+#define KAPPA_ADAPTERS 0.03
+#define CONSTANT       0.5 /* of a decaying schedule's peak */
+#define WIDEN          4.0
+#define WIDEN_MAX      64.0
 #define BYTE_ERROR     0.035 /* of stochastic rounding between codes 2^(1/8) apart, relative */
 
 enum probe_option {
@@ -46,6 +51,7 @@ struct probing {
     struct ob_task task;
     struct ob_forward *half; /* the same with products in bfloat16, when they are to be compared; NULL */
     int64_t batch_size, length, samples;
+    double epsilon; /* that is measured with */
 };
 
 struct finding {
@@ -71,7 +77,7 @@ static enum ob_err measure(struct probing *p, uint64_t number, double ret_losses
     if (failed)
         return failed;
     source.key = &key;
-    source.epsilon = p->manifest->epsilon;
+    source.epsilon = (float)p->epsilon;
     double start = seconds_now();
     failed = ob_task_losses(&p->task, p->forward, &source, p->batch, ret_losses + 1, error);
     double between = seconds_now();
@@ -85,7 +91,7 @@ static enum ob_err measure(struct probing *p, uint64_t number, double ret_losses
 
 static enum ob_err find(struct probing *p, struct finding *ret_finding, struct ob_error *error) {
     struct finding sum = {0};
-    double squares = 0, epsilon = (double)p->manifest->epsilon, count = (double)p->samples;
+    double squares = 0, epsilon = p->epsilon, count = (double)p->samples;
     for (int64_t i = 0; i < p->samples; i++) {
         double losses[5] = {0};
         enum ob_err failed = measure(p, (uint64_t)i, losses, &sum, error);
@@ -111,6 +117,28 @@ static enum ob_err find(struct probing *p, struct finding *ret_finding, struct o
                                     .half_seconds = sum.half_seconds / count,
                                     .half_error = sqrt(sum.half_error / sum.estimate_rms)};
     return OB_OK;
+}
+
+static bool is_sure(const struct finding *f) {
+    return f->curvature > 2 * f->curvature_error;
+}
+
+/* With wider steps while the curvature is lost in its error. */
+static enum ob_err find_surely(struct probing *p, struct finding *ret_finding, struct ob_error *error) {
+    double epsilon = (double)p->manifest->epsilon;
+    enum ob_err failed = OB_OK;
+    for (double wider = 1; wider <= WIDEN_MAX; wider *= WIDEN) {
+        p->epsilon = epsilon * wider;
+        struct finding before = *ret_finding;
+        failed = find(p, ret_finding, error);
+        if (wider > 1) { /* products in bfloat16 are judged by the run's own steps */
+            ret_finding->half_error = before.half_error;
+            ret_finding->half_seconds = before.half_seconds;
+        }
+        if (failed || is_sure(ret_finding))
+            break;
+    }
+    return failed;
 }
 
 static enum ob_err open_all(struct probing *p, const struct ob_tool_option *o, struct ob_error *error) {
@@ -161,13 +189,15 @@ static double peak_rate(const struct ob_manifest *manifest) {
 }
 
 static int report(const struct probing *p, const struct finding *f, bool json) {
-    bool sure = f->curvature > 2 * f->curvature_error;
-    double decay = sure ? KAPPA_DECAY / f->curvature : 0, constant = sure ? KAPPA_CONSTANT / f->curvature : 0;
+    bool sure = is_sure(f);
+    double kappa = p->manifest->lora_rank ? KAPPA_ADAPTERS : KAPPA;
+    double decay = sure ? kappa / f->curvature : 0, constant = CONSTANT * decay;
     if (json) {
-        printf("{\"samples\":%lld,\"loss\":%.6f,\"curvature\":%.6g,\"curvature_error\":%.6g,\"estimate_rms\":"
+        printf("{\"samples\":%lld,\"epsilon\":%.6g,\"loss\":%.6f,\"curvature\":%.6g,\"curvature_error\":%.6g,"
+               "\"estimate_rms\":"
                "%.6g,"
                "\"sample_seconds\":%.6g,\"rate_of_run\":%.6g,\"rate_decay\":%.6g,\"rate_constant\":%.6g",
-               (long long)p->samples, f->loss, f->curvature, f->curvature_error, f->estimate_rms,
+               (long long)p->samples, p->epsilon, f->loss, f->curvature, f->curvature_error, f->estimate_rms,
                f->sample_seconds, peak_rate(p->manifest), decay, constant);
         if (p->half)
             printf(",\"bfloat16_sample_seconds\":%.6g,\"bfloat16_error\":%.6g", f->half_seconds,
@@ -175,16 +205,17 @@ static int report(const struct probing *p, const struct finding *f, bool json) {
         puts("}");
         return sure ? OB_EXIT_DONE : OB_EXIT_CHECK;
     }
-    printf("loss %.4f, |g| %.3g (rms), curvature %.4g ± %.2g over %lld samples, %.3g s each\n", f->loss,
-           f->estimate_rms, f->curvature, f->curvature_error, (long long)p->samples, f->sample_seconds);
+    printf(
+        "loss %.4f, |g| %.3g (rms), curvature %.4g ± %.2g over %lld samples of epsilon %.3g, %.3g s each\n",
+        f->loss, f->estimate_rms, f->curvature, f->curvature_error, (long long)p->samples, p->epsilon,
+        f->sample_seconds);
     if (p->half)
         printf("products in bfloat16: %.3g s each; estimates differ by %.2g of |g| (rms; the byte's own "
                "rounding "
                "is %.2g)\n",
                f->half_seconds, f->half_error, BYTE_ERROR);
     if (!sure) {
-        printf(
-            "the curvature is lost in its error: take more --samples, or a larger --epsilon for the run\n");
+        printf("the curvature is lost in its error: take more --samples\n");
         return OB_EXIT_CHECK;
     }
     printf("this run's peak rate is %.3g; suggested for a run like it: --lr %.2g with a decaying schedule, "
@@ -219,7 +250,7 @@ int ob_tool_probe(int argc, char **argv) {
         return OB_EXIT_USAGE;
     enum ob_err failed = open_all(&probing, o, &error);
     if (!failed)
-        failed = find(&probing, &finding, &error);
+        failed = find_surely(&probing, &finding, &error);
     int status = failed ? ob_tool_complain(&error) : report(&probing, &finding, o[PROBE_JSON].value != NULL);
     close_all(&probing);
     return status;

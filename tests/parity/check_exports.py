@@ -11,7 +11,7 @@ real daemon, and is exported in every format and type. Then:
   - adapters: by PEFT from the base and the exported adapters, against the merged export
 Prints a line for each comparison and ends with an error when one is outside its bound.
 """
-import argparse, json, os, shutil, subprocess, sys, tempfile, time
+import argparse, json, os, random, shutil, socket, subprocess, sys, tempfile, time
 
 import numpy as np
 
@@ -41,6 +41,19 @@ def say(*words):
     print(*words, flush=True)
 
 
+def free_port():
+    """The first of three ports that nobody listens on."""
+    while True:
+        port = random.randrange(20000, 30000)
+        try:
+            for i in range(3):
+                with socket.socket() as s:
+                    s.bind(("127.0.0.1", port + i))
+            return port
+        except OSError:
+            continue
+
+
 class Checker:
     def __init__(self, build, llama, work):
         self.bin = os.path.join(build, "daemon")
@@ -67,7 +80,7 @@ class Checker:
                      open(os.path.join(state, "identity.pub")).read().strip(), "--name", "one", "--out",
                      os.path.join(state, "certificate"))
         config = os.path.join(place, "conf")
-        port = 20000 + os.getpid() % 20000
+        port = free_port()
         with open(config, "w") as f:
             f.write(f"[machine]\nstate_dir = {state}\n[run]\nmanifest = {run}\nmodel = {model}\n[network]\n"
                     f"listen = tcp://127.0.0.1:{port}\n[training]\ndata = {rows}\nbatch = 2\nlength = {length}\n"
@@ -165,10 +178,10 @@ def letters(folder, context):
                "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True},
                "decoder": {"type": "ByteLevel"}, "model": {"type": "BPE", "vocab": vocabulary, "merges": []}},
               open(os.path.join(base, "tokenizer.json"), "w"))
-    random = np.random.default_rng(5)
+    generator = np.random.default_rng(5)
     with open(os.path.join(base, "rows.jsonl"), "w") as f:
         for _ in range(20):
-            f.write(json.dumps({"text": "".join(chr(48 + i) for i in random.integers(0, 40, min(context, 16)))}) + "\n")
+            f.write(json.dumps({"text": "".join(chr(48 + i) for i in generator.integers(0, 40, min(context, 16)))}) + "\n")
     return base
 
 
@@ -189,8 +202,8 @@ def families(c, only):
             shutil.copy(os.path.join(source, file), base)
         context = config.get("n_positions") or config["max_position_embeddings"]
         letters(os.path.join(c.work, name), context)
-        random = np.random.default_rng(6)
-        sequences = [random.integers(0, config["vocab_size"], n).tolist() for n in (5, context // 2, context)]
+        generator = np.random.default_rng(6)
+        sequences = [generator.integers(0, config["vocab_size"], n).tolist() for n in (5, context // 2, context)]
         gguf = config["architectures"][0] not in NO_GGUF and name not in REFUSED
         check(c, name, base, os.path.join(base, "rows.jsonl"), sequences, config["vocab_size"],
               ["--lr", "1e-3"], gguf=gguf)
@@ -198,8 +211,8 @@ def families(c, only):
 
 def shipped(c):
     model, rows = os.path.join(ROOT, "examples", "kjv-1m"), os.path.join(ROOT, "examples", "jargon", "train.jsonl")
-    random = np.random.default_rng(7)
-    sequences = [random.integers(0, 1024, n).tolist() for n in (5, 64, 128)]
+    generator = np.random.default_rng(7)
+    sequences = [generator.integers(0, 1024, n).tolist() for n in (5, 64, 128)]
     check(c, "kjv-1m", model, rows, sequences, 1024, ["--lr", "3e-5"], rounds=20, length=32)
     check(c, "kjv-1m-adapters", model, rows, sequences, 1024,
           ["--lr", "1e-3", "--lora-rank", "4", "--lora-target", "attention", "--lora-target", "mlp"], rounds=20, length=32,
@@ -208,8 +221,8 @@ def shipped(c):
 
 def smollm2(c, file):
     rows = os.path.join(ROOT, "examples", "jargon", "train.jsonl")
-    random = np.random.default_rng(8)
-    sequences = [[1] + random.integers(0, 49152, n).tolist() for n in (12, 40)]
+    generator = np.random.default_rng(8)
+    sequences = [[1] + generator.integers(0, 49152, n).tolist() for n in (12, 40)]
     check(c, "smollm2", file, rows, sequences, 49152, ["--lr", "2e-5"], rounds=2, length=48)
 
 

@@ -100,6 +100,19 @@ static void compare_peft(const struct adapted *a, const char *folder) {
     ob_checkpoint_free(file);
 }
 
+/* PEFT's files have no place for a base tensor that is trained as well. */
+static void refuse_peft_of_more(const struct adapted *a, const char *folder) {
+    struct ob_export_options options = {.format = OB_EXPORT_PEFT, .dtype = OB_DTYPE_F32};
+    struct ob_error error = {0};
+    char message[OB_NAME_MAX + 32];
+    (void)snprintf(message, sizeof message, "the run trains tensor %s as well",
+                   a->source.model->tensors[1].name);
+    a->trainable[1] = 0;
+    assert_int_equal(ob_model_export(&a->source, &options, folder, &error), OB_EUNSUPPORTED);
+    assert_non_null(strstr(error.text, message));
+    a->trainable[1] = -1;
+}
+
 /* The forward pass with adapters gives the losses of the model into which they are merged, in both layouts of
  * matrices; with B at zero it is the base; two lanes lie on both sides. */
 static void adapters_are_their_merged_model(void **state) {
@@ -136,6 +149,7 @@ static void adapters_are_their_merged_model(void **state) {
         if (!(fabs(again - with) <= 1e-5 * with))
             fail_msg("%s: loss %.8f with adapters, %.8f merged", NAMES[n], with, again);
         compare_peft(&a, peft);
+        refuse_peft_of_more(&a, peft);
         (void)snprintf(command, sizeof command, "rm -r %s", out);
         assert_int_equal(system(command), 0);
         ob_spsa_weights_free(a.weights);

@@ -223,6 +223,47 @@ static void gguf_parts_are_all_looked_at(void **state) {
     }
 }
 
+/* Where and what of a folder that cannot be written. */
+static void export_refuses_folders_by_reason(void **state) {
+    (void)state;
+    static const struct {
+        const char *prepare, *out; /* a command within the folder; where to */
+        enum ob_export_format format;
+        enum ob_err code;
+        const char *message;
+    } CASES[] = {
+        {"true", "none/out", OB_EXPORT_SAFETENSORS, OB_EIO, "none/out: cannot make folder: No such file"},
+        {"touch file", "file", OB_EXPORT_SAFETENSORS, OB_EIO, "file: cannot open folder: Not a directory"},
+        {"mkdir full; touch full/x", "full", OB_EXPORT_SAFETENSORS, OB_EBUSY, "full: holds files already"},
+        {"truncate -s 65M base/merges.txt", "out", OB_EXPORT_SAFETENSORS, OB_EIO,
+         "base/merges.txt: cannot copy it (more than 67108864 bytes?)"},
+        {"rm base/tokenizer.json", "gguf", OB_EXPORT_GGUF, OB_ENOTFOUND, "base/tokenizer.json"},
+        {"true", "peft", OB_EXPORT_PEFT, OB_EUNSUPPORTED, "the run has no adapters"},
+    };
+    char folder[] = "/tmp/onebyte-export-XXXXXX", command[256], base[64], out[64];
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(command, sizeof command, "cp -r '" OB_SOURCE_ROOT "/examples/kjv-1m' %s/base", folder);
+    assert_int_equal(system(command), 0);
+    (void)snprintf(base, sizeof base, "%s/base", folder);
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct ob_model *model = NULL;
+        struct ob_error error = {0};
+        (void)snprintf(command, sizeof command, "cd %s && { %s; }", folder, CASES[i].prepare);
+        assert_int_equal(system(command), 0);
+        (void)snprintf(out, sizeof out, "%s/%s", folder, CASES[i].out);
+        assert_int_equal(ob_model_open(base, &model, NULL), OB_OK);
+        struct ob_weight_source source = {.model = model};
+        struct ob_export_options options = {.format = CASES[i].format, .dtype = OB_DTYPE_F32};
+        enum ob_err failed = ob_model_export(&source, &options, out, &error);
+        if (failed != CASES[i].code || !strstr(error.text, CASES[i].message))
+            fail_msg("%s: got %d \"%s\", expected %d and \"%s\"", CASES[i].prepare, (int)failed, error.text,
+                     (int)CASES[i].code, CASES[i].message);
+        ob_model_free(model);
+    }
+    (void)snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_are_exported_exactly),
@@ -231,6 +272,7 @@ int main(void) {
         cmocka_unit_test(quantised_and_shipped_models_are_exported_exactly),
         cmocka_unit_test(gguf_that_cannot_say_what_the_model_is_is_refused),
         cmocka_unit_test(gguf_parts_are_all_looked_at),
+        cmocka_unit_test(export_refuses_folders_by_reason),
     };
     return cmocka_run_group_tests_name("export", tests, NULL, NULL);
 }

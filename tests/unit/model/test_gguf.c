@@ -32,9 +32,9 @@ static struct sample good(void) {
     return s;
 }
 
-/* Writes the file, opens it, expects the error; takes the sample's metadata. */
-static void expect(struct sample s, size_t cut, enum ob_err code, const char *message) {
-    char path[] = "/tmp/ob_gguf_XXXXXX";
+/* Writes the file but for its last `cut` bytes, to a name that is made of `path`. */
+static void write_sample(const struct sample *sample, size_t cut, char *path) {
+    struct sample s = *sample;
     struct ob_gguf_writer file = {0};
     ob_gguf_put(&file, "GGUF", 4);
     ob_gguf_put_u32(&file, s.version);
@@ -59,6 +59,13 @@ static void expect(struct sample s, size_t cut, enum ob_err code, const char *me
     assert_true(fd >= 0);
     assert_int_equal(write(fd, file.data, file.used - cut), (ssize_t)(file.used - cut));
     close(fd);
+    ob_gguf_writer_done(&file);
+}
+
+/* Opens the file, expects the error; takes the sample's metadata. */
+static void expect(struct sample s, size_t cut, enum ob_err code, const char *message) {
+    char path[] = "/tmp/ob_gguf_XXXXXX";
+    write_sample(&s, cut, path);
     struct ob_gguf *gguf = NULL;
     struct ob_error error = {0};
     enum ob_err failed = ob_gguf_open(path, &gguf, &error);
@@ -66,7 +73,6 @@ static void expect(struct sample s, size_t cut, enum ob_err code, const char *me
         fail_msg("expected \"%s\", got %d: %s", message, (int)failed, error.text);
     ob_gguf_free(gguf);
     unlink(path);
-    ob_gguf_writer_done(&file);
     ob_gguf_writer_done(&s.metadata);
 }
 
@@ -152,6 +158,12 @@ static void open_refuses_bad_tensors(void **state) {
     refuse_tensor((struct tensor){"b", 2, 0, {8, 4}, UINT64_MAX - 31}, OB_EFORMAT, "outside the file");
     refuse_tensor((struct tensor){"b", 2, 0, {8, 4}, 64}, OB_EFORMAT, "tensors a and b overlap");
     refuse_tensor((struct tensor){"a", 2, 0, {8, 4}, 128}, OB_EFORMAT, "tensor a is in");
+    struct sample s = good();
+    ob_gguf_put_u64(&s.metadata, 3); /* after the entries: the first tensor's name, with a NUL in it */
+    ob_gguf_put(&s.metadata, "a\0b", 3);
+    s.list_count = 0;
+    s.tensors = 1;
+    expect(s, 0, OB_EFORMAT, "the name of tensor 0 holds a NUL");
     refuse_tensor((struct tensor){"", 2, 0, {8, 4}, 128}, OB_EFORMAT, "a name of 0 bytes");
 }
 
@@ -162,27 +174,23 @@ static void open_refuses_every_cut(void **state) {
         expect(good(), cut, OB_EFORMAT, "");
 }
 
-static void config_of(void (*add)(struct ob_gguf_writer *metadata), enum ob_err code, const char *message) {
+/* The sample as a model; takes its metadata. */
+static void expect_model(struct sample s, enum ob_err code, const char *message) {
     char path[] = "/tmp/ob_gguf_XXXXXX";
-    struct ob_gguf_writer file = {0}, metadata = {0};
-    add(&metadata);
-    ob_gguf_put(&file, "GGUF", 4);
-    ob_gguf_put_u32(&file, 3);
-    ob_gguf_put_u64(&file, 0);
-    ob_gguf_put_u64(&file, metadata.entries);
-    ob_gguf_put(&file, metadata.data, metadata.used);
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, file.data, file.used), (ssize_t)file.used);
-    close(fd);
     struct ob_model *model = NULL;
     struct ob_error error = {0};
-    assert_int_equal(ob_model_open(path, &model, &error), code);
-    if (!strstr(error.text, path) || !strstr(error.text, message))
-        fail_msg("expected \"%s\", got: %s", message, error.text);
+    write_sample(&s, 0, path);
+    enum ob_err failed = ob_model_open(path, &model, &error);
+    if (failed != code || !strstr(error.text, path) || !strstr(error.text, message))
+        fail_msg("expected %d and \"%s\", got %d: %s", (int)code, message, (int)failed, error.text);
     unlink(path);
-    ob_gguf_writer_done(&file);
-    ob_gguf_writer_done(&metadata);
+    ob_gguf_writer_done(&s.metadata);
+}
+
+static void config_of(void (*add)(struct ob_gguf_writer *metadata), enum ob_err code, const char *message) {
+    struct sample s = {.version = 3};
+    add(&s.metadata);
+    expect_model(s, code, message);
 }
 
 static void no_architecture(struct ob_gguf_writer *m) {
@@ -202,6 +210,81 @@ static void model_open_names_what_is_missing(void **state) {
     config_of(no_tensors, OB_ENOTFOUND, "token_embd.weight is missing");
 }
 
+/* A Llama of width 8 with one head, of which only the embedding and, after it, `second` are there. */
+static struct sample llama(const struct tensor list[2]) {
+    struct sample s = {.version = 3, .list = list, .list_count = 2, .data_bytes = 512};
+    ob_gguf_add_text(&s.metadata, "general.architecture", "llama");
+    static const struct {
+        const char *key;
+        uint32_t value;
+    } KEYS[] = {{"llama.context_length", 16},      {"llama.embedding_length", 8},
+                {"llama.block_count", 1},          {"llama.feed_forward_length", 8},
+                {"llama.attention.head_count", 1}, {"llama.attention.head_count_kv", 1}};
+    for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++)
+        ob_gguf_add_u32(&s.metadata, KEYS[i].key, KEYS[i].value);
+    ob_gguf_add_f32(&s.metadata, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
+    return s;
+}
+
+static const struct tensor EMBEDDING = {"token_embd.weight", 2, 0, {8, 4}, 0};
+
+static void refuse_number(const char *key, uint32_t value, enum ob_err code, const char *message) {
+    const struct tensor list[2] = {EMBEDDING, {"output_norm.weight", 1, 0, {8}, 128}};
+    struct sample s = llama(list);
+    ob_gguf_add_u32(&s.metadata, key, value);
+    expect_model(s, code, message);
+}
+
+static void model_open_refuses_what_it_cannot_compute(void **state) {
+    (void)state;
+    refuse_number(
+        "llama.attention.value_length", 4, OB_EUNSUPPORTED,
+        "entry llama.attention.value_length: values that are not as wide as keys are not supported");
+    refuse_number("llama.rope.dimension_count", 4, OB_EUNSUPPORTED,
+                  "entry llama.rope.dimension_count: positions that turn a part of a head only");
+    refuse_number("llama.expert_count", 8, OB_EUNSUPPORTED, "entry llama.expert_count is not supported");
+    refuse_number("llama.expert_count", 0, OB_ENOTFOUND,
+                  "tensor model.layers.0.input_layernorm.weight is missing"); /* switches nothing on */
+    refuse_number("llama.rope.freq_base", 7, OB_EFORMAT, "entry llama.rope.freq_base is not");
+    refuse_number("llama.rope.scaling.type", 7, OB_EFORMAT, "entry llama.rope.scaling.type is not");
+}
+
+static void refuse_factors(uint64_t count, enum ob_err code, const char *message) {
+    const struct tensor list[2] = {EMBEDDING, {"rope_freqs.weight", 1, 0, {count}, 128}};
+    expect_model(llama(list), code, message);
+}
+
+static void model_open_refuses_other_rope_factors(void **state) {
+    (void)state;
+    refuse_factors(3, OB_EMISMATCH, "tensor rope_freqs.weight: not the 4 factors of a head");
+    refuse_factors(5, OB_EMISMATCH, "tensor rope_freqs.weight: not the 4 factors of a head");
+    refuse_factors(4, OB_EUNSUPPORTED, "scaled positions other than Llama 3's are not supported"); /* zeros */
+}
+
+static void open_refuses_what_is_no_gguf(void **state) {
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t count;
+        const char *message;
+    } FILES[] = {{"GGUG\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24, "is not a GGUF file"},
+                 {"GGUF\3\0\0\0\0", 9, "is not a GGUF file (shorter than its first 24 bytes)"},
+                 {"GG", 2, "is not a GGUF file"}};
+    for (size_t i = 0; i < sizeof FILES / sizeof *FILES; i++) {
+        char path[] = "/tmp/ob_gguf_XXXXXX";
+        struct ob_gguf *gguf = NULL;
+        struct ob_error error = {0};
+        int fd = mkstemp(path);
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, FILES[i].bytes, FILES[i].count), (ssize_t)FILES[i].count);
+        close(fd);
+        assert_int_equal(ob_gguf_open(path, &gguf, &error), OB_EFORMAT);
+        if (!strstr(error.text, path) || !strstr(error.text, FILES[i].message))
+            fail_msg("expected \"%s\", got: %s", FILES[i].message, error.text);
+        unlink(path);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(open_reads_what_is_well_made),
@@ -211,6 +294,9 @@ int main(void) {
         cmocka_unit_test(open_refuses_bad_tensors),
         cmocka_unit_test(open_refuses_every_cut),
         cmocka_unit_test(model_open_names_what_is_missing),
+        cmocka_unit_test(model_open_refuses_what_it_cannot_compute),
+        cmocka_unit_test(model_open_refuses_other_rope_factors),
+        cmocka_unit_test(open_refuses_what_is_no_gguf),
     };
     return cmocka_run_group_tests_name("gguf", tests, NULL, NULL);
 }

@@ -2,9 +2,11 @@
  */
 #include "tests/unit/cmocka_all.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cursor.h"
 #include "model/model.h"
@@ -225,6 +227,48 @@ static void model_missing_and_unexpected_tensors_are_named(void **state) {
     assert_non_null(strstr(error.text, "config.json asks for (3, 2)"));
 }
 
+/* The parity checkpoint's tensors under a configuration of one layer: the second layer's belong to nothing.
+ */
+static void model_tensors_that_belong_to_nothing_are_named(void **state) {
+    const struct place *place = *state;
+    struct ob_model *model = NULL;
+    struct ob_error error = {0};
+    char path[160];
+    json_t *config =
+        json_load_file(OB_SOURCE_ROOT "/tests/parity/checkpoints/llama-grouped/config.json", 0, NULL);
+    assert_non_null(config);
+    assert_int_equal(json_object_set_new(config, "num_hidden_layers", json_integer(1)), 0);
+    (void)snprintf(path, sizeof path, "%s/config.json", place->folder);
+    assert_int_equal(json_dump_file(config, path, 0), 0);
+    json_decref(config);
+    (void)snprintf(path, sizeof path, "%s/model.safetensors", place->folder);
+    assert_int_equal(
+        symlink(OB_SOURCE_ROOT "/tests/parity/checkpoints/llama-grouped/model.safetensors", path), 0);
+    assert_int_equal(ob_model_open(place->folder, &model, &error), OB_EUNSUPPORTED);
+    assert_non_null(strstr(error.text, place->folder));
+    assert_non_null(strstr(error.text, "tensor model.layers.1."));
+    assert_non_null(strstr(error.text, "is not part of a LlamaForCausalLM"));
+}
+
+static void names_that_are_too_long_are_refused(void **state) {
+    const struct place *place = *state;
+    char text[4200], name[4100];
+    memset(name, 'n', sizeof name);
+    name[OB_NAME_MAX] = 0;
+    (void)snprintf(text, sizeof text, "{\"%s\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
+                   name);
+    write_tensors(place, "model.safetensors", text, 4);
+    must_refuse(place, OB_ETOOBIG, "... is longer than 127 bytes");
+    write_tensors(place, "model.safetensors", ONE("a"), 4);
+    (void)snprintf(text, sizeof text, "%s/model.safetensors", place->folder);
+    assert_int_equal(unlink(text), 0);
+    name[OB_NAME_MAX] = 'n';
+    name[sizeof name - 1] = 0;
+    (void)snprintf(text, sizeof text, "{\"weight_map\":{\"a\":\"%s\"}}", name);
+    write_file(place, OB_SAFETENSORS_INDEX, text, strlen(text));
+    must_refuse(place, OB_EUSAGE, "... is too long");
+}
+
 #define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void) {
@@ -235,6 +279,8 @@ int main(void) {
         IN_A_FOLDER(index_joins_its_files),
         IN_A_FOLDER(index_that_does_not_fit_its_files_is_refused),
         IN_A_FOLDER(model_missing_and_unexpected_tensors_are_named),
+        IN_A_FOLDER(model_tensors_that_belong_to_nothing_are_named),
+        IN_A_FOLDER(names_that_are_too_long_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
