@@ -1,45 +1,8 @@
-#include "tests/unit/model/tokenizer_fixture.h"
+#include "tests/unit/model/corpus_fixture.h"
 
-#include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/limits.h"
-#include "model/corpus.h"
-#include "model/corpus_walk.h"
-
-static char path[] = "/tmp/ob_corpus_XXXXXX";
-static struct ob_tokenizer *tokenizer;
-
-static int setup(void **state) {
-    (void)state;
-    int file = mkstemp(path);
-    tokenizer = fixture_tokenizer();
-    return file < 0 ? -1 : close(file);
-}
-
-static int teardown(void **state) {
-    (void)state;
-    ob_tokenizer_free(tokenizer);
-    return unlink(path);
-}
-
-static void write_rows(const char *rows, size_t bytes) {
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(rows, 1, bytes, file), bytes);
-    assert_int_equal(fclose(file), 0);
-}
-
-static struct ob_corpus *open_rows(const char *rows, size_t length_max) {
-    struct ob_corpus *corpus = NULL;
-    struct ob_error error = {0};
-    write_rows(rows, strlen(rows));
-    struct ob_corpus_options options = {.length_max = length_max};
-    if (ob_corpus_open(path, tokenizer, &options, &corpus, &error) != OB_OK)
-        fail_msg("%s", error.text);
-    return corpus;
-}
 
 /* Sequence i has this text, and its first target is this token. */
 static void expect_sequence(const struct ob_corpus *corpus, size_t i, const char *text, size_t first_target) {
@@ -258,6 +221,13 @@ static void open_refuses_bad_rows(void **state) {
          ":2: rows with"},
         {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": 0}\n{\"text\": \"ab\"}\n",
          ":2: rows with"},
+        {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": 1.0}\n",
+         ":1: \"label\" is not a whole"},
+        {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": 4294967296}\n",
+         ":1: \"label\" is not the number of one"},
+        {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": 99999999999999999999}\n",
+         ":1: column"},
+        {"{\"text\": \"ab\", \"text\": \"cd\"}\n", "duplicate"},
         {"{\"messages\": []}\n", ":1: \"messages\" is not an array, or empty"},
         {"{\"messages\": [{\"role\": \"user\"}]}\n", ":1: one of \"messages\""},
         {"[\"text\"]\n", ":1: not an object"},
@@ -291,6 +261,44 @@ static void open_bounds_the_row(void **state) {
     memcpy(rows + 14 + OB_CORPUS_ROW_MAX - 2, "a\"}\n", 3);
     expect_refused(rows, 14 + OB_CORPUS_ROW_MAX + 1, OB_ETOOBIG, ":2: more than");
     free(rows);
+}
+
+/* Who looks for problems hears of it as of any other bad row, and of the rows behind it. */
+static void open_reports_a_row_beyond_the_bound(void **state) {
+    (void)state;
+    static const char BEFORE[] = "{\"text\": \"ab\"}\n", AFTER[] = "\n{\"text\": \"cd\"}\n";
+    size_t middle = 3 * (size_t)OB_CORPUS_ROW_MAX, bytes = sizeof BEFORE - 1 + middle + sizeof AFTER - 1;
+    char *rows = malloc(bytes);
+    assert_non_null(rows);
+    memcpy(rows, BEFORE, sizeof BEFORE - 1);
+    memset(rows + sizeof BEFORE - 1, ' ', middle); /* blank, but too long to be passed over */
+    memcpy(rows + bytes - (sizeof AFTER - 1), AFTER, sizeof AFTER - 1);
+    write_rows(rows, bytes);
+    free(rows);
+    struct ob_corpus_options options = {.length_max = 4, .report = note_report, .context = reports};
+    struct ob_corpus *corpus = NULL;
+    reports_count = 0;
+    assert_int_equal(ob_corpus_open(path, tokenizer, &options, &corpus, NULL), OB_OK);
+    assert_int_equal(reports_count, 3);
+    assert_int_equal(reports[1].fate, OB_ROW_BAD);
+    assert_int_equal(reports[1].line, 2);
+    assert_int_equal(reports[2].fate, OB_ROW_KEPT);
+    assert_int_equal(reports[2].line, 3);
+    ob_corpus_free(corpus);
+    options.report = NULL;
+    corpus = NULL;
+    assert_int_equal(ob_corpus_open(path, tokenizer, &options, &corpus, NULL), OB_ETOOBIG);
+    assert_null(corpus);
+}
+
+static void open_bounds_the_nesting(void **state) {
+    (void)state;
+    char rows[2 * 3000 + 64];
+    size_t used = (size_t)snprintf(rows, sizeof rows, "{\"text\": \"ab\"}\n{\"more\": ");
+    memset(rows + used, '[', 3000);
+    memset(rows + used + 3000, ']', 3000);
+    memcpy(rows + used + 6000, "}\n", 2);
+    expect_refused(rows, used + 6002, OB_EFORMAT, ":2: column");
 }
 
 static void open_missing_file_or_folder(void **state) {
@@ -327,104 +335,6 @@ static void open_names_the_row_that_cannot_be_encoded(void **state) {
     ob_tokenizer_free(slow);
 }
 
-static struct ob_corpus *open_numbered(int rows) {
-    char text[1 << 14];
-    size_t used = 0;
-    for (int i = 0; i < rows; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "{\"text\": \"%c%c%c\"}\n", 'A' + i / 26,
-                                 'A' + i % 26, 'b');
-    return open_rows(text, 8);
-}
-
-/* Counts how often each row is in the batch. */
-static void count_rows(const struct ob_batch *batch, int *seen) {
-    for (size_t i = 0; i < batch->sequences; i++) {
-        const int32_t *tokens = batch->tokens + batch->offsets[i];
-        seen[(tokens[0] - 'A') * 26 + tokens[1] - 'A']++;
-    }
-}
-
-static void draw_visits_all_once_an_epoch(void **state) {
-    (void)state;
-    enum { ROWS = 101 };
-    struct ob_corpus *corpus = open_numbered(ROWS);
-    struct ob_batch *batch = NULL;
-    assert_int_equal(ob_batch_new(ROWS, 3 * ROWS, &batch, NULL), OB_OK);
-    static const size_t SIZES[] = {1, 7, 8, 50, 100, 101, 1000};
-    for (size_t size = 0; size < sizeof SIZES / sizeof *SIZES; size++) {
-        uint64_t draw = 0;
-        for (int epoch = 1; epoch <= 3; epoch++) {
-            int seen[ROWS] = {0};
-            size_t total = 0;
-            while (total < ROWS) {
-                ob_corpus_draw(corpus, 5, draw++, SIZES[size], batch);
-                assert_in_range(batch->sequences, 1, SIZES[size]);
-                assert_true(batch->sequences + 1 >= (SIZES[size] < ROWS ? SIZES[size] / 2 : ROWS));
-                count_rows(batch, seen);
-                total += batch->sequences;
-            }
-            for (int i = 0; i < ROWS; i++)
-                assert_int_equal(seen[i], 1);
-        }
-    }
-    ob_batch_free(batch);
-    ob_corpus_free(corpus);
-}
-
-static void draw_is_a_function_of_seed_and_draw(void **state) {
-    (void)state;
-    struct ob_corpus *corpus = open_numbered(200);
-    struct ob_batch *batch = NULL, *again = NULL;
-    assert_int_equal(ob_batch_new(8, 64, &batch, NULL), OB_OK);
-    assert_int_equal(ob_batch_new(8, 64, &again, NULL), OB_OK);
-    int same = 0;
-    for (uint64_t draw = 0; draw < 100; draw++) {
-        ob_corpus_draw(corpus, 1, draw, 8, batch);
-        ob_corpus_draw(corpus, 1, draw, 8, again);
-        assert_memory_equal(batch->tokens, again->tokens, 24 * sizeof *batch->tokens);
-        ob_corpus_draw(corpus, 2, draw, 8, again);
-        same += memcmp(batch->tokens, again->tokens, 24 * sizeof *batch->tokens) == 0;
-        ob_corpus_draw(corpus, 1, draw + 25, 8, again); /* the same place of the next epoch */
-        same += memcmp(batch->tokens, again->tokens, 24 * sizeof *batch->tokens) == 0;
-    }
-    assert_int_equal(same, 0);
-    ob_batch_free(batch);
-    ob_batch_free(again);
-    ob_corpus_free(corpus);
-}
-
-static void draw_stops_when_the_batch_is_full(void **state) {
-    (void)state;
-    struct ob_corpus *corpus = open_numbered(20);
-    struct ob_batch *batch = NULL;
-    assert_int_equal(ob_batch_new(8, 10, &batch, NULL), OB_OK);
-    ob_corpus_draw(corpus, 1, 0, 8, batch);
-    assert_int_equal(batch->sequences, 3);
-    ob_batch_free(batch);
-    ob_corpus_free(corpus);
-}
-
-static void walk_orders_are_even(void **state) {
-    (void)state;
-    enum { ITEMS = 7, EPOCHS = 7000 };
-    int seen[ITEMS][ITEMS] = {0};
-    for (uint64_t epoch = 0; epoch < EPOCHS; epoch++)
-        for (uint64_t place = 0; place < ITEMS; place++)
-            seen[place][ob_corpus_walk_item(ITEMS, 9, epoch, place)]++;
-    for (int place = 0; place < ITEMS; place++)
-        for (int item = 0; item < ITEMS; item++)
-            assert_in_range(seen[place][item], 850, 1150); /* 1000 +- 5 sigma */
-}
-
-/* From the description in the header, computed apart. */
-static void walk_golden(void **state) {
-    (void)state;
-    static const uint64_t GOLDEN[] = {437, 372, 129, 186, 390, 486, 537, 660, 220, 310};
-    for (uint64_t place = 0; place < 10; place++)
-        assert_int_equal(ob_corpus_walk_item(1000, 42, 3, place), GOLDEN[place]);
-    assert_int_equal(ob_corpus_walk_item(1, 42, 3, 0), 0);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(open_text_and_pairs),
@@ -434,13 +344,10 @@ int main(void) {
         cmocka_unit_test(open_keeps_its_shard),
         cmocka_unit_test(open_refuses_bad_rows),
         cmocka_unit_test(open_bounds_the_row),
+        cmocka_unit_test(open_reports_a_row_beyond_the_bound),
+        cmocka_unit_test(open_bounds_the_nesting),
         cmocka_unit_test(open_missing_file_or_folder),
         cmocka_unit_test(open_names_the_row_that_cannot_be_encoded),
-        cmocka_unit_test(draw_visits_all_once_an_epoch),
-        cmocka_unit_test(draw_is_a_function_of_seed_and_draw),
-        cmocka_unit_test(draw_stops_when_the_batch_is_full),
-        cmocka_unit_test(walk_orders_are_even),
-        cmocka_unit_test(walk_golden),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
