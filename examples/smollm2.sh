@@ -265,7 +265,12 @@ if [ ! -f final.json ]; then
     # a sample's two passes take the time of evaluating twice its rows
     eval_estimate=$(awk -v s="$plain_seconds" -v n="$(wc -l <held_out.jsonl)" -v b=$BATCH 'BEGIN { print s * n / (2 * b) + 2 }')
     [ -f estimate ] || awk -v s="$sample_seconds" -v e="$eval_estimate" -v n=$samples -v p="$(since "$begin")" 'BEGIN { printf "%.0f\n", n * s + 2 * e + p + 20 }' >estimate
-    [ -f digest ] || say "this will take about $(in_words "$(cat estimate)") in all: $(in_words "$eval_estimate") for each evaluation of the held-out rows, the rest for $samples samples of two peers at the rate $(cat ready) (Ctrl-C stops, the same command goes on)"
+    if [ -f digest ]; then :
+    elif [ -f trained ]; then
+        say "going on after $(in_words "$(awk '{ t += $1 } END { print t }' trained)") of training; $(in_words "$(cat estimate)") in all were estimated"
+    else
+        say "this will take about $(in_words "$(cat estimate)") in all: $(in_words "$eval_estimate") for each evaluation of the held-out rows, the rest for $samples samples of two peers at the rate $(cat ready) (Ctrl-C stops, the same command goes on)"
+    fi
     once base.json held_out_of "$base" || die "cannot evaluate the base model"
     [ -f around ] || since "$begin" >around
     if [ ! -f digest ]; then
