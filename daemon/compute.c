@@ -12,10 +12,10 @@
 
 #define PASS_UPDATES 1024 /* records of one replay pass at most */
 
-enum waiting_kind { WAITING_RECORD, WAITING_DIGEST, WAITING_REBUILD };
+enum waiting_kind { WAITING_RECORD, WAITING_DIGEST, WAITING_REBUILD, WAITING_TASK };
 
 /* A record that waits to be replayed, with a copy of its bytes; or a mark where a digest or a rebuild of what
- * comes before it is wanted. */
+ * comes before it is wanted, or it is a task's turn. */
 struct waiting {
     struct waiting *next;
     enum waiting_kind kind;
@@ -28,6 +28,9 @@ struct waiting {
     struct ob_updates without;
 
     struct ob_store *store; /* REBUILD; owned */
+
+    ob_compute_task_fn task; /* TASK */
+    void *context;
     uint8_t bytes[];
 };
 
@@ -41,7 +44,8 @@ static size_t bytes_of(const struct waiting *waiting) {
     return sizeof *waiting + waiting->update.n;
 }
 
-/* At most one round, one digest and one rebuild are under way, and for each something else to say. */
+/* At most one round, one digest, one rebuild and one task are under way, and for each something else to say.
+ */
 #define RESULTS_MAX 8
 
 struct ob_compute {
@@ -258,6 +262,22 @@ static void run_rebuild(struct ob_compute *compute, struct ob_store *store) {
     push_result(compute, &result);
 }
 
+static void run_task(struct ob_compute *compute, const struct waiting *mark) {
+    struct ob_result result = {.kind = OB_RESULT_TASK, .task = mark->context};
+    enum ob_err failed = mark->task(mark->context, &result.error);
+    result.error.code = failed;
+    push_result(compute, &result);
+}
+
+static void run_mark(struct ob_compute *compute, const struct waiting *mark) {
+    if (mark->kind == WAITING_DIGEST)
+        run_digest(compute, mark);
+    else if (mark->kind == WAITING_REBUILD)
+        run_rebuild(compute, mark->store);
+    else
+        run_task(compute, mark);
+}
+
 /* Takes what waits, one pass of it, up to the first mark: the digest must be of the records before it and no
  * others. Not all at once, so that leaving need not wait for a long log. */
 static struct waiting *take_waiting(struct ob_compute *compute, struct waiting **ret_mark) {
@@ -295,10 +315,8 @@ static void *serve(void *argument) {
         pthread_mutex_unlock(&compute->lock);
         if (list)
             run_replay(compute, list);
-        if (mark && !dead && mark->kind == WAITING_DIGEST)
-            run_digest(compute, mark);
-        else if (mark && !dead)
-            run_rebuild(compute, mark->store);
+        if (mark && !dead)
+            run_mark(compute, mark);
         if (mark)
             free_waiting(mark);
         if (has_round && !dead)
@@ -443,6 +461,18 @@ enum ob_err ob_compute_digest(struct ob_compute *compute, const struct ob_hash *
         mark->without = *without;
         *without = (struct ob_updates){0};
     }
+    submit(compute, mark);
+    return OB_OK;
+}
+
+enum ob_err ob_compute_task(struct ob_compute *compute, ob_compute_task_fn run, void *context,
+                            struct ob_error *error) {
+    struct waiting *mark = calloc(1, sizeof *mark);
+    if (!mark)
+        return ob_fail(error, OB_ENOMEM, "no memory for a task");
+    mark->kind = WAITING_TASK;
+    mark->task = run;
+    mark->context = context;
     submit(compute, mark);
     return OB_OK;
 }

@@ -44,8 +44,13 @@ enum ob_result_kind {
     OB_RESULT_DIGEST,
     OB_RESULT_MEMORY, /* the memory check found leaves that are wrong: ask for a rebuild */
     OB_RESULT_REBUILT,
+    OB_RESULT_TASK,
     OB_RESULT_FAILED
 };
+
+/* Work of somebody else in the compute thread; `context` is his. Sees every apply before it and none after.
+ */
+typedef enum ob_err (*ob_compute_task_fn)(void *context, struct ob_error *error);
 
 struct ob_result {
     enum ob_result_kind kind;
@@ -57,6 +62,8 @@ struct ob_result {
     size_t wrong;                 /* MEMORY: leaves */
     struct ob_heal heal;          /* REBUILT */
     int64_t overrange;            /* DIGEST: a tensor beyond half its range, or -1 */
+    void *task;                   /* TASK: its context */
+    struct ob_error error;        /* TASK: how it went */
     char text[OB_ERROR_TEXT_MAX]; /* FAILED */
 };
 
@@ -91,6 +98,10 @@ OB_MUST_USE enum ob_err ob_compute_digest(struct ob_compute *compute, const stru
  * right what is wrong. Takes the store, which is held (ob_store_hold), also when it fails. One at a time. */
 OB_MUST_USE enum ob_err ob_compute_rebuild(struct ob_compute *compute, struct ob_store *log,
                                            struct ob_error *error);
+/* One at a time: the next only after its OB_RESULT_TASK. What it returns is in the result and no failure of
+ * the thread. */
+OB_MUST_USE enum ob_err ob_compute_task(struct ob_compute *compute, ob_compute_task_fn run, void *context,
+                                        struct ob_error *error);
 /* Ends the running round after its present sample (for leaving). */
 void ob_compute_hurry(struct ob_compute *compute);
 /* False: nothing is there. */

@@ -33,6 +33,7 @@ static const struct key KEYS[] = {
     {"machine", "blas_core", TEXT, AT(blas_core), 0, 0, "auto"},
     {"machine", "digest_interval", INTEGER, AT(digest_interval), 0, 1e9, "64"},
     {"machine", "memory_check_interval", INTEGER, AT(memory_check_interval), 0, 1e9, "16"},
+    {"machine", "snapshot_replay_s", REAL, AT(snapshot_replay_s), 0, 1e9, "60"},
     {"machine", "log_level", TEXT, AT(log_level), 0, 0, "info"},
     {"run", "manifest", TEXT, AT(manifest), 0, 0, ""},
     {"run", "model", TEXT, AT(model), 0, 0, ""},

@@ -53,6 +53,7 @@ struct ob_config {
     bool solo, relay;
     /* [machine] */
     int64_t threads, digest_interval, memory_check_interval;
+    double snapshot_replay_s;
     char blas_core[64];
     char log_level[16];
     /* [peers] */

@@ -1,5 +1,6 @@
 #include "daemon/daemon.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -201,7 +202,10 @@ static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
     if (!failed && config->memory_check_interval > 0)
         failed = ob_spsa_watch(&daemon->replica->engine, daemon->replica->weights, error);
     if (!failed)
-        failed = ob_replica_replay(daemon->replica, daemon->store, NULL, NULL, error);
+        failed =
+            ob_snapshots_open(&daemon->snapshots, config->state_dir, daemon->manifest, &daemon->log, error);
+    if (!failed)
+        failed = ob_snapshots_start(&daemon->snapshots, daemon->replica, daemon->store, error);
     if (!failed)
         failed = open_peer(daemon, error);
     if (!failed)
@@ -229,11 +233,13 @@ void ob_daemon_close(struct ob_daemon *daemon) {
     if (!daemon)
         return;
     ob_compute_free(daemon->compute); /* first: it wakes the transport and reads replica and corpus */
+    ob_snapshot_writer_stop(daemon);
     ob_contacts_free(daemon->contacts);
     ob_transport_free(daemon->transport);
     ob_peer_free(daemon->peer);
     ob_corpus_free(daemon->corpus);
     ob_tokenizer_free(daemon->tokenizer);
+    ob_snapshots_close(&daemon->snapshots);
     ob_replica_free(daemon->replica);
     ob_store_close(daemon->store);
     ob_manifest_free(daemon->manifest);
@@ -359,6 +365,13 @@ static enum ob_err on_rebuilt(struct ob_daemon *daemon, const struct ob_result *
     return ob_daemon_step(daemon, &event, error);
 }
 
+static enum ob_err on_task(struct ob_daemon *daemon, const struct ob_result *result) {
+    bool ours = ob_snapshot_writer_done(daemon, result->task, &result->error);
+    assert(ours);
+    (void)ours;
+    return OB_OK;
+}
+
 static enum ob_err on_results(struct ob_daemon *daemon, struct ob_error *error) {
     struct ob_result result;
     enum ob_err failed = OB_OK;
@@ -371,6 +384,8 @@ static enum ob_err on_results(struct ob_daemon *daemon, struct ob_error *error) 
             failed = on_memory(daemon, &result, error);
         else if (result.kind == OB_RESULT_REBUILT)
             failed = on_rebuilt(daemon, &result, error);
+        else if (result.kind == OB_RESULT_TASK)
+            failed = on_task(daemon, &result);
         else
             failed = ob_fail(error, OB_EIO, "computing: %s", result.text);
     }
@@ -389,6 +404,8 @@ static enum ob_err on_clock(struct ob_daemon *daemon, struct ob_error *error) {
         failed = ob_daemon_settle_links(daemon, error);
     if (!failed)
         failed = ob_catch_up_tend(daemon, error);
+    if (!failed)
+        ob_snapshot_writer_tend(daemon);
     if (!failed && now - daemon->last_flush_ns >= FLUSH_NS) {
         daemon->last_flush_ns = now;
         failed = ob_daemon_flush(daemon, error);

@@ -14,6 +14,8 @@
 #include "daemon/log.h"
 #include "daemon/membership.h"
 #include "daemon/replica.h"
+#include "daemon/snapshot_folder.h"
+#include "daemon/snapshot_writer.h"
 #include "daemon/store.h"
 #include "peer/peer.h"
 #include "record/record_sign.h"
@@ -27,6 +29,8 @@ struct ob_daemon {
     struct ob_identity identity;
     struct ob_store *store;
     struct ob_replica *replica;
+    struct ob_snapshots snapshots;
+    struct ob_snapshot_writer writer;
     struct ob_tokenizer *tokenizer;
     struct ob_corpus *corpus;
     struct ob_compute *compute;

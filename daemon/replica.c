@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "model/adapter.h"
+#include "spsa/watch.h"
 
 unsigned ob_processors(void) {
     cpu_set_t set;
@@ -199,7 +200,7 @@ enum ob_err ob_replica_unapply(struct ob_replica *replica, const struct ob_spsa_
 
 struct replay {
     struct ob_replica *replica;
-    void (*progress)(void *context, uint64_t samples);
+    bool (*counts)(void *context, const struct ob_record *record);
     void *context;
     struct ob_updates updates;
 };
@@ -208,25 +209,35 @@ static enum ob_err flush(struct replay *replay, struct ob_error *error) {
     enum ob_err failed =
         ob_replica_apply(replay->replica, replay->updates.items, replay->updates.count, error);
     ob_updates_clear(&replay->updates);
-    if (!failed && replay->progress)
-        replay->progress(replay->context, replay->replica->samples);
     return failed;
 }
 
 static enum ob_err add(void *context, const struct ob_record *record, struct ob_error *error) {
     struct replay *replay = context;
+    if (replay->counts && !replay->counts(replay->context, record))
+        return OB_OK;
     enum ob_err failed = ob_updates_add(&replay->updates, record, error);
     return failed || !ob_updates_many(&replay->updates) ? failed : flush(replay, error);
 }
 
 enum ob_err ob_replica_replay(struct ob_replica *replica, struct ob_store *store,
-                              void (*progress)(void *context, uint64_t samples), void *context,
+                              bool (*counts)(void *context, const struct ob_record *record), void *context,
                               struct ob_error *error) {
-    struct replay replay = {.replica = replica, .progress = progress, .context = context};
+    struct replay replay = {.replica = replica, .counts = counts, .context = context};
     enum ob_err failed = ob_store_each(store, add, &replay, error);
     if (!failed)
         failed = flush(&replay, error);
     ob_updates_done(&replay.updates);
+    return failed;
+}
+
+enum ob_err ob_replica_to_base(struct ob_replica *replica, struct ob_error *error) {
+    enum ob_err failed = OB_OK;
+    for (size_t i = 0; i < replica->manifest->tensor_count && !failed; i++)
+        failed = load_tensor(replica, i, error);
+    replica->samples = 0;
+    if (!failed && replica->weights->sums)
+        failed = ob_spsa_watch(&replica->engine, replica->weights, error);
     return failed;
 }
 

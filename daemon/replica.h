@@ -39,10 +39,12 @@ OB_MUST_USE enum ob_err ob_replica_apply(struct ob_replica *replica, const struc
 /* The exact inverse. */
 OB_MUST_USE enum ob_err ob_replica_unapply(struct ob_replica *replica, const struct ob_spsa_update *updates,
                                            size_t count, struct ob_error *error);
-/* Applies everything that a store holds, many records at a time. `progress` may be NULL. */
+/* Applies what a store holds, many records at a time: those that `counts` says yes to; NULL: all. */
 OB_MUST_USE enum ob_err ob_replica_replay(struct ob_replica *replica, struct ob_store *store,
-                                          void (*progress)(void *context, uint64_t samples), void *context,
-                                          struct ob_error *error);
+                                          bool (*counts)(void *context, const struct ob_record *record),
+                                          void *context, struct ob_error *error);
+/* The weights become the base again. */
+OB_MUST_USE enum ob_err ob_replica_to_base(struct ob_replica *replica, struct ob_error *error);
 OB_MUST_USE enum ob_err ob_replica_digest(const struct ob_replica *replica, struct ob_hash *ret_digest,
                                           struct ob_error *error);
 
