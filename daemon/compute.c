@@ -44,9 +44,9 @@ static size_t bytes_of(const struct waiting *waiting) {
     return sizeof *waiting + waiting->update.n;
 }
 
-/* At most one round, one digest, one rebuild and one task are under way, and for each something else to say.
+/* At most one round, one digest, one rebuild and two tasks are under way, and for each something else to say.
  */
-#define RESULTS_MAX 8
+#define RESULTS_MAX 10
 
 struct ob_compute {
     struct ob_compute_options options;

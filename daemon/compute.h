@@ -50,6 +50,7 @@ enum ob_result_kind {
 
 /* Work of somebody else in the compute thread; `context` is his. Sees every apply before it and none after.
  */
+#define OB_COMPUTE_TASKS 2
 typedef enum ob_err (*ob_compute_task_fn)(void *context, struct ob_error *error);
 
 struct ob_result {
@@ -98,8 +99,8 @@ OB_MUST_USE enum ob_err ob_compute_digest(struct ob_compute *compute, const stru
  * right what is wrong. Takes the store, which is held (ob_store_hold), also when it fails. One at a time. */
 OB_MUST_USE enum ob_err ob_compute_rebuild(struct ob_compute *compute, struct ob_store *log,
                                            struct ob_error *error);
-/* One at a time: the next only after its OB_RESULT_TASK. What it returns is in the result and no failure of
- * the thread. */
+/* At most OB_COMPUTE_TASKS at a time: the next only after an OB_RESULT_TASK. What it returns is in the result
+ * and no failure of the thread. */
 OB_MUST_USE enum ob_err ob_compute_task(struct ob_compute *compute, ob_compute_task_fn run, void *context,
                                         struct ob_error *error);
 /* Ends the running round after its present sample (for leaving). */

@@ -61,6 +61,8 @@ static const struct key KEYS[] = {
     {"swarm", "isolation_rounds", INTEGER, AT(isolation_rounds), 1, OB_ISOLATION_ROUNDS_MAX, "256"},
     {"swarm", "solo", SWITCH, AT(solo), 0, 0, "no"},
     {"swarm", "relay", SWITCH, AT(relay), 0, 0, "no"},
+    {"swarm", "snapshot", TEXT, AT(snapshot), 0, 0, "auto"},
+    {"swarm", "snapshot_upload_kib", INTEGER, AT(snapshot_upload_kib), 0, 1e9, "16384"},
 };
 #define KEY_COUNT (sizeof KEYS / sizeof *KEYS)
 

@@ -51,6 +51,8 @@ struct ob_config {
     /* [swarm] */
     int64_t max_staleness, rejoin_wait_s, isolation_rounds;
     bool solo, relay;
+    char snapshot[16]; /* auto, always, never */
+    int64_t snapshot_upload_kib;
     /* [machine] */
     int64_t threads, digest_interval, memory_check_interval;
     double snapshot_replay_s;

@@ -187,6 +187,10 @@ static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
         return ob_fail(error, OB_EUSAGE, "[machine] log_level is %s, expected debug, info, warn or error",
                        config->log_level);
     daemon->log.least = (enum ob_log_level)level;
+    if (strcmp(config->snapshot, "auto") != 0 && strcmp(config->snapshot, "always") != 0 &&
+        strcmp(config->snapshot, "never") != 0)
+        return ob_fail(error, OB_EUSAGE, "[swarm] snapshot is %s, expected auto, always or never",
+                       config->snapshot);
     enum ob_err failed = open_identity(daemon, error);
     if (!failed)
         failed = open_manifest(daemon, error);
@@ -232,8 +236,10 @@ enum ob_err ob_daemon_open(struct ob_config *config, struct ob_daemon **ret_daem
 void ob_daemon_close(struct ob_daemon *daemon) {
     if (!daemon)
         return;
+    ob_snapshot_join_hurry(daemon);
     ob_compute_free(daemon->compute); /* first: it wakes the transport and reads replica and corpus */
     ob_snapshot_writer_stop(daemon);
+    ob_snapshot_join_free(daemon);
     ob_contacts_free(daemon->contacts);
     ob_transport_free(daemon->transport);
     ob_peer_free(daemon->peer);
@@ -258,6 +264,19 @@ enum ob_err ob_daemon_on_status(struct ob_daemon *daemon, const struct ob_transp
     return OB_OK;
 }
 
+static enum ob_err on_snapshot(struct ob_daemon *daemon, const struct ob_transport_event *seen) {
+    struct ob_snapshot_message message;
+    if (seen->published || !ob_snapshot_message_decode(seen->data, seen->bytes, &message) ||
+        !ob_hash_equal(&message.run.hash, &daemon->manifest->run.hash)) {
+        daemon->snapshot_malformed++;
+        return OB_OK;
+    }
+    ob_snapshot_serve(&daemon->server, &daemon->snapshots, daemon->transport, &seen->machine, &message,
+                      daemon->config->snapshot_upload_kib);
+    ob_snapshot_join_take(daemon, &seen->machine, &message);
+    return OB_OK;
+}
+
 static enum ob_err on_transport(struct ob_daemon *daemon, const struct ob_transport_event *seen,
                                 struct ob_error *error) {
     struct ob_event event = {.machine = seen->machine, .data = seen->data, .bytes = seen->bytes};
@@ -267,6 +286,8 @@ static enum ob_err on_transport(struct ob_daemon *daemon, const struct ob_transp
         if (seen->admitted &&
             ob_manifest_serve(daemon->manifest, daemon->transport, &seen->machine, seen->data, seen->bytes))
             return OB_OK;
+        if (seen->admitted && ob_snapshot_message_is(seen->data, seen->bytes))
+            return on_snapshot(daemon, seen);
         event.kind = OB_EVENT_MESSAGE;
         return ob_daemon_step(daemon, &event, error);
     case OB_TRANSPORT_LINK_UP:
@@ -274,6 +295,8 @@ static enum ob_err on_transport(struct ob_daemon *daemon, const struct ob_transp
         event.kind = seen->kind == OB_TRANSPORT_LINK_UP ? OB_EVENT_LINK_UP : OB_EVENT_LINK_DOWN;
         ob_log(&daemon->log, OB_LOG_INFO, event.kind == OB_EVENT_LINK_UP ? "link-up" : "link-down",
                "machine=%s", ob_daemon_name_of(daemon, &seen->machine, name));
+        if (event.kind == OB_EVENT_LINK_UP)
+            ob_snapshot_join_linked(daemon, &seen->machine);
         return ob_daemon_step(daemon, &event, error);
     case OB_TRANSPORT_REFUSED:
         ob_log(&daemon->log, OB_LOG_WARN, "refused", "text=%s", ob_log_quote(seen->text, text, sizeof text));
@@ -365,11 +388,12 @@ static enum ob_err on_rebuilt(struct ob_daemon *daemon, const struct ob_result *
     return ob_daemon_step(daemon, &event, error);
 }
 
-static enum ob_err on_task(struct ob_daemon *daemon, const struct ob_result *result) {
+static enum ob_err on_task(struct ob_daemon *daemon, const struct ob_result *result, struct ob_error *error) {
     bool ours = ob_snapshot_writer_done(daemon, result->task, &result->error);
+    enum ob_err failed =
+        ours ? OB_OK : ob_snapshot_join_done(daemon, result->task, &result->error, &ours, error);
     assert(ours);
-    (void)ours;
-    return OB_OK;
+    return failed;
 }
 
 static enum ob_err on_results(struct ob_daemon *daemon, struct ob_error *error) {
@@ -385,11 +409,18 @@ static enum ob_err on_results(struct ob_daemon *daemon, struct ob_error *error) 
         else if (result.kind == OB_RESULT_REBUILT)
             failed = on_rebuilt(daemon, &result, error);
         else if (result.kind == OB_RESULT_TASK)
-            failed = on_task(daemon, &result);
+            failed = on_task(daemon, &result, error);
         else
             failed = ob_fail(error, OB_EIO, "computing: %s", result.text);
     }
     return failed;
+}
+
+static enum ob_err tend_snapshots(struct ob_daemon *daemon, struct ob_error *error) {
+    ob_snapshot_writer_tend(daemon);
+    ob_snapshot_serve_tend(&daemon->server, &daemon->snapshots, daemon->transport,
+                           daemon->config->snapshot_upload_kib, ob_now_ns());
+    return ob_snapshot_join_tend(daemon, error);
 }
 
 static enum ob_err on_clock(struct ob_daemon *daemon, struct ob_error *error) {
@@ -405,7 +436,7 @@ static enum ob_err on_clock(struct ob_daemon *daemon, struct ob_error *error) {
     if (!failed)
         failed = ob_catch_up_tend(daemon, error);
     if (!failed)
-        ob_snapshot_writer_tend(daemon);
+        failed = tend_snapshots(daemon, error);
     if (!failed && now - daemon->last_flush_ns >= FLUSH_NS) {
         daemon->last_flush_ns = now;
         failed = ob_daemon_flush(daemon, error);
@@ -439,6 +470,8 @@ static enum ob_err start(struct ob_daemon *daemon, struct ob_error *error) {
             failed = ob_daemon_step(daemon, &expect, error);
     }
     struct ob_event event = {.kind = OB_EVENT_START};
+    if (!failed)
+        failed = ob_snapshot_join_start(daemon, error);
     if (!failed)
         failed = ob_daemon_step(daemon, &event, error);
     return failed ? failed : ob_membership_started(daemon, error);

@@ -15,6 +15,8 @@
 #include "daemon/membership.h"
 #include "daemon/replica.h"
 #include "daemon/snapshot_folder.h"
+#include "daemon/snapshot_join.h"
+#include "daemon/snapshot_serve.h"
 #include "daemon/snapshot_writer.h"
 #include "daemon/store.h"
 #include "peer/peer.h"
@@ -31,6 +33,9 @@ struct ob_daemon {
     struct ob_replica *replica;
     struct ob_snapshots snapshots;
     struct ob_snapshot_writer writer;
+    struct ob_snapshot_server server;
+    struct ob_snapshot_join join;
+    uint64_t snapshot_malformed;
     struct ob_tokenizer *tokenizer;
     struct ob_corpus *corpus;
     struct ob_compute *compute;

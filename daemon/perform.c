@@ -104,7 +104,9 @@ static enum ob_err unapply_record(void *context, const struct ob_record *record,
 
 /* A crash between the two is safe: the start replays what the store holds, and the peer asks again. */
 static enum ob_err unapply(struct ob_daemon *daemon, const struct ob_effect *effect, struct ob_error *error) {
-    enum ob_err failed = ob_daemon_flush(daemon, error);
+    enum ob_err failed = ob_snapshot_join_end(daemon, "records are to be taken out", error);
+    if (!failed)
+        failed = ob_daemon_flush(daemon, error);
     if (!failed)
         failed = ob_store_from(daemon->store, &effect->machine, effect->first, unapply_record,
                                daemon->compute, error);
@@ -130,10 +132,11 @@ static enum ob_err digest(struct ob_daemon *daemon, const struct ob_effect *effe
     enum ob_err failed = effect->round.index == OB_ROUNDS_ALL
                              ? OB_OK
                              : ob_store_since(daemon->store, effect->round, collect, &above, error);
+    bool behind = ob_snapshot_join_behind(daemon);               /* what was put off is not in the weights */
     bool too_many = failed == OB_ETOOBIG || failed == OB_ENOMEM; /* then there is none this time */
     if (!failed || too_many)
         failed = ob_compute_digest(daemon->compute, &effect->log, effect->round.index,
-                                   too_many ? NULL : &above, error);
+                                   too_many || behind ? NULL : &above, error);
     ob_updates_done(&above);
     return failed;
 }
@@ -143,7 +146,9 @@ static enum ob_err rebuild(struct ob_daemon *daemon, struct ob_error *error) {
                                        .run = daemon->manifest->run,
                                        .bounds = daemon->manifest->bounds};
     struct ob_store *store = NULL;
-    enum ob_err failed = ob_store_flush(daemon->store, error);
+    enum ob_err failed = ob_snapshot_join_end(daemon, "the weights are to be made again", error);
+    if (!failed)
+        failed = ob_store_flush(daemon->store, error);
     if (!failed)
         failed = ob_store_open(&options, &store, error);
     if (!failed && (failed = ob_store_hold(store, error)))
@@ -151,13 +156,18 @@ static enum ob_err rebuild(struct ob_daemon *daemon, struct ob_error *error) {
     return failed ? failed : ob_compute_rebuild(daemon->compute, store, error);
 }
 
-static void start_round(struct ob_daemon *daemon, const struct ob_effect *effect) {
+static enum ob_err start_round(struct ob_daemon *daemon, const struct ob_effect *effect,
+                               struct ob_error *error) {
+    enum ob_err failed = ob_snapshot_join_end(daemon, "a round begins", error);
+    if (failed)
+        return failed;
     struct ob_round_job job = {
         .first = effect->first, .round = effect->round, .n = effect->n, .live = effect->live};
     int64_t wanted = daemon->config->samples_per_round;
     if (wanted > 0 && wanted < job.n)
         job.n = (uint16_t)wanted;
     ob_compute_round(daemon->compute, &job);
+    return OB_OK;
 }
 
 static void halt(struct ob_daemon *daemon, const char *why) {
@@ -191,6 +201,8 @@ static enum ob_err perform(struct ob_daemon *daemon, const struct ob_effect *eff
         return persist_control(daemon, effect, error);
     case OB_EFFECT_APPLY:
         trace(daemon, "apply", &effect->record);
+        if (ob_snapshot_join_puts_off(daemon))
+            return OB_OK;
         return ob_compute_apply(daemon->compute, &effect->record, error);
     case OB_EFFECT_PUBLISH:
         ob_transport_publish(daemon->transport, effect->data, effect->bytes);
@@ -201,8 +213,7 @@ static enum ob_err perform(struct ob_daemon *daemon, const struct ob_effect *eff
     case OB_EFFECT_SERVE:
         return serve(daemon, effect, error);
     case OB_EFFECT_START_ROUND:
-        start_round(daemon, effect);
-        return OB_OK;
+        return start_round(daemon, effect, error);
     case OB_EFFECT_TELL:
         tell(daemon, effect);
         return OB_OK;

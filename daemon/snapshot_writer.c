@@ -200,7 +200,8 @@ static bool is_due(struct ob_daemon *daemon, const struct ob_peer_view *view) {
     double wanted = daemon->config->snapshot_replay_s, now = (double)ob_now_ns();
     double each = ob_compute_view(daemon->compute).replay_seconds;
     uint64_t last = last_samples(daemon);
-    if (wanted <= 0 || view->samples_held <= last || daemon->disk_full || daemon->leaving || daemon->halted)
+    if (wanted <= 0 || view->samples_held <= last || daemon->disk_full || daemon->leaving || daemon->halted ||
+        daemon->join.state != OB_JOIN_OFF)
         return false;
     if (writer->last_ns && now - (double)writer->last_ns < COST_PART * 1e9 * writer->seconds)
         return false;

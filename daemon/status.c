@@ -110,6 +110,23 @@ static json_t *integrity_json(struct ob_daemon *daemon, const struct ob_peer_vie
                      (json_int_t)c->rebuilds, "heals", (json_int_t)c->heals);
 }
 
+/* Our snapshots, and whether the weights are to come from one: provisional until it is checked. */
+static json_t *snapshot_json(const struct ob_daemon *daemon) {
+    const struct ob_snapshot_join *join = &daemon->join;
+    const struct ob_snapshots *kept = &daemon->snapshots;
+    bool provisional = join->state >= OB_JOIN_FETCHING && join->state <= OB_JOIN_CHECKING;
+    return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:i, s:I, s:I, s:f, s:I, s:I}", "join",
+                     ob_join_state_name(join->state), "provisional", provisional, "bytes_have",
+                     (json_int_t)join->fetch.bytes_have, "bytes_total",
+                     (json_int_t)ob_snapshot_fetch_total(&join->fetch), "used_samples",
+                     (json_int_t)join->used_samples, "refused", (json_int_t)(join->refused + kept->set_aside),
+                     "kept", (int)kept->count, "newest_samples",
+                     kept->count ? (json_int_t)kept->files[0]->table->samples : 0, "written",
+                     (json_int_t)daemon->writer.written, "write_seconds", daemon->writer.seconds,
+                     "sent_bytes", (json_int_t)daemon->server.sent_bytes, "dropped",
+                     (json_int_t)(daemon->server.dropped + daemon->snapshot_malformed));
+}
+
 /* How much of what others have told of is here, and how long the rest takes at the present pace. */
 static json_t *catch_up_json(const struct ob_peer_view *view) {
     return json_pack("{s:I, s:I, s:f, s:f}", "samples_held", (json_int_t)view->samples_held, "samples_known",
@@ -129,7 +146,7 @@ static json_t *status_json(struct ob_daemon *daemon) {
                                            : ob_peer_life_name(view.life);
     return json_pack(
         "{s:b, s:s, s:s, s:o, s:o, s:s, s:f, s:I, s:I, s:I, s:i, s:I, s:I, s:f, s:o, s:o, s:b, s:o, s:o, "
-        "s:o, s:o, s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o, s:o, s:o}",
         "ok", true, "version", OB_VERSION, "name", daemon->manifest->name, "run",
         hex_json(daemon->manifest->run.hash.bytes), "machine", hex_json(daemon->identity.machine.key), "life",
         life, "uptime_s", (double)(ob_now_ns() - daemon->started_ns) * 1e-9, "round",
@@ -138,9 +155,9 @@ static json_t *status_json(struct ob_daemon *daemon) {
         (json_int_t)daemon->own_rounds, "own_samples", (json_int_t)daemon->own_samples, "loss", daemon->loss,
         "log_digest", hex_json(view.log_digest.bytes), "weights_digest",
         daemon->has_digest ? hex_json(daemon->weights_digest.bytes) : json_null(), "weights_digest_current",
-        current, "integrity", integrity_json(daemon, &view), "log", log_json(daemon), "catch_up",
-        catch_up_json(&view), "traffic", traffic_json(daemon), "work", work_json(daemon), "peer",
-        counters_json(&view.counters), "machines", machines);
+        current, "integrity", integrity_json(daemon, &view), "log", log_json(daemon), "snapshot",
+        snapshot_json(daemon), "catch_up", catch_up_json(&view), "traffic", traffic_json(daemon), "work",
+        work_json(daemon), "peer", counters_json(&view.counters), "machines", machines);
 }
 
 static json_t *simple_event(struct ob_daemon *daemon, enum ob_event_kind kind) {
