@@ -346,6 +346,8 @@ static enum ob_err on_overrange(struct ob_daemon *daemon, int64_t tensor, struct
                daemon->manifest->tensors[tensor].name);
     else
         ob_log(&daemon->log, OB_LOG_INFO, "in-range", "text=\"every weight is in its range again\"");
+    if (!is && daemon->paused)
+        return OB_OK; /* what the operator paused, the operator resumes */
     return ob_daemon_step(daemon, &event, error);
 }
 

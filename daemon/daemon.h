@@ -49,6 +49,7 @@ struct ob_daemon {
     struct ob_catch_up catch_up;
     atomic_bool leave_wanted; /* set by the signal thread */
     bool leaving, left, halted, failed, disk_full, links_stale;
+    bool paused; /* by the operator */
     uint64_t started_ns, last_tick_ns, last_flush_ns;
     uint64_t own_rounds, own_samples;
     double loss;     /* of the last own round */

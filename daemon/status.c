@@ -191,10 +191,10 @@ static json_t *answer(struct ob_daemon *daemon, const char *command, const json_
     if (daemon->disk_full)
         return json_pack("{s:b, s:s}", "ok", false, "error",
                          "the disk is full: until there is room the daemon only answers status and leave");
-    if (strcmp(command, "pause") == 0)
-        return simple_event(daemon, OB_EVENT_PAUSE);
-    if (strcmp(command, "resume") == 0)
-        return simple_event(daemon, OB_EVENT_RESUME);
+    if (strcmp(command, "pause") == 0 || strcmp(command, "resume") == 0) {
+        daemon->paused = command[0] == 'p';
+        return simple_event(daemon, daemon->paused ? OB_EVENT_PAUSE : OB_EVENT_RESUME);
+    }
     if (strcmp(command, "control") == 0)
         return take_control(daemon, root);
     return json_pack("{s:b, s:s}", "ok", false, "error",

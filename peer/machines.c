@@ -132,14 +132,7 @@ struct ob_hash ob_machines_log_digest(const struct ob_peer *peer) {
     return ob_digest_root(&peer->digests->log, "onebyte/log/two/", hash_leaf, peer);
 }
 
-bool ob_machines_log_digest_below(struct ob_peer *peer, uint32_t below, struct ob_hash *ret_digest) {
-    uint64_t next;
-    struct ob_hash head;
-    for (size_t i = 0; i < peer->count; i++)
-        if (!ob_named_end(peer->order[i], below, &next, &head))
-            return false;
-    assert(below == peer->named.below); /* what hash_named_leaf goes by */
+struct ob_hash ob_machines_log_digest_below(const struct ob_peer *peer) {
     ob_digest_touch_all(&peer->digests->named);
-    *ret_digest = ob_digest_root(&peer->digests->named, "onebyte/log/two/", hash_named_leaf, peer);
-    return true;
+    return ob_digest_root(&peer->digests->named, "onebyte/log/two/", hash_named_leaf, peer);
 }

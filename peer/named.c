@@ -87,18 +87,33 @@ static bool least_round(const struct ob_peer *peer, uint32_t *ret_round) {
     return any;
 }
 
+static bool ends_are_known(const struct ob_peer *peer, uint32_t below) {
+    uint64_t next;
+    struct ob_hash head;
+    for (size_t i = 0; i < peer->count; i++)
+        if (!ob_named_end(peer->order[i], below, &next, &head))
+            return false;
+    return true;
+}
+
 static void name_frontier(struct ob_peer *peer) {
     struct named *named = &peer->named;
     uint32_t interval = peer->options.digest_interval, least;
     bool again = named->touched && peer->now_ns >= peer->digest.rest_until_ns;
     if (interval == 0)
         return;
-    if (least_round(peer, &least) && least / interval * interval > named->below)
-        named->below = least / interval * interval;
-    else if (!again)
+    if (least_round(peer, &least) && least / interval * interval > named->tried) {
+        named->tried = least / interval * interval;
+        if (!ends_are_known(peer, named->tried))
+            return; /* the next one, perhaps */
+        named->below = named->tried;
+    } else if (!again) {
         return;
+    }
     named->touched = false;
-    named->known = named->below > 0 && ob_machines_log_digest_below(peer, named->below, &named->log);
+    named->known = named->below > 0 && ends_are_known(peer, named->below);
+    if (named->known)
+        named->log = ob_machines_log_digest_below(peer);
 }
 
 /* ---- asking ---- */

@@ -59,7 +59,7 @@
 #define OWN_HISTORY            1024 /* own records whose hashes are remembered, to find a fork of our own key */
 #define DURATIONS              15
 #define WEIGHTS_HISTORY        16
-#define CROSSINGS              4             /* named frontiers that a chain's end is remembered at */
+#define CROSSINGS              2             /* named frontiers that a chain's end is remembered at */
 #define AT_REST_NS             (1 * SECONDS) /* no new record for this long: a good moment for a digest */
 #define DIGEST_REST            16            /* times what a digest took, until the same one is made anew */
 #define ALARM_REST             64            /* times what a rebuild took: see dispute.c */
@@ -195,7 +195,7 @@ struct weights_digest {
 
 /* The last named frontier: the records of rounds below it (0: none yet). */
 struct named {
-    uint32_t below;
+    uint32_t below, tried;
     bool known;   /* its log digest is: */
     bool touched; /* something below it came or went since then */
     struct ob_hash log;
@@ -327,8 +327,7 @@ bool ob_machines_only_claimed(const struct ob_peer *peer, const struct machine *
 void ob_machines_give_back(struct ob_peer *peer, struct machine *machine);
 bool ob_machines_left(const struct machine *machine);
 struct ob_hash ob_machines_log_digest(const struct ob_peer *peer);
-/* Of the records of rounds below one; false: where some chain passed it is not known any more. */
-bool ob_machines_log_digest_below(struct ob_peer *peer, uint32_t below, struct ob_hash *ret_digest);
+struct ob_hash ob_machines_log_digest_below(const struct ob_peer *peer); /* of the last named frontier */
 
 /* ---- chain.c: what a record does to its chain ---- */
 
