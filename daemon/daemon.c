@@ -140,7 +140,6 @@ static size_t find_record(void *context, const struct ob_machine_id *machine, st
     return ob_store_find(context, machine, sample, ret_data, &bytes, NULL) == OB_OK ? bytes : 0;
 }
 
-/* Rises from one start to the next, unless the clock was set back. */
 static uint64_t wall_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -166,9 +165,10 @@ static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
         .authority = daemon->manifest->authority,
         .isolation_rounds = config->solo ? 0 : (uint32_t)config->isolation_rounds,
         .digest_interval = (uint32_t)config->digest_interval,
-        .instance = wall_ns(),
     };
     enum ob_err failed = ob_store_signed(daemon->store, &options.signed_below, error);
+    if (!failed)
+        failed = ob_store_instance(daemon->store, wall_ns(), &options.instance, error);
     if (!failed)
         failed = ob_peer_new(&options, &daemon->peer, error);
     if (!failed)

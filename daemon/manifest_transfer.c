@@ -6,13 +6,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/cursor.h"
 #include "daemon/contacts.h"
 #include "daemon/file.h"
 
-#define VERSION     1
-#define ASK_BYTES   (2 + OB_HASH_BYTES + 4)
-#define PIECE_HEAD  (2 + OB_HASH_BYTES + 4 + 4)
 #define ASK_AGAIN_S 2
 #define POLL_MS     50
 
@@ -29,27 +25,19 @@ void ob_beacon_tag(const struct ob_run_id *run, uint8_t ret_tag[OB_BEACON_TAG_BY
 
 bool ob_manifest_serve(const struct ob_manifest *manifest, struct ob_transport *transport,
                        const struct ob_machine_id *from, const uint8_t *data, size_t bytes) {
-    uint8_t piece[PIECE_HEAD + OB_MANIFEST_PIECE_MAX];
+    uint8_t message[OB_MANIFEST_PIECE_MESSAGE];
+    uint32_t offset;
     if (bytes < 1 || data[0] != OB_MESSAGE_MANIFEST_ASK)
         return false;
-    struct ob_reader reader = ob_reader_init(data + 1, bytes - 1);
-    uint8_t version = ob_read_u8(&reader);
-    const uint8_t *run = ob_read_view(&reader, OB_HASH_BYTES);
-    uint32_t offset = ob_read_u32(&reader);
-    if (reader.failed || reader.left > 0 || version != VERSION ||
-        memcmp(run, manifest->run.hash.bytes, OB_HASH_BYTES) != 0 || offset >= manifest->byte_count)
+    if (!ob_manifest_ask_decode(&manifest->run, data, bytes, &offset) || offset >= manifest->byte_count)
         return true;
     size_t count = manifest->byte_count - offset;
-    if (count > OB_MANIFEST_PIECE_MAX)
-        count = OB_MANIFEST_PIECE_MAX;
-    struct ob_writer writer = ob_writer_init(piece, sizeof piece);
-    ob_write_u8(&writer, OB_MESSAGE_MANIFEST);
-    ob_write_u8(&writer, VERSION);
-    ob_write_bytes(&writer, run, OB_HASH_BYTES);
-    ob_write_u32(&writer, (uint32_t)manifest->byte_count);
-    ob_write_u32(&writer, offset);
-    ob_write_bytes(&writer, manifest->bytes + offset, count);
-    (void)ob_transport_send(transport, from, piece, writer.used);
+    struct ob_manifest_piece piece = {.total = (uint32_t)manifest->byte_count,
+                                      .offset = offset,
+                                      .bytes = (const uint8_t *)manifest->bytes + offset,
+                                      .count = count < OB_MANIFEST_PIECE_MAX ? count : OB_MANIFEST_PIECE_MAX};
+    (void)ob_transport_send(transport, from, message,
+                            ob_manifest_piece_encode(&manifest->run, &piece, message));
     return true;
 }
 
@@ -74,14 +62,10 @@ static uint64_t now_s(void) {
 }
 
 static void ask(struct fetching *f) {
-    uint8_t data[ASK_BYTES];
-    struct ob_writer writer = ob_writer_init(data, sizeof data);
-    ob_write_u8(&writer, OB_MESSAGE_MANIFEST_ASK);
-    ob_write_u8(&writer, VERSION);
-    ob_write_bytes(&writer, f->run.hash.bytes, OB_HASH_BYTES);
-    ob_write_u32(&writer, (uint32_t)f->have);
+    uint8_t data[OB_MANIFEST_ASK_BYTES];
+    size_t bytes = ob_manifest_ask_encode(&f->run, (uint32_t)f->have, data);
     f->asked_s = now_s();
-    if (!ob_transport_send(f->transport, &f->source, data, writer.used))
+    if (!ob_transport_send(f->transport, &f->source, data, bytes))
         f->has_source = false;
 }
 
@@ -112,23 +96,16 @@ static enum ob_err finish(struct fetching *f, struct ob_error *error) {
 
 static enum ob_err take_piece(struct fetching *f, const struct ob_transport_event *event,
                               struct ob_error *error) {
-    struct ob_reader reader = ob_reader_init(event->data, event->bytes);
-    uint8_t kind = ob_read_u8(&reader), version = ob_read_u8(&reader);
-    if (kind != OB_MESSAGE_MANIFEST || version != VERSION || !f->has_source ||
-        !ob_machine_equal(&event->machine, &f->source))
+    struct ob_manifest_piece piece;
+    if (!f->has_source || !ob_machine_equal(&event->machine, &f->source) ||
+        !ob_manifest_piece_decode(&f->run, event->data, event->bytes, &piece) ||
+        (f->total > 0 && piece.total != f->total) || piece.offset != f->have)
         return OB_OK;
-    const uint8_t *run = ob_read_view(&reader, OB_HASH_BYTES);
-    uint32_t total = ob_read_u32(&reader), offset = ob_read_u32(&reader);
-    size_t count = reader.left;
-    if (reader.failed || count == 0 || memcmp(run, f->run.hash.bytes, OB_HASH_BYTES) != 0 ||
-        total > OB_MANIFEST_BYTES_MAX || (f->total > 0 && total != f->total) || offset != f->have ||
-        count > total - offset)
-        return OB_OK;
-    if (!f->bytes && !(f->bytes = malloc(total)))
+    if (!f->bytes && !(f->bytes = malloc(piece.total)))
         return ob_fail(error, OB_ENOMEM, "no memory for the manifest");
-    f->total = total;
-    memcpy(f->bytes + offset, reader.at, count);
-    f->have += count;
+    f->total = piece.total;
+    memcpy(f->bytes + piece.offset, piece.bytes, piece.count);
+    f->have += piece.count;
     if (f->have == f->total)
         return finish(f, error);
     ask(f);

@@ -15,11 +15,8 @@
 #include "daemon/config.h"
 #include "daemon/log.h"
 #include "daemon/manifest.h"
+#include "daemon/manifest_frames.h"
 #include "transport/transport.h"
-
-#define OB_MESSAGE_MANIFEST_ASK 60
-#define OB_MESSAGE_MANIFEST     61
-#define OB_MANIFEST_PIECE_MAX   60000
 
 /* Answers an ask, if this is one; false: it is another message. */
 bool ob_manifest_serve(const struct ob_manifest *manifest, struct ob_transport *transport,

@@ -91,7 +91,7 @@ static json_t *counters_json(const struct ob_peer_counters *c) {
                      "duplicates", (json_int_t)c->duplicates, "refused", (json_int_t)c->refused,
                      "out_of_order", (json_int_t)c->out_of_order, "bad_signatures",
                      (json_int_t)c->bad_signatures, "fetches", (json_int_t)c->fetches, "bad_answers",
-                     (json_int_t)c->bad_answers);
+                     (json_int_t)c->bad_answers, "postponed", (json_int_t)c->postponed);
 }
 
 static json_t *digest_json(const struct ob_hash *digest) {

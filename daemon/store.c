@@ -1,5 +1,5 @@
 /* log.sqlite, schema version 2:
- *   meta(key TEXT PRIMARY KEY, value BLOB)           schema, run, machine, place (store_place.c), signed
+ *   meta(key TEXT PRIMARY KEY, value BLOB)           schema, run, machine, place (store_place.c), signed, instance
  *   machine(number INTEGER PRIMARY KEY, key BLOB UNIQUE)
  *   record(machine INTEGER, first INTEGER, data BLOB, PRIMARY KEY(machine, first)) WITHOUT ROWID
  *     data as store_row.h says; machine and first are the row's key
@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -342,6 +343,22 @@ void ob_store_close(struct ob_store *store) {
 
 bool ob_store_may_start_alone(const struct ob_store *store) {
     return store->may_start_alone;
+}
+
+enum ob_err ob_store_instance(struct ob_store *store, uint64_t at_least, uint64_t *ret_instance,
+                              struct ob_error *error) {
+    char text[24];
+    enum ob_err failed = ob_store_meta_text(store, "instance", text, sizeof text, error);
+    if (failed)
+        return failed;
+    uint64_t before = strtoull(text, NULL, 10);
+    uint64_t instance = before >= at_least && before < UINT64_MAX ? before + 1 : at_least;
+    int bytes = snprintf(text, sizeof text, "%" PRIu64, instance);
+    failed = ob_store_meta_put(store, "instance", text, (size_t)bytes, error);
+    if (failed && failed != OB_EFULL)
+        return failed;
+    *ret_instance = instance;
+    return OB_OK;
 }
 
 const struct ob_store_rescue *ob_store_rescued(const struct ob_store *store) {

@@ -46,6 +46,11 @@ bool ob_store_may_start_alone(const struct ob_store *store);
  * were cut: 0 when none were. */
 OB_MUST_USE enum ob_err ob_store_signed(struct ob_store *store, struct ob_sample *ret_next,
                                         struct ob_error *error);
+/* A number that is larger than at every earlier call for this state, and at least `at_least` (Unix
+ * nanoseconds: then it rises too when the clock was set back). Durable when it returns; on a full disk it is
+ * not, and rises with the clock alone. */
+OB_MUST_USE enum ob_err ob_store_instance(struct ob_store *store, uint64_t at_least, uint64_t *ret_instance,
+                                          struct ob_error *error);
 
 /* What opening found. */
 struct ob_store_rescue {

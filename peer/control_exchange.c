@@ -174,6 +174,30 @@ static unsigned turn_of(enum ob_control_kind kind) {
     return kind == OB_CONTROL_CERTIFICATE || kind == OB_CONTROL_REVOCATION ? 1 : 2;
 }
 
+/* What a machine says of itself it may replace as often as it likes: here at most SAID_BURST times in
+ * SAID_EVERY_NS, because each time costs a write to the disk and, over relays, a message. What is postponed
+ * is not in our table, so that the heartbeats' digests differ and it is asked for again: the latest one of
+ * then is taken. */
+static bool too_fast(struct ob_peer *peer, const struct ob_control *control) {
+    struct machine *machine = ob_machines_find(peer, &control->subject);
+    if (machine == NULL || (control->kind != OB_CONTROL_GOODBYE && control->kind != OB_CONTROL_ADDRESS))
+        return false;
+    if (machine->said == 0 || peer->now_ns - machine->said_ns >= SAID_EVERY_NS) {
+        machine->said_ns = peer->now_ns;
+        machine->said = 0;
+    }
+    if (machine->said < SAID_BURST)
+        return false;
+    peer->counters.postponed++;
+    return true;
+}
+
+static void count_said(struct ob_peer *peer, const struct ob_control *control) {
+    struct machine *machine = ob_machines_find(peer, &control->subject);
+    if (machine != NULL && (control->kind == OB_CONTROL_GOODBYE || control->kind == OB_CONTROL_ADDRESS))
+        machine->said++;
+}
+
 static bool receive_entry(struct ob_peer *peer, struct machine *sender, const uint8_t *data, size_t bytes,
                           unsigned turn) {
     struct ob_control control;
@@ -184,14 +208,17 @@ static bool receive_entry(struct ob_peer *peer, struct machine *sender, const ui
         return false;
     }
     if (turn_of(control.kind) != turn || ob_control_table_holds(peer, data, bytes) ||
-        !ob_authority_counts(peer, &control))
+        !ob_authority_counts(peer, &control) || too_fast(peer, &control))
         return false;
     if (!good_signature(peer, &control)) {
         peer->counters.bad_signatures++;
         ob_effects_refuse(peer, sender, "a control entry with a bad signature (or of another run)");
         return false;
     }
-    return take(peer, &control, data, bytes, peer->options.relay);
+    if (!take(peer, &control, data, bytes, peer->options.relay))
+        return false;
+    count_said(peer, &control);
+    return true;
 }
 
 static bool receive_turn(struct ob_peer *peer, struct machine *sender, struct ob_list list, unsigned turn) {

@@ -218,8 +218,8 @@ const char *ob_notice_name(enum ob_notice notice);
 
 struct ob_peer_counters {
     uint64_t records_accepted, samples_accepted, duplicates, refused, out_of_order, bad_signatures, fetches,
-        bad_answers, /* messages of fetched records that were malformed or badly signed */
-        uncounted, relayed;
+        bad_answers,                    /* messages of fetched records that were malformed or badly signed */
+        uncounted, relayed, postponed;  /* goodbyes and addresses that came too fast, for the time being */
     uint64_t agreements, disagreements; /* of others' weights digests with ours, of the same records */
     uint64_t rebuilds, heals;           /* of our weights from base and log; that found them wrong */
 };

@@ -47,6 +47,8 @@
 #define SPREAD_FROM            4 /* asks open at a claimant from which on others are asked as well */
 #define DIGEST_LEAVES          256
 #define REACHABLE_NS           (5 * SECONDS) /* since its last message */
+#define SAID_EVERY_NS          (5 * SECONDS)
+#define SAID_BURST             4 /* goodbyes and addresses of one machine taken in SAID_EVERY_NS */
 #define RELAY_EVERY_NS         (1 * SECONDS)
 #define RELAY_BURST            16 /* records of one machine relayed in RELAY_EVERY_NS */
 #define FORK_ASK_EVERY_NS      (5 * SECONDS)
@@ -134,6 +136,10 @@ struct machine {
     unsigned asks_open;     /* asks for records that are open at it */
     struct doubt doubts[DOUBTS];
     uint64_t told_refused_ns, told_fork_ns, told_version_ns;
+
+    /* what it says of itself: goodbyes and addresses, taken in since */
+    uint64_t said_ns;
+    unsigned said;
 
     /* relaying its records */
     uint64_t relay_ns;

@@ -87,6 +87,11 @@ static void send_to(const struct ob_transport *transport, const uint8_t *datagra
         return; /* an interface that is down: it is tried again */
 }
 
+static uint32_t address_of(const struct sockaddr *address) {
+    return ((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr;
+}
+
+/* The broadcast address follows from the netmask: an interface need not have been told of it. */
 static void broadcast(const struct ob_transport *transport) {
     uint8_t datagram[BEACON_BYTES];
     const struct ob_beacon *beacon = transport->announcing;
@@ -101,9 +106,8 @@ static void broadcast(const struct ob_transport *transport) {
         return;
     for (const struct ifaddrs *at = interfaces; at; at = at->ifa_next)
         if (at->ifa_addr && at->ifa_addr->sa_family == AF_INET && (at->ifa_flags & IFF_UP) &&
-            (at->ifa_flags & IFF_BROADCAST) && at->ifa_broadaddr)
-            send_to(transport, datagram,
-                    ((const struct sockaddr_in *)(const void *)at->ifa_broadaddr)->sin_addr.s_addr);
+            (at->ifa_flags & IFF_BROADCAST) && at->ifa_netmask)
+            send_to(transport, datagram, address_of(at->ifa_addr) | ~address_of(at->ifa_netmask));
     freeifaddrs(interfaces);
 }
 

@@ -30,4 +30,21 @@ done
 for p in 1 2 3; do
     "$BIN/onebyte" verify "$work/p$p" --manifest "$work/run.json" --model "$model" >/dev/null || fail "the log of peer $p does not verify"
 done
-echo "$(wc -l <"$work/final") records of the killed peer, $rounds kills"
+# SIGKILL while records are taken out: between the revocation, each un-applying, and the deletion. The same machine is cut
+# lower and lower.
+records3() { "$BIN/onebyte" log "$work/p$1" --manifest "$work/run.json" --json | grep -c "\"machine\":\"$(key 3)\""; }
+for keep in 120 60 24 8; do
+    before=$(records3 2)
+    "$BIN/onebyte" revoke "$work/p2" peer3 --authority "$work/run.authority" --keep-below "$keep" >/dev/null || fail revoke
+    sleep "0.0$((RANDOM % 10))"
+    kill -9 "${pid[1]}"
+    start 1
+    cut() { [ "$(records3 2)" -lt "$before" ] && [ "$(records3 1)" = "$(records3 2)" ]; }
+    wait_for 60 cut || fail "peer 1 does not take out what was revoked while it was killed: $(records3 1), $(records3 2) of $before"
+done
+wait_for 60 life_is 1 waiting || wait_for 60 life_is 1 training || fail "peer 1 does not go on"
+"$BIN/onebyte" pause "$work/p1" || fail "peer 1 does not pause"
+wait_for 60 agree 1 2 || fail "no agreement after kills at revocations"
+[ "$(records3 1)" = 2 ] || fail "$(records3 1) records of the revoked peer are left, of 8 samples"
+for p in 1 2; do "$BIN/onebyte" verify "$work/p$p" --manifest "$work/run.json" --model "$model" --digest "$(get $p weights_digest)" >/dev/null || fail "peer $p: weights are not base and log"; done
+echo "$(wc -l <"$work/final") records of the killed peer, $rounds kills, 4 kills at revocations"

@@ -6,7 +6,8 @@
  * devices may be moved into network namespaces. Commands on standard input, one a line; the end of input ends
  * the program: loss PERCENT      of the frames, each on its own delay MS          of every frame, in order
  *   sides S S S ...   a number for each device: frames pass between equal numbers only; what is under way is
- * lost seed N            of the losses After each: "ok" and the counts of frames that were passed and lost.
+ * lost mute M M M ...    1 for each device whose frames are all lost, 0 for the others seed N            of
+ * the losses After each: "ok" and the counts of frames that were passed and lost.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +38,7 @@ struct tap_switch {
     unsigned ports;
     int devices[PORTS_MAX];
     unsigned sides[PORTS_MAX];
+    bool mute[PORTS_MAX];
     unsigned loss_percent;
     uint64_t delay_ms, random;
     uint64_t passed, lost;
@@ -91,7 +93,8 @@ static void deliver(struct tap_switch *s, const struct frame *frame) {
     for (unsigned port = 0; port < s->ports; port++) {
         if (port == frame->from || s->sides[port] != s->sides[frame->from])
             continue;
-        if (is_lost(s) || write(s->devices[port], frame->data, frame->bytes) != (ssize_t)frame->bytes)
+        if (s->mute[frame->from] || is_lost(s) ||
+            write(s->devices[port], frame->data, frame->bytes) != (ssize_t)frame->bytes)
             s->lost++;
         else
             s->passed++;
@@ -123,6 +126,9 @@ static bool obey(struct tap_switch *s, char *line) {
         s->first = s->count = 0;
         for (unsigned port = 0; port < s->ports && value != NULL; port++, value = strtok(NULL, " \n"))
             s->sides[port] = (unsigned)strtoul(value, NULL, 10);
+    } else if (strcmp(word, "mute") == 0) {
+        for (unsigned port = 0; port < s->ports && value != NULL; port++, value = strtok(NULL, " \n"))
+            s->mute[port] = strtoul(value, NULL, 10) != 0;
     } else {
         return false;
     }

@@ -128,6 +128,21 @@ static void cut_forgets_and_the_chain_can_go_on(void **state) {
     remove_all(&f);
 }
 
+static void instance_rises_although_the_clock_was_set_back(void **state) {
+    (void)state;
+    struct fixture f;
+    make(&f);
+    uint64_t last = 0, now = 0;
+    static const uint64_t CLOCKS[] = {1000, 2000, 500, 500, 3000};
+    for (size_t i = 0; i < sizeof CLOCKS / sizeof *CLOCKS; i++, last = now) {
+        struct ob_store *store = open_store(&f);
+        assert_int_equal(ob_store_instance(store, CLOCKS[i], &now, NULL), OB_OK);
+        assert_true(now > last && now >= CLOCKS[i] && now <= 3000);
+        ob_store_close(store);
+    }
+    remove_all(&f);
+}
+
 static void another_run_machine_daemon_or_schema_is_refused(void **state) {
     (void)state;
     struct fixture f;
@@ -190,6 +205,7 @@ int main(void) {
         cmocka_unit_test(since_gives_the_late_rounds_of_every_machine),
         cmocka_unit_test(cut_forgets_and_the_chain_can_go_on),
         cmocka_unit_test(cut_of_our_own_records_is_remembered),
+        cmocka_unit_test(instance_rises_although_the_clock_was_set_back),
         cmocka_unit_test(another_run_machine_daemon_or_schema_is_refused),
         cmocka_unit_test(log_at_rest_is_small),
     };

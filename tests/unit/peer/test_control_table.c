@@ -99,12 +99,34 @@ static void own_goodbye_of_an_earlier_life_is_followed_by_a_higher_one(void **st
     fixture_free(f);
 }
 
+/* Every step a newer goodbye; what it costs others is bounded, and in the end they have the last one. */
+static void goodbyes_that_come_too_fast_are_taken_later(void **state) {
+    (void)state;
+    uint8_t message[OB_SMALL_MESSAGE_BYTES_MAX];
+    struct fixture *f = fixture_new();
+    fixture_start(f);
+    size_t taken = 0, bytes = 0;
+    for (uint64_t i = 0; i < 1000; i++) {
+        f->now_ns += 10 * MILLISECOND;
+        bytes = make_goodbye(f, 1, i, 0, message);
+        step_message(f, 2, message, bytes);
+        taken += count_effects(f, OB_EFFECT_PERSIST_CONTROL);
+    }
+    assert_in_range(taken, 4, 12);
+    assert_int_equal(ob_peer_view(f->peer).counters.postponed, 1000 - taken);
+    f->now_ns += 5 * SECOND;
+    step_message(f, 2, message, bytes);
+    assert_int_equal(count_effects(f, OB_EFFECT_PERSIST_CONTROL), 1);
+    fixture_free(f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(higher_sequence_stays_in_any_order),
         cmocka_unit_test(equal_sequences_end_the_same_in_any_order),
         cmocka_unit_test(goodbye_with_a_bad_signature_is_refused),
         cmocka_unit_test(differing_digest_asks_and_is_answered),
+        cmocka_unit_test(goodbyes_that_come_too_fast_are_taken_later),
         cmocka_unit_test(own_goodbye_of_an_earlier_life_is_followed_by_a_higher_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
