@@ -38,11 +38,18 @@ invite() {
 }
 key() { cat "$work/p$1/identity.pub"; }
 
+# The first of 30 ports in a row at which nobody listens, below those that the kernel gives to outgoing connections.
+free_ports() {
+    local first
+    while first=$((20000 + RANDOM % 12000)); do
+        [ -z "$(ss -Htan "sport >= :$first and sport <= :$((first + 30))" 2>/dev/null)" ] && { echo $first; return; }
+    done
+}
 # make_run PEERS ROUNDS SAMPLES: manifest (with run_options, if there are any), identities and configurations
 run_options=()
 make_run() {
     local peers=$1 i k
-    base_port=$((20000 + RANDOM % 20000))
+    base_port=$(free_ports)
     "$BIN/onebyte" run create --model "$model" --out "$work/run.json" --rounds "$2" --samples-per-round "$3" --lr 3e-5 "${run_options[@]}" || fail "run create"
     for i in $(seq "$peers"); do make_machine "$i"; done
     for i in $(seq "$peers"); do
