@@ -37,7 +37,7 @@ struct ob_transport;
 struct ob_transport_options {
     const uint8_t *secret_key; /* Ed25519, 64 bytes; copied, wiped by free */
     const char *listen;        /* "tcp://0.0.0.0:7300", or NULL: outgoing connections only */
-    const char *status_path;   /* file of the status socket (ipc, mode 0600), or NULL */
+    const char *status_path;   /* file of the status socket (Unix stream, mode 0600), or NULL */
     int linger_ms;             /* how long free waits for what was sent last (a goodbye) to get out */
     int handshake_ms;          /* a connection that has not shown its key by then is dropped; 0: 5000 */
     size_t connections_max;    /* to us, at a time; 0: as many as the descriptors allow, at most 4096 */
