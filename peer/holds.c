@@ -3,8 +3,10 @@
  *
  * The way. A record reaches a machine from a neighbour that held it before; so from neighbour to neighbour,
  * each time to the one that told us of the target's newest record first, a question comes to the target. Its
- * answer comes back by the asker's records in the same way. Every other attempt takes, at each peer, the one
- * that told us second, in case the first one hears nobody or swallows what it should hand on.
+ * answer goes back as the question came. Whoever is on the way may hear nobody, or swallow what it should
+ * hand on, and a machine that is isolated signs nothing, so that what its last record showed is no way any
+ * more: of four attempts one takes, at each peer, the one that told us second, and one any neighbour; of two
+ * answers one goes by the asker's records.
  *
  * Bounds. A message is handed on to one machine, never back, at most HELD_HOPS times, HELD_ON_BURST of one
  * neighbour in HELD_ON_EVERY_NS; what is lost is asked again. The answer is signed by who holds the chain, so
@@ -84,15 +86,54 @@ static bool usable(const struct ob_peer *peer, const struct machine *neighbour,
     return neighbour != NULL && neighbour->linked && neighbour != peer->own && neighbour != not_back;
 }
 
-/* NULL: no way is known. */
-static struct machine *way_to(const struct ob_peer *peer, struct machine *machine, const struct machine *from,
+static struct machine *any_neighbour(struct ob_peer *peer, const struct machine *from) {
+    for (size_t step = 0; step < peer->count; step++) {
+        struct machine *neighbour = peer->order[++peer->walk_cursor % peer->count];
+        if (usable(peer, neighbour, from))
+            return neighbour;
+    }
+    return NULL;
+}
+
+static struct machine *first_usable(struct ob_peer *peer, struct machine *const ways[static 3],
+                                    const struct machine *from) {
+    for (size_t i = 0; i < 3; i++)
+        if (usable(peer, ways[i], from))
+            return ways[i];
+    return any_neighbour(peer, from);
+}
+
+/* Towards whom a question is about. NULL: we have no other neighbour. */
+static struct machine *way_to(struct ob_peer *peer, struct machine *machine, const struct machine *from,
                               uint8_t attempt) {
-    struct machine *one = machine->via, *other = machine->via_other;
     if (usable(peer, machine, from))
         return machine;
-    if (attempt % 2 == 1 && usable(peer, other, from))
-        return other;
-    return usable(peer, one, from) ? one : usable(peer, other, from) ? other : NULL;
+    if (attempt % 4 == 3)
+        return any_neighbour(peer, from);
+    struct machine *one = machine->via, *other = machine->via_other;
+    if (attempt % 4 == 1)
+        return first_usable(peer, (struct machine *[]){other, one, machine->via_question}, from);
+    return first_usable(peer, (struct machine *[]){one, other, machine->via_question}, from);
+}
+
+/* To the asker: as its question came, or against its records. */
+static struct machine *way_back(struct ob_peer *peer, struct machine *asker, const struct machine *from,
+                                uint8_t attempt) {
+    if (usable(peer, asker, from))
+        return asker;
+    if (attempt % 2 == 0)
+        return first_usable(peer, (struct machine *[]){asker->via_question, asker->via, asker->via_other},
+                            from);
+    return first_usable(peer, (struct machine *[]){asker->via, asker->via_question, asker->via_other}, from);
+}
+
+/* Nothing that is signed says so: every other attempt does without it. */
+static void learn_way_back(const struct ob_peer *peer, struct machine *asker, struct machine *sender) {
+    if (asker == NULL || asker == peer->own ||
+        (asker->via_question_ns != 0 && peer->now_ns - asker->via_question_ns < HELD_WAY_NS))
+        return; /* the first copy of a question came by the shortest way, and not in a circle */
+    asker->via_question = sender;
+    asker->via_question_ns = peer->now_ns;
 }
 
 /* For a neighbour; false: it is too much for now. */
@@ -118,7 +159,7 @@ static void send_held(struct ob_peer *peer, const struct machine *to, const stru
 
 void ob_held_ask(struct ob_peer *peer, struct machine *of) {
     assert(of != peer->own);
-    uint8_t attempt = (uint8_t)of->held_silences;
+    uint8_t attempt = of->held_attempt++;
     const struct machine *to = way_to(peer, of, NULL, attempt);
     of->held_asked_ns = peer->now_ns;
     if (of->held_silences < HELD_SILENCES_MAX)
@@ -136,7 +177,7 @@ static void answer(struct ob_peer *peer, struct machine *sender, const struct ob
     struct machine *asker = ob_machines_find(peer, &ask->asker);
     if (asker == NULL || !asker->has_records)
         return; /* nothing is held of it, and no way back is known */
-    const struct machine *to = way_to(peer, asker, NULL, ask->attempt);
+    const struct machine *to = way_back(peer, asker, NULL, ask->attempt);
     uint8_t body[OB_HELD_BODY_BYTES], signature[64];
     struct ob_held held = {.run = ask->run,
                            .asker = ask->asker,
@@ -162,6 +203,7 @@ void ob_held_ask_receive(struct ob_peer *peer, struct machine *sender, struct ob
         return;
     }
     struct machine *machine = ob_machines_find(peer, &ask.machine);
+    learn_way_back(peer, ob_machines_find(peer, &ask.asker), sender);
     if (machine == peer->own) {
         answer(peer, sender, &ask);
         return;
@@ -203,7 +245,7 @@ void ob_held_receive(struct ob_peer *peer, struct machine *sender, struct ob_rea
         take(peer, sender, &held);
         return;
     }
-    const struct machine *to = asker == NULL ? NULL : way_to(peer, asker, sender, held.attempt);
+    const struct machine *to = asker == NULL ? NULL : way_back(peer, asker, sender, held.attempt);
     if (to == NULL || held.hops == 0 || held.hops > HELD_HOPS || !hands_on(peer, sender))
         return;
     held.hops--;

@@ -157,7 +157,8 @@ void ob_rounds_leave(struct ob_peer *peer) {
         return;
     if (peer->signs_goodbye)
         ob_control_goodbye(peer);
-    ob_life_move(peer, OB_PEER_LEFT);
+    if (peer->life != OB_PEER_HALTED) /* in this very step we learned that we are cut */
+        ob_life_move(peer, OB_PEER_LEFT);
     struct ob_effect *left = ob_effects_add(peer, OB_EFFECT_LEFT);
     left->machine = peer->options.machine;
 }

@@ -41,6 +41,7 @@
 #define HELD_SILENCES_MAX      4             /* … so often */
 #define HELD_ASKS_A_TICK       4
 #define HELD_HOPS              32
+#define HELD_WAY_NS            (500 * MILLISECONDS) /* a way back is not replaced so soon */
 #define HELD_ON_EVERY_NS       (1 * SECONDS)
 #define HELD_ON_BURST          256 /* handed on for one neighbour in HELD_ON_EVERY_NS */
 #define TWIN_EVERY_NS          (2 * SECONDS)
@@ -146,7 +147,9 @@ struct machine {
     unsigned relayed; /* since then */
 
     /* the way to it: who told us of its newest record first, and who did as well */
-    struct machine *via, *via_other;
+    struct machine *via, *via_other, *via_question; /* the last: whence a question of it came … */
+    uint64_t via_question_ns;                       /* … at this time */
+    uint8_t held_attempt;
     uint64_t held_asked_ns, handed_on_ns;
     unsigned held_silences, handed_on; /* since its last answer; since handed_on_ns */
 
@@ -285,7 +288,7 @@ struct ob_peer {
     const struct machine *blocker; /* a machine that was waited for: looked at first */
     uint64_t isolation_from;       /* our next sample at the start */
     uint64_t *positions;           /* scratch of `capacity` */
-    size_t holds_cursor, held_cursor;
+    size_t holds_cursor, held_cursor, walk_cursor;
     uint64_t twin; /* another instance that was heard with our key */
     uint64_t rate_ns, rate_samples;
     double samples_per_s;

@@ -28,7 +28,7 @@ break_it higher-cut peer/control_table.c \
     "of two cuts of one signer the higher one stays"
 break_it highest-cut peer/admission.c \
     's/if \(ob_control_cut\(&control\).index < machine->cut\)/if (machine->cut == UINT64_MAX || ob_control_cut(\&control).index > machine->cut)/' \
-    "of the cuts of several signers, and of evidence, the highest counts"
+    "of the cuts of several signers, and of evidence, the highest counts" revoked-by-two-keys
 break_it later-stays peer/control_table.c \
     's/^    if \(known && ob_control_table_get/    if (false \&\& ob_control_table_get/' \
     "of two entries the one that comes later stays"

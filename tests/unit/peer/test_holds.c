@@ -118,6 +118,28 @@ static void questions_are_handed_on_towards_the_records(void **state) {
     fixture_free(f);
 }
 
+/* After a start nobody may have heard a record of an isolated machine: its question shows the way back. */
+static void question_shows_the_way_back(void **state) {
+    (void)state;
+    struct fixture *f = start_overlay();
+    uint8_t message[OB_SMALL_MESSAGE_BYTES_MAX], signature[64] = {1};
+    struct ob_held_ask ask = question(f);
+    ask.asker = f->machines[5].id;
+    receive_record(f, 5, 0); /* known, but by a link that is not there */
+    step_message(f, OTHER, message, ob_held_ask_encode(&ask, message));
+    assert_true(ob_machine_equal(&find_sent(f, OB_MESSAGE_HELD_ASK)->machine, &f->machines[NEIGHBOUR].id));
+    struct ob_held held = {.run = f->options.run,
+                           .asker = f->machines[5].id,
+                           .machine = f->machines[FAR].id,
+                           .hops = 9,
+                           .signature = signature};
+    step_message(f, NEIGHBOUR, message, ob_held_encode(&held, message));
+    const struct ob_effect *sent = find_sent(f, OB_MESSAGE_HELD);
+    assert_non_null(sent);
+    assert_true(ob_machine_equal(&sent->machine, &f->machines[OTHER].id));
+    fixture_free(f);
+}
+
 static void one_neighbour_has_only_so_much_handed_on(void **state) {
     (void)state;
     struct fixture *f = start_overlay();
@@ -143,6 +165,10 @@ static void question_about_a_chain_is_answered_with_a_signature(void **state) {
     ask.machine = f->machines[0].id;
     step_message(f, OTHER, message, ob_held_ask_encode(&ask, message));
     const struct ob_effect *sent = find_sent(f, OB_MESSAGE_HELD);
+    assert_true(sent != NULL && ob_machine_equal(&sent->machine, &f->machines[OTHER].id)); /* as it came */
+    ask.attempt = 1;
+    step_message(f, OTHER, message, ob_held_ask_encode(&ask, message));
+    sent = find_sent(f, OB_MESSAGE_HELD);
     struct ob_held held;
     assert_non_null(sent);
     assert_true(
@@ -160,6 +186,7 @@ int main(void) {
         cmocka_unit_test(far_machine_acknowledges_by_a_signed_answer),
         cmocka_unit_test(far_machines_are_asked_by_one_way_then_another),
         cmocka_unit_test(questions_are_handed_on_towards_the_records),
+        cmocka_unit_test(question_shows_the_way_back),
         cmocka_unit_test(one_neighbour_has_only_so_much_handed_on),
         cmocka_unit_test(question_about_a_chain_is_answered_with_a_signature),
     };
