@@ -73,7 +73,8 @@ struct sim_node {
 };
 
 struct sim_counts {
-    uint64_t steps, delivered, lost, crashes, splits, leaves, restores, copies, forks, cuts, unapplied, full;
+    uint64_t steps, delivered, lost, crashes, splits, leaves, restores, copies, forks, cuts, unapplied, full,
+        flips;
     uint64_t samples, records, bytes;
     uint64_t agreed_ns; /* from the end of the faults until everybody agreed */
 };

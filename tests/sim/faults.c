@@ -207,6 +207,10 @@ static void strike(struct sim_cluster *cluster, size_t i) {
     case SIM_LOWER:
         sim_authority_lower(cluster, entry->node, entry->value, entry->other);
         break;
+    case SIM_FLIP:
+        cluster->counts.flips += node->replica.weights != NULL;
+        sim_replica_flip(&node->replica, sim_random_next(&cluster->random));
+        break;
     case SIM_MOVE:
         sim_network_move(cluster, entry->node);
         break;

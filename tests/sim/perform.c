@@ -174,7 +174,7 @@ static void told(struct sim_cluster *cluster, size_t number, const struct ob_eff
     if (cluster->verbose)
         printf("%9.3f node %zu: %s (%zu): %s\n", sim_cluster_time(cluster), number,
                ob_notice_name(effect->notice), machine, effect->text);
-    if (effect->notice == OB_NOTICE_DISAGREE)
+    if (effect->notice == OB_NOTICE_DISAGREE && cluster->counts.flips == 0)
         sim_cluster_break(cluster, number, "weights disagree");
     if (effect->notice == OB_NOTICE_FORK && machine != SIM_NOBODY && cluster->machines[machine].honest)
         sim_cluster_break(cluster, number, "a fork of an honest machine");

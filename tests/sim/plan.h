@@ -47,6 +47,7 @@ enum sim_fault {
     SIM_LOWER, /* … one whose last round is the part `value` of the rounds it has trained, told to `other` */
     SIM_ROTATE, /* the authority's key is replaced, told to `other`; `value` 1: by two keys, the second one,
                    which must lose, told to `node` */
+    SIM_FLIP,   /* a bit of `node`'s weights is wrong */
     SIM_MOVE,   /* `node` has another address from now on */
     SIM_CLOCK,  /* the wall clock of `node` is `value` seconds off */
     SIM_EXPECT, /* `node` must be what `is` says */

@@ -25,7 +25,8 @@ static const struct kind KINDS[] = {
     {SIM_FORK, 0.25, 2, 8, 0, 0},         {SIM_REVOKE, 0.3, 2, 0, 0, 1.2},
     {SIM_RENEW, 0.3, 4, 0, 0, 0},         {SIM_ROTATE, 0.15, 2, 0, 0, 0},
     {SIM_CLOCK, 0.3, 3, 12, -4000, 8000}, {SIM_LOWER, 0.2, 2, 0, 0, 1.2},
-    {SIM_MOVE, 0.3, 4, 0, 0, 0},          {SIM_LEAVE, 0.1, 25, 1.5, 0, 0}, /* come and go */
+    {SIM_FLIP, 0.3, 3, 0, 0, 0},          {SIM_MOVE, 0.3, 4, 0, 0, 0},
+    {SIM_LEAVE, 0.1, 25, 1.5, 0, 0}, /* come and go */
 };
 
 static uint64_t milliseconds(struct sim_random *random, double at_most_s) {

@@ -59,6 +59,16 @@ void sim_replica_unapply(struct sim_replica *replica, const struct sim_record *r
         abort();
 }
 
+void sim_replica_flip(struct sim_replica *replica, uint64_t which) {
+    if (replica->weights == NULL)
+        return;
+    sim_replica_flush(replica);
+    size_t tensor = which % TENSORS, element = which / TENSORS % LAYOUT[tensor].elements;
+    uint32_t bit = 1u << which / TENSORS / LAYOUT[tensor].elements % 32;
+    int32_t *value = &replica->weights->values[tensor][element];
+    *value = (int32_t)((uint32_t)*value ^ bit);
+}
+
 bool sim_replica_equal(const struct sim_replica *a, const struct sim_replica *b) {
     for (size_t t = 0; t < TENSORS; t++)
         if (memcmp(a->weights->values[t], b->weights->values[t], LAYOUT[t].elements * sizeof(int32_t)) != 0)

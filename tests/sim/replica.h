@@ -22,6 +22,8 @@ void sim_replica_done(struct sim_replica *replica);
 void sim_replica_apply(struct sim_replica *replica, const struct sim_record *record);
 void sim_replica_unapply(struct sim_replica *replica, const struct sim_record *record);
 void sim_replica_flush(struct sim_replica *replica);
+/* A wrong bit, as memory without error correction may have one: bit `which`, modulo as many as there are. */
+void sim_replica_flip(struct sim_replica *replica, uint64_t which);
 bool sim_replica_equal(const struct sim_replica *a, const struct sim_replica *b);
 
 #endif
