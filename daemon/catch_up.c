@@ -16,6 +16,14 @@ static enum ob_err pace(struct ob_daemon *daemon, struct ob_error *error) {
     return ob_daemon_step(daemon, &event, error);
 }
 
+double ob_catch_up_seconds(const struct ob_peer_view *view, const struct ob_compute_view *work, bool busy) {
+    uint64_t missing = view->samples_known - view->samples_held;
+    double replay_s = (double)(missing + work->waiting_samples) * work->replay_seconds;
+    if (busy) /* the pace at which records come says nothing then */
+        return replay_s;
+    return view->catch_up_s < 0 || view->catch_up_s > replay_s ? view->catch_up_s : replay_s;
+}
+
 /* Records on their way are missing for a moment all the time: only what lasts is told. */
 static void tell(struct ob_daemon *daemon) {
     struct ob_catch_up *c = &daemon->catch_up;
@@ -28,7 +36,8 @@ static void tell(struct ob_daemon *daemon) {
         ob_log(&daemon->log, OB_LOG_INFO, "catch-up",
                "samples=%llu known=%llu per_s=%.0f left_s=%.0f waiting_records=%llu",
                (unsigned long long)view.samples_held, (unsigned long long)view.samples_known,
-               view.samples_per_s, view.catch_up_s, (unsigned long long)work.waiting_records);
+               view.samples_per_s, ob_catch_up_seconds(&view, &work, c->busy),
+               (unsigned long long)work.waiting_records);
     c->behind = behind;
     c->looked_ns = ob_now_ns();
 }

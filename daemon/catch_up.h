@@ -12,7 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/err.h"
+#include "daemon/compute.h"
+#include "peer/peer.h"
 
 #define OB_WAITING_BYTES_MAX (16u << 20)
 
@@ -24,6 +25,9 @@ struct ob_catch_up {
     uint64_t looked_ns;
 };
 
+/* Seconds until all records that others have told of are in the weights: fetching and replaying go on at the
+ * same time, so that the slower of the two counts. 0: nothing is missing; -1: not known yet. */
+double ob_catch_up_seconds(const struct ob_peer_view *view, const struct ob_compute_view *work, bool busy);
 /* Called between events. */
 OB_MUST_USE enum ob_err ob_catch_up_tend(struct ob_daemon *daemon, struct ob_error *error);
 

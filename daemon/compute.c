@@ -285,6 +285,7 @@ static struct waiting *take_waiting(struct ob_compute *compute, struct waiting *
     size_t count = 0;
     while (*end && (*end)->kind == WAITING_RECORD && count < PASS_UPDATES) {
         compute->view.waiting_records--;
+        compute->view.waiting_samples -= (*end)->update.n;
         compute->view.waiting_bytes -= bytes_of(*end);
         end = &(*end)->next;
         count++;
@@ -407,6 +408,7 @@ static void submit(struct ob_compute *compute, struct waiting *waiting) {
     compute->tail = &waiting->next;
     if (waiting->kind == WAITING_RECORD) {
         compute->view.waiting_records++;
+        compute->view.waiting_samples += waiting->update.n;
         compute->view.waiting_bytes += bytes_of(waiting);
     }
     pthread_cond_signal(&compute->work);

@@ -70,7 +70,7 @@ struct ob_result {
 
 /* What status shows; a consistent copy. */
 struct ob_compute_view {
-    uint64_t samples_evaluated, samples_replayed, waiting_records, waiting_bytes;
+    uint64_t samples_evaluated, samples_replayed, waiting_records, waiting_samples, waiting_bytes;
     double sample_seconds, replay_seconds; /* recent means for one sample */
     double last_loss;
     size_t forward_bytes;

@@ -218,17 +218,24 @@ bool ob_snapshot_holds(const struct ob_snapshot *snapshot, const struct ob_machi
     return false;
 }
 
+struct ob_spsa_leaf ob_snapshot_leaf(const struct ob_manifest *manifest, size_t index) {
+    uint64_t left = index;
+    uint32_t tensor = 0;
+    for (; left >= leaves_of_tensor(&manifest->tensors[tensor]); tensor++) {
+        left -= leaves_of_tensor(&manifest->tensors[tensor]);
+        assert(tensor + 1 < manifest->tensor_count);
+    }
+    struct ob_spsa_leaf leaf = ob_spsa_leaf_at(&manifest->tensors[tensor].layout, 1, (size_t)left);
+    leaf.tensor = tensor;
+    return leaf;
+}
+
 uint64_t ob_snapshot_leaf_at(const struct ob_snapshot *snapshot, const struct ob_manifest *manifest,
                              size_t index, size_t *ret_bytes) {
-    uint64_t before = 0, left = index;
-    size_t t = 0;
-    for (; left >= leaves_of_tensor(&manifest->tensors[t]); t++) {
-        left -= leaves_of_tensor(&manifest->tensors[t]);
+    struct ob_spsa_leaf leaf = ob_snapshot_leaf(manifest, index);
+    uint64_t before = leaf.first;
+    for (uint32_t t = 0; t < leaf.tensor; t++)
         before += manifest->tensors[t].layout.elements;
-        assert(t + 1 < manifest->tensor_count);
-    }
-    uint64_t first = left * OB_SPSA_LEAF_ELEMENTS, rest = manifest->tensors[t].layout.elements - first;
-    uint64_t count = rest < OB_SPSA_LEAF_ELEMENTS ? rest : OB_SPSA_LEAF_ELEMENTS;
-    *ret_bytes = (size_t)count * sizeof(int32_t);
-    return snapshot->table_bytes + (before + first) * sizeof(int32_t);
+    *ret_bytes = leaf.count * sizeof(int32_t);
+    return snapshot->table_bytes + before * sizeof(int32_t);
 }

@@ -63,6 +63,8 @@ size_t ob_snapshot_table_bytes(const struct ob_manifest *manifest,
 /* The record counts in the snapshot. */
 bool ob_snapshot_holds(const struct ob_snapshot *snapshot, const struct ob_machine_id *machine,
                        struct ob_sample first);
+/* Leaf number `index` of all, as spsa/leaf.h has it. */
+struct ob_spsa_leaf ob_snapshot_leaf(const struct ob_manifest *manifest, size_t index);
 /* Where leaf `index` lies in the file, and how long it is. */
 uint64_t ob_snapshot_leaf_at(const struct ob_snapshot *snapshot, const struct ob_manifest *manifest,
                              size_t index, size_t *ret_bytes);

@@ -215,14 +215,7 @@ static void tend_silence(struct ob_snapshot_fetch *f, size_t source) {
 }
 
 static void check_leaf(struct ob_snapshot_fetch *f, struct ob_snapshot_slot *slot) {
-    const struct ob_manifest *manifest = f->snapshots->manifest;
-    size_t t = 0, left = slot->leaf, leaves;
-    while (left >= (leaves = ob_spsa_leaf_count(&manifest->tensors[t].layout, 1))) {
-        left -= leaves;
-        t++;
-    }
-    struct ob_spsa_leaf leaf = ob_spsa_leaf_at(&manifest->tensors[t].layout, 1, left);
-    leaf.tensor = (uint32_t)t;
+    struct ob_spsa_leaf leaf = ob_snapshot_leaf(f->snapshots->manifest, slot->leaf);
     struct ob_hash hash = ob_spsa_leaf_hash(&leaf, (const int32_t *)(const void *)slot->data);
     slot->used = false;
     if (!ob_hash_equal(&hash, &f->table->leaves[slot->leaf])) {

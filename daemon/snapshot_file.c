@@ -124,13 +124,7 @@ static enum ob_err read_leaf(const struct ob_snapshot_file *file, size_t index,
 
 enum ob_err ob_snapshot_read_leaf(const struct ob_snapshot_file *file, size_t index, int32_t *ret_values,
                                   struct ob_error *error) {
-    size_t t = 0, left = index, leaves;
-    while (left >= (leaves = ob_spsa_leaf_count(&file->manifest->tensors[t].layout, 1))) {
-        left -= leaves;
-        t++;
-    }
-    struct ob_spsa_leaf leaf = ob_spsa_leaf_at(&file->manifest->tensors[t].layout, 1, left);
-    leaf.tensor = (uint32_t)t;
+    struct ob_spsa_leaf leaf = ob_snapshot_leaf(file->manifest, index);
     return read_leaf(file, index, &leaf, ret_values, error);
 }
 

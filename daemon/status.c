@@ -128,10 +128,11 @@ static json_t *snapshot_json(const struct ob_daemon *daemon) {
 }
 
 /* How much of what others have told of is here, and how long the rest takes at the present pace. */
-static json_t *catch_up_json(const struct ob_peer_view *view) {
+static json_t *catch_up_json(struct ob_daemon *daemon, const struct ob_peer_view *view) {
+    struct ob_compute_view work = ob_compute_view(daemon->compute);
     return json_pack("{s:I, s:I, s:f, s:f}", "samples_held", (json_int_t)view->samples_held, "samples_known",
                      (json_int_t)view->samples_known, "samples_per_s", view->samples_per_s, "seconds_left",
-                     view->catch_up_s);
+                     ob_catch_up_seconds(view, &work, daemon->catch_up.busy));
 }
 
 static json_t *status_json(struct ob_daemon *daemon) {
@@ -156,8 +157,8 @@ static json_t *status_json(struct ob_daemon *daemon) {
         "log_digest", hex_json(view.log_digest.bytes), "weights_digest",
         daemon->has_digest ? hex_json(daemon->weights_digest.bytes) : json_null(), "weights_digest_current",
         current, "integrity", integrity_json(daemon, &view), "log", log_json(daemon), "snapshot",
-        snapshot_json(daemon), "catch_up", catch_up_json(&view), "traffic", traffic_json(daemon), "work",
-        work_json(daemon), "peer", counters_json(&view.counters), "machines", machines);
+        snapshot_json(daemon), "catch_up", catch_up_json(daemon, &view), "traffic", traffic_json(daemon),
+        "work", work_json(daemon), "peer", counters_json(&view.counters), "machines", machines);
 }
 
 static json_t *simple_event(struct ob_daemon *daemon, enum ob_event_kind kind) {

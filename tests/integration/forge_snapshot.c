@@ -13,19 +13,13 @@ static enum ob_err forge(const struct ob_manifest *manifest, const char *path, s
     enum ob_err failed = values ? ob_snapshot_open(path, manifest, &file, error) : OB_ENOMEM;
     FILE *out = failed ? NULL : fopen(path, "r+b");
     uint8_t *table = failed ? NULL : malloc(file->table->table_bytes);
-    size_t leaf_of_tensor = 0, tensor = 0;
     for (size_t i = 0; !failed && out && i < file->table->leaf_count; i++) {
         size_t bytes;
         uint64_t at = ob_snapshot_leaf_at(file->table, manifest, i, &bytes);
         failed = ob_snapshot_read_leaf(file, i, values, error);
         values[0] ^= 1;
-        struct ob_spsa_leaf leaf = ob_spsa_leaf_at(&manifest->tensors[tensor].layout, 1, leaf_of_tensor);
-        leaf.tensor = (uint32_t)tensor;
+        struct ob_spsa_leaf leaf = ob_snapshot_leaf(manifest, i);
         file->table->leaves[i] = ob_spsa_leaf_hash(&leaf, values);
-        if (++leaf_of_tensor == ob_spsa_leaf_count(&manifest->tensors[tensor].layout, 1)) {
-            leaf_of_tensor = 0;
-            tensor++;
-        }
         if (!failed && (fseek(out, (long)at, SEEK_SET) != 0 || fwrite(values, 1, bytes, out) != bytes))
             failed = ob_fail(error, OB_EIO, "%s: cannot write", path);
     }
