@@ -50,9 +50,6 @@ break_it nothing-handed-on peer/holds.c \
 break_it alone-and-training peer/isolation.c \
     's/most > 0 && peer->isolation.unacknowledged >= most/false \&\& most > 0/' \
     "the smaller side of a partition goes on" overlay-partition
-break_it reaches-beyond peer/chain.c \
-    's/ \|\| first \+ arrival->record.n > machine->next\)/)/' \
-    "a record that begins before a chain's head and ends behind it is taken for a duplicate" fork-across
 break_it flips-unheard peer/dispute.c \
     's/machine->agrees = ob_hash_equal\(.*$/machine->agrees = true;/' \
     "nobody compares weights digests" bit-flips

@@ -140,6 +140,10 @@ void pass(struct fixture *f, uint64_t ns) {
 }
 
 size_t make_record(struct fixture *f, size_t number, uint32_t round, uint8_t *ret_message) {
+    return make_record_of(f, number, round, FIXTURE_SAMPLES, ret_message);
+}
+
+size_t make_record_of(struct fixture *f, size_t number, uint32_t round, uint16_t n, uint8_t *ret_message) {
     static const uint8_t BYTES[FIXTURE_SAMPLES] = {0x20, 0x21, 0xa2, 0x80};
     struct fixture_machine *machine = &f->machines[number];
     uint8_t signature[64];
@@ -147,14 +151,14 @@ size_t make_record(struct fixture *f, size_t number, uint32_t round, uint8_t *re
                                .first = {machine->next},
                                .round = {round},
                                .live = 1,
-                               .n = FIXTURE_SAMPLES,
+                               .n = n,
                                .prev = machine->head,
                                .bytes = BYTES,
                                .signature = signature};
     ob_record_sign(&f->options.run, &record, machine->secret_key, signature);
     machine->head = ob_record_hash(&f->options.run, &record);
     machine->head_round = round;
-    machine->next += FIXTURE_SAMPLES;
+    machine->next += n;
     ret_message[0] = OB_MESSAGE_RECORD;
     ret_message[1] = OB_PROTOCOL_VERSION;
     return 2 + ob_record_encode(&record, ret_message + 2);

@@ -60,6 +60,8 @@ const struct ob_effect *pass_until(struct fixture *f, uint64_t ns, enum ob_effec
 
 /* The next record of a machine's chain as a message; returns its length. */
 size_t make_record(struct fixture *f, size_t machine, uint32_t round, uint8_t *ret_message);
+/* The same of at most FIXTURE_SAMPLES samples. */
+size_t make_record_of(struct fixture *f, size_t machine, uint32_t round, uint16_t n, uint8_t *ret_message);
 /* Makes it and lets the peer have it, from its own machine. */
 void receive_record(struct fixture *f, size_t machine, uint32_t round);
 /* Heartbeat with our own log and control digests, unless `log` is given. */

@@ -114,6 +114,32 @@ static void evidence_cuts_everybody_at_the_same_place(void **state) {
     fixture_free(forked.f);
 }
 
+/* Records of other sizes: what holds the next sample of our chain begins before our last record. */
+static void record_across_our_end_is_no_duplicate(void **state) {
+    (void)state;
+    uint8_t record[OB_RECORD_BYTES_MAX + 2];
+    struct fixture *f = fixture_new();
+    fixture_start(f);
+    receive_record(f, 1, 0);
+    struct fixture_machine at_fork = f->machines[1];
+    for (uint32_t i = 1; i <= 2; i++) { /* samples 4 and 5 */
+        size_t bytes = make_record_of(f, 1, i, 1, record);
+        step_message(f, 2, record, bytes);
+    }
+    f->machines[1] = at_fork;
+    size_t bytes = make_record_of(f, 1, 1, 4, record); /* samples 4 to 7, told by somebody else */
+    record[bytes - 1] ^= 1;
+    step_message(f, 3, record, bytes);
+    assert_int_equal(ob_peer_view(f->peer).counters.bad_signatures, 1);
+    assert_null(find_notice(f, OB_NOTICE_FORK));
+    record[bytes - 1] ^= 1;
+    step_message(f, 3, record, bytes);
+    assert_non_null(find_notice(f, OB_NOTICE_FORK));
+    assert_true(look(f, 1).forked);
+    assert_int_equal(look(f, 1).next.index, FIXTURE_SAMPLES);
+    fixture_free(f);
+}
+
 static void lost_answers_are_asked_for_again(void **state) {
     (void)state;
     struct forked forked;
@@ -157,6 +183,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_counts_are_bisected_to_the_record_where_they_part),
         cmocka_unit_test(evidence_cuts_everybody_at_the_same_place),
+        cmocka_unit_test(record_across_our_end_is_no_duplicate),
         cmocka_unit_test(lost_answers_are_asked_for_again),
         cmocka_unit_test(cut_survives_a_stop_between_evidence_and_unapply),
     };
