@@ -171,7 +171,7 @@ stop_orphans() {
 # ---- training ----
 
 rounds_done() { local i sum=0; for i in $PEERS; do sum=$((sum + $(field "p$i/status.json" round))); done; echo $sum; }
-mean_loss() { for i in $PEERS; do field "p$i/status.json" loss; done | awk '{ s += $1 } END { printf "%.3f", s / NR }'; }
+mean_loss() { for i in $PEERS; do field "p$i/status.json" loss; done | awk '$1 > 0 { s += $1; n++ } END { if (n) printf "%.3f", s / n; else printf "not known yet" }'; }
 all_finished() {
     local i
     for i in $PEERS; do [ "$(field "p$i/status.json" life)" = finished ] || return 1; done
