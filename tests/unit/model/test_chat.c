@@ -195,7 +195,7 @@ static void rows_train_on_answers(void **state) {
                        "user", "c") "," MESSAGE("assistant", "") "," MESSAGE("assistant", "d")),
                    64, "b<|im_end|>d<|im_end|>");
     expect_targets(ROW(MESSAGE("user", "a") "," MESSAGE("assistant", "b<|im_end|>")), 64,
-                   "b<|im_end|><|im_end|>");                             /* the first one is text */
+                   "b<|im_end|><|im_end|>");                              /* the first one is text */
     expect_targets(ROW(MESSAGE("assistant", "0123456789")), 12, "01234"); /* the header has 7 tokens */
 }
 
