@@ -109,7 +109,7 @@ static const struct command COMMANDS[] = {
      "usage: onebyte data check FILE --model MODEL [--length N] [--chat-template NAME] [--json]\n\n"
      "Of each kind of row: how many, their lengths in tokens; which are cut or skipped, why, and on which\n"
      "lines; what a run sees of them. Exit code 0 when all rows are usable (some may be cut), 3 when some\n"
-     "are skipped, 1 when a run would refuse the file, or --length.\n",
+     "are skipped, 1 when a run would refuse the file, 2 for a --length beyond the model's context.\n",
      true},
     {"eval", ob_tool_eval, "loss, and perplexity or accuracy, of a checkpoint on a JSON Lines file",
      "usage: onebyte eval --model FOLDER --data FILE [--length N] [--batch N] [--chat-template NAME] "

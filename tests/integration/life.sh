@@ -47,7 +47,7 @@ grep -q '"text":{"rows":2,"usable":1,"cut":0,"skipped":1,' "$work/rows.json" && 
 echo '{"text":7}' >>"$work/rows.jsonl"
 "$BIN/onebyte" data check "$work/rows.jsonl" --model "$model" >"$work/rows.txt" 2>&1; [ $? = 1 ] || fail "data check: exit code of a bad row"
 grep -q "^bad .*rows.jsonl:6" "$work/rows.txt" || fail "data check does not name the line: $(cat "$work/rows.txt")"
-"$BIN/onebyte" data check "$work/rows.jsonl" --model "$model" --length 100000 2>"$work/rows.txt"; [ $? = 1 ] && grep -q "context is" "$work/rows.txt" || fail "data check: a length beyond the context"
+"$BIN/onebyte" data check "$work/rows.jsonl" --model "$model" --length 100000 2>"$work/rows.txt"; [ $? = 2 ] && grep -q "context is" "$work/rows.txt" || fail "data check: a length beyond the context"
 echo '{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}' >"$work/chat.jsonl"
 "$BIN/onebyte" eval --data "$work/chat.jsonl" --model "$model" 2>"$work/rows.txt"; [ $? = 1 ] && grep -q "chat.jsonl:1: .*no chat template; name one" "$work/rows.txt" || fail "eval: a model without a chat template: $(cat "$work/rows.txt")"
 "$BIN/onebyte" nothing 2>/dev/null; [ $? = 2 ] || fail "exit code of wrong usage"
