@@ -46,14 +46,20 @@ static uint32_t bits_of(float value) {
     return bits;
 }
 
+/* Without branches, so that loops over it become vector loops. The exponent's bias is made a float's by an
+ * addition; infinities and NaNs get the rest of it, and the bits of a subnormal are taken as a fraction above
+ * 2^-14, from which that is subtracted: exact, and without a float that is subnormal. */
+static inline float half_to_float(uint16_t half) {
+    uint32_t sign = (uint32_t)(half & 0x8000u) << 16, magnitude = (uint32_t)(half & 0x7fffu) << 13;
+    uint32_t exponent = magnitude & 0x0f800000u;
+    uint32_t is_largest = 0u - (uint32_t)(exponent == 0x0f800000u), is_least = 0u - (uint32_t)(exponent == 0);
+    uint32_t normal = magnitude + 0x38000000u + (is_largest & 0x38000000u);
+    uint32_t small = bits_of(from_bits(magnitude + 0x38800000u) - 0x1p-14f);
+    return from_bits(sign | (is_least & small) | (~is_least & normal));
+}
+
 float ob_half_to_float(uint16_t half) {
-    uint32_t sign = (uint32_t)(half & 0x8000u) << 16, exponent = half >> 10 & 0x1fu, fraction = half & 0x3ffu;
-    if (exponent == 0x1f)
-        return from_bits(sign | 0x7f800000u | fraction << 13);
-    if (exponent != 0)
-        return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
-    float small = (float)fraction * 0x1p-24f; /* subnormal, or zero */
-    return sign ? -small : small;
+    return half_to_float(half);
 }
 
 /* In forms that compilers turn into vector loads: a forward pass over frozen weights lives on these. */
@@ -75,7 +81,7 @@ static void decode_plain(enum ob_dtype dtype, const uint8_t *at, size_t count, f
             ret_values[i] = from_bits(load_u32(at + 4 * i));
     else if (dtype == OB_DTYPE_F16)
         for (size_t i = 0; i < count; i++)
-            ret_values[i] = ob_half_to_float(load_u16(at + 2 * i));
+            ret_values[i] = half_to_float(load_u16(at + 2 * i));
     else
         for (size_t i = 0; i < count; i++)
             ret_values[i] = from_bits((uint32_t)load_u16(at + 2 * i) << 16);
