@@ -155,9 +155,10 @@ static json_t *kinds_to_json(const struct survey *survey) {
         const struct kind *kind = &survey->kinds[k];
         if (!has_rows(kind))
             continue;
-        json_t *entry = json_pack("{s:I, s:I, s:I, s:I}", "rows", (json_int_t)(kind->usable + kind->skipped),
-                                  "usable", (json_int_t)kind->usable, "cut", (json_int_t)kind->cut, "skipped",
-                                  (json_int_t)kind->skipped);
+        uint64_t rows = kind->usable + kind->skipped;
+        json_t *entry =
+            json_pack("{s:I, s:I, s:I, s:I}", "rows", (json_int_t)rows, "usable", (json_int_t)kind->usable,
+                      "cut", (json_int_t)kind->cut, "skipped", (json_int_t)kind->skipped);
         json_t *lengths = kind->lengths_count > 0 ? json_object() : json_null();
         for (size_t i = 0; kind->lengths_count > 0 && i < QUANTILE_COUNT; i++)
             json_object_set_new(lengths, QUANTILE_NAMES[i],

@@ -63,7 +63,7 @@ static enum ob_err check_words(const struct ob_chat *chat, const char *words, in
 
 static enum ob_err check_format(struct ob_chat *chat, struct ob_error *error) {
     const struct ob_chat_format *f = chat->format;
-    int32_t first;
+    int32_t first = -1;
     enum ob_err err = check_words(chat, f->begin, &first, error);
     for (int role = 0; err == OB_OK && role < OB_CHAT_ROLES; role++) {
         const struct ob_chat_turn *turn = &f->turns[role];
