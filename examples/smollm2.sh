@@ -203,7 +203,7 @@ train() {
     stop_peers $PEERS
     echo "${digest[1]}" >digest.new && mv digest.new digest
 }
-add_trained() { [ ! -f trained.now ] || { cat trained.now >>trained && rm -f trained.now; }; }
+add_trained() { [ ! -f trained.now ] || { echo "$(cat trained.now)" >>trained && rm -f trained.now; }; }
 
 # ---- the report ----
 

@@ -87,5 +87,6 @@ assert os.path.exists(report["export_dir"] + "/model.gguf")
 P
 run
 wait "$demo_pid"
+[ "$(wc -l <"$work/demo/trained")" -ge 2 ] || fail "the training time of a part before a stop is not kept: $(cat "$work/demo/trained")"
 grep '^{' "$work/out" | cmp - "$work/report.json" || fail "the report is another one when asked again"
 echo "stopped at $first and $second samples, went on, reported"
