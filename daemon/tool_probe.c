@@ -24,8 +24,8 @@
 #define KAPPA          0.2
 #define KAPPA_ADAPTERS 0.03
 #define CONSTANT       0.5 /* of a decaying schedule's peak */
-#define WIDEN          4.0
-#define WIDEN_MAX      64.0
+#define WIDEN          4
+#define WIDEN_MAX      64
 #define BYTE_ERROR     0.035 /* of stochastic rounding between codes 2^(1/8) apart, relative */
 
 enum probe_option {
@@ -127,7 +127,7 @@ static bool is_sure(const struct finding *f) {
 static enum ob_err find_surely(struct probing *p, struct finding *ret_finding, struct ob_error *error) {
     double epsilon = (double)p->manifest->epsilon;
     enum ob_err failed = OB_OK;
-    for (double wider = 1; wider <= WIDEN_MAX; wider *= WIDEN) {
+    for (int wider = 1; wider <= WIDEN_MAX; wider *= WIDEN) {
         p->epsilon = epsilon * wider;
         struct finding before = *ret_finding;
         failed = find(p, ret_finding, error);
