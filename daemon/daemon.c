@@ -209,7 +209,8 @@ static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
         failed =
             ob_snapshots_open(&daemon->snapshots, config->state_dir, daemon->manifest, &daemon->log, error);
     if (!failed)
-        failed = ob_snapshots_start(&daemon->snapshots, daemon->replica, daemon->store, error);
+        failed = ob_snapshots_start(&daemon->snapshots, daemon->replica, daemon->store,
+                                    strcmp(config->snapshot, "never") != 0, &daemon->join_waits, error);
     if (!failed)
         failed = open_peer(daemon, error);
     if (!failed)
@@ -422,7 +423,8 @@ static enum ob_err tend_snapshots(struct ob_daemon *daemon, struct ob_error *err
     ob_snapshot_writer_tend(daemon);
     ob_snapshot_serve_tend(&daemon->server, &daemon->snapshots, daemon->transport,
                            daemon->config->snapshot_upload_kib, ob_now_ns());
-    return ob_snapshot_join_tend(daemon, error);
+    enum ob_err failed = ob_snapshot_join_tend(daemon, error);
+    return failed ? failed : ob_daemon_digest_waiting(daemon, error);
 }
 
 static enum ob_err on_clock(struct ob_daemon *daemon, struct ob_error *error) {

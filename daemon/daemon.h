@@ -35,6 +35,10 @@ struct ob_daemon {
     struct ob_snapshot_writer writer;
     struct ob_snapshot_server server;
     struct ob_snapshot_join join;
+    bool digest_waits; /* an OB_EFFECT_DIGEST of the peer, until the weights have what was put off */
+    struct ob_hash digest_wait_log;
+    struct ob_round digest_wait_round;
+    bool join_waits; /* the weights are the base: the log is replayed when the join is over */
     uint64_t snapshot_malformed;
     struct ob_tokenizer *tokenizer;
     struct ob_corpus *corpus;
@@ -69,6 +73,8 @@ OB_MUST_USE enum ob_err ob_daemon_run(struct ob_daemon *daemon, struct ob_error 
 /* daemon/perform.c: one event through the peer, and its effects. */
 OB_MUST_USE enum ob_err ob_daemon_step(struct ob_daemon *daemon, struct ob_event *event,
                                        struct ob_error *error);
+/* Carries out a digest that waited, when it can be had now; between two steps. */
+OB_MUST_USE enum ob_err ob_daemon_digest_waiting(struct ob_daemon *daemon, struct ob_error *error);
 /* daemon/room.c: after OB_EFULL, a second in which only the status socket is answered; then try again. */
 OB_MUST_USE enum ob_err ob_daemon_wait_for_room(struct ob_daemon *daemon, struct ob_error *error);
 void ob_daemon_has_room(struct ob_daemon *daemon); /* it worked: says so when it had not before */

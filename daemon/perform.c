@@ -128,17 +128,34 @@ static enum ob_err collect(void *context, const struct ob_record *record, struct
 
 /* What the store holds now is what the weights hold when the compute thread comes to it. */
 static enum ob_err digest(struct ob_daemon *daemon, const struct ob_effect *effect, struct ob_error *error) {
+    if (ob_snapshot_join_behind(daemon)) { /* what was put off is not in the weights */
+        daemon->digest_waits = true;
+        daemon->digest_wait_log = effect->log;
+        daemon->digest_wait_round = effect->round;
+        return OB_OK;
+    }
     struct ob_updates above = {0};
     enum ob_err failed = effect->round.index == OB_ROUNDS_ALL
                              ? OB_OK
                              : ob_store_since(daemon->store, effect->round, collect, &above, error);
-    bool behind = ob_snapshot_join_behind(daemon);               /* what was put off is not in the weights */
     bool too_many = failed == OB_ETOOBIG || failed == OB_ENOMEM; /* then there is none this time */
     if (!failed || too_many)
         failed = ob_compute_digest(daemon->compute, &effect->log, effect->round.index,
-                                   too_many || behind ? NULL : &above, error);
+                                   too_many ? NULL : &above, error);
     ob_updates_done(&above);
     return failed;
+}
+
+enum ob_err ob_daemon_digest_waiting(struct ob_daemon *daemon, struct ob_error *error) {
+    struct ob_hash log = ob_peer_view(daemon->peer).log_digest;
+    struct ob_updates none = {0};
+    bool whole = daemon->digest_wait_round.index == OB_ROUNDS_ALL;
+    if (!daemon->digest_waits || ob_snapshot_join_behind(daemon))
+        return OB_OK;
+    daemon->digest_waits = false; /* of another log than it was asked for it is not to be had */
+    bool possible = whole && ob_hash_equal(&log, &daemon->digest_wait_log);
+    return ob_compute_digest(daemon->compute, &daemon->digest_wait_log, daemon->digest_wait_round.index,
+                             possible ? &none : NULL, error);
 }
 
 static enum ob_err rebuild(struct ob_daemon *daemon, struct ob_error *error) {

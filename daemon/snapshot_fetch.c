@@ -186,7 +186,7 @@ static void fill_slot(struct ob_snapshot_fetch *f, struct ob_snapshot_slot *slot
     size_t source = pick_source(f), leaf;
     if (source == f->source_count || f->done_count == f->table->leaf_count || !next_leaf(f, &leaf))
         return;
-    if (!slot->data && !(slot->data = malloc(OB_SPSA_LEAF_ELEMENTS * sizeof(int32_t)))) {
+    if (!slot->data && !(slot->data = malloc((size_t)4 * OB_SPSA_LEAF_ELEMENTS))) {
         f->failed = ob_fail(&f->error, OB_ENOMEM, "no memory for a leaf of a snapshot");
         return;
     }

@@ -150,8 +150,18 @@ static enum ob_err try_one(struct ob_snapshots *snapshots, const char *path, str
     return touched ? ob_replica_to_base(replica, error) : OB_OK;
 }
 
+static bool was_broken_off(const struct ob_snapshots *snapshots) {
+    struct ob_snapshot_file *file = NULL;
+    char path[OB_SNAPSHOT_PATH_MAX];
+    ob_snapshots_path(snapshots, "incoming", path);
+    bool good = ob_snapshot_open(path, snapshots->manifest, &file, NULL) == OB_OK;
+    ob_snapshot_close(file);
+    return good;
+}
+
 enum ob_err ob_snapshots_start(struct ob_snapshots *snapshots, struct ob_replica *replica,
-                               struct ob_store *store, struct ob_error *error) {
+                               struct ob_store *store, bool may_wait, bool *ret_waits,
+                               struct ob_error *error) {
     struct dirent **names = NULL;
     int count = scandir(snapshots->folder, &names, is_snapshot, newest_first);
     if (count < 0)
@@ -176,5 +186,6 @@ enum ob_err ob_snapshots_start(struct ob_snapshots *snapshots, struct ob_replica
     for (int i = 0; i < count; i++)
         free(names[i]);
     free(names);
-    return failed || loaded ? failed : ob_snapshot_replay_above(NULL, replica, store, error);
+    *ret_waits = !failed && !loaded && may_wait && was_broken_off(snapshots);
+    return failed || loaded || *ret_waits ? failed : ob_snapshot_replay_above(NULL, replica, store, error);
 }

@@ -36,9 +36,12 @@ void ob_snapshots_path_of(const struct ob_snapshots *snapshots, const struct ob_
                           char ret_path[OB_SNAPSHOT_PATH_MAX]);
 
 /* The weights of a replica that holds the base become base ⊕ log: by the newest good snapshot whose frontier
- * is of this log and the records above it, or by all records. */
+ * is of this log and the records above it, or by all records. Without one, when a fetch of another peer's was
+ * broken off and `may_wait`: *ret_waits, and the weights stay the base, for the fetch to go on
+ * (daemon/snapshot_join.h). */
 OB_MUST_USE enum ob_err ob_snapshots_start(struct ob_snapshots *snapshots, struct ob_replica *replica,
-                                           struct ob_store *store, struct ob_error *error);
+                                           struct ob_store *store, bool may_wait, bool *ret_waits,
+                                           struct ob_error *error);
 /* Is each of its chains' ends in the store? OB_EMISMATCH: no. */
 OB_MUST_USE enum ob_err ob_snapshot_in_log(const char *path, const struct ob_snapshot *table,
                                            const struct ob_manifest *manifest, struct ob_store *store,

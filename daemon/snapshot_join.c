@@ -3,14 +3,16 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cursor.h"
 #include "daemon/daemon.h"
 
 #define SECOND_NS      1000000000ull
-#define ASKING_NS      (5 * SECOND_NS) /* since the first question */
-#define OFFERS_NS      SECOND_NS       /* others may offer the same */
-#define ASK_AGAIN_NS   (SECOND_NS / 4) /* an answer is dropped while we do not know its sender as a member */
+#define ASKING_NS      (5 * SECOND_NS)  /* since the first question */
+#define LINKED_NS      (10 * SECOND_NS) /* until somebody is linked, when records wait for it */
+#define OFFERS_NS      SECOND_NS        /* others may offer the same */
+#define ASK_AGAIN_NS   (SECOND_NS / 4)  /* an answer is dropped while we do not know its sender as a member */
 #define LOOK_EVERY_NS  (SECOND_NS / 4)
 #define LOG_WHOLE_NS   (10 * SECOND_NS)     /* nothing is missing, and the frontier is not reached */
 #define ASSUMED_RATE   (16.0 * 1024 * 1024) /* bytes a second, until some have come */
@@ -52,9 +54,9 @@ void ob_snapshot_join_linked(struct ob_daemon *daemon, const struct ob_machine_i
     ask(daemon, machine);
 }
 
-/* What our weights hold as we begin; the store and the peer hold the same. */
+/* What our weights hold as we begin: what store and peer hold, or nothing yet. */
 static enum ob_err remember_frontier(struct ob_daemon *daemon, struct ob_error *error) {
-    size_t machines = ob_peer_view(daemon->peer).machines, count = 0;
+    size_t machines = daemon->join_waits ? 0 : ob_peer_view(daemon->peer).machines, count = 0;
     struct ob_snapshot_machine *list = calloc(machines + 1, sizeof *list);
     if (!list)
         return ob_fail(error, OB_ENOMEM, "no memory for a frontier");
@@ -72,10 +74,15 @@ enum ob_err ob_snapshot_join_start(struct ob_daemon *daemon, struct ob_error *er
     daemon->join = (struct ob_snapshot_join){.fetch = {.descriptor = -1}};
     if (strcmp(daemon->config->snapshot, "never") == 0)
         return OB_OK;
+    struct ob_store_counts counts = {0};
     enum ob_err failed = remember_frontier(daemon, error);
-    if (!failed)
-        daemon->join.state = OB_JOIN_ASKING;
-    return failed;
+    if (!failed && daemon->join_waits)
+        failed = ob_store_counts(daemon->store, &counts, error);
+    if (failed)
+        return failed;
+    daemon->join.state = OB_JOIN_ASKING;
+    daemon->join.put_off = counts.records;
+    return OB_OK;
 }
 
 static void take_offer(struct ob_daemon *daemon, const struct ob_machine_id *from,
@@ -220,6 +227,9 @@ enum ob_err ob_snapshot_join_end(struct ob_daemon *daemon, const char *why, stru
     char text[600];
     if (join->state == OB_JOIN_OFF || join->state >= OB_JOIN_CHECKING)
         return OB_OK;
+    char path[OB_SNAPSHOT_PATH_MAX];
+    ob_snapshots_path(&daemon->snapshots, "incoming", path);
+    (void)unlink(path); /* nothing goes on there */
     if (join->state > OB_JOIN_ASKING || join->put_off > 0)
         ob_log(&daemon->log, OB_LOG_INFO, "snapshot-join", "state=replaying records=%llu text=%s",
                (unsigned long long)join->put_off, ob_log_quote(why, text, sizeof text));
@@ -290,6 +300,11 @@ static size_t ask_again(struct ob_daemon *daemon) {
 static enum ob_err tend_asking(struct ob_daemon *daemon, struct ob_error *error) {
     struct ob_snapshot_join *join = &daemon->join;
     uint64_t now = ob_now_ns();
+    enum ob_err failed = daemon->join_waits ? set_pause(daemon, true, error) : OB_OK;
+    if (failed || join->state != OB_JOIN_ASKING)
+        return failed;
+    if (join->asked_ns == 0 && join->put_off > 0 && ob_now_ns() - daemon->started_ns >= LINKED_NS)
+        return ob_snapshot_join_end(daemon, "nobody is linked", error);
     if (join->asked_ns == 0 || join->measuring)
         return OB_OK;
     bool all = ask_again(daemon) == 0 && join->offer_count > 0;

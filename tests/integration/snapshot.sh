@@ -74,6 +74,21 @@ wait_for 60 agree 1 2 3 || fail "no agreement with the newcomer"
 [ -n "$(newest 3)" ] || fail "the newcomer does not keep the snapshot"
 leave 3
 
+# killed while it fetches, slowly: goes on with what it has
+leave 1; leave 2
+start 1 --set training.observer=yes --set swarm.snapshot_upload_kib=256; start 2 --set training.observer=yes --set swarm.snapshot_upload_kib=0
+wait_for 60 agree 1 2 || fail "no agreement before a slow newcomer"
+newcomer 5
+part() { [ "$(get 5 bytes_have)" -gt 1000000 ] 2>/dev/null; }
+wait_for 60 part || fail "nothing of the snapshot arrives"
+kill -9 "${pid[5]}"; forget 5
+start 5 --set training.observer=yes --set swarm.snapshot=always
+wait_for 120 says 5 'snapshot-join state=waiting' || fail "the snapshot does not arrive after a kill"
+fetched=$(sed -n 's/.*state=waiting bytes=\([0-9]*\) .*/\1/p' "$work/p5.log")
+[ "$fetched" -lt "$(($(stat -c %s "$work/good.snapshot") - 500000))" ] || fail "$fetched bytes were fetched again after a kill"
+wait_for 60 agree 1 2 5 || fail "no agreement with the newcomer that was killed"
+leave 5
+
 # a lying server: every value changed, all hashes made right again. Found by the random leaves, named, thrown away
 leave 1; leave 2
 "$BIN/../tests/integration/forge_snapshot" "$work/run.json" "$(newest 1)" || fail "cannot forge"
