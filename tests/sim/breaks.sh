@@ -31,16 +31,16 @@ break_it highest-cut peer/admission.c \
     "of the cuts of several signers, and of evidence, the highest counts" revoked-by-two-keys
 break_it later-stays peer/control_table.c \
     's/^    if \(known && ob_control_table_get/    if (false \&\& ob_control_table_get/' \
-    "of two entries the one that comes later stays"
+    "of two entries the one that comes later stays" revoked-twice
 break_it later-rotation peer/control_table.c \
     's/!= rotation;/== true;/' \
-    "of two rotations of one key the later one stays"
+    "of two rotations of one key the later one stays" rotated-twice
 break_it sign-again peer/reconcile.c \
     's/if \(peer->own->next >= signed_below \|\| peer->options.observer\)/if (true)/' \
-    "samples whose records were cut are signed again"
+    "samples whose records were cut are signed again" limit-raised-again
 break_it address-once peer/control_exchange.c \
     's/^    machine->reach \|= control->kind == OB_CONTROL_ADDRESS;/    machine->reach |= control->kind == OB_CONTROL_ADDRESS \&\& !machine->reached;/' \
-    "only the first address of a machine is told"
+    "only the first address of a machine is told" moved
 break_it forks-overlooked peer/fork.c \
     '/^void ob_fork_search/,/^}/s/if \(with == peer->own/if (true || with == peer->own/' \
     "nobody looks for the place where two chains part"

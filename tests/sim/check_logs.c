@@ -72,6 +72,8 @@ static const char *check_table(const struct sim_cluster *cluster, const struct o
         if (cluster->authority.renewed[number] &&
             strcmp(machine.name, sim_authority_name(cluster, number, name)) != 0)
             return "a certificate that was replaced is in force";
+        if (cluster->machines[number].revoked && machine.cut.index > cluster->machines[number].keep_below)
+            return "a cut is above what a revocation says";
         if (lossless && machine.cut.index > cluster->machines[number].forked_at)
             return "a cut is above what evidence that is known says";
     }
