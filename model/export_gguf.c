@@ -141,7 +141,7 @@ static enum ob_err write_tensor(const struct exporting *e, struct ob_output *out
 static enum ob_err write_rope_factors(const struct exporting *e, struct ob_output *out) {
     size_t count = rope_factors(e);
     float *factors = calloc(count, sizeof *factors);
-    uint8_t *bytes = calloc(count, sizeof *factors);
+    uint8_t *bytes = calloc(4 * count, 1);
     if (factors && bytes) {
         ob_gguf_rope_factors(&e->model->config.rope, count, factors);
         ob_dtype_encode(OB_DTYPE_F32, factors, count, bytes);
