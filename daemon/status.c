@@ -116,6 +116,7 @@ static json_t *snapshot_json(const struct ob_daemon *daemon) {
     const struct ob_snapshots *kept = &daemon->snapshots;
     bool provisional = join->state >= OB_JOIN_FETCHING && join->state <= OB_JOIN_CHECKING;
     uint64_t refused = join->refused + kept->set_aside;
+    uint64_t dropped = daemon->server.dropped + daemon->snapshot_malformed;
     return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:i, s:I, s:I, s:f, s:I, s:I}", "join",
                      ob_join_state_name(join->state), "provisional", provisional, "bytes_have",
                      (json_int_t)join->fetch.bytes_have, "bytes_total",
@@ -123,8 +124,7 @@ static json_t *snapshot_json(const struct ob_daemon *daemon) {
                      (json_int_t)join->used_samples, "refused", (json_int_t)refused, "kept", (int)kept->count,
                      "newest_samples", kept->count ? (json_int_t)kept->files[0]->table->samples : 0,
                      "written", (json_int_t)daemon->writer.written, "write_seconds", daemon->writer.seconds,
-                     "sent_bytes", (json_int_t)daemon->server.sent_bytes, "dropped",
-                     (json_int_t)(daemon->server.dropped + daemon->snapshot_malformed));
+                     "sent_bytes", (json_int_t)daemon->server.sent_bytes, "dropped", (json_int_t)dropped);
 }
 
 /* How much of what others have told of is here, and how long the rest takes at the present pace. */
