@@ -1,5 +1,6 @@
 /* array - an array that grows.
- * Errors:  false: no memory, or a size beyond SIZE_MAX; the array is as it was. Owns: the caller's array. */
+ * Errors:  false: no memory, or a size beyond SIZE_MAX; the array is as it was.
+ * Owns:    the caller's array. */
 #ifndef OB_BASE_ARRAY_H
 #define OB_BASE_ARRAY_H
 

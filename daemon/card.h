@@ -1,5 +1,6 @@
 /* card - the model card of an export: which run, at which frontier, with which digests and parameters.
- * Errors:  OB_ENOMEM. Owns: the text of ob_card_text is malloc'ed, the caller frees it. */
+ * Errors:  OB_ENOMEM.
+ * Owns:    the text of ob_card_text is malloc'ed, the caller frees it. */
 #ifndef OB_DAEMON_CARD_H
 #define OB_DAEMON_CARD_H
 

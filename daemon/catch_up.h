@@ -5,7 +5,8 @@
  * the answers under way (64 messages), however long the log is. A line in the log says every few seconds how
  * far it is; the status says the same at any time.
  *
- * Errors:  those of ob_daemon_step. Threads: the network thread. */
+ * Errors:  those of ob_daemon_step.
+ * Threads: the network thread. */
 #ifndef OB_DAEMON_CATCH_UP_H
 #define OB_DAEMON_CATCH_UP_H
 

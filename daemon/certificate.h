@@ -4,7 +4,8 @@
  * hexadecimal digits. It holds no secret: it helps only the machine whose key it names.
  *
  * Errors:  OB_ENOTFOUND, OB_EFORMAT, OB_ETOOBIG, OB_EBUSY (a file to be written is there) name the file;
- * ret_* are untouched. Owns:    nothing. */
+ *          ret_* are untouched.
+ * Owns:    nothing. */
 #ifndef OB_DAEMON_CERTIFICATE_H
 #define OB_DAEMON_CERTIFICATE_H
 

@@ -2,10 +2,12 @@
  * the network thread hands them over, so that START_ROUND sees every APPLY before it.
  *
  * Jobs go in through bounded copies; results come out one at a time and wake the network thread. Several
- * records that wait are replayed in one pass. Errors:  what goes wrong in the thread becomes a
- * OB_RESULT_FAILED with its text; the thread then only drains. Owns:    its thread, its queues, the forward
- * pass; borrows replica and corpus, which nobody else touches between start and stop. Threads: submit, take
- * and stop from the network thread; `wake` is called from the compute thread. */
+ * records that wait are replayed in one pass.
+ * Errors:  what goes wrong in the thread becomes a OB_RESULT_FAILED with its text; the thread then only
+ *          drains.
+ * Owns:    its thread, its queues, the forward pass; borrows replica and corpus, which nobody else
+ *          touches between start and stop.
+ * Threads: submit, take and stop from the network thread; `wake` is called from the compute thread. */
 #ifndef OB_DAEMON_COMPUTE_H
 #define OB_DAEMON_COMPUTE_H
 

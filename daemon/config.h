@@ -66,7 +66,8 @@ struct ob_config {
 /* `overrides`: "section.key=value" each. */
 OB_MUST_USE enum ob_err ob_config_read(const char *path, const char *const *overrides, size_t override_count,
                                        struct ob_config **ret_config, struct ob_error *error);
-/* KEY@tcp://host:port, the same with blanks instead of the @, or KEY alone (endpoint ""). Errors: OB_EUSAGE.
+/* KEY@tcp://host:port, the same with blanks instead of the @, or KEY alone (endpoint "").
+ * Errors:  OB_EUSAGE.
  */
 OB_MUST_USE enum ob_err ob_join_string_parse(const char *text, struct ob_machine_id *ret_machine,
                                              char ret_endpoint[OB_ENDPOINT_MAX], struct ob_error *error);

@@ -7,8 +7,9 @@
  * nobody answers.
  *
  * Errors:  what fails is logged and tried again.
- * Owns:    its table; borrows transport and log. Bounds: OB_CONTACTS_MAX machines, 64 of them known by hints
- * alone. Threads: one at a time. Time: monotonic seconds, handed in. */
+ * Owns:    its table; borrows transport and log. Bounds: OB_CONTACTS_MAX machines, 64 of them known by
+ *          hints alone.
+ * Threads: one at a time. Time: monotonic seconds, handed in. */
 #ifndef OB_DAEMON_CONTACTS_H
 #define OB_DAEMON_CONTACTS_H
 

@@ -22,8 +22,9 @@
  * can only make a delta be refused, never add to it.
  *
  * Errors:  OB_EIO, OB_EBUSY (the file is there), OB_EFORMAT, OB_ETOOBIG, OB_EREFUSED (a signature),
- * OB_EMISMATCH: name the file. Owns:    the file's bytes, which records point into. Threads: read-only after
- * open. */
+ *          OB_EMISMATCH: name the file.
+ * Owns:    the file's bytes, which records point into.
+ * Threads: read-only after open. */
 #ifndef OB_DAEMON_DELTA_H
 #define OB_DAEMON_DELTA_H
 

@@ -1,5 +1,6 @@
 /* log - structured lines on standard error: `2026-01-31T12:00:00.123Z level event key=value …`.
- * Values with spaces or quotes are quoted. Threads: any; a line is one write. */
+ * Values with spaces or quotes are quoted.
+ * Threads: any; a line is one write. */
 #ifndef OB_DAEMON_LOG_H
 #define OB_DAEMON_LOG_H
 

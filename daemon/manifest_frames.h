@@ -1,7 +1,9 @@
 /* manifest_frames - the two messages by which a manifest travels (manifest_transfer.h has their layout).
  *
- * Errors:  none: what is not exactly such a message, of this run and within all bounds, is not one (false).
- * Owns:    a decoded piece points into the frame. Threads: pure functions. */
+ * Errors:  none: what is not exactly such a message, of this run and within all bounds, is not one
+ *          (false).
+ * Owns:    a decoded piece points into the frame.
+ * Threads: pure functions. */
 #ifndef OB_DAEMON_MANIFEST_FRAMES_H
 #define OB_DAEMON_MANIFEST_FRAMES_H
 

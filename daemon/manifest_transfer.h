@@ -7,7 +7,8 @@
  * The manifest's hash is the run id, which stands in the certificate: it need not be trusted, only checked.
  *
  * Errors:  OB_EREFUSED, the certificate does not let us in; OB_ESTATE, told to stop; those of files and
- * sockets. Threads: one at a time. */
+ *          sockets.
+ * Threads: one at a time. */
 #ifndef OB_DAEMON_MANIFEST_TRANSFER_H
 #define OB_DAEMON_MANIFEST_TRANSFER_H
 

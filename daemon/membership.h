@@ -2,8 +2,9 @@
  * operator hands in. Who belongs is decided by the peer's control table; here its words are carried to
  * sockets and back.
  *
- * Errors:  OB_EREFUSED, OB_EMISMATCH, OB_ETIMEOUT: our own certificate will not do; the text says why and
- * what to do. Threads: the network thread. */
+ * Errors:  OB_EREFUSED, OB_EMISMATCH, OB_ETIMEOUT: our own certificate will not do; the text says why
+ *          and what to do.
+ * Threads: the network thread. */
 #ifndef OB_DAEMON_MEMBERSHIP_H
 #define OB_DAEMON_MEMBERSHIP_H
 
@@ -24,7 +25,8 @@ OB_MUST_USE enum ob_err ob_membership_tend(struct ob_daemon *daemon, struct ob_e
 
 OB_MUST_USE enum ob_err ob_membership_knock(struct ob_daemon *daemon, const struct ob_transport_event *seen,
                                             struct ob_error *error);
-/* A signed entry from the operator. Errors: those of decoding. */
+/* A signed entry from the operator.
+ * Errors:  those of decoding. */
 OB_MUST_USE enum ob_err ob_membership_control(struct ob_daemon *daemon, const void *entry, size_t bytes,
                                               struct ob_error *error);
 struct ob_effect;

@@ -1,14 +1,16 @@
 /* rebuild - weights made in scratch, a part of the leaves at a time, beside the ones that train:
  *
- *   as they were    the weights without some records that they hold (those above a named frontier): a copy,
- * out of which the records are taken, exactly. Costs a copy and the replay of those records. as they ought
- * the base of the run and the records of a log. Costs a replay of these records, over no more to be than the
- * leaves that are asked for.
+ *   as they were         the weights without some records that they hold (those above a named frontier): a
+ *                        copy, out of which the records are taken, exactly. Costs a copy and the replay of
+ *                        those records.
+ *   as they ought to be  the base of the run and the records of a log. Costs a replay of these records, over
+ *                        no more than the leaves that are asked for.
  *
  * Parts of at most OB_REBUILD_LEAVES leaves (64 MiB of scratch) are handed to `see`, in order, in the calling
  * thread; it may use the replica's pool. An error that it returns ends the rebuild.
  * Errors:  OB_ENOMEM, those of `see`; of a log: OB_EFORMAT, OB_EREFUSED name the row or the record. The
- * weights are only read. Threads: the one that owns the replica. */
+ *          weights are only read.
+ * Threads: the one that owns the replica. */
 #ifndef OB_DAEMON_REBUILD_H
 #define OB_DAEMON_REBUILD_H
 

@@ -1,7 +1,8 @@
 /* replica - the weights of one run on this machine: base ⊕ records, and what is needed to compute with them.
  *
  * Errors:  OB_EMISMATCH when the model is not the run's base (its hash, tensors or shapes differ).
- * Owns:    model, weights, engine's pool. Threads: one at a time. */
+ * Owns:    model, weights, engine's pool.
+ * Threads: one at a time. */
 #ifndef OB_DAEMON_REPLICA_H
 #define OB_DAEMON_REPLICA_H
 

@@ -15,8 +15,10 @@
  * Valid if and only if all of that holds, the file ends there, and each leaf has its hash. T is at most
  * OB_SNAPSHOT_TABLE_MAX. Each leaf can be checked alone.
  *
- * Errors:  OB_EFORMAT (damaged), OB_EMISMATCH (another run's or model's), OB_EFULL, OB_EIO, OB_ENOMEM: name
- *          the file. Owns: a snapshot owns its arrays; free accepts NULL. Threads: one at a time. */
+ * Errors:  OB_EFORMAT (damaged), OB_EMISMATCH (another run's or model's), OB_EFULL, OB_EIO, OB_ENOMEM:
+ *          name the file.
+ * Owns:    a snapshot owns its arrays; free accepts NULL.
+ * Threads: one at a time. */
 #ifndef OB_DAEMON_SNAPSHOT_H
 #define OB_DAEMON_SNAPSHOT_H
 

@@ -4,8 +4,10 @@
  * whole: who sends a leaf that does not have its hash is named and asked no more. What was checked is written
  * to SNAPSHOTS/incoming at once; a fetch of the same snapshot that was broken off goes on there.
  *
- * Errors:  OB_EREFUSED: nobody is left who could deliver; OB_EFULL, OB_EIO, OB_ENOMEM. Bounded: eight leaves
- *          (2 MiB) and the table in memory. Owns: its buffers and the file. Threads: the network thread. */
+ * Errors:  OB_EREFUSED: nobody is left who could deliver; OB_EFULL, OB_EIO, OB_ENOMEM. Bounded: eight
+ *          leaves (2 MiB) and the table in memory.
+ * Owns:    its buffers and the file.
+ * Threads: the network thread. */
 #ifndef OB_DAEMON_SNAPSHOT_FETCH_H
 #define OB_DAEMON_SNAPSHOT_FETCH_H
 

@@ -4,7 +4,8 @@
  * so that one that has its name was complete once; what has happened to it since, its hashes tell.
  *
  * Errors:  those of daemon/snapshot.h. ob_snapshot_load: after any error the weights hold nothing useful
- *          (ob_replica_to_base). Owns: a file owns its descriptor and its table; close accepts NULL.
+ *          (ob_replica_to_base).
+ * Owns:    a file owns its descriptor and its table; close accepts NULL.
  * Threads: a file may be read by several at a time; the replica's weights by the one that owns it. */
 #ifndef OB_DAEMON_SNAPSHOT_FILE_H
 #define OB_DAEMON_SNAPSHOT_FILE_H

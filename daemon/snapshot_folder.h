@@ -8,7 +8,8 @@
  *
  * Errors:  OB_ENOMEM, OB_EIO of the folder itself, those of a store or of a replay. What is wrong with a
  *          snapshot is told in the log and is no error: the next older one is tried, then the base.
- * Owns:    its open files. Threads: the network thread; ob_snapshots_start before there are others. */
+ * Owns:    its open files.
+ * Threads: the network thread; ob_snapshots_start before there are others. */
 #ifndef OB_DAEMON_SNAPSHOT_FOLDER_H
 #define OB_DAEMON_SNAPSHOT_FOLDER_H
 

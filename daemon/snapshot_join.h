@@ -13,8 +13,9 @@
  * transfer; always: whenever one is offered that is ahead of us; never. Whatever cannot wait (a round,
  * records that must be taken out) ends it: what was put off is replayed first.
  *
- * Errors:  those of a store and of a replay. Owns: what it holds. Threads: the network thread; its work runs
- * in the compute thread (ob_compute_task). */
+ * Errors:  those of a store and of a replay.
+ * Owns:    what it holds.
+ * Threads: the network thread; its work runs in the compute thread (ob_compute_task). */
 #ifndef OB_DAEMON_SNAPSHOT_JOIN_H
 #define OB_DAEMON_SNAPSHOT_JOIN_H
 

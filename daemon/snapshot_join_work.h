@@ -5,8 +5,10 @@
  * base and those records of our own, verified log that the snapshot names, and must have its hashes. A
  * snapshot with a part p of its leaves wrong passes with probability (1 - p)^OB_SNAPSHOT_CHECKED.
  *
- * Errors:  OB_EMISMATCH: the snapshot is not what it says; `text`. Then, too, the weights are base ⊕ log.
- * Owns:    work owns its store and frontiers. Threads: one at a time, but for `stop` and `samples`. */
+ * Errors:  OB_EMISMATCH: the snapshot is not what it says; `text`. Then, too, the weights are base ⊕
+ *          log.
+ * Owns:    work owns its store and frontiers.
+ * Threads: one at a time, but for `stop` and `samples`. */
 #ifndef OB_DAEMON_SNAPSHOT_JOIN_WORK_H
 #define OB_DAEMON_SNAPSHOT_JOIN_WORK_H
 

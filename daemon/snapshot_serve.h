@@ -4,7 +4,8 @@
  * answered as the rate allows; what does not fit is dropped and asked again. Only for members; the answers
  * come from the files as they are, their hashes protect who asked.
  *
- * Owns: its queue. Threads: the network thread. */
+ * Owns:    its queue.
+ * Threads: the network thread. */
 #ifndef OB_DAEMON_SNAPSHOT_SERVE_H
 #define OB_DAEMON_SNAPSHOT_SERVE_H
 

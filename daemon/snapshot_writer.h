@@ -9,7 +9,8 @@
  * the copy and hands it to the kernel; a thread of its own waits for the disk.
  *
  * Errors:  what goes wrong with a file (a full disk, say) is told in the log; training goes on.
- * Owns:    its thread and the job. Threads: the network thread. */
+ * Owns:    its thread and the job.
+ * Threads: the network thread. */
 #ifndef OB_DAEMON_SNAPSHOT_WRITER_H
 #define OB_DAEMON_SNAPSHOT_WRITER_H
 

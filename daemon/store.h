@@ -10,11 +10,12 @@
  *          damaged when it is opened for writing is moved away to log.sqlite.damaged; what is good of it is
  *          kept, the rest is for the peer to fetch again.
  * Errors:  OB_EFULL: no room; nothing of what was handed in with that call was kept, what was handed in
- *          before still waits: make room and call again. OB_EFORMAT (damaged), OB_EMISMATCH (another run's,
- *          another machine's), OB_EUNSUPPORTED (another version's), OB_EBUSY (another daemon has it), OB_EIO:
- *          the message names the file.
- * Owns:    the database and a lock on STATE_DIR/lock. Threads: one at a time; several stores of one directory
- *          that are open for reading may be used beside the one that writes. */
+ *          before still waits: make room and call again. OB_EFORMAT (damaged), OB_EMISMATCH (another
+ *          run's, another machine's), OB_EUNSUPPORTED (another version's), OB_EBUSY (another daemon has
+ *          it), OB_EIO: the message names the file.
+ * Owns:    the database and a lock on STATE_DIR/lock.
+ * Threads: one at a time; several stores of one directory that are open for reading may be used beside
+ *          the one that writes. */
 #ifndef OB_DAEMON_STORE_H
 #define OB_DAEMON_STORE_H
 

@@ -37,8 +37,8 @@ bool ob_tool_real(const struct ob_tool_option *option, double low, double high, 
 int ob_tool_complain(const struct ob_error *error);
 int ob_tool_usage(const char *what);
 
-/* Asks the daemon of a state directory; its answer (caller's) has "ok": true. Errors: OB_ESTATE, the daemon's
- * own complaint; those of ob_status_ask. */
+/* Asks the daemon of a state directory; its answer (caller's) has "ok": true.
+ * Errors:  OB_ESTATE, the daemon's own complaint; those of ob_status_ask. */
 OB_MUST_USE enum ob_err ob_tool_ask(const char *state_dir, const json_t *request, json_t **ret_answer,
                                     struct ob_error *error);
 

@@ -1,5 +1,6 @@
 /* tool_eval - how well weights do on a file of held-out rows: shared by the subcommands that say so.
- * Errors: those of model/corpus.h, model/forward.h. Threads: one at a time. */
+ * Errors:  those of model/corpus.h, model/forward.h.
+ * Threads: one at a time. */
 #ifndef OB_DAEMON_TOOL_EVAL_H
 #define OB_DAEMON_TOOL_EVAL_H
 

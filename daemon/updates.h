@@ -1,7 +1,8 @@
 /* updates - records copied out of the log, for work that takes many of them at a time.
  *
- * Errors: OB_ENOMEM; OB_ETOOBIG beyond OB_UPDATES_BYTES_MAX (what is there stays).
- * Owns:   its copies; a struct of zeros is empty, ob_updates_done frees. Threads: one at a time. */
+ * Errors:  OB_ENOMEM; OB_ETOOBIG beyond OB_UPDATES_BYTES_MAX (what is there stays).
+ * Owns:    its copies; a struct of zeros is empty, ob_updates_done frees.
+ * Threads: one at a time. */
 #ifndef OB_DAEMON_UPDATES_H
 #define OB_DAEMON_UPDATES_H
 

@@ -10,7 +10,8 @@
  * keystream with key BLAKE2b-256(key = run_id, "onebyte/lora"), nonce le32(number in the manifest) ‖ 0^8,
  * shifted right by 5 + k, where k is half the number of bits of `in`, rounded down: with exponent 26, uniform
  * over [-2^-k, 2^-k), which is within a factor of sqrt 2 of PEFT's 1 / sqrt(in).
- * Errors: OB_EUSAGE for a tensor that is no matrix of a layer; OB_ENOMEM. Threads: as model.h. */
+ * Errors:  OB_EUSAGE for a tensor that is no matrix of a layer; OB_ENOMEM.
+ * Threads: as model.h. */
 #ifndef OB_MODEL_ADAPTER_H
 #define OB_MODEL_ADAPTER_H
 

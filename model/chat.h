@@ -11,9 +11,11 @@
  * that holds the end of a header and the beginning of an answer is one of them.
  *
  * Errors:  OB_EUNSUPPORTED: no template, an unknown one, one whose control tokens the tokenizer does not
- * have: names the model. OB_EFORMAT: roles that the format does not take, or not in this order. OB_EUSAGE: no
- * such format. Owns:    what it says; the tokenizer must live as long. Threads: read-only once opened.
- * Source: `transformers`' apply_chat_template (docs/data.md). */
+ *          have: names the model. OB_EFORMAT: roles that the format does not take, or not in this order.
+ *          OB_EUSAGE: no such format.
+ * Owns:    what it says; the tokenizer must live as long.
+ * Threads: read-only once opened.
+ * Source:  `transformers`' apply_chat_template (docs/data.md). */
 #ifndef OB_MODEL_CHAT_H
 #define OB_MODEL_CHAT_H
 

@@ -3,7 +3,8 @@
  * Texts hold control tokens between two OB_CHAT_MARK; OB_CHAT_BOS and OB_CHAT_EOS stand for the tokenizer's
  * own (bos_token and eos_token of tokenizer_config.json).
  *
- * Owns: nothing; all is constant. Source: the chat templates of the models that are named in docs/data.md. */
+ * Owns:    nothing; all is constant.
+ * Source:  the chat templates of the models that are named in docs/data.md. */
 #ifndef OB_MODEL_CHAT_FORMATS_H
 #define OB_MODEL_CHAT_FORMATS_H
 

@@ -3,7 +3,8 @@
  * A template is compared as Jinja reads it: "\r\n" and "\r" are "\n", and one "\n" at its end does not count.
  * tests/parity/make_chat.py has rendered each of them with `transformers`, and the format gives the same.
  *
- * Owns: nothing. Threads: pure functions. */
+ * Owns:    nothing.
+ * Threads: pure functions. */
 #ifndef OB_MODEL_CHAT_KNOWN_H
 #define OB_MODEL_CHAT_KNOWN_H
 

@@ -2,7 +2,8 @@
  * kind of file they come from (model/safetensors.h, model/gguf.h) makes no difference afterwards.
  *
  * Errors:  OB_ENOTFOUND, OB_EIO, OB_EFORMAT, OB_ETOOBIG name the file and the tensor.
- * Owns:    the mappings and the list. Threads: read-only after open. */
+ * Owns:    the mappings and the list.
+ * Threads: read-only after open. */
 #ifndef OB_MODEL_CHECKPOINT_H
 #define OB_MODEL_CHECKPOINT_H
 

@@ -11,7 +11,9 @@
  * An item is what a mini-batch is made of: a sequence, or all candidates of a row with choices.
  *
  * Errors:  OB_EFORMAT, OB_EUNSUPPORTED and OB_ETOOBIG name the file and the line; OB_ENOTFOUND; a file
- * without a usable row. Owns:    the token store. Threads: read-only after load. */
+ *          without a usable row.
+ * Owns:    the token store.
+ * Threads: read-only after load. */
 #ifndef OB_MODEL_CORPUS_H
 #define OB_MODEL_CORPUS_H
 

@@ -1,8 +1,9 @@
 /* corpus_reader - the lines of a JSON Lines file, one at a time, each of bounded length.
  *
- * Errors:  OB_ENOTFOUND, OB_EIO, OB_ENOMEM; OB_ETOOBIG for a file beyond OB_CORPUS_BYTES_MAX, and, of a row,
- *          for a line beyond OB_CORPUS_ROW_MAX bytes. Messages name the file and the line.
- * Owns:    the open file and one buffer. Threads: one at a time. */
+ * Errors:  OB_ENOTFOUND, OB_EIO, OB_ENOMEM; OB_ETOOBIG for a file beyond OB_CORPUS_BYTES_MAX, and, of a
+ *          row, for a line beyond OB_CORPUS_ROW_MAX bytes. Messages name the file and the line.
+ * Owns:    the open file and one buffer.
+ * Threads: one at a time. */
 #ifndef OB_MODEL_CORPUS_READER_H
 #define OB_MODEL_CORPUS_READER_H
 

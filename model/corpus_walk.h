@@ -6,7 +6,8 @@
  * integers, so that all machines see the same walk. An epoch has ceil(items / sequences) mini-batches, whose
  * sizes differ by at most one.
  *
- * Owns: nothing. Source: Black and Rogaway 2002 (cycle walking), Steele et al. 2014 (splitmix64). */
+ * Owns:    nothing.
+ * Source:  Black and Rogaway 2002 (cycle walking), Steele et al. 2014 (splitmix64). */
 #ifndef OB_MODEL_CORPUS_WALK_H
 #define OB_MODEL_CORPUS_WALK_H
 

@@ -3,9 +3,10 @@
  * form: who reads them need not know which. Where a folder has no tokenizer.json, it is made of vocab.json
  * and merges.txt (model/tokenizer_folder.h).
  *
- * Errors:  OB_ENOTFOUND (there is no such document), OB_EIO, OB_ETOOBIG, OB_EFORMAT, OB_EUNSUPPORTED: name
- *          the file.
- * Owns:    the caller owns the document; done accepts a zeroed one. Threads: pure functions. */
+ * Errors:  OB_ENOTFOUND (there is no such document), OB_EIO, OB_ETOOBIG, OB_EFORMAT, OB_EUNSUPPORTED:
+ *          name the file.
+ * Owns:    the caller owns the document; done accepts a zeroed one.
+ * Threads: pure functions. */
 #ifndef OB_MODEL_DOCUMENTS_H
 #define OB_MODEL_DOCUMENTS_H
 

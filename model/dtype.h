@@ -3,7 +3,8 @@
  * A plain number is a block of one element. A quantised row is a sequence of blocks of 32 or 256 elements;
  * model/dtype_blocks.h has their layouts. Decoding is exact: plain types convert without rounding, blocks
  * give the same float32 as the `gguf` Python package's dequantize, bit for bit.
- * Threads: pure functions. Source: the GGUF specification and ggml's block layouts. */
+ * Threads: pure functions.
+ * Source:  the GGUF specification and ggml's block layouts. */
 #ifndef OB_MODEL_DTYPE_H
 #define OB_MODEL_DTYPE_H
 

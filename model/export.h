@@ -8,8 +8,10 @@
  * FOLDER/README.md, the model card. peft: adapters alone, FOLDER/adapter_config.json and
  * FOLDER/adapter_model.safetensors; the other two merge them. FOLDER must not exist or be empty; files are
  * written under temporary names, synced and renamed, the weights last, so that a reader never sees half a
- * file. Errors: OB_EIO, OB_EBUSY (folder holds files), OB_ENOMEM: name the file. OB_EUNSUPPORTED: GGUF has no
- * name for the family, a tensor or the tokenizer; peft without adapters, or with trained base tensors. */
+ * file.
+ * Errors:  OB_EIO, OB_EBUSY (folder holds files), OB_ENOMEM: name the file. OB_EUNSUPPORTED: GGUF has no
+ *          name for the family, a tensor or the tokenizer; peft without adapters, or with trained base
+ *          tensors. */
 #ifndef OB_MODEL_EXPORT_H
 #define OB_MODEL_EXPORT_H
 

@@ -14,9 +14,10 @@
  * each tensor has 1 to 4 dimensions, a type of model/dtype.h, rows of whole blocks, and an offset that is a
  * multiple of the alignment; no tensors overlap. A part of a split model is refused.
  *
- * Errors:  OB_ENOTFOUND, OB_EIO, OB_EFORMAT, OB_ETOOBIG, OB_EUNSUPPORTED: name the file and the key or the
- *          tensor.
- * Owns:    the checkpoint, whose mapping all texts point into. Threads: read-only after open.
+ * Errors:  OB_ENOTFOUND, OB_EIO, OB_EFORMAT, OB_ETOOBIG, OB_EUNSUPPORTED: name the file and the key or
+ *          the tensor.
+ * Owns:    the checkpoint, whose mapping all texts point into.
+ * Threads: read-only after open.
  * Source:  the GGUF specification (ggml, docs/gguf.md). */
 #ifndef OB_MODEL_GGUF_H
 #define OB_MODEL_GGUF_H

@@ -1,7 +1,9 @@
 /* gguf_tokenizer - the tokenizer in the metadata of a GGUF file, as the documents of a Hugging Face folder.
  *
- * Errors:  OB_ENOTFOUND (the file has no tokenizer), OB_EFORMAT, OB_ETOOBIG, OB_EUNSUPPORTED: name the file.
- * Owns:    the caller calls json_decref. Threads: pure functions. */
+ * Errors:  OB_ENOTFOUND (the file has no tokenizer), OB_EFORMAT, OB_ETOOBIG, OB_EUNSUPPORTED: name the
+ *          file.
+ * Owns:    the caller calls json_decref.
+ * Threads: pure functions. */
 #ifndef OB_MODEL_GGUF_TOKENIZER_H
 #define OB_MODEL_GGUF_TOKENIZER_H
 

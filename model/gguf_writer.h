@@ -1,7 +1,8 @@
 /* gguf_writer - the metadata of a GGUF file in the making: entries one after the other in memory.
  *
  * Errors:  `failed` is set when memory runs out, and later calls do nothing: ask once at the end.
- * Owns:    its buffer; done accepts a zeroed one. Threads: one at a time. */
+ * Owns:    its buffer; done accepts a zeroed one.
+ * Threads: one at a time. */
 #ifndef OB_MODEL_GGUF_WRITER_H
 #define OB_MODEL_GGUF_WRITER_H
 

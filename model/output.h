@@ -1,7 +1,8 @@
 /* output - a file that is there whole or not at all: written under a temporary name, synced, renamed.
  *
  * Errors:  OB_EIO, OB_EUSAGE name the file; the first one stays and later writes do nothing.
- * Owns:    the open file until close. Threads: one at a time. */
+ * Owns:    the open file until close.
+ * Threads: one at a time. */
 #ifndef OB_MODEL_OUTPUT_H
 #define OB_MODEL_OUTPUT_H
 

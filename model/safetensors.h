@@ -4,9 +4,9 @@
  * only if the header fits its length and OB_SAFETENSORS_HEADER_MAX, every dtype is F32, F16 or BF16, every
  * size is its shape's, and the ranges fill the data without overlapping or leaving anything out. Folder:
  * model.safetensors, or model.safetensors.index.json with {weight_map: {tensor: file}} and the files that it
- * names: each named tensor must lie in its file, and each file's tensors must be named. Errors: OB_ENOTFOUND,
- * OB_EIO, OB_EFORMAT, OB_ETOOBIG, OB_EUNSUPPORTED: name the file and the tensor. Source:  the safetensors
- * format description of Hugging Face. */
+ * names: each named tensor must lie in its file, and each file's tensors must be named.
+ * Errors:  OB_ENOTFOUND, OB_EIO, OB_EFORMAT, OB_ETOOBIG, OB_EUNSUPPORTED: name the file and the tensor.
+ * Source:  the safetensors format description of Hugging Face. */
 #ifndef OB_MODEL_SAFETENSORS_H
 #define OB_MODEL_SAFETENSORS_H
 

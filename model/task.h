@@ -5,10 +5,13 @@
  * taken per token: s_c = mean of log p(token) over the candidate's targets;  loss = log sum_c exp(s_c) -
  * s_label and a group is answered right when no candidate has a higher s_c than its label.
  *
- * Units:  nats. Shapes: losses (lanes). Errors: those of model/forward.h.
- * Owns:   struct ob_task its scratch, for mini-batches of at most so many sequences; done accepts a zeroed
- * one. Threads: one call at a time for each task. Source: MeZO (Malladi et al. 2023), its classification
- * loss. */
+ * Units:   nats.
+ * Shapes:  losses (lanes).
+ * Errors:  those of model/forward.h.
+ * Owns:    struct ob_task its scratch, for mini-batches of at most so many sequences; done accepts a
+ *          zeroed one.
+ * Threads: one call at a time for each task.
+ * Source:  MeZO (Malladi et al. 2023), its classification loss. */
 #ifndef OB_MODEL_TASK_H
 #define OB_MODEL_TASK_H
 

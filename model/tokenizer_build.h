@@ -6,10 +6,11 @@
  * "llama" (SentencePiece: `scores`; of two neighbours the pair whose joined token has the higher score is
  * merged first). A `pre`, a model or an option that is not known is refused by name.
  *
- * Errors:  OB_EUNSUPPORTED, OB_EFORMAT, OB_ETOOBIG, OB_ENOMEM; the caller puts the file's name before the
- * message. Owns:    parts that a caller fills in stay the caller's. Those of ob_tokenizer_parts_read are
- * freed with ob_tokenizer_parts_free; they point into `root`, which must outlive them. Source:  ggml's
- * docs/gguf.md. */
+ * Errors:  OB_EUNSUPPORTED, OB_EFORMAT, OB_ETOOBIG, OB_ENOMEM; the caller puts the file's name before
+ *          the message.
+ * Owns:    parts that a caller fills in stay the caller's. Those of ob_tokenizer_parts_read are freed
+ *          with ob_tokenizer_parts_free; they point into `root`, which must outlive them.
+ * Source:  ggml's docs/gguf.md. */
 #ifndef OB_MODEL_TOKENIZER_BUILD_H
 #define OB_MODEL_TOKENIZER_BUILD_H
 

@@ -7,7 +7,8 @@
  * marks it has.
  *
  * Errors:  OB_ENOMEM, OB_ETOOBIG, OB_EFORMAT (libutf8proc failed).
- * Owns:    ret_text is malloc'ed, the caller frees it. Threads: pure function.
+ * Owns:    ret_text is malloc'ed, the caller frees it.
+ * Threads: pure function.
  * Source:  Unicode Standard Annex 15. */
 #ifndef OB_MODEL_TOKENIZER_COMPOSE_H
 #define OB_MODEL_TOKENIZER_COMPOSE_H

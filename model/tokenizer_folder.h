@@ -9,8 +9,10 @@
  *
  * A folder with a SentencePiece tokenizer.model alone is refused, with what to do.
  *
- * Errors:  OB_ENOTFOUND (the folder has no tokenizer), OB_EFORMAT, OB_EUNSUPPORTED, OB_EIO, OB_ENOMEM: name
- * the file. Owns:    the caller calls json_decref. Threads: pure function. */
+ * Errors:  OB_ENOTFOUND (the folder has no tokenizer), OB_EFORMAT, OB_EUNSUPPORTED, OB_EIO, OB_ENOMEM:
+ *          name the file.
+ * Owns:    the caller calls json_decref.
+ * Threads: pure function. */
 #ifndef OB_MODEL_TOKENIZER_FOLDER_H
 #define OB_MODEL_TOKENIZER_FOLDER_H
 

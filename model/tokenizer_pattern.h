@@ -6,7 +6,8 @@
  * with ranges, \s \S \d \D \p{…} \P{…} with general categories (in classes not \D and \P), \r \n \t \f \v \a
  * \e \x{…} \uHHHH and escaped punctuation. The rest is refused by name.
  *
- * Errors: OB_EUNSUPPORTED, OB_ETOOBIG, OB_ENOMEM. Source: Oniguruma's doc/RE, pcre2pattern(3). */
+ * Errors:  OB_EUNSUPPORTED, OB_ETOOBIG, OB_ENOMEM.
+ * Source:  Oniguruma's doc/RE, pcre2pattern(3). */
 #ifndef OB_MODEL_TOKENIZER_PATTERN_H
 #define OB_MODEL_TOKENIZER_PATTERN_H
 

@@ -5,7 +5,8 @@
  *
  * Errors:  OB_ENOMEM; OB_ETOOBIG when a text grows beyond OB_BPE_PIECE_MAX bytes.
  * Owns:    its steps' texts; done accepts a zeroed struct.
- * Threads: read-only once filled. Source: `tokenizers`' normalizers. */
+ * Threads: read-only once filled.
+ * Source:  `tokenizers`' normalizers. */
 #ifndef OB_MODEL_TOKENIZER_REWRITE_H
 #define OB_MODEL_TOKENIZER_REWRITE_H
 

@@ -8,7 +8,8 @@
  * - literal: the key is the text (added tokens, beside the byte level).
  *
  * Errors:  OB_ENOMEM; OB_EFORMAT when an id or a key comes twice.
- * Owns:    all its arrays; done accepts a zeroed struct. Threads: read-only once filled. */
+ * Owns:    all its arrays; done accepts a zeroed struct.
+ * Threads: read-only once filled. */
 #ifndef OB_MODEL_TOKENIZER_VOCAB_H
 #define OB_MODEL_TOKENIZER_VOCAB_H
 

@@ -11,8 +11,9 @@
  * HALTED In every life but LEFT and HALTED the peer takes in records, repairs gaps and answers others.
  *
  * Owns:    all its tables, of fixed capacity from ob_peer_new. Effects point into the peer or into the
- * event's data and are valid until the next step. Threads: one at a time. Source:  DESIGN.md "Rounds,
- * staleness, membership", "Chains, evidence, cuts"; docs/wire.md. */
+ *          event's data and are valid until the next step.
+ * Threads: one at a time.
+ * Source:  DESIGN.md "Rounds, staleness, membership", "Chains, evidence, cuts"; docs/wire.md. */
 #ifndef OB_PEER_PEER_H
 #define OB_PEER_PEER_H
 
@@ -78,7 +79,8 @@ void ob_peer_free(struct ob_peer *peer);
 
 /* Before OB_EVENT_START: what the caller's store holds, each machine's records in chain order, control
  * entries in any. What does not count (any more) is found at the start and un-applied then. Verified by the
- * store's own checks, not by signature again. Errors: OB_EMISMATCH when it does not extend its chain. */
+ * store's own checks, not by signature again.
+ * Errors:  OB_EMISMATCH when it does not extend its chain. */
 OB_MUST_USE enum ob_err ob_peer_restore_record(struct ob_peer *peer, const struct ob_record *record,
                                                struct ob_error *error);
 OB_MUST_USE enum ob_err ob_peer_restore_control(struct ob_peer *peer, const void *data, size_t bytes,
@@ -267,8 +269,8 @@ struct ob_peer_machine {
 struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i);
 
 /* May this certificate be let in at the door? `data` is a control entry of kind certificate, wall_s the time.
- * Errors: those of ob_certificate_check, with all authority keys of the run so far; OB_EREFUSED revoked or
- * forked. */
+ * Errors:  those of ob_certificate_check, with all authority keys of the run so far; OB_EREFUSED revoked
+ *          or forked. */
 OB_MUST_USE enum ob_err ob_peer_check_certificate(const struct ob_peer *peer, const void *data, size_t bytes,
                                                   uint64_t wall_s, struct ob_error *error);
 /* Calls `see` with each entry of the control table. */

@@ -28,7 +28,8 @@
  * are the authority, and which of two entries stays, is the control table's to say (docs/wire.md).
  *
  * Owns:    a decoded entry points into the buffer that it was decoded from.
- * Threads: pure functions. Source: DESIGN.md, "Chains, evidence, cuts". */
+ * Threads: pure functions.
+ * Source:  DESIGN.md, "Chains, evidence, cuts". */
 #ifndef OB_RECORD_CONTROL_H
 #define OB_RECORD_CONTROL_H
 
@@ -74,8 +75,9 @@ struct ob_control {
     const uint8_t *signature; /* into the decoded buffer; NULL before signing */
 };
 
-/* Layout and payload, not signatures. Errors: OB_EFORMAT, OB_ETOOBIG, OB_EUNSUPPORTED (a kind of a later
- * version), OB_EREFUSED (signer and subject do not fit the kind). */
+/* Layout and payload, not signatures.
+ * Errors:  OB_EFORMAT, OB_ETOOBIG, OB_EUNSUPPORTED (a kind of a later version), OB_EREFUSED (signer and
+ *          subject do not fit the kind). */
 OB_MUST_USE enum ob_err ob_control_decode(const void *data, size_t bytes, struct ob_control *ret_control,
                                           struct ob_error *error);
 /* The whole entry (signature must be there): at most OB_CONTROL_BYTES_MAX. Returns its length. */
@@ -110,8 +112,8 @@ void ob_control_evidence(const struct ob_control *control, struct ob_record ret_
 /* The first sample that does not count any more because of a revocation or evidence. */
 struct ob_sample ob_control_cut(const struct ob_control *control);
 
-/* Writes a certificate's payload to ret_payload (OB_CONTROL_PLAIN_MAX). Returns its length. Errors: OB_EUSAGE
- * when the name is empty, too long or has control characters. */
+/* Writes a certificate's payload to ret_payload (OB_CONTROL_PLAIN_MAX). Returns its length.
+ * Errors:  OB_EUSAGE when the name is empty, too long or has control characters. */
 OB_MUST_USE enum ob_err ob_certificate_encode(const struct ob_certificate *certificate, uint8_t *ret_payload,
                                               uint16_t *ret_bytes, struct ob_error *error);
 /* Is this a certificate for `machine` (NULL: any) in `run`, signed by `authority`, not expired at wall_s (0:

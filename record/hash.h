@@ -1,5 +1,6 @@
 /* hash - BLAKE2b-256 in pieces or at once: the one hash of records, digests and names.
- * Threads: pure functions; a hasher belongs to its caller. Source: RFC 7693. */
+ * Threads: pure functions; a hasher belongs to its caller.
+ * Source:  RFC 7693. */
 #ifndef OB_RECORD_HASH_H
 #define OB_RECORD_HASH_H
 

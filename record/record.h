@@ -23,7 +23,8 @@
  * Whether it extends its chain is the peer's to say.
  *
  * Owns:    a decoded record points into the buffer that it was decoded from.
- * Threads: pure functions. Source: DESIGN.md, "Chains, evidence, cuts"; RFC 8032, RFC 7693. */
+ * Threads: pure functions.
+ * Source:  DESIGN.md, "Chains, evidence, cuts"; RFC 8032, RFC 7693. */
 #ifndef OB_RECORD_RECORD_H
 #define OB_RECORD_RECORD_H
 
@@ -63,7 +64,8 @@ struct ob_record {
     const uint8_t *signature; /* OB_RECORD_SIGNATURE_BYTES; NULL in a record to be signed */
 };
 
-/* Checks layout and bounds, not the signature. Errors: OB_EFORMAT, OB_ETOOBIG (says which field). */
+/* Checks layout and bounds, not the signature.
+ * Errors:  OB_EFORMAT, OB_ETOOBIG (says which field). */
 OB_MUST_USE enum ob_err ob_record_decode(const void *data, size_t bytes,
                                          const struct ob_record_bounds *bounds, struct ob_record *ret_record,
                                          struct ob_error *error);

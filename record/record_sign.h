@@ -1,5 +1,6 @@
 /* record_sign - Ed25519 over whole messages, in the shape that ob_peer_crypto wants.
- * Threads: pure functions. Source: RFC 8032. */
+ * Threads: pure functions.
+ * Source:  RFC 8032. */
 #ifndef OB_RECORD_RECORD_SIGN_H
 #define OB_RECORD_RECORD_SIGN_H
 

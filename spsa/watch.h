@@ -5,7 +5,9 @@
  * hand anyway: replay carries the sums of watched weights along. They are predictions: they come from the
  * base and the updates, never from the weights again, so a bit that flips in the weights, or anything else
  * that writes there, makes its leaf differ (a single flipped bit always does), and nothing else is needed to
- * find it. Errors:  OB_ENOMEM. Threads: the one that writes the weights. */
+ * find it.
+ * Errors:  OB_ENOMEM.
+ * Threads: the one that writes the weights. */
 #ifndef OB_SPSA_WATCH_H
 #define OB_SPSA_WATCH_H
 

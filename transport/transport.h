@@ -13,10 +13,12 @@
  * Bounds:   OB_MESSAGE_MAX on every socket (MAXMSGSIZE), OB_SEND_QUEUE_MAX and OB_RECEIVE_QUEUE_MAX messages
  * on every queue; what does not fit is dropped (records are fetched again). Links to other machines and
  * connections to us stay far below the descriptors of the process; each address has its share of them and may
- * come only so often (gate.c). Errors:   OB_EIO, OB_EBUSY (address in use) name the endpoint; OB_EUSAGE a
- * malformed endpoint. Owns:     its context, sockets and keys (wiped by free). Threads:  one thread uses a
- * transport; ob_transport_wake may be called from any. No global state: several transports may live in one
- * process. Source:   ZMTP 3.1, CurveZMQ (RFC 26), ZAP (RFC 27). */
+ * come only so often (gate.c).
+ * Errors:  OB_EIO, OB_EBUSY (address in use) name the endpoint; OB_EUSAGE a malformed endpoint.
+ * Owns:    its context, sockets and keys (wiped by free).
+ * Threads: one thread uses a transport; ob_transport_wake may be called from any. No global state:
+ *          several transports may live in one process.
+ * Source:  ZMTP 3.1, CurveZMQ (RFC 26), ZAP (RFC 27). */
 #ifndef OB_TRANSPORT_TRANSPORT_H
 #define OB_TRANSPORT_TRANSPORT_H
 
@@ -47,7 +49,8 @@ OB_MUST_USE enum ob_err ob_transport_new(const struct ob_transport_options *opti
                                          struct ob_transport **ret_transport, struct ob_error *error);
 void ob_transport_free(struct ob_transport *transport);
 
-/* Admits a machine (its CURVE key is derived here). Errors: OB_EFORMAT, not a point of the curve. */
+/* Admits a machine (its CURVE key is derived here).
+ * Errors:  OB_EFORMAT, not a point of the curve. */
 OB_MUST_USE enum ob_err ob_transport_allow(struct ob_transport *transport,
                                            const struct ob_machine_id *machine, struct ob_error *error);
 /* Takes it out again and drops our connection to it; connections that it has open are cut before the next
@@ -55,7 +58,8 @@ OB_MUST_USE enum ob_err ob_transport_allow(struct ob_transport *transport,
 void ob_transport_forbid(struct ob_transport *transport, const struct ob_machine_id *machine);
 bool ob_transport_allowed(const struct ob_transport *transport, const struct ob_machine_id *machine);
 /* Opens SUB and DEALER to a machine, allowed or not yet (CURVE makes sure that it is that machine). Again
- * with another endpoint: moves them. Errors: OB_ESTATE, as many links are open as may be. */
+ * with another endpoint: moves them.
+ * Errors:  OB_ESTATE, as many links are open as may be. */
 OB_MUST_USE enum ob_err ob_transport_connect(struct ob_transport *transport,
                                              const struct ob_machine_id *machine, const char *endpoint,
                                              struct ob_error *error);
@@ -64,7 +68,8 @@ void ob_transport_disconnect(struct ob_transport *transport, const struct ob_mac
 const char *ob_transport_endpoint(const struct ob_transport *transport, const struct ob_machine_id *machine);
 
 /* Shows `data` (a certificate, at most OB_HELLO_MAX bytes) at the door of a machine; an OB_TRANSPORT_ANSWER
- * comes in any case, by silence too. Errors: OB_ESTATE, we stand at too many doors at present. */
+ * comes in any case, by silence too.
+ * Errors:  OB_ESTATE, we stand at too many doors at present. */
 OB_MUST_USE enum ob_err ob_transport_knock(struct ob_transport *transport,
                                            const struct ob_machine_id *machine, const char *endpoint,
                                            const void *data, size_t bytes, struct ob_error *error);
