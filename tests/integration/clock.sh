@@ -21,11 +21,13 @@ records() { "$BIN/onebyte" log "$work/p$1" --manifest "$work/run.json" --json | 
 more() { local p before; for p in "$@"; do before=$(get $p own_samples); wait_for 60 trained $p $((before + 20)) || fail "peer $p stops"; done; }
 for p in 1 2 3; do jump $p +0s; start $p; done
 for p in 1 2 3; do wait_for 60 links $p 2 && wait_for 60 trained $p 8 || fail "peer $p does not train with both others"; done
+lost_links() { cat "$work"/p[12].log | grep -c " link-down "; }
+lost=$(lost_links)
 jump 1 +50m; jump 2 -400d
 more 1 2 3
 jump 1 -2y; jump 2 +30m
 more 1 2 3
-for p in 1 2; do says $p " link-down " && fail "a clock that jumped cost peer $p a link"; done
+[ "$(lost_links)" = "$lost" ] || fail "a clock that jumped cost a link"
 # beyond the expiry, on both others
 records 1 >"$work/before"
 jump 1 +3h; jump 2 +3h
