@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -77,6 +78,7 @@ int main(int count, char **arguments) {
                 continue;
             to.sin_port = htons((uint16_t)(to_port + i));
             if (fork() == 0) {
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a network that is gone ends no connection */
                 relay(one, &to);
                 _exit(0);
             }
