@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# A member whose bytes are little but noise harms the run: the audit names it, revoking it takes its records out of everybody's
+# A member whose bytes are little but loud noise harms the run: the audit names it, revoking it takes its records out of everybody's
 # weights, and the held-out loss is better for it.
 BIN=$1 ROOT=$2
 . "$ROOT/tests/integration/common.sh"
 make_run 3 100000 16
 rm "$work/run.json" "$work"/run.authority* "$work"/p?/certificate
-"$BIN/onebyte" run create --model "$model" --out "$work/run.json" --rounds 100000 --samples-per-round 16 --lr 3e-4 >/dev/null || fail "run create"
+"$BIN/onebyte" run create --model "$model" --out "$work/run.json" --rounds 100000 --warm-up 0 --samples-per-round 16 --lr 4e-6 --schedule constant >/dev/null || fail "run create"
 for p in 1 2 3; do invite $p; done
 for p in 1 2 3; do sed -i "s|^batch = .*|batch = 4|; s|^length = .*|length = 32|" "$work/p$p.conf"; done
-sed -i "s|^\[training\]|[training]\nclip = 8\nnoise = 200|" "$work/p3.conf"
+sed -i "s|^\[training\]|[training]\nclip = 8\nnoise = 200\nexponent = 4|" "$work/p3.conf"
 trained() { [ "$(get "$1" own_samples)" -ge "$2" ] 2>/dev/null; }
 audit() { "$BIN/onebyte" audit "$work/p1" --manifest "$work/run.json" --model "$model" --data "$data/held_out.jsonl" --length 32 --batch 16; }
 for p in 1 2 3; do start $p; done
