@@ -10,6 +10,7 @@ import struct
 import sys
 
 WINDOW = 32
+LARGEST = 1 << 30  # of a region that can hold them: a sanitizer reserves terabytes
 
 
 def windows(manifest, checkpoint):
@@ -34,7 +35,9 @@ def regions(pid):
     for line in open(f"/proc/{pid}/maps"):
         fields = line.split()
         if fields[1].startswith("rw") and (len(fields) == 5 or fields[5] == "[heap]"):
-            yield tuple(int(end, 16) for end in fields[0].split("-"))
+            first, end = (int(end, 16) for end in fields[0].split("-"))
+            if end - first <= LARGEST:
+                yield first, end
 
 
 def find(memory, pid, pattern):
