@@ -3,7 +3,7 @@
 # either peer's log or from a delta, is the model that the peers hold.
 BIN=$1 ROOT=$2
 . "$ROOT/tests/integration/common.sh"
-run_options=(--lora-rank 4 --lora-target attention --lora-target mlp --lr 0.02 --schedule constant --scale-adapter 1)
+run_options=(--lora-rank 4 --lora-target attention --lora-target mlp --lr 0.0001 --schedule constant --scale-adapter 1)
 make_run 2 60 4 >"$work/create.out"
 grep -q "trains 32 of 52 tensors, 32768 of 940800 parameters: 0.1 MB" "$work/create.out" || fail "run create says $(cat "$work/create.out")"
 start 1; start 2
