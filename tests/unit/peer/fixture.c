@@ -309,3 +309,12 @@ struct ob_peer_machine look(const struct fixture *f, size_t machine) {
     }
     return (struct ob_peer_machine){.reported_next = {UINT64_MAX}};
 }
+
+void train_rounds(struct fixture *f, unsigned rounds) {
+    for (unsigned i = 0; i < rounds; i++) {
+        if (ob_peer_view(f->peer).life == OB_PEER_TRAINING)
+            step_round_done(f, FIXTURE_SAMPLES);
+        f->now_ns += 100 * MILLISECOND;
+        step(f, OB_EVENT_TICK);
+    }
+}

@@ -53,6 +53,8 @@ void step(struct fixture *f, enum ob_event_kind kind);
 void step_machine(struct fixture *f, enum ob_event_kind kind, size_t machine); /* EXPECT, LINK_… */
 void step_message(struct fixture *f, size_t sender, const void *data, size_t bytes);
 void step_round_done(struct fixture *f, size_t samples);
+/* So many rounds of 100 ms, in which we end ours when we train. */
+void train_rounds(struct fixture *f, unsigned rounds);
 /* Ticks of 100 ms. */
 void pass(struct fixture *f, uint64_t ns);
 /* The same until an effect of this kind comes, which is returned; NULL after `ns`. */

@@ -246,23 +246,6 @@ static void own_unsigned_fork_does_not_halt(void **state) {
     fixture_free(f);
 }
 
-static void table_full_refuses_and_says_so(void **state) {
-    (void)state;
-    struct fixture *f = fixture_new();
-    f->options.machines_max = 3;
-    fixture_start(f);
-    receive_record(f, 1, 0);
-    receive_record(f, 2, 0);
-    receive_record(f, 3, 0);
-    assert_null(find_effect(f, OB_EFFECT_PERSIST));
-    const struct ob_effect *told = find_notice(f, OB_NOTICE_REFUSED);
-    assert_non_null(told);
-    assert_non_null(strstr(told->text, "full (3 machines)"));
-    receive_record(f, 2, 1); /* those that are in go on */
-    assert_non_null(find_effect(f, OB_EFFECT_PERSIST));
-    fixture_free(f);
-}
-
 static void restore_continues_the_chains(void **state) {
     (void)state;
     uint8_t message[MESSAGE_MAX];
@@ -302,7 +285,6 @@ int main(void) {
         cmocka_unit_test(own_fork_halts),
         cmocka_unit_test(own_fork_at_the_head_halts),
         cmocka_unit_test(own_unsigned_fork_does_not_halt),
-        cmocka_unit_test(table_full_refuses_and_says_so),
         cmocka_unit_test(restore_continues_the_chains),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,15 +26,6 @@ static struct fixture *start_overlay(void) {
     return f;
 }
 
-static void train(struct fixture *f, unsigned rounds) {
-    for (unsigned i = 0; i < rounds; i++) {
-        if (ob_peer_view(f->peer).life == OB_PEER_TRAINING)
-            step_round_done(f, FIXTURE_SAMPLES);
-        f->now_ns += 100 * MILLISECOND;
-        step(f, OB_EVENT_TICK);
-    }
-}
-
 static struct ob_held held_by_far(struct fixture *f, uint8_t signature[static 64]) {
     struct ob_held held = {.run = f->options.run,
                            .asker = f->machines[0].id,
@@ -51,7 +42,7 @@ static void far_machine_acknowledges_by_a_signed_answer(void **state) {
     (void)state;
     struct fixture *f = start_overlay();
     uint8_t message[OB_SMALL_MESSAGE_BYTES_MAX], signature[64];
-    train(f, 6);
+    train_rounds(f, 6);
     assert_int_equal(ob_peer_view(f->peer).last_live, 2);
     assert_int_equal(ob_peer_view(f->peer).acknowledge, 1);
     struct ob_held held = held_by_far(f, signature);
@@ -75,7 +66,7 @@ static void far_machines_are_asked_by_one_way_then_another(void **state) {
     (void)state;
     struct fixture *f = start_overlay();
     size_t asked[2] = {0};
-    train(f, 1);
+    train_rounds(f, 1);
     for (unsigned i = 0; i < 80; i++) {
         f->now_ns += 100 * MILLISECOND;
         step(f, OB_EVENT_TICK);

@@ -19,15 +19,6 @@ static struct fixture *start_live(void) {
     return f;
 }
 
-static void train(struct fixture *f, unsigned rounds) {
-    for (unsigned i = 0; i < rounds; i++) {
-        if (ob_peer_view(f->peer).life == OB_PEER_TRAINING)
-            step_round_done(f, FIXTURE_SAMPLES);
-        f->now_ns += 100 * MILLISECOND;
-        step(f, OB_EVENT_TICK);
-    }
-}
-
 static void acknowledge(struct fixture *f, size_t machine) {
     uint8_t message[OB_SMALL_MESSAGE_BYTES_MAX];
     struct ob_peer_machine own = look(f, 0);
@@ -40,10 +31,10 @@ static void acknowledge(struct fixture *f, size_t machine) {
 static void fewer_than_half_pause_us_and_half_lift_it(void **state) {
     (void)state;
     struct fixture *f = start_live();
-    train(f, ROUNDS - 1);
+    train_rounds(f, ROUNDS - 1);
     assert_int_equal(ob_peer_view(f->peer).life, OB_PEER_TRAINING);
     assert_int_equal(ob_peer_view(f->peer).unacknowledged, ROUNDS - 1);
-    train(f, 3);
+    train_rounds(f, 3);
     assert_int_equal(ob_peer_view(f->peer).life, OB_PEER_ISOLATED);
     acknowledge(f, 1); /* two of five */
     assert_int_equal(ob_peer_view(f->peer).life, OB_PEER_ISOLATED);
@@ -55,14 +46,14 @@ static void fewer_than_half_pause_us_and_half_lift_it(void **state) {
 static void silent_machines_count_until_half_of_all_hold_newer_records(void **state) {
     (void)state;
     struct fixture *f = start_live();
-    train(f, 60); /* all fall silent: paused by then */
+    train_rounds(f, 60); /* all fall silent: paused by then */
     assert_int_equal(ob_peer_view(f->peer).life, OB_PEER_ISOLATED);
     assert_int_equal(ob_peer_view(f->peer).last_live, MACHINES);
     acknowledge(f, 1);
     acknowledge(f, 2);
     assert_int_equal(ob_peer_view(f->peer).last_live, MACHINES);
     assert_int_equal(ob_peer_view(f->peer).life, OB_PEER_TRAINING);
-    train(f, 1);
+    train_rounds(f, 1);
     acknowledge(f, 1);
     acknowledge(f, 2);
     assert_true(ob_peer_view(f->peer).last_live < MACHINES);
@@ -73,7 +64,7 @@ static void goodbyes_leave_the_count(void **state) {
     (void)state;
     uint8_t message[OB_SMALL_MESSAGE_BYTES_MAX];
     struct fixture *f = start_live();
-    train(f, ROUNDS + 2);
+    train_rounds(f, ROUNDS + 2);
     assert_int_equal(ob_peer_view(f->peer).life, OB_PEER_ISOLATED);
     for (size_t i = 1; i < MACHINES - 1; i++) {
         size_t bytes = make_goodbye(f, i, 1, 0, message);
@@ -95,7 +86,7 @@ static void solo_never_pauses(void **state) {
         step_machine(f, OB_EVENT_LINK_UP, i);
         receive_heartbeat(f, i, true);
     }
-    train(f, 100);
+    train_rounds(f, 100);
     assert_int_equal(ob_peer_view(f->peer).life, OB_PEER_TRAINING);
     fixture_free(f);
 }

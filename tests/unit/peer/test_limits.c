@@ -13,9 +13,10 @@ static void full_table_refuses_newcomers_and_keeps_the_others(void **state) {
     receive_record(f, 2, 0);
     receive_record(f, 3, 0);
     assert_null(find_effect(f, OB_EFFECT_APPLY));
+    assert_null(find_effect(f, OB_EFFECT_PERSIST));
     const struct ob_effect *told = find_notice(f, OB_NOTICE_REFUSED);
     assert_non_null(told);
-    assert_non_null(strstr(told->text, "full"));
+    assert_non_null(strstr(told->text, "full (3 machines)"));
     for (uint32_t round = 1; round < 20; round++) { /* not told each time */
         receive_record(f, 3, round);
         assert_null(find_notice(f, OB_NOTICE_REFUSED));
@@ -24,6 +25,7 @@ static void full_table_refuses_newcomers_and_keeps_the_others(void **state) {
     assert_true(ob_peer_view(f->peer).counters.refused >= 20);
     receive_record(f, 1, 1);
     assert_non_null(find_effect(f, OB_EFFECT_APPLY));
+    assert_non_null(find_effect(f, OB_EFFECT_PERSIST));
     fixture_free(f);
 }
 
