@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "daemon/replica.h"
+#include "run/replica.h"
 #include "spsa/digest.h"
 #include "spsa/watch.h"
 

@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 
 #include "base/cursor.h"
-#include "daemon/certificate.h"
-#include "daemon/manifest.h"
-#include "daemon/store.h"
+#include "run/certificate.h"
+#include "run/manifest.h"
+#include "store/store.h"
 #include "transport/identity.h"
 
 struct filling {

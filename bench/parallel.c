@@ -11,12 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/blas.h"
-#include "daemon/replica.h"
-#include "daemon/tool.h"
-#include "model/adapter.h"
-#include "model/corpus.h"
-#include "model/forward.h"
+#include "cli/options.h"
+#include "model/data/corpus.h"
+#include "model/families/adapter.h"
+#include "model/forward/blas.h"
+#include "model/forward/forward.h"
+#include "run/replica.h"
 #include "spsa/probe.h"
 
 struct arrangement {

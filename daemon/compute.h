@@ -11,22 +11,22 @@
 #ifndef OB_DAEMON_COMPUTE_H
 #define OB_DAEMON_COMPUTE_H
 
-#include "daemon/log.h"
-#include "daemon/rebuild.h"
-#include "model/corpus.h"
-#include "model/forward.h"
-#include "model/task.h"
+#include "daemon/logger.h"
+#include "model/data/corpus.h"
+#include "model/data/loss.h"
+#include "model/forward/forward.h"
+#include "run/rebuild.h"
 #include "spsa/probe.h"
 
 struct ob_compute_options {
     struct ob_replica *replica;
     const struct ob_corpus *corpus; /* NULL for an observer: only replays */
     struct ob_machine_id machine;
-    size_t batch;  /* items of a mini-batch (model/corpus.h) */
+    size_t batch;  /* items of a mini-batch (model/data/corpus.h) */
     uint64_t seed; /* of the walk through the corpus */
     float epsilon;
     int8_t exponent;
-    bool half; /* products in bfloat16 (model/half.h) */
+    bool half; /* products in bfloat16 (model/forward/bf16.h) */
     struct ob_spsa_privacy privacy;
     uint32_t memory_check_interval; /* rounds; 0: never. The weights are watched (spsa/watch.h) */
     const struct ob_log *log;       /* where replayed records are traced; NULL: nowhere */

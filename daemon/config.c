@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/limits.h"
-#include "daemon/file.h"
 #include "transport/address.h"
 #include "transport/identity.h"
 

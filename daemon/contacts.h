@@ -13,7 +13,7 @@
 #ifndef OB_DAEMON_CONTACTS_H
 #define OB_DAEMON_CONTACTS_H
 
-#include "daemon/log.h"
+#include "daemon/logger.h"
 #include "transport/transport.h"
 
 #define OB_CONTACTS_MAX 16384

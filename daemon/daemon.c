@@ -10,9 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/blas.h"
-#include "daemon/file.h"
+#include "base/file.h"
 #include "daemon/manifest_transfer.h"
+#include "model/forward/blas.h"
 #include "spsa/watch.h"
 
 #define SECOND_NS ((uint64_t)1000000000)

@@ -11,16 +11,16 @@
 #include "daemon/catch_up.h"
 #include "daemon/compute.h"
 #include "daemon/config.h"
-#include "daemon/log.h"
+#include "daemon/logger.h"
 #include "daemon/membership.h"
-#include "daemon/replica.h"
-#include "daemon/snapshot_folder.h"
-#include "daemon/snapshot_join.h"
-#include "daemon/snapshot_serve.h"
-#include "daemon/snapshot_writer.h"
-#include "daemon/store.h"
 #include "peer/peer.h"
 #include "record/record_sign.h"
+#include "run/replica.h"
+#include "snapshot/folder.h"
+#include "snapshot/join.h"
+#include "snapshot/serve.h"
+#include "snapshot/writer.h"
+#include "store/store.h"
 #include "transport/identity.h"
 #include "transport/transport.h"
 
@@ -75,7 +75,7 @@ OB_MUST_USE enum ob_err ob_daemon_step(struct ob_daemon *daemon, struct ob_event
                                        struct ob_error *error);
 /* Carries out a digest that waited, when it can be had now; between two steps. */
 OB_MUST_USE enum ob_err ob_daemon_digest_waiting(struct ob_daemon *daemon, struct ob_error *error);
-/* daemon/room.c: after OB_EFULL, a second in which only the status socket is answered; then try again. */
+/* daemon/disk_full.c: after OB_EFULL, a second in which only the status socket is answered; then try again. */
 OB_MUST_USE enum ob_err ob_daemon_wait_for_room(struct ob_daemon *daemon, struct ob_error *error);
 void ob_daemon_has_room(struct ob_daemon *daemon); /* it worked: says so when it had not before */
 /* Links that came and went while the daemon stood still become events. */

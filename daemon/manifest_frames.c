@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
-#include "daemon/manifest.h"
+#include "run/manifest.h"
 
 #define VERSION 1
 

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/file.h"
 #include "daemon/contacts.h"
-#include "daemon/file.h"
 
 #define ASK_AGAIN_S 2
 #define POLL_MS     50

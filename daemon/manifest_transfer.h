@@ -12,11 +12,11 @@
 #ifndef OB_DAEMON_MANIFEST_TRANSFER_H
 #define OB_DAEMON_MANIFEST_TRANSFER_H
 
-#include "daemon/certificate.h"
 #include "daemon/config.h"
-#include "daemon/log.h"
-#include "daemon/manifest.h"
+#include "daemon/logger.h"
 #include "daemon/manifest_frames.h"
+#include "run/certificate.h"
+#include "run/manifest.h"
 #include "transport/transport.h"
 
 /* Answers an ask, if this is one; false: it is another message. */

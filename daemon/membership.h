@@ -8,8 +8,8 @@
 #ifndef OB_DAEMON_MEMBERSHIP_H
 #define OB_DAEMON_MEMBERSHIP_H
 
-#include "daemon/certificate.h"
 #include "daemon/contacts.h"
+#include "run/certificate.h"
 
 struct ob_daemon;
 

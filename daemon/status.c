@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "daemon/blas.h"
 #include "daemon/daemon.h"
+#include "model/forward/blas.h"
 
 /* Bytes that CURVE and ZMTP framing add to a message on the wire (measured; DESIGN.md, invariant 7). */
 #define FRAMING_BYTES 40

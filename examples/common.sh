@@ -6,14 +6,14 @@ say() { echo "$*"; }
 die() { echo "demo: $*" >&2; exit 1; }
 
 build_programs() {
-    bin=${ONEBYTE_PROGRAMS:-$root/build/daemon}
+    bin=${ONEBYTE_PROGRAMS:-$root/build}
     [ -z "${ONEBYTE_PROGRAMS:-}" ] || return 0
     install_missing $BUILD_PACKAGES || exit 1
     if [ ! -f "$root/build/build.ninja" ]; then
         say "building ..."
         meson setup "$root/build" "$root" >"$root/build.log" 2>&1 || { tail -20 "$root/build.log" >&2; die "meson setup failed"; }
     fi
-    ninja -C "$root/build" daemon/onebyted daemon/onebyte >"$root/build.log" 2>&1 ||
+    ninja -C "$root/build" onebyted onebyte >"$root/build.log" 2>&1 ||
         { tail -40 "$root/build.log" >&2; die "the build failed"; }
 }
 

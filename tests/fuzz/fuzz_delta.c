@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/delta.h"
 #include "record/hash.h"
+#include "run/delta.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 

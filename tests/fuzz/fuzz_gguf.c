@@ -1,8 +1,8 @@
 /* fuzz_gguf - any bytes as a GGUF file: refused, or a model all of whose numbers can be read. */
 #include <stdlib.h>
 
-#include "model/documents.h"
-#include "model/model.h"
+#include "model/convert/documents.h"
+#include "model/families/model.h"
 #include "tests/fuzz/memory_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdint.h>
 
-#include "daemon/manifest.h"
+#include "run/manifest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/manifest.h"
 #include "daemon/manifest_frames.h"
+#include "run/manifest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/cursor.h"
-#include "daemon/snapshot_message.h"
 #include "record/hash.h"
+#include "snapshot/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 

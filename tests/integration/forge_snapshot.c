@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "daemon/snapshot_file.h"
 #include "record/hash.h"
+#include "snapshot/file.h"
 
 static enum ob_err forge(const struct ob_manifest *manifest, const char *path, struct ob_error *error) {
     struct ob_snapshot_file *file = NULL;

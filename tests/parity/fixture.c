@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "model/pass.h"
+#include "model/forward/pass.h"
 
 const char *const CHECKPOINTS[] = {
     "gpt2-odd-heads",

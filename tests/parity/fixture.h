@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "model/forward.h"
+#include "model/forward/forward.h"
 
 struct loaded {
     struct ob_model *model;

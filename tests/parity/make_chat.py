@@ -9,7 +9,7 @@ word for word as the models have them; the short ones stand here. Writes into te
     NAME/                    a small tokenizer in the manner of a family, with its control tokens
     FORMAT.txt               a line a conversation: "refused", or 32-bit FNV-1a over the ids (little-endian, 4 bytes each), how
                              many there are, the same over the marks of targets (a byte each), and how many are set
-and prints the rows of model/chat_known.c. All templates of one format must make the same of every conversation. Ids are those of
+and prints the rows of model/chat/known.c. All templates of one format must make the same of every conversation. Ids are those of
 the rendered text, tokenized as a whole without further special tokens. Targets are the tokens that hold a character of an answer,
 from the end of its header to the token that ends it; of an answer that is empty, none. Where contents spell special tokens, the
 rendered text is cut at the template's own control tokens, and what lies between is tokenized with these read as text.

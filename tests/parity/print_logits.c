@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/forward.h"
+#include "model/forward/forward.h"
 
 #define TOKENS_MAX 4096
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 
 static void put_ids(const int32_t *ids, size_t count) {
     for (size_t i = 0; i < count; i++)

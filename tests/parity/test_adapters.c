@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/adapter.h"
-#include "model/export.h"
-#include "model/safetensors.h"
-#include "model/select.h"
+#include "model/convert/export.h"
+#include "model/families/adapter.h"
+#include "model/families/select.h"
+#include "model/formats/safetensors.h"
 
 /* Adapters on every matrix of a loaded model, and nothing else trained. */
 struct adapted {

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "model/export.h"
-#include "model/gguf_model.h"
+#include "model/convert/export.h"
+#include "model/convert/gguf_model.h"
 
 /* Weights that are not the base's any more: odd low bits, and values so large that floats must round. */
 static struct ob_spsa_weights *tuned_weights_of(const struct ob_model *model) {

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/family.h"
-#include "model/gguf_model.h"
+#include "model/convert/gguf_model.h"
+#include "model/families/family.h"
 
 #define GGUF OB_SOURCE_ROOT "/tests/parity/gguf/"
 

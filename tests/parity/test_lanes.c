@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "model/half.h"
+#include "model/forward/bf16.h"
 
 /* Invariant 3, and the meaning of the two lanes: each is the loss of weights that were perturbed by hand.
  * Tensors that `trainable` leaves out are frozen: read from the checkpoint, the same in both lanes. */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 
 #define TOKENS  OB_SOURCE_ROOT "/tests/parity/tokens/"
 #define STRINGS 10000

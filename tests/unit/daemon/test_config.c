@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "daemon/config.h"
-#include "daemon/file.h"
 
 static enum ob_err read_text(const char *text, const char *override, struct ob_config **ret,
                              struct ob_error *error) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Golden vectors of spsa/ from an independent implementation (hashlib's BLAKE2b, ChaCha20 by hand, integers).
 
-Prints what tests/unit/spsa/test_golden.c and tests/unit/model/test_adapter.c hold. Not needed to run the tests."""
+Prints what tests/unit/spsa/test_golden.c and tests/unit/model/families/test_adapter.c hold. Not needed to run the tests."""
 import hashlib, struct
 
 def quarter(s, a, b, c, d):

@@ -1,0 +1,393 @@
+/* bench: what this machine does with a checkpoint, on random tokens. Everything is given as a median with the
+ * lowest and highest time; the ratios that matter are formed from the medians of this one run. */
+#include <cblas.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "cli/options.h"
+#include "model/forward/blas.h"
+#include "model/forward/forward.h"
+#include "run/manifest.h"
+#include "run/replica.h"
+
+#define TIMES_MAX     256
+#define PEAK_SIDE     1024 /* of the products that give the machine's peak: (PEAK_SIDE, PEAK_TERMS) */
+#define PEAK_TERMS    768
+#define PART_ELEMENTS 65536 /* of one thread's step through memory */
+
+struct bench {
+    struct ob_pool *pool;
+    struct ob_spsa_engine engine;
+    struct ob_model *model;
+    struct ob_spsa_weights *weights;
+    struct ob_forward *forward;
+    struct ob_batch *batch, *completions; /* the same tokens; targets everywhere, or the last four of each */
+    float *peak;                          /* operands of the peak's products, for each thread */
+    uint64_t parameters;
+    double seconds; /* for each measurement */
+};
+
+struct timing {
+    double median, low, high; /* seconds */
+};
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* `work` is called for about bench->seconds and at least three times, after once to warm the caches. */
+static enum ob_err measure(struct bench *bench, enum ob_err (*work)(struct bench *, struct ob_error *),
+                           struct timing *ret_timing, struct ob_error *error) {
+    double times[TIMES_MAX], end = now() + bench->seconds;
+    size_t count = 0;
+    enum ob_err failed = work(bench, error);
+    while (!failed && count < TIMES_MAX && (count < 3 || now() < end)) {
+        double start = now();
+        failed = work(bench, error);
+        times[count++] = now() - start;
+    }
+    if (failed)
+        return failed;
+    qsort(times, count, sizeof *times, by_value);
+    *ret_timing = (struct timing){.median = times[count / 2], .low = times[0], .high = times[count - 1]};
+    return OB_OK;
+}
+
+/* ---- what is measured ---- */
+
+static enum ob_err frozen_pass(struct bench *bench, struct ob_error *error) {
+    struct ob_weight_source source = {.model = bench->model};
+    double loss;
+    return ob_forward_losses(bench->forward, &source, bench->batch, &loss, error);
+}
+
+static enum ob_err plain_pass(struct bench *bench, struct ob_error *error) {
+    struct ob_weight_source source = {
+        .model = bench->model, .weights = bench->weights, .engine = &bench->engine};
+    double loss;
+    return ob_forward_losses(bench->forward, &source, bench->batch, &loss, error);
+}
+
+static enum ob_err sample_of(struct bench *bench, const struct ob_batch *batch, struct ob_error *error) {
+    struct ob_spsa_key key = {{7}};
+    struct ob_weight_source source = {.model = bench->model,
+                                      .weights = bench->weights,
+                                      .engine = &bench->engine,
+                                      .key = &key,
+                                      .epsilon = 1e-3f};
+    double losses[2];
+    return ob_forward_losses(bench->forward, &source, batch, losses, error);
+}
+
+static enum ob_err sample(struct bench *bench, struct ob_error *error) {
+    return sample_of(bench, bench->batch, error);
+}
+
+static enum ob_err completion_sample(struct bench *bench, struct ob_error *error) {
+    return sample_of(bench, bench->completions, error);
+}
+
+static enum ob_err materialise(struct bench *bench, struct ob_error *error) {
+    (void)error;
+    static const size_t PART = 8192;
+    struct ob_spsa_key key = {{7}};
+    float plus[8192], minus[8192];
+    for (uint32_t t = 0; t < bench->weights->count; t++)
+        for (uint64_t at = 0; at < bench->weights->tensors[t].elements; at += PART) {
+            uint64_t left = bench->weights->tensors[t].elements - at;
+            ob_spsa_weights_read_pair(&bench->engine, bench->weights, &key, 1e-3f, t, at,
+                                      left < PART ? (size_t)left : PART, plus, minus);
+        }
+    return OB_OK;
+}
+
+static enum ob_err replay(struct bench *bench, struct ob_pool *pool, uint16_t n, struct ob_error *error) {
+    uint8_t bytes[64];
+    uint64_t rate = (uint64_t)1 << 30;
+    memset(bytes, 96, sizeof bytes);
+    struct ob_spsa_rule rule = {
+        .code = {96, 127}, .combine = OB_SPSA_SUM, .rounds_per_rate = 1, .rate_count = 1, .rates = &rate};
+    struct ob_spsa_update update = {.live = 1, .n = n, .bytes = bytes};
+    struct ob_spsa_engine engine = {.kernels = bench->engine.kernels, .pool = pool};
+    return ob_spsa_apply(&engine, bench->weights, &rule, &update, 1, error);
+}
+
+static enum ob_err replay_one(struct bench *bench, struct ob_error *error) {
+    return replay(bench, bench->pool, 1, error);
+}
+
+static enum ob_err replay_many(struct bench *bench, struct ob_error *error) {
+    return replay(bench, bench->pool, 64, error);
+}
+
+static enum ob_err replay_many_alone(struct bench *bench, struct ob_error *error) {
+    return replay(bench, NULL, 64, error);
+}
+
+/* Median seconds of 64 records on one thread with each vector kernel that this processor has: the reference
+ * would take minutes. */
+static enum ob_err measure_kernels(struct bench *bench, json_t *ret_rates, struct ob_error *error) {
+    const struct ob_spsa_kernels *best = bench->engine.kernels;
+    enum ob_err failed = OB_OK;
+    for (enum ob_spsa_isa isa = OB_SPSA_REFERENCE + 1; isa < OB_SPSA_ISA_COUNT && !failed; isa++) {
+        struct timing timing;
+        if (!ob_spsa_isa_available(isa))
+            continue;
+        bench->engine.kernels = ob_spsa_engine_with(isa, NULL).kernels;
+        failed = measure(bench, replay_many_alone, &timing, error);
+        if (!failed)
+            json_object_set_new(ret_rates, ob_spsa_isa_name(isa),
+                                json_real(64.0 * (double)bench->parameters / timing.median));
+    }
+    bench->engine.kernels = best;
+    return failed;
+}
+
+static void add_part(void *context, size_t index, unsigned thread) {
+    (void)thread;
+    struct ob_spsa_weights *weights = context;
+    size_t from = index * PART_ELEMENTS, end = weights->arena_bytes / sizeof(int32_t);
+    uint32_t *values = weights->arena;
+    for (size_t i = from; i < end && i < from + PART_ELEMENTS; i++)
+        values[i] += 1;
+}
+
+/* All weights read, changed and written once: the bound of a replay of one record. */
+static enum ob_err read_modify_write(struct bench *bench, struct ob_error *error) {
+    (void)error;
+    size_t count = bench->weights->arena_bytes / sizeof(int32_t);
+    ob_pool_run(bench->pool, (count + PART_ELEMENTS - 1) / PART_ELEMENTS, add_part, bench->weights);
+    return OB_OK;
+}
+
+static void peak_part(void *context, size_t index, unsigned thread) {
+    (void)index;
+    float *a = (float *)context + (size_t)thread * 3 * PEAK_SIDE * PEAK_SIDE, *b = a + PEAK_SIDE * PEAK_SIDE,
+          *c = b + PEAK_SIDE * PEAK_SIDE;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, PEAK_SIDE, PEAK_SIDE, PEAK_TERMS, 1.0f, a,
+                PEAK_TERMS, b, PEAK_SIDE, 0.0f, c, PEAK_SIDE);
+}
+
+/* Eight products for each thread, every thread with operands of its own. */
+static enum ob_err peak_products(struct bench *bench, struct ob_error *error) {
+    (void)error;
+    ob_pool_run(bench->pool, 8 * (size_t)ob_pool_threads(bench->pool), peak_part, bench->peak);
+    return OB_OK;
+}
+
+/* ---- setting up ---- */
+
+static enum ob_err load_tensor(struct bench *bench, uint32_t tensor, struct ob_error *error) {
+    float values[4096];
+    uint64_t elements = bench->model->tensors[tensor].elements;
+    enum ob_err failed = OB_OK;
+    for (uint64_t at = 0; at < elements && !failed; at += 4096) {
+        if (at % OB_MODEL_RELEASE_ELEMENTS == 0)
+            ob_model_release(bench->model, tensor);
+        size_t count = elements - at < 4096 ? (size_t)(elements - at) : 4096;
+        ob_model_read(bench->model, tensor, at, count, values);
+        failed = ob_spsa_weights_set(bench->weights, tensor, at, count, values, error);
+    }
+    ob_model_release(bench->model, tensor);
+    return failed;
+}
+
+static enum ob_err load_weights(struct bench *bench, struct ob_error *error) {
+    size_t count = bench->model->tensor_count;
+    struct ob_spsa_tensor *layout = calloc(count, sizeof *layout);
+    if (!layout)
+        return ob_fail(error, OB_ENOMEM, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        layout[i] = (struct ob_spsa_tensor){.elements = bench->model->tensors[i].elements, .exponent = 24};
+        bench->parameters += layout[i].elements;
+    }
+    enum ob_err failed = ob_spsa_weights_new(layout, count, &bench->weights, error);
+    free(layout);
+    for (size_t i = 0; i < count && !failed; i++)
+        failed = load_tensor(bench, (uint32_t)i, error);
+    return failed;
+}
+
+static enum ob_err fill_batches(struct bench *bench, size_t sequences, size_t length,
+                                struct ob_error *error) {
+    int32_t *tokens = calloc(length, sizeof *tokens);
+    if (!tokens)
+        return ob_fail(error, OB_ENOMEM, "out of memory");
+    enum ob_err failed = ob_batch_new(sequences, sequences * length, &bench->batch, error);
+    if (!failed)
+        failed = ob_batch_new(sequences, sequences * length, &bench->completions, error);
+    for (size_t b = 0; b < sequences && !failed; b++) {
+        for (size_t i = 0; i < length; i++)
+            tokens[i] = (int32_t)((b * 7919 + i * 104729) % bench->model->config.vocabulary);
+        if (!ob_batch_add(bench->batch, tokens, length, 1) ||
+            !ob_batch_add(bench->completions, tokens, length, length > 5 ? length - 4 : 1))
+            break;
+    }
+    free(tokens);
+    return failed;
+}
+
+static enum ob_err set_up(struct bench *bench, const char *folder, size_t sequences, size_t length, bool half,
+                          struct ob_error *error) {
+    enum ob_err failed = ob_pool_new(ob_processors(), &bench->pool, error);
+    if (failed || (failed = ob_model_open(folder, &bench->model, error)))
+        return failed;
+    bench->engine = ob_spsa_engine_best(bench->pool);
+    failed = load_weights(bench, error);
+    if (length > bench->model->config.context)
+        length = bench->model->config.context;
+    if (!failed)
+        failed = ob_forward_new(&bench->model->config, sequences * length, sequences, bench->pool,
+                                &bench->forward, error);
+    if (!failed && half)
+        failed = ob_forward_use_half(bench->forward, error);
+    return failed ? failed : fill_batches(bench, sequences, length, error);
+}
+
+/* After the peak of memory has been read: the operands of the peak's products are the benchmark's alone. */
+static enum ob_err make_operands(struct bench *bench, struct ob_error *error) {
+    size_t count = (size_t)ob_pool_threads(bench->pool) * 3 * PEAK_SIDE * PEAK_SIDE;
+    bench->peak = malloc(count * sizeof *bench->peak);
+    if (!bench->peak)
+        return ob_fail(error, OB_ENOMEM, "out of memory");
+    for (size_t i = 0; i < count; i++)
+        bench->peak[i] = (float)(i % 1021) * 1e-3f;
+    return OB_OK;
+}
+
+static void tear_down(struct bench *bench) {
+    free(bench->peak);
+    ob_batch_free(bench->completions);
+    ob_batch_free(bench->batch);
+    ob_forward_free(bench->forward);
+    ob_spsa_weights_free(bench->weights);
+    ob_model_free(bench->model);
+    ob_pool_free(bench->pool);
+}
+
+/* ---- the result ---- */
+
+/* Floating-point operations of one pass in products with weights: two for each weight of a layer's matrices
+ * and token, and for each weight of the head and target. What attention multiplies is left out. */
+static double pass_flops(const struct bench *bench, const struct ob_batch *batch) {
+    double layers = 0;
+    for (size_t i = 0; i < bench->model->tensor_count; i++) {
+        const struct ob_model_tensor *t = &bench->model->tensors[i];
+        if (t->role == OB_ROLE_ATTENTION || t->role == OB_ROLE_MLP)
+            layers += t->dims == 2 ? (double)t->elements : 0.0;
+    }
+    double head = (double)bench->model->config.vocabulary * bench->model->config.width;
+    return 2.0 * (layers * (double)batch->tokens_used + head * (double)ob_batch_targets(batch));
+}
+
+struct results {
+    struct timing frozen, plain, sample, completions, materialise, one, many, alone, memory, peak;
+    long peak_kib;
+    json_t *kernels; /* one-thread replay of 64 records by instruction set */
+};
+
+static enum ob_err measure_all(struct bench *bench, struct results *r, struct ob_error *error) {
+    const struct {
+        enum ob_err (*work)(struct bench *, struct ob_error *);
+        struct timing *timing;
+    } WORK[] = {{sample, &r->sample},           {completion_sample, &r->completions},
+                {plain_pass, &r->plain},        {materialise, &r->materialise},
+                {replay_one, &r->one},          {replay_many, &r->many},
+                {replay_many_alone, &r->alone}, {read_modify_write, &r->memory}};
+    enum ob_err failed = OB_OK;
+    for (size_t i = 0; i < sizeof WORK / sizeof *WORK && !failed; i++)
+        failed = measure(bench, WORK[i].work, WORK[i].timing, error);
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage); /* before the frozen pass, which maps the checkpoint's file */
+    r->peak_kib = usage.ru_maxrss;
+    r->kernels = json_object();
+    if (!failed)
+        failed = measure_kernels(bench, r->kernels, error);
+    if (!failed)
+        failed = measure(bench, frozen_pass, &r->frozen, error);
+    if (!failed)
+        failed = make_operands(bench, error);
+    return failed ? failed : measure(bench, peak_products, &r->peak, error);
+}
+
+static json_t *timing_json(const struct timing *t) {
+    return json_pack("{s:f, s:f, s:f}", "median", t->median, "low", t->low, "high", t->high);
+}
+
+static json_t *results_json(const struct bench *bench, const struct results *r) {
+    double parameters = (double)bench->parameters, tokens = (double)bench->batch->tokens_used;
+    double threads = (double)ob_pool_threads(bench->pool);
+    double peak = threads * 8 * 2.0 * PEAK_SIDE * PEAK_SIDE * PEAK_TERMS / r->peak.median;
+    json_t *result = json_pack(
+        "{s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "parameters",
+        (json_int_t)bench->parameters, "tokens", (json_int_t)bench->batch->tokens_used, "targets",
+        (json_int_t)ob_batch_targets(bench->batch), "completion_targets",
+        (json_int_t)ob_batch_targets(bench->completions), "forward_seconds", r->plain.median,
+        "forward_tokens_per_second", tokens / r->plain.median, "frozen_forward_seconds", r->frozen.median,
+        "sample_seconds", r->sample.median, "completion_sample_seconds", r->completions.median,
+        "sample_over_two_forwards", r->sample.median / (2 * r->plain.median),
+        "sample_over_two_frozen_forwards", r->sample.median / (2 * r->frozen.median), "sgemm_peak_flops",
+        peak, "matrix_efficiency", 2 * pass_flops(bench, bench->batch) / peak / r->sample.median);
+    json_t *more = json_pack(
+        "{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:i, s:s, s:s, s:O, s:o, s:o}",
+        "completion_matrix_efficiency",
+        2 * pass_flops(bench, bench->completions) / peak / r->completions.median,
+        "materialise_pair_seconds_one_thread", r->materialise.median, "replay_1_param_records_per_second",
+        parameters / r->one.median, "replay_64_param_records_per_second", 64 * parameters / r->many.median,
+        "replay_64_param_records_per_second_one_thread", 64 * parameters / r->alone.median,
+        "memory_bytes_per_second", 2.0 * (double)bench->weights->arena_bytes / r->memory.median,
+        "replay_1_over_memory", r->memory.median / r->one.median, "peak_memory_bytes",
+        (json_int_t)r->peak_kib * 1024, "activation_bytes", (json_int_t)ob_forward_bytes(bench->forward),
+        "threads", (int)threads, "blas_core", ob_blas_core(), "kernels",
+        ob_spsa_isa_name(ob_spsa_engine_isa(&bench->engine)), "replay_64_by_kernels_one_thread", r->kernels,
+        "sample_spread", timing_json(&r->sample), "forward_spread", timing_json(&r->plain));
+    json_object_update(result, more);
+    json_decref(more);
+    return result;
+}
+
+int ob_tool_bench(int argc, char **argv) {
+    struct ob_tool_option o[] = {{.name = "model"},
+                                 {.name = "batch", .value = "8"},
+                                 {.name = "length", .value = "64"},
+                                 {.name = "seconds", .value = "2"},
+                                 {.name = "json", .is_switch = true},
+                                 {.name = "bfloat16", .is_switch = true}};
+    size_t count = 0;
+    int64_t batch = 0, length = 0;
+    struct ob_error error = {0};
+    struct bench bench = {0};
+    struct results results = {0};
+    if (!ob_tool_parse(argc, argv, o, 6, NULL, 0, &count))
+        return OB_EXIT_USAGE;
+    if (!o[0].value)
+        return ob_tool_usage("bench needs --model");
+    if (!ob_tool_integer(&o[1], 1, 4096, &batch) || !ob_tool_integer(&o[2], 2, 1 << 20, &length) ||
+        !ob_tool_real(&o[3], 0, 600, &bench.seconds))
+        return OB_EXIT_USAGE;
+    enum ob_err failed = set_up(&bench, o[0].value, (size_t)batch, (size_t)length, o[5].value, &error);
+    if (!failed)
+        failed = measure_all(&bench, &results, &error);
+    if (!failed) {
+        json_t *result = results_json(&bench, &results);
+        json_dumpf(result, stdout,
+                   o[4].value ? JSON_COMPACT | JSON_REAL_PRECISION(6)
+                              : JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+        putchar('\n');
+        json_decref(result);
+    }
+    json_decref(results.kernels);
+    tear_down(&bench);
+    return failed ? ob_tool_complain(&error) : OB_EXIT_DONE;
+}

@@ -1,0 +1,34 @@
+/* tool_eval - how well weights do on a file of held-out rows: shared by the subcommands that say so.
+ * Errors:  those of model/data/corpus.h, model/forward/forward.h.
+ * Threads: one at a time. */
+#ifndef OB_CLI_EVAL_H
+#define OB_CLI_EVAL_H
+
+#include "model/data/corpus.h"
+#include "model/data/loss.h"
+
+struct ob_tool_rows {
+    const char *model; /* its path */
+    const struct ob_model_config *config;
+    const char *data, *chat_template; /* NULL: the model's own */
+    int64_t length; /* of a sequence, in tokens; 0: the model's context, 1024 at most; more than that:
+                       OB_EUSAGE */
+    void (*report)(void *context, const struct ob_row_report *report); /* model/data/corpus.h */
+    void *context;
+};
+
+/* The length that rows are cut to. */
+OB_MUST_USE enum ob_err ob_tool_length(const struct ob_tool_rows *rows, size_t *ret_length,
+                                       struct ob_error *error);
+/* The caller frees both, also after a failure. */
+OB_MUST_USE enum ob_err ob_tool_open_rows(const struct ob_tool_rows *rows,
+                                          struct ob_tokenizer **ret_tokenizer, struct ob_corpus **ret_corpus,
+                                          struct ob_error *error);
+/* Over all rows, `items` of them in one forward pass. */
+OB_MUST_USE enum ob_err ob_tool_evaluate(const struct ob_weight_source *source,
+                                         const struct ob_corpus *corpus, struct ob_pool *pool, size_t items,
+                                         struct ob_task_score *ret_score, struct ob_error *error);
+/* Nats: a token, or, of rows with choices, a choice. */
+double ob_tool_loss(const struct ob_task_score *score, const struct ob_corpus *corpus);
+
+#endif

@@ -1,0 +1,13 @@
+/* tool_log - opening a state directory for reading: shared by the subcommands that do. */
+#ifndef OB_CLI_OPEN_LOG_H
+#define OB_CLI_OPEN_LOG_H
+
+#include "run/manifest.h"
+#include "store/store.h"
+
+/* The caller closes the store, then frees the manifest. */
+OB_MUST_USE enum ob_err ob_tool_open_log(const char *state_dir, const char *manifest_path,
+                                         struct ob_manifest **ret_manifest, struct ob_store **ret_store,
+                                         struct ob_error *error);
+
+#endif

@@ -1,0 +1,53 @@
+#include "daemon/logger.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *const NAMES[] = {"debug", "info", "warn", "error"};
+
+int ob_log_level_from_name(const char *name) {
+    for (int i = 0; i < 4; i++)
+        if (strcmp(name, NAMES[i]) == 0)
+            return i;
+    return -1;
+}
+
+void ob_log(const struct ob_log *log, enum ob_log_level level, const char *event, const char *format, ...) {
+    if (level < log->least)
+        return;
+    char line[2048], pairs[1600];
+    struct timespec now;
+    struct tm parts;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &parts);
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(pairs, sizeof pairs, format, arguments);
+    va_end(arguments);
+    int length = snprintf(line, sizeof line, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %s %s %s\n",
+                          parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min,
+                          parts.tm_sec, now.tv_nsec / 1000000, NAMES[level], event, pairs);
+    if (length > 0 && write(STDERR_FILENO, line, (size_t)length) < 0)
+        return; /* nowhere left to complain */
+}
+
+const char *ob_log_quote(const char *text, char *buffer, size_t capacity) {
+    size_t used = 0;
+    bool plain = text[0] != 0 && strpbrk(text, " \"\\\n=") == NULL;
+    if (!plain && used + 1 < capacity)
+        buffer[used++] = '"';
+    for (; *text && used + 4 < capacity; text++) {
+        char c = *text == '\n' ? 'n' : *text;
+        if (*text == '"' || *text == '\\' || *text == '\n')
+            buffer[used++] = '\\';
+        buffer[used++] = c;
+    }
+    if (!plain && used + 1 < capacity)
+        buffer[used++] = '"';
+    buffer[used] = 0;
+    return buffer;
+}

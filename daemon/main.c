@@ -1,0 +1,146 @@
+/* onebyted - the daemon's main: arguments, signals, exit codes. */
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "daemon/daemon.h"
+#include "model/forward/blas.h"
+
+#define OVERRIDES_MAX 256
+
+static const char USAGE[] =
+    "usage: onebyted --config FILE [--set SECTION.KEY=VALUE]...\n"
+    "\n"
+    "Fine-tunes a language model together with other machines: takes part in the run whose manifest the\n"
+    "configuration names, until it is told to leave (SIGTERM, SIGINT or `onebyte leave`).\n"
+    "\n"
+    "  --config FILE              configuration; configs/onebyte.conf documents every key\n"
+    "  --set SECTION.KEY=VALUE    overrides a key of the file; may be repeated\n"
+    "  --check                    reads configuration, manifest, model and data, says what is wrong, and "
+    "ends\n"
+    "  --version, --help\n"
+    "\n"
+    "Exit codes: 0 left properly, 1 could not go on, 2 wrong usage or configuration.\n";
+
+struct arguments {
+    const char *config;
+    const char *overrides[OVERRIDES_MAX];
+    size_t override_count;
+    bool check;
+};
+
+/* -1: go on; else the exit code. */
+static int parse(int argc, char **argv, struct arguments *arguments) {
+    static const struct option OPTIONS[] = {
+        {"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, 's'},
+        {"check", no_argument, NULL, 'k'},        {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},         {0}};
+    int option;
+    while ((option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1) {
+        if (option == 'c')
+            arguments->config = optarg;
+        else if (option == 's' && arguments->override_count < OVERRIDES_MAX)
+            arguments->overrides[arguments->override_count++] = optarg;
+        else if (option == 'k')
+            arguments->check = true;
+        else if (option == 'v')
+            return puts("onebyted " OB_VERSION) < 0;
+        else if (option == 'h')
+            return fputs(USAGE, stdout) < 0;
+        else
+            return 2;
+    }
+    if (arguments->config && optind == argc)
+        return -1;
+    fputs(arguments->config ? "onebyted: too many arguments\n" : "onebyted: --config FILE is missing\n",
+          stderr);
+    return 2;
+}
+
+/* Waits for the signals that mean "leave": an ordinary thread, so that nothing runs inside a handler. */
+static void *watch_signals(void *argument) {
+    struct ob_daemon *daemon = argument;
+    sigset_t set;
+    int signal;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGUSR2); /* ours: the daemon is done */
+    if (sigwait(&set, &signal) == 0 && signal != SIGUSR2) {
+        atomic_store(&daemon->leave_wanted, true);
+        ob_transport_wake(daemon->transport);
+    }
+    return NULL;
+}
+
+static void block_signals(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGUSR2);
+    pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread starts: all inherit it */
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* 150 silent connections must not use up the descriptors that the log needs. */
+static void raise_descriptors(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* Nothing that we start may gain rights that we have not; we start nothing. */
+static void drop_privileges(void) {
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static int complain(const struct ob_error *error) {
+    fprintf(stderr, "onebyted: %s\n", error->text);
+    return error->code == OB_EUSAGE ? 2 : 1;
+}
+
+static int run(struct ob_config *config, bool check, struct ob_error *error) {
+    struct ob_daemon *daemon = NULL;
+    pthread_t signals;
+    if (ob_daemon_open(config, &daemon, error))
+        return complain(error);
+    int code = 0;
+    if (!check && pthread_create(&signals, NULL, watch_signals, daemon) == 0) {
+        if (ob_daemon_run(daemon, error))
+            code = complain(error);
+        pthread_kill(signals, SIGUSR2);
+        pthread_join(signals, NULL);
+        if (daemon->halted)
+            code = 1;
+    }
+    ob_daemon_close(daemon);
+    return code;
+}
+
+int main(int argc, char **argv) {
+    struct arguments arguments = {0};
+    struct ob_error error = {0};
+    struct ob_config *config = NULL;
+    int code = parse(argc, argv, &arguments);
+    if (code >= 0)
+        return code;
+    if (ob_config_read(arguments.config, arguments.overrides, arguments.override_count, &config, &error))
+        return complain(&error);
+    if (ob_blas_fix_core(argv, config->blas_core, &error))
+        return complain(&error);
+    block_signals();
+    raise_descriptors();
+    drop_privileges();
+    ob_blas_set_threads(1); /* our own pool spreads the products: nothing spins against anything */
+    code = run(config, arguments.check, &error);
+    ob_config_free(config);
+    return code;
+}

@@ -1,0 +1,207 @@
+/* A config.json from the metadata of a GGUF file. A key of the architecture that nothing here knows is
+ * refused: it may change what the model computes. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/convert/gguf_model.h"
+#include "model/formats/gguf_types.h"
+
+#define KEY_BYTES 160
+
+struct building {
+    struct ob_gguf_reader reader;
+    const struct ob_gguf_architecture *architecture;
+    json_t *config;
+};
+
+static const char *key_of(const struct building *b, const char *suffix, char ret_key[KEY_BYTES]) {
+    (void)snprintf(ret_key, KEY_BYTES, "%s.%s", b->architecture->name, suffix);
+    return ret_key;
+}
+
+static void refuse(struct building *b, const char *key, const char *why) {
+    if (!b->reader.failed)
+        b->reader.failed = ob_fail(b->reader.error, OB_EUNSUPPORTED, "%s: entry %s: %s",
+                                   b->reader.gguf->checkpoint->path, key, why);
+}
+
+/* A float32 as the shortest decimal number that is the same float32: 1e-05, not 9.99999974e-06. */
+static double shortest(double value) {
+    char text[40];
+    for (int digits = 6; digits <= 9; digits++) {
+        (void)snprintf(text, sizeof text, "%.*g", digits, value);
+        if ((float)strtod(text, NULL) == (float)value)
+            break;
+    }
+    return strtod(text, NULL);
+}
+
+static void copy_key(struct building *b, const struct ob_gguf_key *key) {
+    char name[KEY_BYTES];
+    int64_t integer;
+    double real;
+    bool flag;
+    (void)key_of(b, key->suffix, name);
+    json_t *value = NULL;
+    if (key->kind == OB_GGUF_KEY_INTEGER && ob_gguf_integer(&b->reader, name, 1, INT32_MAX, &integer))
+        value = json_integer(integer);
+    else if (key->kind == OB_GGUF_KEY_REAL && ob_gguf_real(&b->reader, name, &real))
+        value = isfinite(real) ? json_real(shortest(real)) : json_null();
+    else if (key->kind == OB_GGUF_KEY_BOOL && ob_gguf_bool(&b->reader, name, &flag))
+        value = json_boolean(flag);
+    if (value)
+        json_object_set_new(b->config, key->name, value);
+}
+
+static bool has_tensor(const struct building *b, const char *name) {
+    return ob_checkpoint_find(b->reader.gguf->checkpoint, name) >= 0;
+}
+
+/* What the tensors say. */
+static void add_shapes(struct building *b) {
+    const struct ob_checkpoint *checkpoint = b->reader.gguf->checkpoint;
+    int64_t at = ob_checkpoint_find(checkpoint, "token_embd.weight");
+    if (at < 0) {
+        if (!b->reader.failed)
+            b->reader.failed = ob_fail(b->reader.error, OB_ENOTFOUND,
+                                       "%s: tensor token_embd.weight is missing", checkpoint->path);
+        return;
+    }
+    json_object_set_new(b->config, "vocab_size", json_integer((json_int_t)checkpoint->tensors[at].shape[0]));
+    if (strcmp(b->architecture->name, "gpt2") != 0) /* whose head is always the embedding */
+        json_object_set_new(b->config, "tie_word_embeddings", json_boolean(!has_tensor(b, "output.weight")));
+    if (strcmp(b->architecture->name, "llama") == 0) {
+        json_object_set_new(b->config, "attention_bias", json_boolean(has_tensor(b, "blk.0.attn_q.bias")));
+        json_object_set_new(b->config, "mlp_bias", json_boolean(has_tensor(b, "blk.0.ffn_up.bias")));
+    }
+}
+
+static void add_special_tokens(struct building *b) {
+    static const char *const KEYS[][2] = {{"tokenizer.ggml.bos_token_id", "bos_token_id"},
+                                          {"tokenizer.ggml.eos_token_id", "eos_token_id"},
+                                          {"tokenizer.ggml.padding_token_id", "pad_token_id"}};
+    for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++) {
+        int64_t id;
+        if (ob_gguf_integer(&b->reader, KEYS[i][0], 0, INT32_MAX, &id))
+            json_object_set_new(b->config, KEYS[i][1], json_integer(id));
+    }
+}
+
+static int64_t head_width(const struct building *b) {
+    int64_t width = json_integer_value(json_object_get(b->config, b->architecture->width));
+    int64_t heads = json_integer_value(json_object_get(b->config, b->architecture->heads));
+    const json_t *stated = json_object_get(b->config, "head_dim");
+    return stated ? json_integer_value(stated) : heads > 0 ? width / heads : 0;
+}
+
+/* How much of a head turns with its position; and whether values are as wide as keys. */
+static void add_rotation(struct building *b) {
+    char key[KEY_BYTES];
+    int64_t turned, wide;
+    if (ob_gguf_integer(&b->reader, key_of(b, "attention.value_length", key), 1, INT32_MAX, &wide) &&
+        wide != head_width(b))
+        refuse(b, key, "values that are not as wide as keys are not supported");
+    if (!ob_gguf_integer(&b->reader, key_of(b, "rope.dimension_count", key), 0, INT32_MAX, &turned))
+        return;
+    if (strcmp(b->architecture->name, "gptneox") == 0 && head_width(b) > 0)
+        json_object_set_new(b->config, "rotary_pct", json_real((double)turned / (double)head_width(b)));
+    else if (turned != head_width(b) && strcmp(b->architecture->name, "gpt2") != 0)
+        refuse(b, key, "positions that turn a part of a head only are not supported");
+}
+
+static void add_rope_scaling(struct building *b) {
+    char key[KEY_BYTES];
+    struct ob_gguf_text type;
+    double factor;
+    json_t *scaling = NULL;
+    const json_t *theta = json_object_get(b->config, "rope_theta");
+    if (ob_gguf_text(&b->reader, key_of(b, "rope.scaling.type", key), &type) &&
+        !ob_gguf_text_is(type, "none")) {
+        scaling = json_pack("{s:s%}", "rope_type", type.data, type.bytes);
+        if (scaling && ob_gguf_real(&b->reader, key_of(b, "rope.scaling.factor", key), &factor))
+            json_object_set_new(scaling, "factor", json_real(shortest(factor)));
+    } else if (has_tensor(b, OB_GGUF_ROPE_FACTORS) && !b->reader.failed) {
+        b->reader.failed = ob_gguf_rope_scaling(b->reader.gguf, theta ? json_number_value(theta) : 10000.0,
+                                                (size_t)head_width(b) / 2, &scaling, b->reader.error);
+    }
+    if (scaling)
+        json_object_set_new(b->config, "rope_scaling", scaling);
+}
+
+static bool is_known(const struct ob_gguf_architecture *architecture, struct ob_gguf_text suffix) {
+    static const char *const OTHERS[] = {
+        "vocab_size",          "rope.dimension_count", "attention.value_length", "rope.scaling.type",
+        "rope.scaling.factor", "attention.causal",     "tensor_data_layout"};
+    for (size_t i = 0; i < architecture->key_count; i++)
+        if (ob_gguf_text_is(suffix, architecture->keys[i].suffix))
+            return true;
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++)
+        if (ob_gguf_text_is(suffix, OTHERS[i]))
+            return true;
+    return false;
+}
+
+/* Zero and false switch nothing on. */
+static bool is_nothing(const struct ob_gguf_entry *entry) {
+    for (const uint8_t *at = entry->value; at < entry->end; at++)
+        if (*at != 0)
+            return false;
+    return !entry->is_list;
+}
+
+static void refuse_unknown(struct building *b) {
+    size_t prefix = strlen(b->architecture->name);
+    for (size_t i = 0; i < b->reader.gguf->entry_count && !b->reader.failed; i++) {
+        const struct ob_gguf_entry *entry = &b->reader.gguf->entries[i];
+        if (entry->key.bytes <= prefix + 1 || memcmp(entry->key.data, b->architecture->name, prefix) != 0 ||
+            entry->key.data[prefix] != '.')
+            continue;
+        struct ob_gguf_text suffix = {entry->key.data + prefix + 1, entry->key.bytes - prefix - 1};
+        if (!is_known(b->architecture, suffix) && !is_nothing(entry))
+            b->reader.failed = ob_fail(b->reader.error, OB_EUNSUPPORTED, "%s: entry %.*s is not supported",
+                                       b->reader.gguf->checkpoint->path, OB_GGUF_QUOTE(entry->key));
+    }
+}
+
+static enum ob_err find_architecture(struct building *b) {
+    struct ob_gguf_text name = {0};
+    const char *path = b->reader.gguf->checkpoint->path;
+    if (!ob_gguf_text(&b->reader, "general.architecture", &name))
+        return b->reader.failed
+                   ? b->reader.failed
+                   : ob_fail(b->reader.error, OB_EFORMAT, "%s: entry general.architecture is missing", path);
+    b->architecture = ob_gguf_architecture_named(name.data, name.bytes);
+    if (!b->architecture)
+        return ob_fail(
+            b->reader.error, OB_EUNSUPPORTED,
+            "%s: architecture \"%.*s\" is not supported (llama, gpt2, qwen2, qwen3 and gptneox are)", path,
+            OB_GGUF_QUOTE(name));
+    return OB_OK;
+}
+
+enum ob_err ob_gguf_config(const struct ob_gguf *gguf, json_t **ret_config, struct ob_error *error) {
+    struct building b = {.reader = {.gguf = gguf, .error = error}};
+    enum ob_err failed = find_architecture(&b);
+    if (failed)
+        return failed;
+    b.config = json_loads(b.architecture->fixed, 0, NULL);
+    json_t *names = json_pack("[s]", b.architecture->family);
+    if (!b.config || json_object_set_new(b.config, "architectures", names) != 0) {
+        json_decref(b.config);
+        return ob_fail(error, OB_ENOMEM, "%s: out of memory", gguf->checkpoint->path);
+    }
+    for (size_t i = 0; i < b.architecture->key_count; i++)
+        copy_key(&b, &b.architecture->keys[i]);
+    add_shapes(&b);
+    add_special_tokens(&b);
+    add_rotation(&b);
+    add_rope_scaling(&b);
+    refuse_unknown(&b);
+    if (b.reader.failed)
+        json_decref(b.config);
+    else
+        *ret_config = b.config;
+    return b.reader.failed;
+}

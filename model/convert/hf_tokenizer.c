@@ -1,0 +1,310 @@
+#include "model/convert/hf_tokenizer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "model/convert/documents.h"
+#include "model/convert/pre_tokenizer_names.h"
+#include "model/tokenizer/json.h"
+#include "model/tokenizer/utf8.h"
+
+#define PATH_BYTES (OB_DOCUMENT_PATH_MAX + 32)
+
+/* Which row of OB_PRE_NAMES a class, or else a kind of model, stands for. */
+static const struct {
+    const char *name, *pre;
+} CLASSES[] = {
+    {"GPT2Tokenizer", "gpt-2"},
+    {"Qwen2Tokenizer", "qwen2"},
+    {"GPTNeoXTokenizer", "olmo"},
+    {"gpt2", "gpt-2"},
+    {"opt", "gpt-2"},
+    {"qwen2", "qwen2"},
+    {"qwen3", "qwen2"},
+    {"gpt_neox", "olmo"},
+};
+
+struct reading {
+    const char *folder;
+    json_t *root;
+    const json_t *vocab; /* of the model, in root */
+    json_t *added;       /* in root */
+    struct ob_document config, special;
+    json_int_t next; /* id of the next token that the vocabulary does not have */
+    struct ob_error *error;
+};
+
+static bool has(const char *folder, const char *name) {
+    char path[PATH_BYTES];
+    int length = snprintf(path, sizeof path, "%s/%s", folder, name);
+    return length > 0 && (size_t)length < sizeof path && access(path, F_OK) == 0;
+}
+
+/* A document that need not be there. */
+static enum ob_err load_if_there(const struct reading *r, const char *name, struct ob_document *document) {
+    return has(r->folder, name) ? ob_document_load(r->folder, name, document, r->error) : OB_OK;
+}
+
+static enum ob_err no_memory(const struct reading *r) {
+    return ob_fail(r->error, OB_ENOMEM, "%s: no memory for its tokenizer", r->folder);
+}
+
+/* Takes `value`. */
+static enum ob_err put(const struct reading *r, json_t *object, const char *key, json_t *value) {
+    return value != NULL && json_object_set_new(object, key, value) == 0 ? OB_OK : no_memory(r);
+}
+
+/* ---- merges.txt: "left right" a line; a first line "#version: …" ---- */
+
+static enum ob_err add_merges(const struct reading *r, const char *text, size_t bytes, json_t *merges) {
+    size_t number = 1;
+    for (const char *at = text, *end = text + bytes; at < end; number++) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        size_t length = (size_t)((stop == NULL ? end : stop) - at);
+        size_t kept = length > 0 && at[length - 1] == '\r' ? length - 1 : length;
+        bool is_version = kept >= 8 && memcmp(at, "#version", 8) == 0;
+        if (kept > 0 && !is_version && json_array_append_new(merges, json_stringn(at, kept)) != 0)
+            return ob_fail(r->error, OB_EFORMAT, "%s/merges.txt: line %zu is not UTF-8", r->folder, number);
+        at += length + (stop != NULL);
+    }
+    return OB_OK;
+}
+
+static enum ob_err read_merges(const struct reading *r, json_t *merges) {
+    char *text = NULL;
+    size_t bytes = 0;
+    enum ob_err err = ob_document_text(r->folder, "merges.txt", &text, &bytes, r->error);
+    if (err == OB_OK)
+        err = add_merges(r, text, bytes, merges);
+    free(text);
+    return err;
+}
+
+/* ---- added tokens ---- */
+
+static bool flag(const json_t *token, const char *name, bool otherwise) {
+    const json_t *value = json_object_get(token, name);
+    return json_is_boolean(value) ? json_is_true(value) : otherwise;
+}
+
+static bool is_added(const struct reading *r, const char *content) {
+    size_t i;
+    const json_t *token;
+    json_array_foreach(r->added, i, token) {
+        const char *known = json_string_value(json_object_get(token, "content"));
+        if (known != NULL && strcmp(known, content) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* `token`: its text, or an object with it. id -1: the vocabulary's, or the next. */
+static enum ob_err add_token(struct reading *r, const json_t *token, json_int_t id, bool special) {
+    const json_t *content = json_is_object(token) ? json_object_get(token, "content") : token;
+    const char *text = json_string_value(content);
+    if (text == NULL || text[0] == 0)
+        return ob_fail(r->error, OB_EFORMAT, "%s: a special token of its configuration has no text",
+                       r->folder);
+    if (is_added(r, text))
+        return OB_OK;
+    const json_t *known = json_object_get(r->vocab, text);
+    if (id < 0)
+        id = json_is_integer(known) ? json_integer_value(known) : r->next;
+    r->next += known == NULL;
+    json_t *entry =
+        json_pack("{s:I, s:s, s:b, s:b, s:b, s:b, s:b}", "id", id, "content", text, "single_word",
+                  flag(token, "single_word", false), "lstrip", flag(token, "lstrip", false), "rstrip",
+                  flag(token, "rstrip", false), "normalized", flag(token, "normalized", !special), "special",
+                  flag(token, "special", special));
+    return entry != NULL && json_array_append_new(r->added, entry) == 0 ? OB_OK : no_memory(r);
+}
+
+struct numbered {
+    json_int_t id;
+    const json_t *token;
+};
+
+static int compare(const void *a, const void *b) {
+    const struct numbered *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* {"ID": {"content": …}} of tokenizer_config.json, or {"content": ID} of added_tokens.json, in the order of
+ * ids. */
+static enum ob_err add_numbered(struct reading *r, const json_t *tokens, bool by_id) {
+    size_t count = 0;
+    const char *key;
+    json_t *value;
+    struct numbered *list = calloc(json_object_size(tokens) + 1, sizeof *list);
+    json_t *names = json_array(); /* keeps the texts of added_tokens.json */
+    bool ok = list != NULL && names != NULL;
+    json_object_foreach((json_t *)tokens, key, value) {
+        json_t *name = by_id || !ok ? NULL : json_string(key);
+        ok = ok && (by_id || (name != NULL && json_array_append_new(names, name) == 0));
+        if (ok)
+            list[count++] = by_id ? (struct numbered){strtoll(key, NULL, 10), value}
+                                  : (struct numbered){json_integer_value(value), name};
+    }
+    if (ok)
+        qsort(list, count, sizeof *list, compare);
+    enum ob_err err = ok ? OB_OK : no_memory(r);
+    for (size_t i = 0; err == OB_OK && i < count; i++)
+        err = add_token(r, list[i].token, list[i].id, false);
+    json_decref(names);
+    free(list);
+    return err;
+}
+
+static const json_t *setting(const struct reading *r, const char *name) {
+    const json_t *value = ob_json_field(r->config.root, name);
+    return value != NULL ? value : ob_json_field(r->special.root, name);
+}
+
+static enum ob_err add_tokens(struct reading *r) {
+    static const char *const NAMES[] = {"bos_token", "eos_token", "unk_token", "pad_token"};
+    static const char DEFAULT[] = "<|endoftext|>";
+    const json_t *numbered = ob_json_field(r->config.root, "added_tokens_decoder");
+    struct ob_document added = {0};
+    r->next = (json_int_t)json_object_size(r->vocab);
+    enum ob_err err = numbered != NULL ? OB_OK : load_if_there(r, "added_tokens.json", &added);
+    if (err == OB_OK)
+        err = add_numbered(r, numbered != NULL ? numbered : added.root, numbered != NULL);
+    for (size_t i = 0; err == OB_OK && i < sizeof NAMES / sizeof *NAMES; i++)
+        if (setting(r, NAMES[i]) != NULL)
+            err = add_token(r, setting(r, NAMES[i]), -1, true);
+    ob_document_done(&added);
+    if (err != OB_OK || json_array_size(r->added) > 0 || json_object_get(r->vocab, DEFAULT) == NULL)
+        return err;
+    json_t *token = json_string(DEFAULT);
+    err = token == NULL ? no_memory(r) : add_token(r, token, -1, true);
+    json_decref(token);
+    return err;
+}
+
+/* ---- what stands around a text ---- */
+
+static enum ob_err put_side(const struct reading *r, const char *name, json_t *single, json_t *specials) {
+    const json_t *token = setting(r, name);
+    const char *text = json_string_value(json_is_object(token) ? json_object_get(token, "content") : token);
+    size_t i;
+    const json_t *entry;
+    json_int_t id = -1;
+    json_array_foreach(r->added, i,
+                       entry) if (text != NULL &&
+                                  strcmp(json_string_value(json_object_get(entry, "content")), text) == 0)
+        id = json_integer_value(json_object_get(entry, "id"));
+    if (id < 0)
+        return ob_fail(r->error, OB_EFORMAT, "%s: add_%s without a \"%s\"", r->config.name, name, name);
+    if (json_array_append_new(single,
+                              json_pack("{s:{s:s, s:i}}", "SpecialToken", "id", text, "type_id", 0)) != 0)
+        return no_memory(r);
+    return put(r, specials, text, json_pack("{s:s, s:[I], s:[s]}", "id", text, "ids", id, "tokens", text));
+}
+
+static enum ob_err put_template(const struct reading *r) {
+    bool begins = flag(r->config.root, "add_bos_token", false),
+         ends = flag(r->config.root, "add_eos_token", false);
+    if (!begins && !ends)
+        return OB_OK;
+    json_t *template = json_pack("{s:s, s:[], s:[], s:{}}", "type", "TemplateProcessing", "single", "pair",
+                                 "special_tokens");
+    json_t *single = json_object_get(template, "single"),
+           *specials = json_object_get(template, "special_tokens");
+    enum ob_err err = put(r, r->root, "post_processor", template);
+    if (err == OB_OK && begins)
+        err = put_side(r, "bos_token", single, specials);
+    if (err == OB_OK &&
+        json_array_append_new(single, json_pack("{s:{s:s, s:i}}", "Sequence", "id", "A", "type_id", 0)) != 0)
+        err = no_memory(r);
+    return err == OB_OK && ends ? put_side(r, "eos_token", single, specials) : err;
+}
+
+/* ---- how a text is cut ---- */
+
+static enum ob_err class_name(const struct reading *r, char *ret_name, size_t bytes) {
+    const char *name = json_string_value(ob_json_field(r->config.root, "tokenizer_class"));
+    struct ob_document model = {0};
+    enum ob_err err = name != NULL ? OB_OK : ob_document_load(r->folder, "config.json", &model, r->error);
+    if (err == OB_OK && name == NULL)
+        name = json_string_value(ob_json_field(model.root, "model_type"));
+    (void)snprintf(ret_name, bytes, "%s", name == NULL ? "" : name);
+    ob_document_done(&model);
+    size_t length = strlen(ret_name);
+    if (length > 4 && strcmp(ret_name + length - 4, "Fast") == 0)
+        ret_name[length - 4] = 0;
+    return err;
+}
+
+static enum ob_err put_stages(const struct reading *r) {
+    char name[64], quote[OB_QUOTE_BYTES];
+    const char *pre = NULL;
+    enum ob_err err = class_name(r, name, sizeof name);
+    for (size_t i = 0; i < sizeof CLASSES / sizeof *CLASSES && pre == NULL; i++)
+        pre = strcmp(CLASSES[i].name, name) == 0 ? CLASSES[i].pre : NULL;
+    if (err != OB_OK)
+        return err;
+    if (pre == NULL)
+        return ob_fail(
+            r->error, OB_EUNSUPPORTED,
+            "%s: vocab.json and merges.txt of the class \"%s\" are not supported: give its tokenizer.json",
+            r->folder, ob_utf8_quote(name, strlen(name), quote));
+    const struct ob_pre_name *row = OB_PRE_NAMES;
+    while (strcmp(row->name, pre) != 0)
+        row++;
+    json_t *stage = json_loads(row->pre_tokenizer, 0, NULL);
+    if (json_object_get(stage, "add_prefix_space") != NULL && flag(r->config.root, "add_prefix_space", false))
+        (void)json_object_set_new(stage, "add_prefix_space", json_true());
+    err = put(r, r->root, "pre_tokenizer", stage);
+    if (err == OB_OK && row->composes)
+        err = put(r, r->root, "normalizer", json_pack("{s:s}", "type", "NFC"));
+    return err != OB_OK ? err : put(r, r->root, "decoder", json_pack("{s:s}", "type", "ByteLevel"));
+}
+
+static enum ob_err read_all(struct reading *r) {
+    struct ob_document vocab = {0};
+    json_t *model = json_pack("{s:s, s:[]}", "type", "BPE", "merges");
+    r->added = json_array();
+    enum ob_err err = put(r, r->root, "model", model);
+    if (put(r, r->root, "added_tokens", r->added) != OB_OK || err != OB_OK)
+        return OB_ENOMEM;
+    err = ob_document_load(r->folder, "vocab.json", &vocab, r->error);
+    if (err == OB_OK && json_object_set(model, "vocab", vocab.root) != 0)
+        err = no_memory(r);
+    ob_document_done(&vocab);
+    r->vocab = json_object_get(model, "vocab");
+    if (err == OB_OK)
+        err = read_merges(r, json_object_get(model, "merges"));
+    if (err == OB_OK)
+        err = load_if_there(r, "tokenizer_config.json", &r->config);
+    if (err == OB_OK)
+        err = load_if_there(r, "special_tokens_map.json", &r->special);
+    if (err == OB_OK)
+        err = put_stages(r);
+    if (err == OB_OK)
+        err = add_tokens(r);
+    return err == OB_OK ? put_template(r) : err;
+}
+
+enum ob_err ob_tokenizer_folder(const char *folder, json_t **ret_root, struct ob_error *error) {
+    if (!has(folder, "vocab.json") || !has(folder, "merges.txt")) {
+        if (has(folder, "tokenizer.model"))
+            return ob_fail(
+                error, OB_EUNSUPPORTED,
+                "%s/tokenizer.model: a SentencePiece model alone is not read; make a tokenizer.json of it "
+                "with transformers: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
+                folder);
+        return ob_fail(error, OB_ENOTFOUND, "%s/tokenizer.json: cannot open: %s", folder, strerror(ENOENT));
+    }
+    struct reading reading = {.folder = folder, .root = json_object(), .error = error};
+    enum ob_err err = reading.root == NULL ? no_memory(&reading) : read_all(&reading);
+    ob_document_done(&reading.config);
+    ob_document_done(&reading.special);
+    if (err != OB_OK)
+        json_decref(reading.root);
+    else
+        *ret_root = reading.root;
+    return err;
+}

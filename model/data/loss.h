@@ -1,0 +1,46 @@
+/* task - the training loss of a mini-batch, and how well a model does on one.
+ *
+ * Without groups the loss is the mean cross-entropy over all targets. With groups (choices) it is, as in
+ * MeZO, the mean over the groups of the cross-entropy of a softmax over the candidates' log-likelihoods, each
+ * taken per token: s_c = mean of log p(token) over the candidate's targets;  loss = log sum_c exp(s_c) -
+ * s_label and a group is answered right when no candidate has a higher s_c than its label.
+ *
+ * Units:   nats.
+ * Shapes:  losses (lanes).
+ * Errors:  those of model/forward/forward.h.
+ * Owns:    struct ob_task its scratch, for mini-batches of at most so many sequences; done accepts a
+ *          zeroed one.
+ * Threads: one call at a time for each task.
+ * Source:  MeZO (Malladi et al. 2023), its classification loss. */
+#ifndef OB_MODEL_DATA_LOSS_H
+#define OB_MODEL_DATA_LOSS_H
+
+#include "model/forward/forward.h"
+
+struct ob_task {
+    double *sums; /* (2, sequences_max) */
+    uint32_t *counts;
+    size_t sequences_max;
+};
+
+/* Sums over any number of mini-batches; zero at the start. */
+struct ob_task_score {
+    double token_loss; /* over all targets; of groups those of the right candidates */
+    uint64_t targets;
+    double group_loss; /* over all groups */
+    uint64_t groups, right;
+};
+
+OB_MUST_USE enum ob_err ob_task_init(struct ob_task *task, size_t sequences_max, struct ob_error *error);
+void ob_task_done(struct ob_task *task);
+
+/* ret_losses: one value for each lane of the source. */
+OB_MUST_USE enum ob_err ob_task_losses(struct ob_task *task, struct ob_forward *forward,
+                                       const struct ob_weight_source *source, const struct ob_batch *batch,
+                                       double *ret_losses, struct ob_error *error);
+/* Adds to the score; lane 0. Untouched on failure. */
+OB_MUST_USE enum ob_err ob_task_add_score(struct ob_task *task, struct ob_forward *forward,
+                                          const struct ob_weight_source *source, const struct ob_batch *batch,
+                                          struct ob_task_score *score, struct ob_error *error);
+
+#endif

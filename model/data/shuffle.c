@@ -1,0 +1,43 @@
+#include "model/data/shuffle.h"
+
+#include <assert.h>
+
+#define ROUNDS 8
+
+static uint64_t splitmix64(uint64_t state) {
+    uint64_t z = state + 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+
+struct ob_corpus_walk ob_corpus_walk_at(uint64_t items, uint64_t sequences, uint64_t draw) {
+    assert(items > 0 && items <= UINT32_MAX && sequences > 0);
+    uint64_t batches = (items - 1) / sequences + 1, batch = draw % batches;
+    uint64_t first = items * batch / batches, end = items * (batch + 1) / batches;
+    return (struct ob_corpus_walk){.epoch = draw / batches, .first = first, .count = end - first};
+}
+
+/* A permutation of [0, 4^half_bits). */
+static uint64_t permute(uint64_t value, unsigned half_bits, uint64_t key) {
+    uint64_t mask = (1ull << half_bits) - 1;
+    uint64_t left = value >> half_bits, right = value & mask;
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        uint64_t mixed = left ^ (splitmix64(key ^ splitmix64(round << 32 | right)) & mask);
+        left = right;
+        right = mixed;
+    }
+    return left << half_bits | right;
+}
+
+uint64_t ob_corpus_walk_item(uint64_t items, uint64_t seed, uint64_t epoch, uint64_t place) {
+    assert(place < items && items <= UINT32_MAX);
+    unsigned half_bits = 1;
+    while (items > 1ull << 2 * half_bits)
+        half_bits++;
+    uint64_t key = splitmix64(splitmix64(seed) ^ epoch), item = place;
+    do
+        item = permute(item, half_bits, key);
+    while (item >= items);
+    return item;
+}

@@ -1,0 +1,26 @@
+/* corpus_walk - an endless shuffled walk over `items` things, without a list.
+ *
+ * Epoch e visits each item once, in the order of a permutation of [0, items) that is keyed by (seed, e): a
+ * Feistel network of eight rounds over the smallest even number of bits that holds the items, walked until it
+ * lands inside (on average less than four steps). Its round function and its keys are splitmix64, in
+ * integers, so that all machines see the same walk. An epoch has ceil(items / sequences) mini-batches, whose
+ * sizes differ by at most one.
+ *
+ * Owns:    nothing.
+ * Source:  Black and Rogaway 2002 (cycle walking), Steele et al. 2014 (splitmix64). */
+#ifndef OB_MODEL_DATA_SHUFFLE_H
+#define OB_MODEL_DATA_SHUFFLE_H
+
+#include <stdint.h>
+
+struct ob_corpus_walk {
+    uint64_t epoch;
+    uint64_t first, count; /* places of the mini-batch in the epoch's order */
+};
+
+/* Where mini-batch number `draw` is. items and sequences are at least 1. */
+struct ob_corpus_walk ob_corpus_walk_at(uint64_t items, uint64_t sequences, uint64_t draw);
+/* The item at a place in [0, items) of an epoch's order. */
+uint64_t ob_corpus_walk_item(uint64_t items, uint64_t seed, uint64_t epoch, uint64_t place);
+
+#endif

@@ -1,0 +1,101 @@
+/* Gemma 2 (Gemma Team 2024) and the text models of Gemma 3 (2025): Llama's layers with a norm after each part
+ * as well, windowed layers between those that see everything; Gemma 2 caps its scores and logits, Gemma 3
+ * norms queries and keys and turns the two kinds of layers by different angles. */
+#include <math.h>
+
+#include "model/families/llama.h"
+
+#define LAYER     "model.layers.%u."
+#define ATTENTION LAYER "self_attn."
+
+static const struct ob_family_tensor TENSORS[] = {
+    {"model.embed_tokens.weight", OB_SLOT_TOKENS, OB_ROLE_EMBEDDING, {OB_DIM_V, OB_DIM_E}},
+    {LAYER "input_layernorm.weight", OB_SLOT_NORM1, OB_ROLE_NORM, {OB_DIM_C}},
+    {ATTENTION "q_proj.weight", OB_SLOT_Q, OB_ROLE_ATTENTION, {OB_DIM_HD, OB_DIM_C}},
+    {ATTENTION "q_proj.bias", OB_SLOT_Q_BIAS, OB_ROLE_BIAS, {OB_DIM_HD}, OB_PART_QKV_BIAS},
+    {ATTENTION "k_proj.weight", OB_SLOT_K, OB_ROLE_ATTENTION, {OB_DIM_KD, OB_DIM_C}},
+    {ATTENTION "k_proj.bias", OB_SLOT_K_BIAS, OB_ROLE_BIAS, {OB_DIM_KD}, OB_PART_QKV_BIAS},
+    {ATTENTION "v_proj.weight", OB_SLOT_V, OB_ROLE_ATTENTION, {OB_DIM_KD, OB_DIM_C}},
+    {ATTENTION "v_proj.bias", OB_SLOT_V_BIAS, OB_ROLE_BIAS, {OB_DIM_KD}, OB_PART_QKV_BIAS},
+    {ATTENTION "q_norm.weight", OB_SLOT_Q_NORM, OB_ROLE_NORM, {OB_DIM_D}, OB_PART_QK_NORM},
+    {ATTENTION "k_norm.weight", OB_SLOT_K_NORM, OB_ROLE_NORM, {OB_DIM_D}, OB_PART_QK_NORM},
+    {ATTENTION "o_proj.weight", OB_SLOT_O, OB_ROLE_ATTENTION, {OB_DIM_C, OB_DIM_HD}},
+    {ATTENTION "o_proj.bias", OB_SLOT_O_BIAS, OB_ROLE_BIAS, {OB_DIM_C}, OB_PART_OUT_BIAS},
+    {LAYER "post_attention_layernorm.weight", OB_SLOT_O_NORM, OB_ROLE_NORM, {OB_DIM_C}},
+    {LAYER "pre_feedforward_layernorm.weight", OB_SLOT_NORM2, OB_ROLE_NORM, {OB_DIM_C}},
+    {LAYER "mlp.gate_proj.weight", OB_SLOT_GATE, OB_ROLE_MLP, {OB_DIM_F, OB_DIM_C}},
+    {LAYER "mlp.up_proj.weight", OB_SLOT_UP, OB_ROLE_MLP, {OB_DIM_F, OB_DIM_C}},
+    {LAYER "mlp.down_proj.weight", OB_SLOT_DOWN, OB_ROLE_MLP, {OB_DIM_C, OB_DIM_F}},
+    {LAYER "post_feedforward_layernorm.weight", OB_SLOT_DOWN_NORM, OB_ROLE_NORM, {OB_DIM_C}},
+    {"model.norm.weight", OB_SLOT_FINAL_NORM, OB_ROLE_NORM, {OB_DIM_C}},
+    {"lm_head.weight", OB_SLOT_HEAD, OB_ROLE_HEAD, {OB_DIM_V, OB_DIM_E}, OB_PART_HEAD},
+};
+
+static const struct ob_family_keys KEYS = {.vocabulary = "vocab_size",
+                                           .width = "hidden_size",
+                                           .layers = "num_hidden_layers",
+                                           .heads = "num_attention_heads",
+                                           .kv_heads = "num_key_value_heads",
+                                           .head_width = "head_dim",
+                                           .ff_width = "intermediate_size",
+                                           .context = "max_position_embeddings",
+                                           .norm_epsilon = "rms_norm_eps",
+                                           .activation = "hidden_activation"};
+
+#define LIKE_GEMMA                                                                                           \
+    .optional_prefix = "model.", .keys = &KEYS, .tensors = TENSORS,                                          \
+    .tensor_count = sizeof TENSORS / sizeof *TENSORS, .buffers = ob_family_llama_buffers
+#define GEMMA_BASE                                                                                           \
+    .norm = OB_NORM_RMS, .norm_epsilon = 1e-6f, .norm_from_one = true, .position = OB_POSITION_ROTARY,       \
+    .activation = OB_ACTIVATION_GELU_TANH, .gated = true, .head_width = 256, .tied = true
+
+static void configure(struct ob_config_reader *reader, struct ob_model_config *config) {
+    config->embedding_scale = sqrtf((float)config->width);
+    config->query_scale =
+        (float)(1.0 / sqrt(ob_config_real(reader, "query_pre_attn_scalar", 1e-3, 1e6, 256)));
+    if (ob_config_bool(reader, "attention_bias", false))
+        config->parts |= OB_PART_QKV_BIAS | OB_PART_OUT_BIAS;
+    ob_config_refuse_true(reader, "use_bidirectional_attention");
+}
+
+/* null: no cap */
+static float read_cap(struct ob_config_reader *reader, const char *key, double otherwise) {
+    if (ob_config_is_null(reader, key))
+        return 0;
+    return (float)ob_config_real(reader, key, 1e-3, 1e6, otherwise);
+}
+
+static void configure_gemma2(struct ob_config_reader *reader, struct ob_model_config *config) {
+    static const struct ob_rope_keys ROPE = {"rope_theta", NULL, 10000, 1};
+    configure(reader, config);
+    ob_config_rope(reader, &ROPE, config);
+    config->score_cap = read_cap(reader, "attn_logit_softcapping", 50);
+    config->logit_cap = read_cap(reader, "final_logit_softcapping", 30);
+    ob_config_windows(reader, true, (struct ob_window_rule){.every = 2, .window = 4096}, config);
+}
+
+const struct ob_family ob_family_gemma2 = {
+    .architecture = "Gemma2ForCausalLM",
+    LIKE_GEMMA,
+    .base = {GEMMA_BASE, .context = 8192},
+    .configure = configure_gemma2,
+};
+
+static void configure_gemma3(struct ob_config_reader *reader, struct ob_model_config *config) {
+    static const struct ob_rope_keys ROPE = {"rope_theta", NULL, 1000000, 1};
+    configure(reader, config);
+    config->parts |= OB_PART_QK_NORM;
+    ob_config_rope(reader, &ROPE, config);
+    ob_config_rope_windowed(reader, "rope_local_base_freq", 10000, config);
+    config->score_cap = read_cap(reader, "attn_logit_softcapping", 0);
+    config->logit_cap = read_cap(reader, "final_logit_softcapping", 0);
+    uint32_t pattern = ob_config_size(reader, "sliding_window_pattern", OB_LAYERS_MAX, 6);
+    ob_config_windows(reader, true, (struct ob_window_rule){.full_each = pattern, .window = 4096}, config);
+}
+
+const struct ob_family ob_family_gemma3 = {
+    .architecture = "Gemma3ForCausalLM",
+    LIKE_GEMMA,
+    .base = {GEMMA_BASE, .context = 131072},
+    .configure = configure_gemma3,
+};

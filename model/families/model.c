@@ -1,0 +1,225 @@
+#include "model/families/model.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cursor.h"
+#include "model/convert/gguf_model.h"
+#include "model/families/family.h"
+#include "model/formats/checkpoint.h"
+#include "model/formats/safetensors.h"
+
+const char *ob_role_name(enum ob_tensor_role role) {
+    static const char *const NAMES[OB_ROLE_COUNT] = {"embedding", "head",      "position", "norm",
+                                                     "bias",      "attention", "mlp",      "adapter"};
+    assert((unsigned)role < OB_ROLE_COUNT);
+    return NAMES[role];
+}
+
+int64_t ob_model_slot(const struct ob_model *model, uint32_t layer, enum ob_slot slot) {
+    assert(layer < model->config.layers);
+    return model->slots[(size_t)layer * OB_SLOT_COUNT + slot];
+}
+
+static size_t count_tensors(const struct ob_model_config *config) {
+    size_t count = 0;
+    for (size_t i = 0; i < config->family->tensor_count; i++)
+        if (ob_family_has(config, &config->family->tensors[i]))
+            count += ob_family_in_layer(&config->family->tensors[i]) ? config->layers : 1;
+    return count;
+}
+
+static void describe(struct ob_model *model, const struct ob_family_tensor *row, uint32_t layer) {
+    size_t index = model->tensor_count++;
+    struct ob_model_tensor *tensor = &model->tensors[index];
+    ob_family_name(row->name, layer, tensor->name);
+    tensor->role = row->role;
+    if (row->slot == OB_SLOT_TOKENS && model->config.tied)
+        tensor->role = OB_ROLE_HEAD;
+    tensor->dims = row->shape[1] == OB_DIM_NONE ? 1 : 2;
+    tensor->shape[0] = ob_family_dimension(&model->config, row->shape[0]);
+    tensor->shape[1] = ob_family_dimension(&model->config, row->shape[1]);
+    tensor->elements = tensor->shape[0] * tensor->shape[1];
+    model->slots[(size_t)layer * OB_SLOT_COUNT + row->slot] = (int64_t)index;
+}
+
+static void describe_rows(struct ob_model *model, size_t from, size_t to, uint32_t layer) {
+    for (size_t i = from; i < to; i++)
+        if (ob_family_has(&model->config, &model->config.family->tensors[i]))
+            describe(model, &model->config.family->tensors[i], layer);
+}
+
+/* Canonical order: the table's rows, those of a layer together, layer after layer, where the first of them
+ * stands. */
+static void describe_all(struct ob_model *model) {
+    const struct ob_family *family = model->config.family;
+    for (size_t i = 0; i < (size_t)model->config.layers * OB_SLOT_COUNT; i++)
+        model->slots[i] = -1;
+    for (size_t i = 0; i < family->tensor_count;) {
+        size_t end = i;
+        while (end < family->tensor_count && ob_family_in_layer(&family->tensors[end]))
+            end++;
+        for (uint32_t layer = 0; end > i && layer < model->config.layers; layer++)
+            describe_rows(model, i, end, layer);
+        if (end == i)
+            describe_rows(model, i, ++end, 0);
+        i = end;
+    }
+}
+
+/* A tensor under its canonical name, without the family's optional prefix, or under the head's other name. */
+static int64_t find(const struct ob_model *model, size_t tensor) {
+    const struct ob_family *family = model->config.family;
+    const char *name = model->tensors[tensor].name, *prefix = family->optional_prefix;
+    int64_t at = ob_checkpoint_find(model->checkpoint, name);
+    if (at < 0 && strncmp(name, prefix, strlen(prefix)) == 0)
+        at = ob_checkpoint_find(model->checkpoint, name + strlen(prefix));
+    if (at < 0 && family->head_alias && ob_model_slot(model, 0, OB_SLOT_HEAD) == (int64_t)tensor)
+        at = ob_checkpoint_find(model->checkpoint, family->head_alias);
+    return at;
+}
+
+static enum ob_err match(struct ob_model *model, size_t i, bool *used, struct ob_error *error) {
+    const struct ob_model_tensor *tensor = &model->tensors[i];
+    const char *path = model->checkpoint->path;
+    int64_t at = find(model, i);
+    if (at < 0)
+        return ob_fail(error, OB_ENOTFOUND, "%s: tensor %s is missing", path, tensor->name);
+    const struct ob_checkpoint_tensor *found = &model->checkpoint->tensors[at];
+    bool same = found->dims == tensor->dims && found->shape[0] == tensor->shape[0] &&
+                (tensor->dims == 1 || found->shape[1] == tensor->shape[1]);
+    if (!same)
+        return ob_fail(error, OB_EMISMATCH,
+                       "%s: tensor %s has shape (%" PRIu64 ", %" PRIu64 "), config.json asks for (%" PRIu64
+                       ", %" PRIu64 ")",
+                       path, tensor->name, found->dims > 0 ? found->shape[0] : 0,
+                       found->dims > 1 ? found->shape[1] : 1, tensor->shape[0], tensor->shape[1]);
+    model->checkpoint_index[i] = (size_t)at;
+    used[at] = true;
+    return OB_OK;
+}
+
+static enum ob_err match_all(struct ob_model *model, struct ob_error *error) {
+    bool *used = calloc(model->checkpoint->count + 1, sizeof *used);
+    enum ob_err failed = used ? OB_OK : ob_fail(error, OB_ENOMEM, "%s: out of memory", model->path);
+    for (size_t i = 0; i < model->tensor_count && !failed; i++)
+        failed = match(model, i, used, error);
+    for (size_t i = 0; i < model->checkpoint->count && !failed; i++) {
+        const char *name = model->checkpoint->tensors[i].name;
+        if (!used[i] && !ob_family_ignores(&model->config, name))
+            failed = ob_fail(error, OB_EUNSUPPORTED, "%s: tensor %s is not part of a %s",
+                             model->checkpoint->path, name, model->config.family->architecture);
+    }
+    free(used);
+    return failed;
+}
+
+static enum ob_err assemble(struct ob_model *model, struct ob_error *error) {
+    size_t count = count_tensors(&model->config);
+    const char *path = model->checkpoint->path;
+    if (count > OB_TENSORS_MAX)
+        return ob_fail(error, OB_ETOOBIG, "%s: %zu tensors, at most %d are supported", path, count,
+                       OB_TENSORS_MAX);
+    assert(count > 0);
+    model->tensors = calloc(count, sizeof *model->tensors);
+    model->checkpoint_index = calloc(count, sizeof *model->checkpoint_index);
+    model->slots = calloc((size_t)model->config.layers * OB_SLOT_COUNT, sizeof *model->slots);
+    if (!model->path || !model->tensors || !model->checkpoint_index || !model->slots)
+        return ob_fail(error, OB_ENOMEM, "%s: out of memory", path);
+    describe_all(model);
+    assert(model->tensor_count == count);
+    return match_all(model, error);
+}
+
+enum ob_err ob_model_assemble(const char *path, const struct ob_model_config *config,
+                              struct ob_checkpoint *checkpoint, struct ob_model **ret_model,
+                              struct ob_error *error) {
+    struct ob_model *model = calloc(1, sizeof *model);
+    if (!model) {
+        ob_checkpoint_free(checkpoint);
+        return ob_fail(error, OB_ENOMEM, "%s: out of memory", path);
+    }
+    model->config = *config;
+    model->checkpoint = checkpoint;
+    model->path = strdup(path);
+    enum ob_err failed = assemble(model, error);
+    if (failed) {
+        ob_model_free(model);
+        return failed;
+    }
+    *ret_model = model;
+    return OB_OK;
+}
+
+enum ob_err ob_model_open(const char *path, struct ob_model **ret_model, struct ob_error *error) {
+    struct ob_model_config config;
+    struct ob_checkpoint *checkpoint = NULL;
+    enum ob_err failed = ob_model_config_read(path, &config, error);
+    if (!failed)
+        failed = ob_gguf_is_file(path) ? ob_gguf_checkpoint(path, &config, &checkpoint, error)
+                                       : ob_safetensors_open_folder(path, &checkpoint, error);
+    return failed ? failed : ob_model_assemble(path, &config, checkpoint, ret_model, error);
+}
+
+void ob_model_free(struct ob_model *model) {
+    if (!model)
+        return;
+    ob_checkpoint_free(model->checkpoint);
+    free(model->checkpoint_index);
+    free(model->adapter_of);
+    free(model->slots);
+    free(model->tensors);
+    free(model->path);
+    free(model);
+}
+
+void ob_model_read(const struct ob_model *model, size_t tensor, uint64_t first, size_t count,
+                   float *ret_values) {
+    assert(tensor < model->tensor_count);
+    ob_checkpoint_read(&model->checkpoint->tensors[model->checkpoint_index[tensor]], first, count,
+                       ret_values);
+}
+
+void ob_model_release(const struct ob_model *model, size_t tensor) {
+    assert(tensor < model->tensor_count);
+    ob_checkpoint_release(model->checkpoint, &model->checkpoint->tensors[model->checkpoint_index[tensor]]);
+}
+
+static void hash_tensor(const struct ob_model *model, size_t tensor, crypto_generichash_state *state) {
+    const struct ob_model_tensor *t = &model->tensors[tensor];
+    uint8_t number[8], bytes[4 * 1024];
+    float values[1024];
+    ob_store_u32(number, (uint32_t)strlen(t->name));
+    crypto_generichash_update(state, number, 4);
+    crypto_generichash_update(state, (const uint8_t *)t->name, strlen(t->name));
+    ob_store_u64(number, t->elements);
+    crypto_generichash_update(state, number, 8);
+    for (uint64_t at = 0; at < t->elements; at += 1024) {
+        size_t count = t->elements - at < 1024 ? (size_t)(t->elements - at) : 1024;
+        if (at % OB_MODEL_RELEASE_ELEMENTS == 0)
+            ob_model_release(model, tensor);
+        ob_model_read(model, tensor, at, count, values);
+        for (size_t i = 0; i < count; i++) {
+            uint32_t bits;
+            memcpy(&bits, &values[i], sizeof bits);
+            ob_store_u32(bytes + 4 * i, bits);
+        }
+        crypto_generichash_update(state, bytes, 4 * count);
+    }
+}
+
+enum ob_err ob_model_hash(const struct ob_model *model, struct ob_hash *ret_hash, struct ob_error *error) {
+    (void)error;
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, OB_HASH_BYTES);
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        hash_tensor(model, i, &state);
+        ob_model_release(model, i);
+    }
+    crypto_generichash_final(&state, ret_hash->bytes, OB_HASH_BYTES);
+    return OB_OK;
+}

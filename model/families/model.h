@@ -1,0 +1,78 @@
+/* model - a checkpoint opened for reading: its configuration and its tensors in canonical order.
+ *
+ * Canonical order, names and element order are the family table's (model/families/family.h), whatever the file: a
+ * tied weight is one tensor. Numbers in the manifest are indices into `tensors`.
+ * The checkpoint's file stays memory-mapped, in its own type, until ob_model_free.
+ *
+ * Errors:  OB_ENOTFOUND, OB_EFORMAT, OB_EUNSUPPORTED, OB_ETOOBIG, OB_EIO: all name the file and the tensor.
+ * Threads: read-only after open. */
+#ifndef OB_MODEL_FAMILIES_MODEL_H
+#define OB_MODEL_FAMILIES_MODEL_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/ids.h"
+#include "base/limits.h"
+#include "model/families/config.h"
+
+enum ob_tensor_role {
+    OB_ROLE_EMBEDDING, /* token embedding that is not also the head */
+    OB_ROLE_HEAD,      /* the head, also when it is tied to the embedding */
+    OB_ROLE_POSITION,
+    OB_ROLE_NORM,
+    OB_ROLE_BIAS,
+    OB_ROLE_ATTENTION, /* matrices of the attention */
+    OB_ROLE_MLP,       /* matrices of the feed-forward part */
+    OB_ROLE_ADAPTER,   /* matrices of model/families/adapter.h */
+    OB_ROLE_COUNT
+};
+const char *ob_role_name(enum ob_tensor_role role);
+
+struct ob_model_tensor {
+    char name[OB_NAME_MAX]; /* canonical: Hugging Face's name in this family */
+    enum ob_tensor_role role;
+    uint32_t dims; /* 1 or 2 */
+    uint64_t shape[2];
+    uint64_t elements;
+};
+
+struct ob_model {
+    struct ob_model_config config;
+    size_t tensor_count;
+    struct ob_model_tensor *tensors;
+    struct ob_checkpoint *checkpoint; /* model/formats/checkpoint.h */
+    size_t *checkpoint_index;         /* where each canonical tensor lies in the file */
+    size_t adapter_count;             /* tensors after the first tensor_count: model/families/adapter.h */
+    int64_t *adapter_of;              /* A of each base tensor, or -1; NULL: no adapters */
+    int64_t *slots;                   /* tensor of each (layer, slot), -1: none; ob_model_slot reads it */
+    char *path;                       /* the folder or the file */
+};
+
+/* Opens a Hugging Face folder: config.json and model.safetensors, or the files of
+ * model.safetensors.index.json (F32, F16, BF16); or a GGUF file. */
+OB_MUST_USE enum ob_err ob_model_open(const char *path, struct ob_model **ret_model, struct ob_error *error);
+/* A model from a checkpoint that a reader of another format has filled. Every tensor of the family must be
+ * there with its shape; unexpected ones are refused by name (known buffers such as GPT-2's attention masks
+ * and a tied head's copy are ignored). Takes the checkpoint, on failure too. `path`: where tokenizer and
+ * configuration lie. */
+OB_MUST_USE enum ob_err ob_model_assemble(const char *path, const struct ob_model_config *config,
+                                          struct ob_checkpoint *checkpoint, struct ob_model **ret_model,
+                                          struct ob_error *error);
+void ob_model_free(struct ob_model *model);
+
+/* The checkpoint's own values as float32: elements [first, first + count) of a canonical tensor. Exact. */
+void ob_model_read(const struct ob_model *model, size_t tensor, uint64_t first, size_t count,
+                   float *ret_values);
+
+/* What has been read of a tensor's file pages may leave memory. Now and then while a large one is loaded, so
+ * that the file and what is made of it are never in memory together; it costs next to nothing. */
+#define OB_MODEL_RELEASE_ELEMENTS (1u << 20)
+void ob_model_release(const struct ob_model *model, size_t tensor);
+
+/* BLAKE2b-256 over every canonical tensor: le32 name length, name, le64 elements, its float32 values
+ * little-endian. Two files with the same values have the same hash, whatever their type or order. */
+OB_MUST_USE enum ob_err ob_model_hash(const struct ob_model *model, struct ob_hash *ret_hash,
+                                      struct ob_error *error);
+
+#endif

@@ -1,0 +1,211 @@
+#include "model/formats/gguf.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cursor.h"
+#include "model/formats/gguf_types.h"
+
+#define HEADER_BYTES  24
+#define ALIGNMENT_MAX (1u << 20)
+
+static const uint8_t MAGIC[4] = "GGUF";
+
+bool ob_gguf_is_file(const char *path) {
+    uint8_t start[4] = {0};
+    struct stat info;
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode))
+        return false;
+    FILE *file = fopen(path, "rbe");
+    if (!file)
+        return false;
+    bool same = fread(start, 1, sizeof start, file) == sizeof start && memcmp(start, MAGIC, 4) == 0;
+    (void)fclose(file);
+    return same;
+}
+
+static struct ob_gguf_text read_text(struct ob_reader *in) {
+    uint64_t bytes = ob_read_u64(in);
+    if (bytes > in->left)
+        in->failed = true;
+    const uint8_t *data = in->failed ? NULL : ob_read_view(in, (size_t)bytes);
+    return (struct ob_gguf_text){(const char *)data, data ? (size_t)bytes : 0};
+}
+
+/* Steps over the values of an entry. */
+static void skip_values(struct ob_reader *in, const struct ob_gguf_entry *entry) {
+    if (entry->type == OB_GGUF_TEXT) {
+        for (uint64_t i = 0; i < entry->count && !in->failed; i++)
+            (void)read_text(in);
+        return;
+    }
+    uint64_t bytes;
+    if (__builtin_mul_overflow(entry->count, ob_gguf_type_bytes(entry->type), &bytes) || bytes > in->left)
+        in->failed = true;
+    else
+        (void)ob_read_view(in, (size_t)bytes);
+}
+
+static enum ob_err read_type(const struct ob_gguf *gguf, struct ob_reader *in, struct ob_gguf_entry *entry,
+                             bool in_list, struct ob_error *error) {
+    uint32_t type = ob_read_u32(in);
+    if (in->failed)
+        return OB_OK; /* the caller says so */
+    if (type >= OB_GGUF_TYPE_COUNT || (in_list && type == OB_GGUF_LIST))
+        return ob_fail(error, type < OB_GGUF_TYPE_COUNT ? OB_EUNSUPPORTED : OB_EFORMAT, "%s: entry %.*s %s",
+                       gguf->checkpoint->path, OB_GGUF_QUOTE(entry->key),
+                       in_list ? "is a list of lists or of an unknown type" : "has an unknown type");
+    entry->type = (enum ob_gguf_type)type;
+    return OB_OK;
+}
+
+static enum ob_err read_entry(struct ob_gguf *gguf, struct ob_reader *in, struct ob_error *error) {
+    struct ob_gguf_entry *entry = &gguf->entries[gguf->entry_count];
+    const char *path = gguf->checkpoint->path;
+    entry->start = in->at;
+    entry->key = read_text(in);
+    if (!in->failed && (entry->key.bytes == 0 || entry->key.bytes > OB_GGUF_KEY_MAX))
+        return ob_fail(error, OB_EFORMAT, "%s: entry %zu has a key of %zu bytes, expected 1 to %d", path,
+                       gguf->entry_count, entry->key.bytes, OB_GGUF_KEY_MAX);
+    enum ob_err failed = read_type(gguf, in, entry, false, error);
+    entry->count = 1;
+    if (!failed && entry->type == OB_GGUF_LIST) {
+        entry->is_list = true;
+        failed = read_type(gguf, in, entry, true, error);
+        entry->count = ob_read_u64(in);
+    }
+    if (failed)
+        return failed;
+    entry->value = in->at;
+    skip_values(in, entry);
+    entry->end = in->at;
+    if (in->failed)
+        return ob_fail(error, OB_EFORMAT, "%s: entry %zu (%.*s) goes beyond the end of the file: cut short?",
+                       path, gguf->entry_count, OB_GGUF_QUOTE(entry->key));
+    gguf->entry_count++;
+    return OB_OK;
+}
+
+static int compare_texts(struct ob_gguf_text a, struct ob_gguf_text b) {
+    int first = memcmp(a.data, b.data, a.bytes < b.bytes ? a.bytes : b.bytes);
+    return first != 0 ? first : (a.bytes > b.bytes) - (a.bytes < b.bytes);
+}
+
+static int by_key(const void *a, const void *b) {
+    return compare_texts(((const struct ob_gguf_entry *)a)->key, ((const struct ob_gguf_entry *)b)->key);
+}
+
+static enum ob_err read_entries(struct ob_gguf *gguf, struct ob_reader *in, uint64_t count,
+                                struct ob_error *error) {
+    const char *path = gguf->checkpoint->path;
+    if (count > OB_GGUF_ENTRIES_MAX)
+        return ob_fail(error, OB_ETOOBIG, "%s: %" PRIu64 " metadata entries, at most %d are read", path,
+                       count, OB_GGUF_ENTRIES_MAX);
+    gguf->entries = calloc((size_t)count + 1, sizeof *gguf->entries);
+    if (!gguf->entries)
+        return ob_fail(error, OB_ENOMEM, "%s: out of memory", path);
+    while (gguf->entry_count < count) {
+        enum ob_err failed = read_entry(gguf, in, error);
+        if (failed)
+            return failed;
+    }
+    qsort(gguf->entries, gguf->entry_count, sizeof *gguf->entries, by_key);
+    for (size_t i = 1; i < gguf->entry_count; i++)
+        if (by_key(&gguf->entries[i - 1], &gguf->entries[i]) == 0)
+            return ob_fail(error, OB_EFORMAT, "%s: entry %.*s comes twice", path,
+                           OB_GGUF_QUOTE(gguf->entries[i].key));
+    return OB_OK;
+}
+
+/* The four entries that say how to read the rest. */
+static enum ob_err check_entries(struct ob_gguf *gguf, struct ob_error *error) {
+    struct ob_gguf_reader reader = {.gguf = gguf, .error = error};
+    int64_t alignment = 32, parts = 1;
+    (void)ob_gguf_integer(&reader, "general.alignment", 1, ALIGNMENT_MAX, &alignment);
+    (void)ob_gguf_integer(&reader, "split.count", 0, UINT16_MAX, &parts);
+    if (reader.failed)
+        return reader.failed;
+    if ((alignment & (alignment - 1)) != 0)
+        return ob_fail(error, OB_EFORMAT, "%s: general.alignment %" PRId64 " is no power of two",
+                       gguf->checkpoint->path, alignment);
+    if (parts > 1)
+        return ob_fail(error, OB_EUNSUPPORTED,
+                       "%s: is one of %" PRId64
+                       " parts of a model: merge them first (llama-gguf-split --merge)",
+                       gguf->checkpoint->path, parts);
+    gguf->alignment = (uint64_t)alignment;
+    return OB_OK;
+}
+
+static enum ob_err parse_header(struct ob_gguf *gguf, struct ob_reader *in, uint64_t *ret_tensors,
+                                uint64_t *ret_entries, struct ob_error *error) {
+    const char *path = gguf->checkpoint->path;
+    const uint8_t *magic = ob_read_view(in, sizeof MAGIC);
+    if (!magic || memcmp(magic, MAGIC, sizeof MAGIC) != 0)
+        return ob_fail(error, OB_EFORMAT, "%s: is not a GGUF file (it does not begin with \"GGUF\")", path);
+    uint32_t version = ob_read_u32(in);
+    *ret_tensors = ob_read_u64(in);
+    *ret_entries = ob_read_u64(in);
+    if (in->failed)
+        return ob_fail(error, OB_EFORMAT, "%s: is shorter than the header of a GGUF file", path);
+    if (version >= 1u << 16)
+        return ob_fail(error, OB_EUNSUPPORTED, "%s: is big-endian GGUF; only little-endian is read", path);
+    if (version != 2 && version != 3)
+        return ob_fail(error, OB_EUNSUPPORTED, "%s: is GGUF version %u; 2 and 3 are read", path, version);
+    return OB_OK;
+}
+
+static enum ob_err parse(struct ob_gguf *gguf, const struct ob_mapping *file, struct ob_error *error) {
+    struct ob_reader in = ob_reader_init(file->data, file->bytes);
+    uint64_t tensors = 0, entries = 0;
+    enum ob_err failed = parse_header(gguf, &in, &tensors, &entries, error);
+    if (!failed)
+        failed = read_entries(gguf, &in, entries, error);
+    if (!failed)
+        failed = check_entries(gguf, error);
+    return failed ? failed : ob_gguf_read_tensors(gguf, &in, tensors, error);
+}
+
+static enum ob_err new_gguf(const char *name, struct ob_gguf **ret_gguf, struct ob_error *error) {
+    struct ob_gguf *gguf = calloc(1, sizeof *gguf);
+    if (!gguf)
+        return ob_fail(error, OB_ENOMEM, "%s: out of memory", name);
+    enum ob_err failed = ob_checkpoint_new(name, &gguf->checkpoint, error);
+    if (failed)
+        free(gguf);
+    else
+        *ret_gguf = gguf;
+    return failed;
+}
+
+enum ob_err ob_gguf_open(const char *path, struct ob_gguf **ret_gguf, struct ob_error *error) {
+    struct ob_gguf *gguf = NULL;
+    const struct ob_mapping *file = NULL;
+    enum ob_err failed = new_gguf(path, &gguf, error);
+    if (failed)
+        return failed;
+    failed = ob_checkpoint_map(gguf->checkpoint, path, HEADER_BYTES, "GGUF", &file, error);
+    if (!failed)
+        failed = parse(gguf, file, error);
+    if (failed)
+        ob_gguf_free(gguf);
+    else
+        *ret_gguf = gguf;
+    return failed;
+}
+
+void ob_gguf_free(struct ob_gguf *gguf) {
+    if (!gguf)
+        return;
+    ob_checkpoint_free(gguf->checkpoint);
+    free(gguf->entries);
+    free(gguf);
+}
+
+const struct ob_gguf_entry *ob_gguf_find(const struct ob_gguf *gguf, const char *key) {
+    struct ob_gguf_entry wanted = {.key = {key, strlen(key)}};
+    return bsearch(&wanted, gguf->entries, gguf->entry_count, sizeof *gguf->entries, by_key);
+}

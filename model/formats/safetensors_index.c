@@ -1,0 +1,84 @@
+/* A checkpoint in several files: model.safetensors.index.json says which tensor lies in which. */
+#include <stdio.h>
+#include <string.h>
+
+#include "model/convert/documents.h"
+#include "model/formats/safetensors.h"
+
+/* A file beside the index and nowhere else: no folder, no way up. */
+static bool is_plain_name(const char *name) {
+    return name && *name && !strchr(name, '/') && strcmp(name, "..") != 0 && strcmp(name, ".") != 0;
+}
+
+static enum ob_err shard_path(const char *folder, const char *name, char path[OB_DOCUMENT_PATH_MAX],
+                              struct ob_error *error) {
+    if (snprintf(path, OB_DOCUMENT_PATH_MAX, "%s/%s", folder, name) >= OB_DOCUMENT_PATH_MAX)
+        return ob_fail(error, OB_EUSAGE, "%s: the name of file %.60s... is too long", folder, name);
+    return OB_OK;
+}
+
+static enum ob_err add_shard(struct ob_checkpoint *checkpoint, const char *folder, const char *tensor,
+                             const char *name, struct ob_error *error) {
+    char path[OB_DOCUMENT_PATH_MAX];
+    enum ob_err failed = shard_path(folder, name, path, error);
+    if (failed)
+        return failed;
+    for (size_t i = 0; i < checkpoint->mapping_count; i++)
+        if (strcmp(checkpoint->mappings[i].path, path) == 0)
+            return OB_OK;
+    failed = ob_safetensors_add_file(checkpoint, path, error);
+    if (failed == OB_ENOTFOUND)
+        return ob_fail(error, failed, "%s: file %s, which holds tensor %s, is missing", checkpoint->path,
+                       name, tensor);
+    return failed;
+}
+
+static enum ob_err check_place(const struct ob_checkpoint *checkpoint, const char *folder, const char *tensor,
+                               const char *name, struct ob_error *error) {
+    char path[OB_DOCUMENT_PATH_MAX];
+    enum ob_err failed = shard_path(folder, name, path, error);
+    if (failed)
+        return failed;
+    int64_t at = ob_checkpoint_find(checkpoint, tensor);
+    if (at < 0 || strcmp(checkpoint->mappings[checkpoint->tensors[at].mapping].path, path) != 0)
+        return ob_fail(error, OB_EMISMATCH, "%s: tensor %.80s is not in file %s, as the index says",
+                       checkpoint->path, tensor, name);
+    return OB_OK;
+}
+
+static enum ob_err add_all(struct ob_checkpoint *checkpoint, const char *folder, json_t *map,
+                           struct ob_error *error) {
+    const char *tensor;
+    json_t *file;
+    enum ob_err failed = OB_OK;
+    json_object_foreach(map, tensor, file) {
+        if (!is_plain_name(json_string_value(file)))
+            return ob_fail(error, OB_EFORMAT, "%s: tensor %.80s is not given the name of a file beside it",
+                           checkpoint->path, tensor);
+        if ((failed = add_shard(checkpoint, folder, tensor, json_string_value(file), error)))
+            return failed;
+    }
+    json_object_foreach(map, tensor,
+                        file) if ((failed = check_place(checkpoint, folder, tensor, json_string_value(file),
+                                                        error))) return failed;
+    for (size_t i = 0; i < checkpoint->count; i++)
+        if (!json_object_get(map, checkpoint->tensors[i].name))
+            return ob_fail(error, OB_EMISMATCH, "%s: tensor %s of %s is not in the index", checkpoint->path,
+                           checkpoint->tensors[i].name,
+                           checkpoint->mappings[checkpoint->tensors[i].mapping].path);
+    return OB_OK;
+}
+
+enum ob_err ob_safetensors_add_index(struct ob_checkpoint *checkpoint, const char *folder,
+                                     struct ob_error *error) {
+    struct ob_document index = {0};
+    enum ob_err failed = ob_document_load(folder, OB_SAFETENSORS_INDEX, &index, error);
+    if (failed)
+        return failed;
+    json_t *map = json_object_get(index.root, "weight_map");
+    failed = json_is_object(map) && json_object_size(map) > 0
+                 ? add_all(checkpoint, folder, map, error)
+                 : ob_fail(error, OB_EFORMAT, "%s: its \"weight_map\" names no tensors", checkpoint->path);
+    ob_document_done(&index);
+    return failed;
+}

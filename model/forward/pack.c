@@ -1,0 +1,57 @@
+/* What of a mini-batch goes through the layers. A token is needed only when a later one of its sequence is a
+ * target: what comes after is left out. And a sequence that begins as the one before it does, as far as it is
+ * needed, is not computed again, for under causal attention its states are the same: so candidates of one
+ * token cost no more than their prompt. */
+#include <assert.h>
+#include <string.h>
+
+#include "model/forward/pass.h"
+
+/* The place of a sequence's first token among the inputs. */
+static size_t add_inputs(struct ob_pass *pass, const int32_t *tokens, size_t count) {
+    struct ob_forward *f = pass->forward;
+    if (pass->sequences > 0) {
+        size_t before = f->starts[pass->sequences - 1];
+        if (count <= pass->tokens - before && memcmp(f->inputs + before, tokens, count * sizeof *tokens) == 0)
+            return before;
+    }
+    size_t first = pass->tokens;
+    memcpy(f->inputs + first, tokens, count * sizeof *tokens);
+    for (size_t i = 0; i < count; i++)
+        f->positions[first + i] = (uint32_t)i;
+    pass->tokens += count;
+    f->starts[++pass->sequences] = (uint32_t)pass->tokens;
+    return first;
+}
+
+void ob_pass_pack(struct ob_pass *pass, const struct ob_batch *batch) {
+    struct ob_forward *f = pass->forward;
+    pass->tokens = pass->sequences = pass->row_count = 0;
+    f->starts[0] = 0;
+    for (size_t s = 0; s < batch->sequences; s++) {
+        size_t begin = batch->offsets[s], last = batch->offsets[s + 1] - 1;
+        while (last > begin && !batch->counted[last])
+            last--;
+        if (last == begin)
+            continue; /* no target */
+        size_t first = add_inputs(pass, batch->tokens + begin, last - begin);
+        for (size_t p = begin + 1; p <= last; p++)
+            if (batch->counted[p]) {
+                f->rows[pass->row_count] = (uint32_t)(first + p - 1 - begin);
+                f->targets[pass->row_count++] = batch->tokens[p];
+            }
+    }
+}
+
+void ob_pass_pack_until(struct ob_pass *pass, const struct ob_batch *batch, size_t position) {
+    size_t s = 0;
+    while (batch->offsets[s + 1] <= position)
+        s++;
+    assert(s < batch->sequences);
+    size_t begin = batch->offsets[s];
+    pass->tokens = pass->sequences = 0;
+    pass->forward->starts[0] = 0;
+    (void)add_inputs(pass, batch->tokens + begin, position + 1 - begin);
+    pass->forward->rows[0] = (uint32_t)(position - begin);
+    pass->row_count = 1;
+}

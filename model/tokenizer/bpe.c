@@ -1,0 +1,216 @@
+#include "model/tokenizer/bpe.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/tokenizer/utf8.h"
+
+#define NONE UINT32_MAX /* no neighbour */
+
+static int32_t byte_id(const struct ob_vocab *vocab, bool pieces, uint8_t byte) {
+    char key[OB_BYTE_PIECE_BYTES];
+    if (!pieces)
+        return ob_vocab_find(vocab, key, ob_byte_level_encode(byte, key));
+    ob_byte_piece_encode(byte, key);
+    return ob_vocab_find(vocab, key, sizeof key);
+}
+
+enum ob_err ob_bpe_init(struct ob_bpe *bpe, const struct ob_vocab *vocab, bool pieces, size_t merges,
+                        struct ob_error *error) {
+    size_t slots = 16;
+    while (slots < 2 * merges)
+        slots *= 2;
+    *bpe = (struct ob_bpe){
+        .slots = malloc(slots * sizeof *bpe->slots), .slots_mask = slots - 1, .pieces = pieces};
+    if (bpe->slots == NULL)
+        return ob_fail(error, OB_ENOMEM, "no memory for %zu merges", merges);
+    for (size_t i = 0; i < slots; i++)
+        bpe->slots[i].pair = UINT64_MAX;
+    for (unsigned byte = 0; byte < 256; byte++)
+        bpe->byte_ids[byte] = byte_id(vocab, pieces, (uint8_t)byte);
+    return OB_OK;
+}
+
+void ob_bpe_done(struct ob_bpe *bpe) {
+    free(bpe->slots);
+    *bpe = (struct ob_bpe){0};
+}
+
+static struct ob_merge *slot_of(const struct ob_bpe *bpe, int32_t left, int32_t right) {
+    uint64_t pair = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+    uint64_t hash = (pair ^ pair >> 29) * 0xbf58476d1ce4e5b9;
+    for (size_t i = (size_t)(hash >> 32 ^ hash);; i++) {
+        struct ob_merge *slot = &bpe->slots[i & bpe->slots_mask];
+        if (slot->pair == pair || slot->pair == UINT64_MAX)
+            return slot;
+    }
+}
+
+void ob_bpe_add(struct ob_bpe *bpe, int32_t left, int32_t right, uint32_t rank, int32_t id) {
+    assert(left >= 0 && right >= 0 && id >= 0);
+    *slot_of(bpe, left, right) =
+        (struct ob_merge){(uint64_t)(uint32_t)left << 32 | (uint32_t)right, rank, id};
+}
+
+enum ob_err ob_ids_append(struct ob_ids *ids, int32_t id, struct ob_error *error) {
+    if (ids->count == ids->capacity) {
+        size_t capacity = ids->capacity == 0 ? 64 : 2 * ids->capacity;
+        int32_t *data = reallocarray(ids->data, capacity, sizeof *data);
+        if (data == NULL)
+            return ob_fail(error, OB_ENOMEM, "no memory for %zu tokens", capacity);
+        ids->data = data;
+        ids->capacity = capacity;
+    }
+    ids->data[ids->count++] = id;
+    return OB_OK;
+}
+
+void ob_bpe_work_done(struct ob_bpe_work *work) {
+    free(work->symbols);
+    free(work->heap);
+    *work = (struct ob_bpe_work){0};
+}
+
+static enum ob_err work_reserve(struct ob_bpe_work *work, size_t symbols, struct ob_error *error) {
+    if (symbols <= work->symbols_max)
+        return OB_OK;
+    ob_bpe_work_done(work);
+    size_t wanted = symbols < 128 ? 128 : symbols + symbols / 2;
+    work->symbols = calloc(wanted, sizeof *work->symbols);
+    /* A candidate for each pair at the start, and at most two more for each merge. */
+    work->heap = calloc(wanted, 3 * sizeof *work->heap);
+    if (work->symbols == NULL || work->heap == NULL) {
+        ob_bpe_work_done(work);
+        return ob_fail(error, OB_ENOMEM, "no memory for a piece of %zu bytes", symbols);
+    }
+    work->symbols_max = wanted;
+    return OB_OK;
+}
+
+static void heap_push(struct ob_bpe_work *work, uint64_t value) {
+    assert(work->heap_used < 3 * work->symbols_max);
+    size_t at = work->heap_used++;
+    while (at > 0 && work->heap[(at - 1) / 2] > value) {
+        work->heap[at] = work->heap[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    work->heap[at] = value;
+}
+
+static uint64_t heap_pop(struct ob_bpe_work *work) {
+    uint64_t *heap = work->heap, top = heap[0], last = heap[--work->heap_used];
+    size_t at = 0, child;
+    while ((child = 2 * at + 1) < work->heap_used) {
+        if (child + 1 < work->heap_used && heap[child + 1] < heap[child])
+            child++;
+        if (heap[child] >= last)
+            break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = last;
+    return top;
+}
+
+/* The merge of the symbol at `left` with the one after it, or NULL. */
+static const struct ob_merge *merge_at(const struct ob_bpe *bpe, const struct ob_bpe_work *work,
+                                       uint32_t left) {
+    const struct ob_bpe_symbol *symbol = &work->symbols[left];
+    if (symbol->id < 0 || symbol->after == NONE)
+        return NULL;
+    const struct ob_merge *merge = slot_of(bpe, symbol->id, work->symbols[symbol->after].id);
+    return merge->pair == UINT64_MAX ? NULL : merge;
+}
+
+static void consider(const struct ob_bpe *bpe, struct ob_bpe_work *work, uint32_t left) {
+    const struct ob_merge *merge = left == NONE ? NULL : merge_at(bpe, work, left);
+    if (merge != NULL)
+        heap_push(work, (uint64_t)merge->rank << 32 | left);
+}
+
+static void join(struct ob_bpe_work *work, uint32_t left, int32_t id) {
+    struct ob_bpe_symbol *symbol = &work->symbols[left], *gone = &work->symbols[symbol->after];
+    symbol->id = id;
+    symbol->after = gone->after;
+    if (gone->after != NONE)
+        work->symbols[gone->after].before = left;
+    gone->id = -1;
+}
+
+static void merge_all(const struct ob_bpe *bpe, struct ob_bpe_work *work, uint32_t count) {
+    work->heap_used = 0;
+    for (uint32_t i = 0; i + 1 < count; i++)
+        consider(bpe, work, i);
+    while (work->heap_used > 0) {
+        uint64_t top = heap_pop(work);
+        uint32_t left = (uint32_t)top;
+        /* A candidate is stale when one of its symbols has been joined to another since. */
+        const struct ob_merge *merge = merge_at(bpe, work, left);
+        if (merge == NULL || merge->rank != top >> 32)
+            continue;
+        join(work, left, merge->id);
+        consider(bpe, work, work->symbols[left].before);
+        consider(bpe, work, left);
+    }
+}
+
+/* A token of the model: an added one is found before a text is cut, or not at all. */
+static int32_t find(const struct ob_vocab *vocab, const char *key, size_t bytes) {
+    int32_t id = ob_vocab_find(vocab, key, bytes);
+    return id >= 0 && vocab->tokens[id].only_added ? -1 : id;
+}
+
+/* The id of a piece that is a token as a whole; -1 otherwise. */
+static int32_t whole_piece(const struct ob_bpe *bpe, const struct ob_vocab *vocab, const char *piece,
+                           size_t bytes) {
+    if (bpe->pieces)
+        return find(vocab, piece, bytes);
+    char key[OB_BPE_WHOLE_MAX + 4];
+    size_t used = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        if (used >= OB_BPE_WHOLE_MAX)
+            return -1;
+        used += ob_byte_level_encode((uint8_t)piece[i], key + used);
+    }
+    return find(vocab, key, used);
+}
+
+/* The first symbols of a piece; their number. A byte that has no token is left out. */
+static uint32_t start_symbols(const struct ob_bpe *bpe, const struct ob_vocab *vocab,
+                              struct ob_bpe_work *work, const char *piece, size_t bytes) {
+    uint32_t count = 0;
+    for (size_t at = 0; at < bytes;) {
+        uint32_t character;
+        size_t length = bpe->pieces ? ob_utf8_decode(piece + at, bytes - at, &character) : 0;
+        int32_t id = length > 0 ? find(vocab, piece + at, length) : -1;
+        if (id < 0) {
+            length = 1;
+            id = bpe->byte_ids[(uint8_t)piece[at]];
+        }
+        at += length;
+        if (id < 0)
+            continue;
+        work->symbols[count] = (struct ob_bpe_symbol){id, count == 0 ? NONE : count - 1, count + 1};
+        count++;
+    }
+    if (count > 0)
+        work->symbols[count - 1].after = NONE;
+    return count;
+}
+
+enum ob_err ob_bpe_piece(const struct ob_bpe *bpe, const struct ob_vocab *vocab, struct ob_bpe_work *work,
+                         const char *piece, size_t bytes, struct ob_ids *ids, struct ob_error *error) {
+    assert(bytes > 0 && bytes <= OB_BPE_PIECE_MAX);
+    int32_t whole = bpe->whole_first ? whole_piece(bpe, vocab, piece, bytes) : -1;
+    if (whole >= 0)
+        return ob_ids_append(ids, whole, error);
+    enum ob_err err = work_reserve(work, bytes, error);
+    if (err != OB_OK)
+        return err;
+    uint32_t count = start_symbols(bpe, vocab, work, piece, bytes);
+    merge_all(bpe, work, count);
+    for (uint32_t i = count > 0 ? 0 : NONE; i != NONE && err == OB_OK; i = work->symbols[i].after)
+        err = ob_ids_append(ids, work->symbols[i].id, error);
+    return err;
+}

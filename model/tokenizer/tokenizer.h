@@ -1,0 +1,61 @@
+/* tokenizer - BPE read from a Hugging Face tokenizer.json.
+ *
+ * Two kinds: byte-level BPE (GPT-2, OPT, Pythia, Llama 3, Qwen, SmolLM) and BPE with byte fallback,
+ * SentencePiece's (Llama 2, Mistral, TinyLlama, Gemma). Normalizers: NFC, Prepend, Replace. Pre-tokenizers:
+ * ByteLevel, Split with a pattern (PCRE2, Unicode), Digits, Metaspace; Sequences of all these. Added tokens
+ * are matched before anything else, the longest first. Text is bytes: each byte that is not UTF-8 stays one
+ * token. A part of the file that this does not implement is refused by name (OB_EUNSUPPORTED), never ignored.
+ *
+ * Owns:    ob_tokenizer_new allocates all it needs.
+ * Threads: a tokenizer is read-only after it is loaded; encode and decode may run in many threads. */
+#ifndef OB_MODEL_TOKENIZER_TOKENIZER_H
+#define OB_MODEL_TOKENIZER_TOKENIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct ob_tokenizer;
+
+/* Reads the tokenizer.json of a folder or of a GGUF file (model/convert/documents.h). */
+OB_MUST_USE enum ob_err ob_tokenizer_open(const char *model, struct ob_tokenizer **ret_tokenizer,
+                                          struct ob_error *error);
+/* The same from memory; `name` stands for the file in messages. */
+OB_MUST_USE enum ob_err ob_tokenizer_parse(const char *json, size_t bytes, const char *name,
+                                           struct ob_tokenizer **ret_tokenizer, struct ob_error *error);
+void ob_tokenizer_free(struct ob_tokenizer *tokenizer);
+size_t ob_tokenizer_vocabulary(const struct ob_tokenizer *tokenizer); /* largest id + 1 */
+
+/* What the model expects around a text (beginning and end of sequence): from the post_processor. Lives as
+ * long as the tokenizer. */
+struct ob_tokenizer_frame {
+    const int32_t *before, *after;
+    size_t before_count, after_count;
+};
+struct ob_tokenizer_frame ob_tokenizer_frame(const struct ob_tokenizer *tokenizer);
+
+/* ret_ids is malloc'ed, the caller frees it (NULL when there are none). The frame is not added. */
+OB_MUST_USE enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer, const char *text,
+                                            size_t bytes, int32_t **ret_ids, size_t *ret_count,
+                                            struct ob_error *error);
+/* The same for a text that goes on after another one: no space that the tokenizer puts before a text. */
+OB_MUST_USE enum ob_err ob_tokenizer_encode_on(const struct ob_tokenizer *tokenizer, const char *text,
+                                               size_t bytes, int32_t **ret_ids, size_t *ret_count,
+                                               struct ob_error *error);
+/* The same for a text that others wrote, between special tokens or, if it `begins`, before all of them: what
+ * spells a special token is text in it. OB_EUNSUPPORTED when the vocabulary cannot tell the two apart. */
+OB_MUST_USE enum ob_err ob_tokenizer_encode_plain(const struct ob_tokenizer *tokenizer, bool begins,
+                                                  const char *text, size_t bytes, int32_t **ret_ids,
+                                                  size_t *ret_count, struct ob_error *error);
+/* The id of the special token with exactly this text; -1 when there is none, or when it changes what stands
+ * around it (lstrip, rstrip, single_word, a normalizer that it goes through). */
+int32_t ob_tokenizer_special(const struct ob_tokenizer *tokenizer, const char *text, size_t bytes);
+/* ret_text is malloc'ed and NUL-terminated (the length is in ret_bytes); ids out of range: OB_EFORMAT.
+ * Special tokens are written as their text unless skip_special. */
+OB_MUST_USE enum ob_err ob_tokenizer_decode(const struct ob_tokenizer *tokenizer, const int32_t *ids,
+                                            size_t count, bool skip_special, char **ret_text,
+                                            size_t *ret_bytes, struct ob_error *error);
+
+#endif

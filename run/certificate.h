@@ -1,0 +1,45 @@
+/* certificate - a machine's admission to a run as a file that can be sent by mail.
+ *
+ * One line of text: "onebyte-certificate-1 " and the control entry of kind certificate (record/control.h) in
+ * hexadecimal digits. It holds no secret: it helps only the machine whose key it names.
+ *
+ * Errors:  OB_ENOTFOUND, OB_EFORMAT, OB_ETOOBIG, OB_EBUSY (a file to be written is there) name the file;
+ *          ret_* are untouched.
+ * Owns:    nothing. */
+#ifndef OB_RUN_CERTIFICATE_H
+#define OB_RUN_CERTIFICATE_H
+
+#include "record/control.h"
+#include "transport/identity.h"
+
+struct ob_certificate_file {
+    uint8_t entry[OB_CONTROL_PLAIN_BYTES_MAX];
+    size_t entry_bytes;
+    struct ob_control
+        control; /* points into `entry`: do not copy the struct, call ob_certificate_file_parse */
+    struct ob_certificate certificate;
+};
+
+OB_MUST_USE enum ob_err ob_certificate_file_read(const char *path, struct ob_certificate_file *ret_file,
+                                                 struct ob_error *error);
+OB_MUST_USE enum ob_err ob_certificate_file_parse(const char *name, const char *text, size_t bytes,
+                                                  struct ob_certificate_file *ret_file,
+                                                  struct ob_error *error);
+/* Signs with the authority's key and writes a new file. */
+OB_MUST_USE enum ob_err ob_certificate_file_write(const char *path, const struct ob_identity *authority,
+                                                  const struct ob_machine_id *machine, uint64_t sequence,
+                                                  const struct ob_certificate *certificate,
+                                                  struct ob_error *error);
+/* Is it this machine's, and for this run (NULL: any) … with texts that name the file and say what to do. The
+ * expiry is looked at when wall_s is not 0; whether the signer is the run's authority is for the control
+ * table to say. */
+OB_MUST_USE enum ob_err ob_certificate_file_check(const char *path, const struct ob_certificate_file *file,
+                                                  const struct ob_machine_id *machine,
+                                                  const struct ob_run_id *run, uint64_t wall_s,
+                                                  struct ob_error *error);
+
+/* "2027-01-31T12:00:00Z", or "never" for 0. */
+#define OB_TIME_TEXT_MAX 32
+void ob_time_to_text(uint64_t wall_s, char ret_text[OB_TIME_TEXT_MAX]);
+
+#endif

@@ -1,0 +1,247 @@
+#include "run/replica.h"
+
+#include <assert.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/families/adapter.h"
+#include "spsa/watch.h"
+
+unsigned ob_processors(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    int count = CPU_COUNT(&set);
+    return count < 1 ? 1 : count > OB_POOL_THREADS_MAX ? OB_POOL_THREADS_MAX : (unsigned)count;
+}
+
+/* The manifest's tensor that a model tensor is, checked: -1 when it is not trainable. */
+static enum ob_err match(struct ob_replica *replica, size_t tensor, size_t *next, struct ob_error *error) {
+    const struct ob_model_tensor *ours = &replica->model->tensors[tensor];
+    const struct ob_manifest *manifest = replica->manifest;
+    replica->trainable[tensor] = -1;
+    if (*next == manifest->tensor_count || strcmp(manifest->tensors[*next].name, ours->name) != 0)
+        return ours->role != OB_ROLE_ADAPTER
+                   ? OB_OK
+                   : ob_fail(error, OB_EMISMATCH, "%s: the run's manifest does not train adapter %s",
+                             replica->model->path, ours->name);
+    const struct ob_manifest_tensor *theirs = &manifest->tensors[*next];
+    if (theirs->layout.elements != ours->elements || theirs->dims != ours->dims ||
+        theirs->shape[0] != ours->shape[0])
+        return ob_fail(error, OB_EMISMATCH, "%s: tensor %s has another shape than the run's manifest says",
+                       replica->model->path, ours->name);
+    replica->model_tensor[*next] = tensor;
+    replica->trainable[tensor] = (int64_t)(*next)++;
+    return OB_OK;
+}
+
+/* Gives the model the adapters that the manifest trains. */
+static enum ob_err adapt(struct ob_replica *replica, struct ob_error *error) {
+    const struct ob_manifest *manifest = replica->manifest;
+    struct ob_model *model = replica->model;
+    if (!manifest->lora_rank)
+        return OB_OK;
+    bool *targets = calloc(model->tensor_count, sizeof *targets);
+    if (!targets)
+        return ob_fail(error, OB_ENOMEM, "out of memory");
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        char name[OB_NAME_MAX];
+        bool can = ob_adapter_name(model->tensors[i].name, 'A', name);
+        for (size_t t = 0; can && t < manifest->tensor_count && !targets[i]; t++)
+            targets[i] = strcmp(manifest->tensors[t].name, name) == 0;
+    }
+    enum ob_err failed = ob_model_adapt(model, manifest->lora_rank, manifest->lora_alpha, targets, error);
+    free(targets);
+    return failed;
+}
+
+static enum ob_err check_base(struct ob_replica *replica, struct ob_error *error) {
+    struct ob_hash hash;
+    enum ob_err failed = ob_model_hash(replica->model, &hash, error);
+    if (failed)
+        return failed;
+    if (!ob_hash_equal(&hash, &replica->manifest->base_hash))
+        return ob_fail(error, OB_EMISMATCH,
+                       "%s: is not the base model of run \"%s\": its weights have another hash",
+                       replica->model->path, replica->manifest->name);
+    size_t next = 0;
+    failed = adapt(replica, error);
+    for (size_t i = 0; !failed && i < replica->model->tensor_count + replica->model->adapter_count; i++)
+        failed = match(replica, i, &next, error);
+    if (!failed && next != replica->manifest->tensor_count)
+        return ob_fail(error, OB_EMISMATCH, "%s: has no tensor %s, which the run's manifest trains",
+                       replica->model->path, replica->manifest->tensors[next].name);
+    return failed;
+}
+
+/* A of an adapter comes from the run's own keystream, its B is zero; the rest is the checkpoint's. */
+enum ob_err ob_replica_base(const struct ob_replica *replica, size_t tensor, uint64_t first, size_t count,
+                            int32_t *ret_values, struct ob_error *error) {
+    struct ob_model *model = replica->model;
+    size_t number = replica->model_tensor[tensor];
+    const struct ob_model_tensor *of = &model->tensors[number];
+    float values[8192];
+    if (number >= model->tensor_count) {
+        if ((number - model->tensor_count) % 2 == 0)
+            ob_adapter_initial(&replica->manifest->run, (uint32_t)tensor, of->shape[1], first, count,
+                               ret_values);
+        else
+            memset(ret_values, 0, count * sizeof *ret_values);
+        return OB_OK;
+    }
+    for (size_t at = 0; at < count; at += 8192) {
+        size_t part = count - at < 8192 ? count - at : 8192;
+        ob_model_read(model, number, first + at, part, values);
+        enum ob_err failed = ob_spsa_fixed_point(replica->manifest->tensors[tensor].layout.exponent,
+                                                 first + at, part, values, ret_values + at, error);
+        if (failed)
+            return ob_fail_within(error, failed, "%s: tensor %s", model->path, of->name);
+    }
+    return OB_OK;
+}
+
+static enum ob_err load_tensor(struct ob_replica *replica, size_t tensor, struct ob_error *error) {
+    uint64_t elements = replica->manifest->tensors[tensor].layout.elements;
+    size_t number = replica->model_tensor[tensor];
+    bool stored = number < replica->model->tensor_count;
+    enum ob_err failed = OB_OK;
+    for (uint64_t at = 0; at < elements && !failed; at += OB_MODEL_RELEASE_ELEMENTS) {
+        uint64_t left = elements - at;
+        size_t count = left < OB_MODEL_RELEASE_ELEMENTS ? (size_t)left : (size_t)OB_MODEL_RELEASE_ELEMENTS;
+        failed = ob_replica_base(replica, tensor, at, count, replica->weights->values[tensor] + at, error);
+        if (stored)
+            ob_model_release(replica->model, number);
+    }
+    return failed;
+}
+
+static enum ob_err load_base(struct ob_replica *replica, struct ob_error *error) {
+    size_t count = replica->manifest->tensor_count;
+    struct ob_spsa_tensor *layout = calloc(count, sizeof *layout);
+    if (!layout)
+        return ob_fail(error, OB_ENOMEM, "out of memory");
+    for (size_t i = 0; i < count; i++)
+        layout[i] = replica->manifest->tensors[i].layout;
+    enum ob_err failed = ob_spsa_weights_new(layout, count, &replica->weights, error);
+    free(layout);
+    for (size_t i = 0; i < count && !failed; i++)
+        failed = load_tensor(replica, i, error);
+    return failed;
+}
+
+static enum ob_err fill(struct ob_replica *replica, const char *model_folder, unsigned threads,
+                        struct ob_error *error) {
+    enum ob_err failed = ob_pool_new(threads ? threads : ob_processors(), &replica->pool, error);
+    if (failed)
+        return failed;
+    replica->engine = ob_spsa_engine_best(replica->pool);
+    if ((failed = ob_model_open(model_folder, &replica->model, error)))
+        return failed;
+    replica->trainable =
+        calloc(3 * replica->model->tensor_count, sizeof *replica->trainable); /* adapters too */
+    replica->model_tensor = calloc(replica->manifest->tensor_count, sizeof *replica->model_tensor);
+    if (!replica->trainable || !replica->model_tensor)
+        return ob_fail(error, OB_ENOMEM, "out of memory");
+    failed = check_base(replica, error);
+    return failed ? failed : load_base(replica, error);
+}
+
+enum ob_err ob_replica_new(const struct ob_manifest *manifest, const char *model_folder, unsigned threads,
+                           struct ob_replica **ret_replica, struct ob_error *error) {
+    struct ob_replica *replica = calloc(1, sizeof *replica);
+    if (!replica)
+        return ob_fail(error, OB_ENOMEM, "out of memory");
+    replica->manifest = manifest;
+    enum ob_err failed = fill(replica, model_folder, threads, error);
+    if (failed) {
+        ob_replica_free(replica);
+        return failed;
+    }
+    *ret_replica = replica;
+    return OB_OK;
+}
+
+void ob_replica_free(struct ob_replica *replica) {
+    if (!replica)
+        return;
+    ob_spsa_weights_free(replica->weights);
+    ob_model_free(replica->model);
+    ob_pool_free(replica->pool);
+    free(replica->trainable);
+    free(replica->model_tensor);
+    free(replica);
+}
+
+struct ob_weight_source ob_replica_source(const struct ob_replica *replica) {
+    return (struct ob_weight_source){.model = replica->model,
+                                     .weights = replica->weights,
+                                     .trainable = replica->trainable,
+                                     .engine = &replica->engine};
+}
+
+enum ob_err ob_replica_apply(struct ob_replica *replica, const struct ob_spsa_update *updates, size_t count,
+                             struct ob_error *error) {
+    enum ob_err failed =
+        ob_spsa_apply(&replica->engine, replica->weights, &replica->manifest->rule, updates, count, error);
+    for (size_t i = 0; i < count && !failed; i++)
+        replica->samples += updates[i].n;
+    return failed;
+}
+
+enum ob_err ob_replica_unapply(struct ob_replica *replica, const struct ob_spsa_update *updates, size_t count,
+                               struct ob_error *error) {
+    enum ob_err failed =
+        ob_spsa_unapply(&replica->engine, replica->weights, &replica->manifest->rule, updates, count, error);
+    for (size_t i = 0; i < count && !failed; i++)
+        replica->samples -= updates[i].n;
+    return failed;
+}
+
+struct replay {
+    struct ob_replica *replica;
+    bool (*counts)(void *context, const struct ob_record *record);
+    void *context;
+    struct ob_updates updates;
+};
+
+static enum ob_err flush(struct replay *replay, struct ob_error *error) {
+    enum ob_err failed =
+        ob_replica_apply(replay->replica, replay->updates.items, replay->updates.count, error);
+    ob_updates_clear(&replay->updates);
+    return failed;
+}
+
+static enum ob_err add(void *context, const struct ob_record *record, struct ob_error *error) {
+    struct replay *replay = context;
+    if (replay->counts && !replay->counts(replay->context, record))
+        return OB_OK;
+    enum ob_err failed = ob_updates_add(&replay->updates, record, error);
+    return failed || !ob_updates_many(&replay->updates) ? failed : flush(replay, error);
+}
+
+enum ob_err ob_replica_replay(struct ob_replica *replica, struct ob_store *store,
+                              bool (*counts)(void *context, const struct ob_record *record), void *context,
+                              struct ob_error *error) {
+    struct replay replay = {.replica = replica, .counts = counts, .context = context};
+    enum ob_err failed = ob_store_each(store, add, &replay, error);
+    if (!failed)
+        failed = flush(&replay, error);
+    ob_updates_done(&replay.updates);
+    return failed;
+}
+
+enum ob_err ob_replica_to_base(struct ob_replica *replica, struct ob_error *error) {
+    enum ob_err failed = OB_OK;
+    for (size_t i = 0; i < replica->manifest->tensor_count && !failed; i++)
+        failed = load_tensor(replica, i, error);
+    replica->samples = 0;
+    if (!failed && replica->weights->sums)
+        failed = ob_spsa_watch(&replica->engine, replica->weights, error);
+    return failed;
+}
+
+enum ob_err ob_replica_digest(const struct ob_replica *replica, struct ob_hash *ret_digest,
+                              struct ob_error *error) {
+    return ob_spsa_digest(&replica->engine, replica->weights, ret_digest, error);
+}

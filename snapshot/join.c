@@ -1,0 +1,450 @@
+#include "snapshot/join.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cursor.h"
+#include "daemon/daemon.h"
+
+#define SECOND_NS      1000000000ull
+#define ASKING_NS      (5 * SECOND_NS)  /* since the first question */
+#define LINKED_NS      (10 * SECOND_NS) /* until somebody is linked, when records wait for it */
+#define OFFERS_NS      SECOND_NS        /* others may offer the same */
+#define ASK_AGAIN_NS   (SECOND_NS / 4)  /* an answer is dropped while we do not know its sender as a member */
+#define LOOK_EVERY_NS  (SECOND_NS / 4)
+#define LOG_WHOLE_NS   (10 * SECOND_NS)     /* nothing is missing, and the frontier is not reached */
+#define ASSUMED_RATE   (16.0 * 1024 * 1024) /* bytes a second, until some have come */
+#define MEASURED_BYTES (1u << 20)
+
+const char *ob_join_state_name(enum ob_join_state state) {
+    static const char *const NAMES[] = {
+        [OB_JOIN_OFF] = "off",         [OB_JOIN_ASKING] = "asking",     [OB_JOIN_FETCHING] = "fetching",
+        [OB_JOIN_WAITING] = "waiting", [OB_JOIN_CHECKING] = "checking", [OB_JOIN_REPLAYING] = "replaying",
+    };
+    return (size_t)state < sizeof NAMES / sizeof *NAMES ? NAMES[state] : "unknown";
+}
+
+bool ob_snapshot_join_puts_off(struct ob_daemon *daemon) {
+    struct ob_snapshot_join *join = &daemon->join;
+    bool off = join->state >= OB_JOIN_ASKING && join->state <= OB_JOIN_WAITING;
+    join->put_off += off;
+    return off;
+}
+
+bool ob_snapshot_join_behind(const struct ob_daemon *daemon) {
+    return daemon->join.put_off > 0;
+}
+
+/* ---- asking ---- */
+
+static void ask(struct ob_daemon *daemon, const struct ob_machine_id *machine) {
+    uint8_t data[OB_SNAPSHOT_MESSAGE_MAX];
+    struct ob_snapshot_message message = {.kind = OB_SNAPSHOT_OFFER_ASK, .run = daemon->manifest->run};
+    (void)ob_transport_send(daemon->transport, machine, data, ob_snapshot_message_encode(&message, data));
+}
+
+void ob_snapshot_join_linked(struct ob_daemon *daemon, const struct ob_machine_id *machine) {
+    struct ob_snapshot_join *join = &daemon->join;
+    if (join->state != OB_JOIN_ASKING && join->state != OB_JOIN_FETCHING)
+        return;
+    if (join->asked_ns == 0)
+        join->asked_ns = ob_now_ns();
+    ask(daemon, machine);
+}
+
+/* What our weights hold as we begin: what store and peer hold, or nothing yet. */
+static enum ob_err remember_frontier(struct ob_daemon *daemon, struct ob_error *error) {
+    size_t machines = daemon->join_waits ? 0 : ob_peer_view(daemon->peer).machines, count = 0;
+    struct ob_snapshot_machine *list = calloc(machines + 1, sizeof *list);
+    if (!list)
+        return ob_fail(error, OB_ENOMEM, "no memory for a frontier");
+    for (size_t i = 0; i < machines; i++) {
+        struct ob_peer_machine m = ob_peer_machine(daemon->peer, i);
+        if (m.has_records)
+            list[count++] = (struct ob_snapshot_machine){m.machine, m.next, m.head};
+    }
+    enum ob_err failed = ob_snapshot_new(daemon->manifest, list, count, &daemon->join.had, error);
+    free(list);
+    return failed;
+}
+
+enum ob_err ob_snapshot_join_start(struct ob_daemon *daemon, struct ob_error *error) {
+    daemon->join = (struct ob_snapshot_join){.fetch = {.descriptor = -1}};
+    if (strcmp(daemon->config->snapshot, "never") == 0)
+        return OB_OK;
+    struct ob_store_counts counts = {0};
+    enum ob_err failed = remember_frontier(daemon, error);
+    if (!failed && daemon->join_waits)
+        failed = ob_store_counts(daemon->store, &counts, error);
+    if (failed)
+        return failed;
+    daemon->join.state = OB_JOIN_ASKING;
+    daemon->join.put_off = counts.records;
+    return OB_OK;
+}
+
+static void take_offer(struct ob_daemon *daemon, const struct ob_machine_id *from,
+                       const struct ob_snapshot_message *message) {
+    struct ob_snapshot_join *join = &daemon->join;
+    for (size_t i = 0; i < join->offer_count; i++)
+        if (ob_machine_equal(&join->offers[i].machine, from))
+            return; /* one is enough */
+    if (join->offer_count == OB_SNAPSHOT_SOURCES)
+        return;
+    struct ob_join_offer *offer = &join->offers[join->offer_count++];
+    *offer = (struct ob_join_offer){.machine = *from};
+    if (!message->header || ob_snapshot_table_bytes(daemon->manifest, message->header) == 0)
+        return;
+    offer->any = true;
+    offer->name = message->name;
+    memcpy(offer->header, message->header, sizeof offer->header);
+    if (join->state == OB_JOIN_FETCHING && ob_hash_equal(&offer->name, &join->fetch.name))
+        ob_snapshot_fetch_from(&join->fetch, from);
+}
+
+void ob_snapshot_join_take(struct ob_daemon *daemon, const struct ob_machine_id *from,
+                           const struct ob_snapshot_message *message) {
+    struct ob_snapshot_join *join = &daemon->join;
+    if (message->kind == OB_SNAPSHOT_OFFER &&
+        (join->state == OB_JOIN_ASKING || join->state == OB_JOIN_FETCHING))
+        take_offer(daemon, from, message);
+    else if (message->kind == OB_SNAPSHOT_PIECE_DATA && join->state == OB_JOIN_FETCHING)
+        ob_snapshot_fetch_take(&join->fetch, from, message, ob_now_ns());
+}
+
+/* ---- deciding ---- */
+
+static uint64_t samples_of(const struct ob_join_offer *offer) {
+    return ob_load_u64(offer->header + 48);
+}
+
+static size_t offered_alike(const struct ob_snapshot_join *join, const struct ob_join_offer *offer) {
+    size_t count = 0;
+    for (size_t i = 0; i < join->offer_count; i++)
+        count += join->offers[i].any && ob_hash_equal(&join->offers[i].name, &offer->name);
+    return count;
+}
+
+/* The one that most offer; of these the newest. NULL: none is ahead of us. */
+static const struct ob_join_offer *best_offer(const struct ob_snapshot_join *join) {
+    const struct ob_join_offer *best = NULL;
+    for (size_t i = 0; i < join->offer_count; i++) {
+        const struct ob_join_offer *offer = &join->offers[i];
+        if (!offer->any || samples_of(offer) <= join->had->samples)
+            continue;
+        size_t alike = offered_alike(join, offer), best_alike = best ? offered_alike(join, best) : 0;
+        if (alike > best_alike || (alike == best_alike && samples_of(offer) > samples_of(best)))
+            best = offer;
+    }
+    return best;
+}
+
+static bool always(const struct ob_daemon *daemon) {
+    return strcmp(daemon->config->snapshot, "always") == 0;
+}
+
+static double replay_left_s(const struct ob_snapshot_join *join, uint64_t samples) {
+    return samples <= join->had->samples ? 0 : (double)(samples - join->had->samples) * join->replay_seconds;
+}
+
+static double weights_bytes(const struct ob_daemon *daemon) {
+    double bytes = 0;
+    for (size_t i = 0; i < daemon->manifest->tensor_count; i++)
+        bytes += 4.0 * (double)daemon->manifest->tensors[i].layout.elements;
+    return bytes;
+}
+
+static bool worth(const struct ob_daemon *daemon, const struct ob_join_offer *offer) {
+    double replay_s = replay_left_s(&daemon->join, samples_of(offer));
+    return always(daemon) ||
+           (replay_s >= OB_SNAPSHOT_WORTH_S && replay_s >= 2 * weights_bytes(daemon) / ASSUMED_RATE);
+}
+
+static enum ob_err submit(struct ob_daemon *daemon, struct ob_join_work *work, struct ob_join_work **place,
+                          struct ob_error *error) {
+    enum ob_err failed = ob_compute_task(daemon->compute, ob_join_work_run, work, error);
+    if (failed)
+        ob_join_work_free(work);
+    else
+        *place = work;
+    return failed;
+}
+
+static enum ob_err measure(struct ob_daemon *daemon, struct ob_error *error) {
+    struct ob_join_work *work = NULL;
+    enum ob_err failed = ob_join_work_new(OB_JOIN_MEASURE, daemon->replica, &work, error);
+    return failed ? failed : submit(daemon, work, &daemon->join.measuring, error);
+}
+
+/* ---- ending ---- */
+
+static enum ob_err set_pause(struct ob_daemon *daemon, bool pause, struct ob_error *error) {
+    struct ob_event event = {.kind = pause ? OB_EVENT_PAUSE : OB_EVENT_RESUME};
+    if (daemon->join.paused == pause)
+        return OB_OK;
+    daemon->join.paused = pause;
+    return ob_daemon_step(daemon, &event, error);
+}
+
+/* From here on records are applied as they come, after the work, which sees the log as it is now. */
+static enum ob_err hand_over(struct ob_daemon *daemon, enum ob_join_work_kind kind, struct ob_error *error) {
+    struct ob_store_options options = {.state_dir = daemon->config->state_dir,
+                                       .run = daemon->manifest->run,
+                                       .bounds = daemon->manifest->bounds};
+    struct ob_snapshot_join *join = &daemon->join;
+    struct ob_join_work *work = NULL;
+    enum ob_err failed = ob_daemon_flush(daemon, error);
+    if (!failed)
+        failed = ob_join_work_new(kind, daemon->replica, &work, error);
+    if (!failed && !(failed = ob_store_open(&options, &work->store, error)))
+        failed = ob_store_hold(work->store, error);
+    if (failed) {
+        ob_join_work_free(work);
+        return failed;
+    }
+    work->had = join->had;
+    work->folder = daemon->snapshots.folder;
+    ob_snapshots_path(&daemon->snapshots, "incoming", work->incoming);
+    if (kind == OB_JOIN_CHECK)
+        ob_snapshots_path_of(&daemon->snapshots, join->fetch.table, work->path);
+    join->state = kind == OB_JOIN_CHECK ? OB_JOIN_CHECKING : OB_JOIN_REPLAYING;
+    join->put_off = 0;
+    return submit(daemon, work, &join->work, error);
+}
+
+static void off(struct ob_snapshot_join *join) {
+    join->state = OB_JOIN_OFF;
+    ob_snapshot_free(join->had);
+    join->had = NULL;
+    if (join->fetch.snapshots)
+        ob_snapshot_fetch_done(&join->fetch);
+}
+
+enum ob_err ob_snapshot_join_end(struct ob_daemon *daemon, const char *why, struct ob_error *error) {
+    struct ob_snapshot_join *join = &daemon->join;
+    char text[600];
+    if (join->state == OB_JOIN_OFF || join->state >= OB_JOIN_CHECKING)
+        return OB_OK;
+    char path[OB_SNAPSHOT_PATH_MAX];
+    ob_snapshots_path(&daemon->snapshots, "incoming", path);
+    (void)unlink(path); /* nothing goes on there */
+    if (join->state > OB_JOIN_ASKING || join->put_off > 0)
+        ob_log(&daemon->log, OB_LOG_INFO, "snapshot-join", "state=replaying records=%llu text=%s",
+               (unsigned long long)join->put_off, ob_log_quote(why, text, sizeof text));
+    if (join->put_off > 0)
+        return hand_over(daemon, OB_JOIN_REPLAY, error);
+    off(join);
+    return set_pause(daemon, false, error);
+}
+
+/* The sources of one that is not what it says. */
+static void name_sources(struct ob_daemon *daemon, const char *why) {
+    struct ob_snapshot_join *join = &daemon->join;
+    char name[64], text[600];
+    join->refused++;
+    for (size_t i = 0; i < join->fetch.source_count; i++)
+        ob_log(&daemon->log, OB_LOG_ERROR, "snapshot-lie", "machine=%s text=%s",
+               ob_daemon_name_of(daemon, &join->fetch.sources[i].machine, name),
+               ob_log_quote(why, text, sizeof text));
+}
+
+static enum ob_err refuse(struct ob_daemon *daemon, const char *why, struct ob_error *error) {
+    name_sources(daemon, why);
+    ob_snapshots_set_aside(&daemon->snapshots, daemon->join.fetch.path, why);
+    return ob_snapshot_join_end(daemon, why, error);
+}
+
+/* ---- from one state to the next ---- */
+
+static enum ob_err begin_fetch(struct ob_daemon *daemon, const struct ob_join_offer *best,
+                               struct ob_error *error) {
+    struct ob_snapshot_join *join = &daemon->join;
+    enum ob_err failed = ob_snapshot_fetch_start(&join->fetch, &daemon->snapshots, daemon->transport,
+                                                 &best->name, best->header, error);
+    if (failed)
+        return failed;
+    for (size_t i = 0; i < join->offer_count; i++)
+        if (join->offers[i].any && ob_hash_equal(&join->offers[i].name, &best->name))
+            ob_snapshot_fetch_from(&join->fetch, &join->offers[i].machine);
+    join->state = OB_JOIN_FETCHING;
+    join->fetch_ns = ob_now_ns();
+    ob_log(&daemon->log, OB_LOG_INFO, "snapshot-join",
+           "state=fetching samples=%llu bytes=%.0f peers=%zu replay_s=%.1f text=\"provisional\"",
+           (unsigned long long)samples_of(best), weights_bytes(daemon), join->fetch.source_count,
+           replay_left_s(join, samples_of(best)));
+    return set_pause(daemon, true, error);
+}
+
+/* Asks those who are linked and have not answered. Returns how many these are. */
+static size_t ask_again(struct ob_daemon *daemon) {
+    struct ob_snapshot_join *join = &daemon->join;
+    uint64_t now = ob_now_ns();
+    bool due = now - join->asked_again_ns >= ASK_AGAIN_NS;
+    size_t machines = ob_peer_view(daemon->peer).machines, silent = 0;
+    for (size_t i = 0; i < machines; i++) {
+        struct ob_peer_machine m = ob_peer_machine(daemon->peer, i);
+        bool answered = !m.linked || ob_machine_equal(&m.machine, &daemon->identity.machine);
+        for (size_t k = 0; k < join->offer_count && !answered; k++)
+            answered = ob_machine_equal(&join->offers[k].machine, &m.machine);
+        silent += !answered;
+        if (!answered && due && join->offer_count < OB_SNAPSHOT_SOURCES)
+            ask(daemon, &m.machine);
+    }
+    if (due)
+        join->asked_again_ns = now;
+    return silent;
+}
+
+static enum ob_err tend_asking(struct ob_daemon *daemon, struct ob_error *error) {
+    struct ob_snapshot_join *join = &daemon->join;
+    uint64_t now = ob_now_ns();
+    enum ob_err failed = daemon->join_waits ? set_pause(daemon, true, error) : OB_OK;
+    if (failed || join->state != OB_JOIN_ASKING)
+        return failed;
+    if (join->asked_ns == 0 && join->put_off > 0 && ob_now_ns() - daemon->started_ns >= LINKED_NS)
+        return ob_snapshot_join_end(daemon, "nobody is linked", error);
+    if (join->asked_ns == 0 || join->measuring)
+        return OB_OK;
+    bool all = ask_again(daemon) == 0 && join->offer_count > 0;
+    if (!all && now - join->asked_ns < OFFERS_NS)
+        return OB_OK;
+    const struct ob_join_offer *best = best_offer(join);
+    if (best && !always(daemon) && join->replay_seconds == 0)
+        return measure(daemon, error);
+    if (best && worth(daemon, best))
+        return begin_fetch(daemon, best, error);
+    if (all || now - join->asked_ns >= ASKING_NS)
+        return ob_snapshot_join_end(daemon, best ? "replaying is cheaper" : "nobody offers a snapshot",
+                                    error);
+    return OB_OK;
+}
+
+static double rate_of(const struct ob_snapshot_join *join, uint64_t now) {
+    return join->fetch.bytes_here < MEASURED_BYTES
+               ? ASSUMED_RATE
+               : (double)join->fetch.bytes_here / (1e-9 * (double)(now - join->fetch_ns) + 1e-6);
+}
+
+static enum ob_err tend_fetching(struct ob_daemon *daemon, struct ob_error *error) {
+    struct ob_snapshot_join *join = &daemon->join;
+    struct ob_error why = {0};
+    uint64_t now = ob_now_ns();
+    bool whole = false;
+    (void)ask_again(daemon); /* more sources of the same one */
+    if (ob_snapshot_fetch_tend(&join->fetch, now, &whole, &why))
+        return ob_snapshot_join_end(daemon, why.text, error);
+    if (whole) {
+        join->state = OB_JOIN_WAITING;
+        join->waiting_ns = now;
+        ob_log(&daemon->log, OB_LOG_INFO, "snapshot-join", "state=waiting bytes=%llu seconds=%.1f",
+               (unsigned long long)join->fetch.bytes_here, 1e-9 * (double)(now - join->fetch_ns));
+        return OB_OK;
+    }
+    if (always(daemon) || !join->fetch.table)
+        return OB_OK;
+    double left = (double)(join->fetch.table->file_bytes - join->fetch.bytes_have);
+    if (left / rate_of(join, now) > replay_left_s(join, join->fetch.table->samples))
+        return ob_snapshot_join_end(daemon, "the transfer would take longer than replaying", error);
+    return OB_OK;
+}
+
+static bool log_reaches(const struct ob_daemon *daemon, const struct ob_snapshot *table) {
+    for (size_t i = 0; i < table->machine_count; i++) {
+        struct ob_peer_machine m;
+        if (!ob_daemon_find_machine(daemon, &table->machines[i].machine, &m) ||
+            m.next.index < table->machines[i].next.index)
+            return false;
+    }
+    return true;
+}
+
+static enum ob_err tend_waiting(struct ob_daemon *daemon, struct ob_error *error) {
+    struct ob_snapshot_join *join = &daemon->join;
+    uint64_t now = ob_now_ns();
+    if (now - join->looked_ns < LOOK_EVERY_NS)
+        return OB_OK;
+    join->looked_ns = now;
+    struct ob_peer_view view = ob_peer_view(daemon->peer);
+    if (view.samples_known > view.samples_held)
+        join->waiting_ns = now;
+    if (!log_reaches(daemon, join->fetch.table))
+        return now - join->waiting_ns < LOG_WHOLE_NS
+                   ? OB_OK
+                   : refuse(daemon, "it holds samples that nobody delivers", error);
+    struct ob_error why = {0};
+    enum ob_err failed = ob_daemon_flush(daemon, error);
+    if (failed)
+        return failed;
+    if (ob_snapshot_in_log("the snapshot", join->fetch.table, daemon->manifest, daemon->store, &why))
+        return refuse(daemon, why.text, error);
+    ob_log(&daemon->log, OB_LOG_INFO, "snapshot-join", "state=checking leaves=%d", OB_SNAPSHOT_CHECKED);
+    return hand_over(daemon, OB_JOIN_CHECK, error);
+}
+
+enum ob_err ob_snapshot_join_tend(struct ob_daemon *daemon, struct ob_error *error) {
+    switch (daemon->join.state) {
+    case OB_JOIN_ASKING:
+        return tend_asking(daemon, error);
+    case OB_JOIN_FETCHING:
+        return tend_fetching(daemon, error);
+    case OB_JOIN_WAITING:
+        return tend_waiting(daemon, error);
+    default:
+        return OB_OK;
+    }
+}
+
+/* ---- the work is done ---- */
+
+static void tell_outcome(struct ob_daemon *daemon, const struct ob_join_work *work) {
+    struct ob_snapshot_join *join = &daemon->join;
+    if (work->kind != OB_JOIN_CHECK)
+        return;
+    if (!work->used) {
+        name_sources(daemon, work->text);
+        ob_snapshots_set_aside(&daemon->snapshots, work->incoming, work->text);
+        return;
+    }
+    join->used_samples = join->fetch.table->samples;
+    ob_log(&daemon->log, OB_LOG_INFO, "snapshot-join",
+           "state=off used_samples=%llu checked_leaves=%zu replayed_samples=%llu",
+           (unsigned long long)join->used_samples, work->checked,
+           (unsigned long long)atomic_load(&work->samples));
+    if (work->path[0])
+        ob_snapshots_add(&daemon->snapshots, work->path);
+}
+
+enum ob_err ob_snapshot_join_done(struct ob_daemon *daemon, const void *task, const struct ob_error *how,
+                                  bool *ret_ours, struct ob_error *error) {
+    struct ob_snapshot_join *join = &daemon->join;
+    *ret_ours = task && (task == join->measuring || task == join->work);
+    if (!*ret_ours)
+        return OB_OK;
+    if (how->code)
+        return ob_fail(error, how->code, "%s", how->text);
+    if (task == join->measuring) {
+        join->replay_seconds = join->measuring->replay_seconds;
+        ob_join_work_free(join->measuring);
+        join->measuring = NULL;
+        return OB_OK;
+    }
+    tell_outcome(daemon, join->work);
+    ob_join_work_free(join->work);
+    join->work = NULL;
+    off(join);
+    return set_pause(daemon, false, error);
+}
+
+void ob_snapshot_join_hurry(struct ob_daemon *daemon) {
+    if (daemon->join.work)
+        atomic_store(&daemon->join.work->stop, true);
+}
+
+void ob_snapshot_join_free(struct ob_daemon *daemon) {
+    ob_join_work_free(daemon->join.measuring);
+    ob_join_work_free(daemon->join.work);
+    daemon->join.measuring = daemon->join.work = NULL;
+    off(&daemon->join);
+}

@@ -1,0 +1,106 @@
+/* store - the log of one run and the peer's own state, in SQLite (STATE_DIR/log.sqlite).
+ *
+ * Tables (docs/files.md): `meta` (key, value), `machine` (number, key), `record` (machine number, first
+ * sample, the rest of it as store/row.h says), `control` (kind, signer, subject, entry).
+ *
+ * Durability: synchronous=FULL with a write-ahead log. ob_store_own, ob_store_control and ob_store_cut are
+ *          on the disk when they return (invariant 4); ob_store_other waits for ob_store_flush, which takes
+ *          everything in the order in which it was handed in.
+ * Damage:  every row has a check and every chain is followed whenever it is read. A database that is found
+ *          damaged when it is opened for writing is moved away to log.sqlite.damaged; what is good of it is
+ *          kept, the rest is for the peer to fetch again.
+ * Errors:  OB_EFULL: no room; nothing of what was handed in with that call was kept, what was handed in
+ *          before still waits: make room and call again. OB_EFORMAT (damaged), OB_EMISMATCH (another
+ *          run's, another machine's), OB_EUNSUPPORTED (another version's), OB_EBUSY (another daemon has
+ *          it), OB_EIO: the message names the file.
+ * Owns:    the database and a lock on STATE_DIR/lock.
+ * Threads: one at a time; several stores of one directory that are open for reading may be used beside
+ *          the one that writes. */
+#ifndef OB_STORE_STORE_H
+#define OB_STORE_STORE_H
+
+#include "base/err.h"
+#include "record/control.h"
+#include "record/record.h"
+
+struct ob_store;
+
+struct ob_store_options {
+    const char *state_dir;
+    struct ob_run_id run;
+    struct ob_record_bounds bounds;
+    const struct ob_machine_id *machine; /* whose state it is; NULL: open for reading only */
+};
+
+OB_MUST_USE enum ob_err ob_store_open(const struct ob_store_options *options, struct ob_store **ret_store,
+                                      struct ob_error *error);
+void ob_store_close(struct ob_store *store); /* commits what is left */
+/* Of one that was opened for reading: from here on it sees the log as it is now, whatever is added or
+ * removed. */
+OB_MUST_USE enum ob_err ob_store_hold(struct ob_store *store, struct ob_error *error);
+/* The state is new, or provably the one that was left here: nobody put back an older copy of it, and nothing
+ * of it was lost. Otherwise others must say first what they hold of our chain; the first own record that is
+ * stored settles it. */
+bool ob_store_may_start_alone(const struct ob_store *store);
+
+/* Our own samples below this may have been signed although the log has them no more, because their records
+ * were cut: 0 when none were. */
+OB_MUST_USE enum ob_err ob_store_signed(struct ob_store *store, struct ob_sample *ret_next,
+                                        struct ob_error *error);
+/* A number that is larger than at every earlier call for this state, and at least `at_least` (Unix
+ * nanoseconds: then it rises too when the clock was set back). Durable when it returns; on a full disk it is
+ * not, and rises with the clock alone. */
+OB_MUST_USE enum ob_err ob_store_instance(struct ob_store *store, uint64_t at_least, uint64_t *ret_instance,
+                                          struct ob_error *error);
+
+/* What opening found. */
+struct ob_store_rescue {
+    bool happened;
+    uint64_t records; /* that were kept */
+    char why[OB_ERROR_TEXT_MAX];
+};
+const struct ob_store_rescue *ob_store_rescued(const struct ob_store *store);
+
+OB_MUST_USE enum ob_err ob_store_own(struct ob_store *store, const struct ob_record *record,
+                                     struct ob_error *error);
+OB_MUST_USE enum ob_err ob_store_other(struct ob_store *store, const struct ob_record *record,
+                                       struct ob_error *error);
+OB_MUST_USE enum ob_err ob_store_control(struct ob_store *store, const struct ob_control *control,
+                                         const void *data, size_t bytes, struct ob_error *error);
+/* Deletes a machine's records from the one whose first sample is `first` on; of our own, how far they went is
+ * remembered. */
+OB_MUST_USE enum ob_err ob_store_cut(struct ob_store *store, const struct ob_machine_id *machine,
+                                     struct ob_sample first, struct ob_error *error);
+OB_MUST_USE enum ob_err ob_store_flush(struct ob_store *store, struct ob_error *error);
+
+/* `see` returns an error to stop. Records of each machine in chain order, machine after machine; the record
+ * is valid during the call. `see` must not call the store. */
+typedef enum ob_err (*ob_store_record_fn)(void *context, const struct ob_record *record,
+                                          struct ob_error *error);
+OB_MUST_USE enum ob_err ob_store_each(struct ob_store *store, ob_store_record_fn see, void *context,
+                                      struct ob_error *error);
+/* The record of a machine that holds `sample`, to ret_data (OB_RECORD_BYTES_MAX); OB_ENOTFOUND: there is
+ * none. */
+OB_MUST_USE enum ob_err ob_store_find(struct ob_store *store, const struct ob_machine_id *machine,
+                                      struct ob_sample sample, uint8_t *ret_data, size_t *ret_bytes,
+                                      struct ob_error *error);
+/* Records of one machine from the one that holds sample `first` on. OB_ENOTFOUND from `see` ends it quietly.
+ */
+OB_MUST_USE enum ob_err ob_store_from(struct ob_store *store, const struct ob_machine_id *machine,
+                                      struct ob_sample first, ob_store_record_fn see, void *context,
+                                      struct ob_error *error);
+/* Every machine's records of this round and later ones. Costs what they are, not what the log is. */
+OB_MUST_USE enum ob_err ob_store_since(struct ob_store *store, struct ob_round round, ob_store_record_fn see,
+                                       void *context, struct ob_error *error);
+typedef enum ob_err (*ob_store_control_fn)(void *context, const void *data, size_t bytes,
+                                           struct ob_error *error);
+OB_MUST_USE enum ob_err ob_store_each_control(struct ob_store *store, ob_store_control_fn see, void *context,
+                                              struct ob_error *error);
+
+struct ob_store_counts {
+    uint64_t records, samples, file_bytes;
+};
+OB_MUST_USE enum ob_err ob_store_counts(struct ob_store *store, struct ob_store_counts *ret_counts,
+                                        struct ob_error *error);
+
+#endif

@@ -1,0 +1,89 @@
+/* store_state - what an open store remembers; private to daemon/store*.c.
+ *
+ * Design notes. What is handed in waits in memory, in order, until it is committed in one transaction: a
+ * commit that fails (a full disk) loses nothing and leaves no gap in a chain, it is simply made again. The
+ * table of machines is in memory, so that a record costs one insert. */
+#ifndef OB_STORE_STORE_INTERNAL_H
+#define OB_STORE_STORE_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include "store/row.h"
+#include "store/store.h"
+
+#define OB_STORE_PATH_MAX  4200
+#define OB_STORE_QUEUE_MAX 256 /* changes that wait for a commit */
+
+struct ob_store_machine {
+    struct ob_machine_id id;
+    int64_t number;
+    bool stored;      /* its row is in the table `machine`, or waits in the queue */
+    unsigned without; /* rows without prev since the last one that has it */
+};
+
+enum ob_store_change_kind { OB_CHANGE_MACHINE, OB_CHANGE_RECORD, OB_CHANGE_CONTROL, OB_CHANGE_REMOVE };
+
+struct ob_store_change {
+    enum ob_store_change_kind kind;
+    int64_t number, first;                /* RECORD, REMOVE, MACHINE */
+    int control;                          /* CONTROL: its kind */
+    struct ob_machine_id signer, subject; /* CONTROL; MACHINE: subject */
+    size_t bytes;
+    uint8_t *data; /* owned */
+};
+
+struct ob_store {
+    sqlite3 *db;
+    int lock;
+    char folder[OB_STORE_PATH_MAX], path[OB_STORE_PATH_MAX];
+    struct ob_run_id run;
+    struct ob_record_bounds bounds;
+    struct ob_machine_id machine; /* whose state it is, unless read_only */
+    bool read_only, may_start_alone;
+    sqlite3_stmt *put_machine, *put_record, *put_control, *remove_records, *forward, *backward;
+
+    struct ob_store_machine *machines; /* sorted by id */
+    size_t machine_count, machine_capacity;
+    int64_t last_number;
+
+    struct ob_store_change queue[OB_STORE_QUEUE_MAX];
+    size_t queue_count;
+
+    struct ob_store_counts counts;
+    struct ob_store_rescue rescue;
+};
+
+/* store.c */
+enum ob_err ob_store_sql_error(const struct ob_store *store, struct ob_error *error);
+enum ob_err ob_store_execute(struct ob_store *store, const char *sql, struct ob_error *error);
+struct ob_store_machine *ob_store_machine_of(const struct ob_store *store, const struct ob_machine_id *id);
+/* Finds or adds (in memory only). NULL: out of memory. */
+struct ob_store_machine *ob_store_take(struct ob_store *store, const struct ob_machine_id *id,
+                                       int64_t number);
+enum ob_err ob_store_load_machines(struct ob_store *store, struct ob_error *error); /* those that are new */
+enum ob_err ob_store_open_database(struct ob_store *store, struct ob_error *error);
+void ob_store_close_database(struct ob_store *store);
+/* Reads (or, with `value`, writes) a text of `meta`; "" when there is none. */
+enum ob_err ob_store_meta_text(struct ob_store *store, const char *key, char *ret_text, size_t capacity,
+                               struct ob_error *error);
+enum ob_err ob_store_meta_put(struct ob_store *store, const char *key, const void *value, size_t bytes,
+                              struct ob_error *error);
+
+/* store_place.c: is this the directory that the daemon left? */
+enum ob_err ob_store_place_check(struct ob_store *store, bool fresh, bool *ret_same, struct ob_error *error);
+enum ob_err ob_store_place_renew(struct ob_store *store, struct ob_error *error);
+
+/* store_rescue.c */
+/* OB_EFORMAT when something is damaged. Counts records and samples. */
+enum ob_err ob_store_check(struct ob_store *store, struct ob_error *error);
+/* Moves the damaged database away and takes over what is good of it. `why` is told. */
+enum ob_err ob_store_rescue_from(struct ob_store *store, const char *why, struct ob_error *error);
+
+/* store_read.c */
+enum ob_err ob_store_count_one(void *counts, const struct ob_record *record, struct ob_error *error);
+/* The records of one machine, chained and checked; what waits in the queue is not seen. */
+enum ob_err ob_store_machine_records(struct ob_store *store, const struct ob_store_machine *machine,
+                                     struct ob_sample first, ob_store_record_fn see, void *context,
+                                     struct ob_error *error);
+
+#endif

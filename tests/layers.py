@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""layers.py SOURCE_ROOT BUILD_ROOT - which way the dependencies of the product point (docs/design.md, "Layers").
+
+Fails on
+  1. an include of a folder that the row of the including folder does not name;
+  2. a cycle between the files of one folder: x.c and x.h are one node, an edge is an include or, found with nm in the
+     objects of BUILD_ROOT, a call or a use of another file's symbol;
+  3. a library in a layer that must not know it, I/O or a clock in peer/, libm on the path of an update;
+  4. global mutable state in the product.
+"""
+import glob
+import os
+import re
+import subprocess
+import sys
+
+# folder: the folders that it may include. In order: a folder is below those that come after it.
+MODEL = ["model/formats", "model/families", "model/tokenizer", "model/chat", "model/convert", "model/forward", "model/data"]
+RUN = ["base", "record", "spsa", "transport", "store", *MODEL]
+LAYERS = {
+    "base": [],
+    "record": ["base"],
+    "spsa": ["base"],
+    "spsa/kernels": ["base", "spsa"],
+    "model/formats": ["base"],
+    "model/families": ["base", "spsa", "model/formats"],
+    "model/tokenizer": ["base", "model/formats"],
+    "model/chat": ["base", "model/formats", "model/tokenizer"],
+    "model/convert": ["base", "spsa", "model/formats", "model/families", "model/tokenizer"],
+    "model/forward": ["base", "spsa", "model/formats", "model/families", "model/convert"],
+    "model/data": ["base", "model/formats", "model/families", "model/tokenizer", "model/chat", "model/convert", "model/forward"],
+    "peer": ["base", "record"],
+    "transport": ["base"],
+    "store": ["base", "record"],
+    "run": RUN,
+    "snapshot": [*RUN, "run"],
+    "daemon": [*RUN, "peer", "run", "snapshot"],
+    "cli": [*RUN, "run", "snapshot"],
+}
+# Edges and cycles that are still to be untied; nothing may be added here.
+KNOWN_INCLUDES = {
+    ("model/formats/safetensors_index", "model/convert/documents"),
+    ("model/families/config", "model/convert/documents"),
+    ("model/families/model", "model/convert/gguf_model"),
+    ("model/tokenizer/tokenizer", "model/convert/documents"),
+    ("model/chat/chat", "model/convert/documents"),
+    ("snapshot/folder", "daemon/logger"),
+    ("snapshot/join", "daemon/daemon"),
+    ("snapshot/writer", "daemon/daemon"),
+}
+KNOWN_CYCLES = {"base", "record", "spsa", "model/formats", "model/families", "model/tokenizer", "model/chat", "model/convert",
+                "model/forward", "model/data", "peer", "transport", "store", "run", "snapshot", "daemon", "cli"}
+
+LIBRARIES = {  # header: the folders that may include it
+    "zmq.h": ["transport"],
+    "sqlite3.h": ["store"],
+}
+bad = []
+
+
+def node(path):
+    return os.path.splitext(path)[0]
+
+
+def sources(folder):
+    return sorted(glob.glob(f"{folder}/*.[ch]"))
+
+
+def includes(path):
+    return re.findall(r'^\s*#include "([^"]+)"', open(path, encoding="utf8").read(), re.M)
+
+
+def check_includes():
+    for folder, allowed in LAYERS.items():
+        for path in sources(folder):
+            for include in includes(path):
+                other = os.path.dirname(include)
+                if other != folder and other not in allowed and (node(path), node(include)) not in KNOWN_INCLUDES:
+                    bad.append(f"{path} includes {include}: {folder}/ may not know {other}/")
+
+
+def symbols(object_path):
+    """Global symbols that an object defines, and those that it uses."""
+    defined, used = set(), set()
+    for line in subprocess.run(["nm", "-P", object_path], capture_output=True, text=True, check=True).stdout.splitlines():
+        name, kind = line.split()[:2]
+        if kind in "TDBRVWC":
+            defined.add(name)
+        elif kind in "Uw":
+            used.add(name)
+    return defined, used
+
+
+def edges_of(folder, build):
+    graph = {node(path): set() for path in sources(folder)}
+    for path in sources(folder):
+        for include in includes(path):
+            if node(include) in graph and node(include) != node(path):
+                graph[node(path)].add(node(include))
+    owner, used = {}, {}
+    for item in glob.glob(f"{build}/{folder}/*.p/*.c.o") + glob.glob(f"{build}/*.p/{folder.replace('/', '_')}_*.c.o"):
+        name = os.path.basename(item)[: -len(".c.o")]
+        name = name[len(folder.replace("/", "_")) + 1 :] if os.path.dirname(os.path.dirname(item)) == build.rstrip("/") else name
+        this = f"{folder}/{name}"
+        if this not in graph:
+            continue
+        defined, used_here = symbols(item)
+        used.setdefault(this, set()).update(used_here)
+        for symbol in defined:
+            owner[symbol] = this
+    for this, names in used.items():
+        graph[this] |= {owner[name] for name in names if name in owner and owner[name] != this}
+    return graph
+
+
+def cycles(graph):
+    """Strongly connected components of more than one node (Tarjan)."""
+    index, low, stack, found = {}, {}, [], []
+
+    def visit(v):
+        index[v] = low[v] = len(index)
+        stack.append(v)
+        for w in graph[v]:
+            if w not in index:
+                visit(w)
+                low[v] = min(low[v], low[w])
+            elif w in stack:
+                low[v] = min(low[v], index[w])
+        if low[v] == index[v]:
+            part = []
+            while not part or part[-1] != v:
+                part.append(stack.pop())
+            if len(part) > 1:
+                found.append(sorted(part))
+
+    for v in graph:
+        if v not in index:
+            visit(v)
+    return found
+
+
+def check_cycles(build):
+    for folder in LAYERS:
+        graph = edges_of(folder, build)
+        for part in cycles(graph):
+            if folder in KNOWN_CYCLES:
+                continue
+            bad.append("a cycle: " + " ".join(part))
+            bad.extend(f"    {a} -> {b}" for a in part for b in sorted(graph[a]) if b in part)
+
+
+def search(pattern, paths, complaint):
+    for path in paths:
+        for number, line in enumerate(open(path, encoding="utf8"), 1):
+            if re.search(pattern, line):
+                bad.append(f"{path}:{number}: {complaint}: {line.strip()}")
+
+
+def check_contents():
+    every = {folder: sources(folder) for folder in LAYERS}
+    for header, folders in LIBRARIES.items():
+        for folder, paths in every.items():
+            if folder not in folders:
+                search(rf"#include <{re.escape(header)}>", paths, "a library in the wrong layer")
+    search(r"clock_gettime|time\(NULL\)|fopen|socket\(", every["peer"], "peer/ does I/O or reads a clock")
+    search(r"#include <math.h>", glob.glob("spsa/update.c") + glob.glob("spsa/replay.c") + glob.glob("spsa/kernels/reference.c"),
+           "an update uses libm")
+
+
+def main():
+    root, build = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+    os.chdir(root)
+    sys.setrecursionlimit(10000)
+    check_includes()
+    check_cycles(build)
+    check_contents()
+    for line in bad:
+        print(line)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

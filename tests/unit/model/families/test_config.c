@@ -1,0 +1,138 @@
+/* config.json: what is refused, by which name; older spellings of options that newer files keep elsewhere. */
+#include "tests/unit/cmocka_all.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "model/families/config.h"
+
+static enum ob_err read_config(const char *text, struct ob_model_config *config, struct ob_error *error) {
+    char folder[] = "/tmp/onebyte-config-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/config.json", folder);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    enum ob_err failed = ob_model_config_read(folder, config, error);
+    unlink(path);
+    rmdir(folder);
+    return failed;
+}
+
+#define SIZES                                                                                                \
+    "\"vocab_size\":9,\"hidden_size\":12,\"num_hidden_layers\":3,\"num_attention_heads\":2,"                 \
+    "\"intermediate_size\":7,\"max_position_embeddings\":64"
+#define OF(architecture, more) "{\"architectures\":[\"" architecture "\"]," SIZES more "}"
+#define LLAMA(more)            OF("LlamaForCausalLM", more)
+
+static void read_refuses_by_name(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        enum ob_err code;
+        const char *message;
+    } CONFIGS[] = {
+        {"{", OB_EFORMAT, "line 1"},
+        {"[]", OB_EFORMAT, "not a JSON object"},
+        {"{}", OB_EFORMAT, "key \"architectures\" is missing"},
+        {OF("FalconForCausalLM", ""), OB_EUNSUPPORTED,
+         "architecture FalconForCausalLM is not supported; GPT2LMHeadModel,"},
+        {"{\"architectures\":[\"LlamaForCausalLM\"]}", OB_EFORMAT, "key \"vocab_size\" is missing"},
+        {LLAMA(",\"head_dim\":0"), OB_EFORMAT, "key \"head_dim\" is out of range"},
+        {LLAMA(",\"head_dim\":\"x\""), OB_EFORMAT, "key \"head_dim\" is out of range or no whole number"},
+        {LLAMA(",\"head_dim\":3"), OB_EUNSUPPORTED, "an even number of elements, not 3"},
+        {LLAMA(",\"num_key_value_heads\":3"), OB_EFORMAT, "2 heads do not divide among 3"},
+        {LLAMA(",\"rms_norm_eps\":-1"), OB_EFORMAT, "key \"rms_norm_eps\" is not a number"},
+        {LLAMA(",\"attention_bias\":1"), OB_EFORMAT, "key \"attention_bias\" is not true or false"},
+        {LLAMA(",\"hidden_act\":\"mish\""), OB_EUNSUPPORTED, "hidden_act \"mish\" is not supported"},
+        {LLAMA(",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2}"), OB_EUNSUPPORTED,
+         "rope_type \"dynamic\""},
+        {LLAMA(",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":2}"), OB_EUNSUPPORTED,
+         "rope_type \"yarn\""},
+        {LLAMA(",\"rope_parameters\":{\"rope_type\":\"longrope\"}"), OB_EUNSUPPORTED,
+         "rope_type \"longrope\""},
+        {LLAMA(",\"rope_scaling\":{\"factor\":2}"), OB_EFORMAT, "rope_scaling has no rope_type"},
+        {LLAMA(",\"rope_scaling\":4"), OB_EFORMAT, "key \"rope_scaling\" is no object"},
+        {LLAMA(",\"rope_scaling\":{\"rope_type\":\"llama3\",\"high_freq_factor\":1}"), OB_EFORMAT,
+         "high_freq_factor"},
+        {LLAMA(",\"rope_parameters\":{\"partial_rotary_factor\":0.5}"), OB_EUNSUPPORTED,
+         "partial_rotary_factor 0.5"},
+        {OF("Qwen2ForCausalLM", ",\"use_sliding_window\":true,\"sliding_window\":4,\"layer_types\":[]"),
+         OB_EFORMAT, "layer_types is no list of 3"},
+        {OF("MistralForCausalLM",
+            ",\"sliding_window\":4,\"layer_types\":[\"chunked_attention\",\"x\",\"x\"]"),
+         OB_EUNSUPPORTED, "layer_types: \"chunked_attention\""},
+        {OF("Gemma3ForCausalLM", ",\"use_bidirectional_attention\":true"), OB_EUNSUPPORTED,
+         "\"use_bidirectional_attention\": true"},
+        {OF("OPTForCausalLM", ",\"ffn_dim\":4,\"layer_norm_elementwise_affine\":false"), OB_EUNSUPPORTED,
+         "\"layer_norm_elementwise_affine\": false"},
+        {"{\"architectures\":[\"GPT2LMHeadModel\"],\"vocab_size\":9,\"n_embd\":10,\"n_layer\":1,\"n_head\":"
+         "3}",
+         OB_EFORMAT, "n_embd 10 is no multiple of n_head 3"},
+        {"{\"architectures\":[\"GPT2LMHeadModel\"],\"vocab_size\":9,\"n_embd\":9,\"n_layer\":1,\"n_head\":3,"
+         "\"scale_attn_by_inverse_layer_idx\":true}",
+         OB_EUNSUPPORTED, "\"scale_attn_by_inverse_layer_idx\": true"},
+        {"{\"architectures\":[\"GPT2LMHeadModel\"],\"vocab_size\":9,\"n_embd\":9,\"n_layer\":201,\"n_head\":"
+         "3}",
+         OB_EFORMAT, "key \"n_layer\" is out of range"},
+    };
+    for (size_t i = 0; i < sizeof CONFIGS / sizeof *CONFIGS; i++) {
+        struct ob_model_config config;
+        struct ob_error error = {0};
+        enum ob_err failed = read_config(CONFIGS[i].text, &config, &error);
+        if (failed != CONFIGS[i].code || !strstr(error.text, CONFIGS[i].message) ||
+            !strstr(error.text, "config.json"))
+            fail_msg("%s: got %d \"%s\", expected %d and \"%s\"", CONFIGS[i].text, failed, error.text,
+                     CONFIGS[i].code, CONFIGS[i].message);
+    }
+}
+
+static struct ob_model_config must_read(const char *text) {
+    struct ob_model_config config = {0};
+    struct ob_error error = {0};
+    if (read_config(text, &config, &error))
+        fail_msg("%s: %s", text, error.text);
+    return config;
+}
+
+static void read_older_spellings(void **state) {
+    (void)state;
+    struct ob_model_config c = must_read(
+        LLAMA(",\"rope_theta\":500,\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":32,"
+              "\"low_freq_factor\":1,\"high_freq_factor\":4,\"original_max_position_embeddings\":8192}"));
+    assert_true(c.rope.theta == 500 && c.rope.scaling == OB_ROPE_LLAMA3 && c.rope.factor == 32);
+    c = must_read(LLAMA(",\"rope_scaling\":{\"type\":\"linear\",\"factor\":2}"));
+    assert_true(c.rope.theta == 10000 && c.rope.scaling == OB_ROPE_LINEAR && c.rope.factor == 2);
+    c = must_read(OF("GPTNeoXForCausalLM", ",\"rotary_pct\":0.34,\"rotary_emb_base\":77"));
+    assert_true(c.rope.theta == 77 && c.rotary_width == 2 && c.block == OB_BLOCK_PARALLEL);
+    c = must_read(OF("Gemma3ForCausalLM", ",\"head_dim\":4,\"sliding_window\":5,\"sliding_window_pattern\":2,"
+                                          "\"rope_theta\":99,\"rope_local_base_freq\":44"));
+    assert_true(c.rope.theta == 99 && c.rope_windowed.theta == 44 && c.window == 5);
+    assert_true(c.windowed[0] && !c.windowed[1] && c.windowed[2]);
+}
+
+static void read_windows_only_where_they_are_asked_for(void **state) {
+    (void)state;
+    struct ob_model_config c =
+        must_read(OF("Qwen2ForCausalLM", ",\"use_sliding_window\":false,\"sliding_window\":4"));
+    assert_true(c.window == 0 && !c.windowed[2]);
+    c = must_read(
+        OF("Qwen2ForCausalLM", ",\"use_sliding_window\":true,\"sliding_window\":4,\"max_window_layers\":2"));
+    assert_true(c.window == 4 && !c.windowed[1] && c.windowed[2]);
+    c = must_read(OF("MistralForCausalLM", ",\"sliding_window\":null"));
+    assert_true(c.window == 0 && !c.windowed[0]);
+    c = must_read(OF("MistralForCausalLM", ",\"sliding_window\":6"));
+    assert_true(c.window == 6 && c.windowed[0] && c.windowed[2]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(read_refuses_by_name),
+        cmocka_unit_test(read_older_spellings),
+        cmocka_unit_test(read_windows_only_where_they_are_asked_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,116 @@
+/* Certificate files: written, read, checked; every changed byte is noticed. */
+#include "tests/unit/cmocka_all.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "run/certificate.h"
+
+struct fixture {
+    char folder[32], path[64];
+    struct ob_identity authority, machine, other;
+    struct ob_certificate certificate;
+};
+
+static int setup(void **state) {
+    struct fixture *f = calloc(1, sizeof *f);
+    if (!f || sodium_init() < 0)
+        return -1;
+    strcpy(f->folder, "/tmp/onebyte-test-XXXXXX");
+    if (!mkdtemp(f->folder))
+        return -1;
+    (void)snprintf(f->path, sizeof f->path, "%s/certificate", f->folder);
+    ob_identity_generate(&f->authority), ob_identity_generate(&f->machine), ob_identity_generate(&f->other);
+    f->certificate =
+        (struct ob_certificate){.expiry_s = 2000, .last_round = 77, .name_bytes = 5, .name = "alice"};
+    memset(f->certificate.run.hash.bytes, 7, OB_HASH_BYTES);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state) {
+    struct fixture *f = *state;
+    unlink(f->path), rmdir(f->folder), free(f);
+    return 0;
+}
+
+static void write_good(const struct fixture *f) {
+    assert_int_equal(
+        ob_certificate_file_write(f->path, &f->authority, &f->machine.machine, 5, &f->certificate, NULL),
+        OB_OK);
+}
+
+static void written_is_read(void **state) {
+    struct fixture *f = *state;
+    struct ob_certificate_file file;
+    write_good(f);
+    assert_int_equal(
+        ob_certificate_file_write(f->path, &f->authority, &f->machine.machine, 5, &f->certificate, NULL),
+        OB_EBUSY);
+    assert_int_equal(ob_certificate_file_read(f->path, &file, NULL), OB_OK);
+    assert_string_equal(file.certificate.name, "alice");
+    assert_int_equal(file.certificate.expiry_s, 2000);
+    assert_int_equal(file.certificate.last_round, 77);
+    assert_int_equal(file.control.sequence, 5);
+    assert_true(ob_machine_equal(&file.control.signer, &f->authority.machine));
+    assert_int_equal(
+        ob_certificate_file_check(f->path, &file, &f->machine.machine, &f->certificate.run, 1999, NULL),
+        OB_OK);
+}
+
+static void what_is_wrong_is_named(void **state) {
+    struct fixture *f = *state;
+    struct ob_certificate_file file;
+    struct ob_run_id run = {{{1}}};
+    struct ob_error error = {0};
+    write_good(f);
+    assert_int_equal(ob_certificate_file_read(f->path, &file, NULL), OB_OK);
+    assert_int_equal(ob_certificate_file_check(f->path, &file, &f->other.machine, NULL, 0, &error),
+                     OB_EMISMATCH);
+    assert_non_null(strstr(error.text, "not this one"));
+    assert_int_equal(ob_certificate_file_check(f->path, &file, &f->machine.machine, &run, 0, &error),
+                     OB_EMISMATCH);
+    assert_non_null(strstr(error.text, "another run"));
+    assert_int_equal(ob_certificate_file_check(f->path, &file, &f->machine.machine, NULL, 2000, &error),
+                     OB_ETIMEOUT);
+    assert_non_null(strstr(error.text, "1970-01-01T00:33:20Z"));
+    assert_non_null(strstr(error.text, "onebyte renew"));
+    assert_non_null(strstr(error.text, f->path));
+}
+
+static void changed_bytes_are_refused(void **state) {
+    struct fixture *f = *state;
+    char *text = NULL;
+    size_t bytes = 0, refused = 0;
+    write_good(f);
+    assert_int_equal(ob_file_read(f->path, 4096, &text, &bytes, NULL), OB_OK);
+    for (size_t i = 0; i + 1 < bytes; i++) {
+        struct ob_certificate_file file;
+        char before = text[i];
+        text[i] = before == '0' ? '1' : '0';
+        bool good =
+            ob_certificate_file_parse("f", text, bytes, &file, NULL) == OB_OK &&
+            ob_certificate_file_check("f", &file, &f->machine.machine, &f->certificate.run, 1, NULL) == OB_OK;
+        refused += !good;
+        text[i] = before;
+    }
+    assert_int_equal(refused, bytes - 1);
+    for (size_t cut = 0; cut + 1 < bytes; cut++) {
+        struct ob_certificate_file file;
+        assert_int_not_equal(ob_certificate_file_parse("f", text, cut, &file, NULL), OB_OK);
+    }
+    free(text);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(written_is_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_wrong_is_named, setup, teardown),
+        cmocka_unit_test_setup_teardown(changed_bytes_are_refused, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,300 @@
+/* The manifest: what `run create` writes is what is read; every bound and every wrong key is refused with the
+ * file's and the key's name; adapters are described, and a model that does not fit them is refused. */
+#include "tests/unit/cmocka_all.h"
+
+#include <jansson.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "model/families/adapter.h"
+#include "run/manifest.h"
+#include "run/replica.h"
+
+#define BASE OB_SOURCE_ROOT "/tests/parity/checkpoints/gpt2-odd-heads"
+
+struct place {
+    char folder[64], path[96];
+};
+
+static int set_up(void **state) {
+    struct place *place = calloc(1, sizeof *place);
+    assert_non_null(place);
+    assert_true(sodium_init() >= 0);
+    strcpy(place->folder, "/tmp/onebyte-manifest-XXXXXX");
+    assert_non_null(mkdtemp(place->folder));
+    (void)snprintf(place->path, sizeof place->path, "%s/run.json", place->folder);
+    *state = place;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct place *place = *state;
+    unlink(place->path);
+    assert_int_equal(rmdir(place->folder), 0);
+    free(place);
+    return 0;
+}
+
+static struct ob_manifest_options options_with(uint32_t rank, const char *const *trainable, size_t count) {
+    struct ob_manifest_options options = ob_manifest_defaults();
+    options.rounds = 40;
+    options.lora_rank = rank;
+    options.lora_alpha = 2.0 * rank;
+    options.trainable = trainable;
+    options.trainable_count = count;
+    options.log2_scale[OB_ROLE_ADAPTER] = -2;
+    memset(options.authority.key, 7, OB_KEY_BYTES);
+    return options;
+}
+
+static struct ob_manifest *create(const struct place *place, const struct ob_manifest_options *options) {
+    struct ob_model *model = NULL;
+    struct ob_manifest *manifest = NULL;
+    struct ob_error error = {0};
+    unlink(place->path);
+    if (ob_model_open(BASE, &model, &error) || ob_manifest_create(model, options, place->path, &error) ||
+        ob_manifest_read(place->path, &manifest, &error))
+        fail_msg("%s", error.text);
+    ob_model_free(model);
+    return manifest;
+}
+
+/* Adapters alone, of attention, unless more is asked for; in canonical order, adapters last. */
+static void create_describes_adapters(void **state) {
+    static const char *const NORMS[] = {"norms"};
+    struct ob_manifest_options options = options_with(3, NULL, 0);
+    struct ob_manifest *manifest = create(*state, &options);
+    assert_int_equal(manifest->lora_rank, 3);
+    assert_true(manifest->lora_alpha == 6.0);
+    assert_int_equal(manifest->tensor_count, 8);
+    assert_string_equal(manifest->tensors[0].name, "transformer.h.0.attn.c_attn.lora_A.weight");
+    assert_string_equal(manifest->tensors[1].name, "transformer.h.0.attn.c_attn.lora_B.weight");
+    assert_true(manifest->tensors[0].shape[0] == 3 && manifest->tensors[0].shape[1] == 15);
+    assert_true(manifest->tensors[1].shape[0] == 45 && manifest->tensors[1].shape[1] == 3);
+    for (size_t i = 0; i < manifest->tensor_count; i++) {
+        assert_int_equal(manifest->tensors[i].layout.exponent, OB_ADAPTER_EXPONENT);
+        assert_int_equal(manifest->tensors[i].layout.log2_scale, -2);
+    }
+    ob_manifest_free(manifest);
+    options = options_with(3, NORMS, 1);
+    manifest = create(*state, &options);
+    assert_int_equal(manifest->tensor_count, 5 + 8);
+    assert_string_equal(manifest->tensors[0].name, "transformer.h.0.ln_1.weight");
+    assert_string_equal(manifest->tensors[5].name, "transformer.h.0.attn.c_attn.lora_A.weight");
+    ob_manifest_free(manifest);
+}
+
+static void create_refuses_adapters_of_what_is_no_matrix(void **state) {
+    const struct place *place = *state;
+    static const char *const HEAD[] = {"head"};
+    struct ob_manifest_options options = options_with(3, NULL, 0);
+    struct ob_model *model = NULL;
+    struct ob_error error = {0};
+    options.lora_targets = HEAD;
+    options.lora_target_count = 1;
+    assert_int_equal(ob_model_open(BASE, &model, NULL), OB_OK);
+    assert_int_equal(ob_manifest_create(model, &options, place->path, &error), OB_EUSAGE);
+    assert_non_null(strstr(error.text, "transformer.wte.weight is no matrix of attention or mlp"));
+    assert_int_not_equal(access(place->path, F_OK), 0);
+    ob_model_free(model);
+}
+
+/* A peer's weights at the start: A from the run's keystream with the tensor's number in the manifest, B zero.
+ */
+static void replica_starts_adapters_from_the_run(void **state) {
+    static const char *const NORMS[] = {"norms"};
+    struct ob_manifest_options options = options_with(3, NORMS, 1);
+    struct ob_manifest *manifest = create(*state, &options);
+    struct ob_replica *replica = NULL;
+    struct ob_error error = {0};
+    int32_t expected[45];
+    if (ob_replica_new(manifest, BASE, 1, &replica, &error))
+        fail_msg("%s", error.text);
+    for (size_t t = 5; t < manifest->tensor_count; t += 2) {
+        ob_adapter_initial(&manifest->run, (uint32_t)t, manifest->tensors[t].shape[1], 0, 45, expected);
+        assert_memory_equal(replica->weights->values[t], expected, sizeof expected);
+        for (uint64_t i = 0; i < manifest->tensors[t + 1].layout.elements; i++)
+            assert_int_equal(replica->weights->values[t + 1][i], 0);
+    }
+    ob_replica_free(replica);
+    ob_manifest_free(manifest);
+}
+
+/* A value that is put in place of the one at `path` (keys and list numbers, with dots); NULL takes the key
+ * away. */
+struct change {
+    const char *path, *value;
+    enum ob_err code;
+    const char *message;
+};
+
+static void put(json_t *root, const char *path, const char *value) {
+    char key[64];
+    json_t *at = root, *new = value ? json_loads(value, JSON_DECODE_ANY, NULL) : NULL;
+    assert_true(!value || new);
+    for (;;) {
+        size_t length = strcspn(path, ".");
+        bool is_last = !path[length];
+        (void)snprintf(key, sizeof key, "%.*s", (int)length, path);
+        size_t index = (size_t)strtoul(key, NULL, 10);
+        if (is_last && json_is_array(at))
+            assert_int_equal(json_array_set_new(at, index, new), 0);
+        else if (is_last)
+            assert_int_equal(new ? json_object_set_new(at, key, new) : json_object_del(at, key), 0);
+        if (is_last)
+            return;
+        at = json_is_array(at) ? json_array_get(at, index) : json_object_get(at, key);
+        assert_non_null(at);
+        path += length + 1;
+    }
+}
+
+static enum ob_err parse(const json_t *root, struct ob_manifest **ret_manifest, struct ob_error *error) {
+    char *text = json_dumps(root, 0);
+    assert_non_null(text);
+    enum ob_err failed = ob_manifest_parse(text, strlen(text), "some/run.json", ret_manifest, error);
+    free(text);
+    return failed;
+}
+
+#define LONG_NAME                                                                                            \
+    "\"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"   \
+    "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn\""
+
+static const struct change CHANGES[] = {
+    {"format", "\"onebyte-manifest-2\"", OB_EUNSUPPORTED, "format \"onebyte-manifest-2\" is not"},
+    {"format", NULL, OB_EFORMAT, "key \"format\" is missing"},
+    {"name", "\"\"", OB_EFORMAT, "a name is empty or longer than 127 bytes"},
+    {"name", LONG_NAME, OB_EFORMAT, "a name is empty or longer than 127 bytes"},
+    {"nonce", "\"00\"", OB_EFORMAT, "key \"nonce\" is not 64 hexadecimal digits"},
+    {"base_hash", "7", OB_EFORMAT, "key \"base_hash\" is of the wrong type"},
+    {"authority", NULL, OB_EFORMAT, "key \"authority\" is missing"},
+    {"authority", "\"0000000000000000000000000000000000000000000000000000000000000000\"", OB_EFORMAT,
+     "key \"authority\" is not a key"},
+    {"direction.distribution", "\"gaussian\"", OB_EUNSUPPORTED, "distribution \"gaussian\" is not supported"},
+    {"direction.epsilon", "0.0", OB_EFORMAT, "epsilon 0 is outside 1e-9 to 1"},
+    {"direction.epsilon", "2.5", OB_EFORMAT, "epsilon 2.5 is outside"},
+    {"byte.c0", "5000", OB_EFORMAT, "key \"c0\" is 5000, expected -1024 to 1024"},
+    {"byte.code_max", "128", OB_EFORMAT, "key \"code_max\" is 128, expected 1 to 127"},
+    {"byte.exponent_min", "-41", OB_EFORMAT, "key \"exponent_min\" is -41"},
+    {"byte.exponent_max", "-17", OB_EFORMAT, "key \"exponent_max\" is -17, expected -16 to 40"},
+    {"update.combine", "\"median\"", OB_EUNSUPPORTED, "combine \"median\" is not one of capped"},
+    {"update.s0", "0", OB_EFORMAT, "key \"s0\" is 0"},
+    {"update.rounds_per_rate", "0", OB_EFORMAT, "key \"rounds_per_rate\" is 0"},
+    {"update.rates_q48", "[]", OB_EFORMAT, "0 rates, expected 1 to 4096"},
+    {"update.rates_q48.3", "-1", OB_EFORMAT, "rate number 3 is outside"},
+    {"update.rates_q48.2", "281474976710656", OB_EFORMAT, "rate number 2 is outside"},
+    {"bounds.max_rounds", "0", OB_EFORMAT, "key \"max_rounds\" is 0"},
+    {"bounds.max_machines", "16385", OB_EFORMAT, "key \"max_machines\" is 16385, expected 1 to 16384"},
+    {"bounds.samples_per_round", "4097", OB_EFORMAT, "key \"samples_per_round\" is 4097"},
+    {"lora", "8", OB_EFORMAT, "key \"lora\" is of the wrong type"},
+    {"lora.rank", NULL, OB_EFORMAT, "key \"rank\" is missing"},
+    {"lora.rank", "0", OB_EFORMAT, "key \"rank\" is 0, expected 1 to 256"},
+    {"lora.rank", "257", OB_EFORMAT, "key \"rank\" is 257, expected 1 to 256"},
+    {"lora.rank", "2.0", OB_EFORMAT, "key \"rank\" is of the wrong type"},
+    {"lora.alpha", NULL, OB_EFORMAT, "key \"alpha\" is missing"},
+    {"lora.alpha", "4", OB_EFORMAT, "key \"alpha\" is of the wrong type"},
+    {"lora.alpha", "0.0", OB_EFORMAT, "key \"alpha\" is outside 0.001 to 1000000"},
+    {"lora.alpha", "2e6", OB_EFORMAT, "key \"alpha\" is outside"},
+    {"tensors", "[]", OB_EFORMAT, "0 tensors, expected 1 to 4096"},
+    {"tensors.0", "3", OB_EFORMAT, "key \"name\" is missing"},
+    {"tensors.0.shape", "[]", OB_EFORMAT, "c_attn.lora_A.weight has 0 dimensions, expected 1 or 2"},
+    {"tensors.0.shape", "[1,2,3]", OB_EFORMAT, "has 3 dimensions"},
+    {"tensors.0.shape.1", "0", OB_EFORMAT, "dimension 1 is 0, expected 1 to 16777216"},
+    {"tensors.0.shape", "[16777216,16777216]", OB_ETOOBIG, "has too many elements"},
+    {"tensors.0.exponent", "27", OB_EFORMAT, "key \"exponent\" is 27, expected -64 to 26"},
+    {"tensors.0.log2_scale", "17", OB_EFORMAT, "key \"log2_scale\" is 17, expected -16 to 16"},
+};
+
+static void parse_refuses_by_name(void **state) {
+    struct ob_manifest_options options = options_with(3, NULL, 0);
+    struct ob_manifest *good = create(*state, &options);
+    for (size_t i = 0; i < sizeof CHANGES / sizeof *CHANGES; i++) {
+        struct ob_manifest *manifest = NULL;
+        struct ob_error error = {0};
+        json_t *root = json_loads(good->bytes, 0, NULL);
+        put(root, CHANGES[i].path, CHANGES[i].value);
+        enum ob_err failed = parse(root, &manifest, &error);
+        if (failed != CHANGES[i].code || manifest || !strstr(error.text, CHANGES[i].message) ||
+            strncmp(error.text, "some/run.json: ", 15) != 0)
+            fail_msg("%s = %s: got %d \"%s\", expected %d and \"%s\"", CHANGES[i].path, CHANGES[i].value,
+                     (int)failed, error.text, (int)CHANGES[i].code, CHANGES[i].message);
+        json_decref(root);
+    }
+    ob_manifest_free(good);
+}
+
+static void parse_refuses_what_is_no_manifest(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *message;
+    } TEXTS[] = {{"", "x.json: line 1: "},
+                 {"{\n\"a\": }", "x.json: line 2: "},
+                 {"[]", "x.json: key \"format\" is missing"},
+                 {"{\"a\":1,\"a\":2}", "x.json: line 1: duplicate"}};
+    for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++) {
+        struct ob_manifest *manifest = NULL;
+        struct ob_error error = {0};
+        assert_int_equal(ob_manifest_parse(TEXTS[i].text, strlen(TEXTS[i].text), "x.json", &manifest, &error),
+                         OB_EFORMAT);
+        if (!strstr(error.text, TEXTS[i].message))
+            fail_msg("got \"%s\", expected \"%s\"", error.text, TEXTS[i].message);
+    }
+    struct ob_error error = {0};
+    struct ob_manifest *manifest = NULL;
+    assert_int_equal(ob_manifest_parse("", OB_MANIFEST_BYTES_MAX + 1ull, "x.json", &manifest, &error),
+                     OB_ETOOBIG);
+    assert_string_equal(error.text, "x.json: longer than 4194304 bytes");
+}
+
+/* A manifest that is one, but not this model's. */
+static void replica_refuses_another_model(void **state) {
+    static const struct change OTHERS[] = {
+        {"base_hash", "\"0100000000000000000000000000000000000000000000000000000000000000\"", OB_EMISMATCH,
+         "is not the base model of run \"run\": its weights have another hash"},
+        {"tensors.0.name", "\"transformer.h.9.attn.c_attn.lora_A.weight\"", OB_EMISMATCH,
+         "the run's manifest does not train adapter transformer.h.0.attn.c_proj.lora_A.weight"},
+        {"tensors.7.name", "\"transformer.h.9.attn.c_proj.lora_B.weight\"", OB_EMISMATCH,
+         "the run's manifest does not train adapter transformer.h.1.attn.c_proj.lora_B.weight"},
+        {"tensors.1.name", "\"transformer.h.9.attn.c_attn.lora_B.weight\"", OB_EMISMATCH,
+         "the run's manifest does not train adapter transformer.h.0.attn.c_attn.lora_B.weight"},
+        {"tensors.0.shape", "[15,3]", OB_EMISMATCH,
+         "tensor transformer.h.0.attn.c_attn.lora_A.weight has another shape"},
+        {"lora.rank", "4", OB_EMISMATCH, "has another shape than the run's manifest says"},
+        {"lora", NULL, OB_EMISMATCH, "has no tensor transformer.h.0.attn.c_attn.lora_A.weight"},
+    };
+    struct ob_manifest_options options = options_with(3, NULL, 0);
+    struct ob_manifest *good = create(*state, &options);
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++) {
+        struct ob_manifest *manifest = NULL;
+        struct ob_replica *replica = NULL;
+        struct ob_error error = {0};
+        json_t *root = json_loads(good->bytes, 0, NULL);
+        put(root, OTHERS[i].path, OTHERS[i].value);
+        if (parse(root, &manifest, &error))
+            fail_msg("%s", error.text);
+        enum ob_err failed = ob_replica_new(manifest, BASE, 1, &replica, &error);
+        if (failed != OTHERS[i].code || replica || !strstr(error.text, OTHERS[i].message) ||
+            !strstr(error.text, "gpt2-odd-heads"))
+            fail_msg("%s: got %d \"%s\", expected \"%s\"", OTHERS[i].path, (int)failed, error.text,
+                     OTHERS[i].message);
+        ob_manifest_free(manifest);
+        json_decref(root);
+    }
+    ob_manifest_free(good);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(create_describes_adapters, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(create_refuses_adapters_of_what_is_no_matrix, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(replica_starts_adapters_from_the_run, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parse_refuses_by_name, set_up, tear_down),
+        cmocka_unit_test(parse_refuses_what_is_no_manifest),
+        cmocka_unit_test_setup_teardown(replica_refuses_another_model, set_up, tear_down),
+    };
+    return cmocka_run_group_tests_name("manifest", tests, NULL, NULL);
+}

@@ -1,0 +1,131 @@
+/* store_fixture - a state directory, and records of some machines that chain as real ones do. */
+#ifndef OB_TESTS_DAEMON_STORE_FIXTURE_H
+#define OB_TESTS_DAEMON_STORE_FIXTURE_H
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/store.h"
+
+#define CHAINS 4
+
+struct chain {
+    struct ob_machine_id machine;
+    uint64_t next;
+    uint32_t round;
+    struct ob_hash head;
+    uint8_t bytes[OB_SAMPLES_PER_ROUND_MAX], signature[64];
+};
+
+struct fixture {
+    char folder[64];
+    struct ob_store_options options;
+    struct chain chains[CHAINS]; /* 0 is the store's own machine */
+    uint8_t secret[64];
+};
+
+static inline void make_at(struct fixture *f, const char *folder) {
+    (void)snprintf(f->folder, sizeof f->folder, "%s", folder);
+    for (int i = 0; i < CHAINS; i++)
+        memset(f->chains[i].machine.key, 1 + i, OB_KEY_BYTES);
+    crypto_sign_keypair(f->chains[0].machine.key, f->secret);
+    f->options = (struct ob_store_options){
+        .state_dir = f->folder,
+        .run = {{{9}}},
+        .bounds = {.max_rounds = 1 << 20,
+                   .max_machines = 8,
+                   .samples_per_round = 256,
+                   .exponent_min = -4,
+                   .exponent_max = 4,
+                   .profiles = 1},
+        .machine = &f->chains[0].machine,
+    };
+}
+
+static inline void make(struct fixture *f) {
+    char folder[] = "/tmp/onebyte-store-XXXXXX";
+    memset(f, 0, sizeof *f);
+    assert_non_null(mkdtemp(folder));
+    make_at(f, folder);
+}
+
+static inline void remove_all(struct fixture *f) {
+    char command[128];
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", f->folder);
+    assert_int_equal(system(command), 0);
+}
+
+static inline struct ob_store *open_store(struct fixture *f) {
+    struct ob_store *store = NULL;
+    struct ob_error error = {0};
+    if (ob_store_open(&f->options, &store, &error))
+        fail_msg("%s", error.text);
+    return store;
+}
+
+/* The next record of a chain; it stays valid until the next one is made. */
+static inline struct ob_record next_record(struct fixture *f, int chain, uint16_t n) {
+    struct chain *c = &f->chains[chain];
+    randombytes_buf_deterministic(c->bytes, n, c->head.bytes);
+    randombytes_buf_deterministic(c->signature, 64, c->machine.key);
+    struct ob_record record = {.machine = c->machine,
+                               .first = {c->next},
+                               .round = {c->round},
+                               .live = 3,
+                               .n = n,
+                               .exponent = -1,
+                               .prev = c->head,
+                               .bytes = c->bytes,
+                               .signature = c->signature};
+    c->next += n;
+    c->round += 2;
+    c->head = ob_record_hash(&f->options.run, &record);
+    return record;
+}
+
+static inline void put_other(struct fixture *f, struct ob_store *store, int chain, uint16_t n) {
+    struct ob_record record = next_record(f, chain, n);
+    assert_int_equal(ob_store_other(store, &record, NULL), OB_OK);
+}
+
+static inline void put_own(struct fixture *f, struct ob_store *store, uint16_t n) {
+    struct ob_record record = next_record(f, 0, n);
+    assert_int_equal(ob_store_own(store, &record, NULL), OB_OK);
+}
+
+/* Ends of the chains as they are read back. */
+struct reading {
+    struct fixture *fixture;
+    uint64_t records;
+    struct ob_hash head[CHAINS];
+    uint64_t next[CHAINS];
+    uint64_t first; /* of the first record that was seen */
+};
+
+static inline enum ob_err read_one(void *context, const struct ob_record *record, struct ob_error *error) {
+    (void)error;
+    struct reading *reading = context;
+    for (int i = 0; i < CHAINS; i++)
+        if (ob_machine_equal(&reading->fixture->chains[i].machine, &record->machine)) {
+            reading->head[i] = ob_record_hash(&reading->fixture->options.run, record);
+            reading->next[i] = record->first.index + record->n;
+        }
+    if (reading->records++ == 0)
+        reading->first = record->first.index;
+    return OB_OK;
+}
+
+/* All chains are there, bit for bit. */
+static inline void assert_complete(struct fixture *f, struct ob_store *store) {
+    struct reading reading = {.fixture = f};
+    assert_int_equal(ob_store_each(store, read_one, &reading, NULL), OB_OK);
+    for (int i = 0; i < CHAINS; i++) {
+        assert_int_equal(reading.next[i], f->chains[i].next);
+        assert_memory_equal(&reading.head[i], &f->chains[i].head, sizeof(struct ob_hash));
+    }
+}
+
+#endif
