@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "run/replica.h"
 #include "spsa/digest.h"
 #include "spsa/watch.h"
@@ -25,12 +25,6 @@ struct bench {
     struct ob_spsa_weights *apart[THREADS_MAX];
     size_t apart_count;
 };
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
@@ -158,9 +152,9 @@ int main(int argc, char **argv) {
     enum ob_err failed = set_up(&bench, &error);
     for (int i = -1; i < repeats && !failed; i++) /* the first to warm up */
         for (size_t k = 0; k < WORK_COUNT && !failed; k++) {
-            double start = now();
+            uint64_t start = ob_now_ns();
             failed = WORKS[k].work(&bench, &error);
-            times[k][i < 0 ? 0 : i] = now() - start;
+            times[k][i < 0 ? 0 : i] = ob_seconds_since(start);
         }
     if (failed)
         fprintf(stderr, "costs: %s\n", error.text);

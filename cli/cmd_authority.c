@@ -9,14 +9,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "cli/options.h"
 #include "run/certificate.h"
 #include "run/manifest.h"
 
 static uint64_t wall_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return ob_wall_ns() / 1000000;
 }
 
 /* "30d", "12h", "90m", "60s" from now, or "never" (0). */
@@ -317,9 +316,8 @@ int ob_tool_cert(int argc, char **argv) {
            file.certificate.name, signer, expiry);
     if (file.certificate.last_round != OB_CONTROL_NEVER)
         printf("last round %u\n", file.certificate.last_round);
-    time_t now = time(NULL);
-    enum ob_err failed = ob_certificate_file_check(operands[1], &file, &file.control.subject, NULL,
-                                                   now > 0 ? (uint64_t)now : 0, &error);
+    enum ob_err failed =
+        ob_certificate_file_check(operands[1], &file, &file.control.subject, NULL, ob_wall_s(), &error);
     if (!failed)
         return OB_EXIT_DONE;
     (void)ob_tool_complain(&error);

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "cli/options.h"
 #include "model/forward/blas.h"
 #include "model/forward/forward.h"
@@ -35,12 +35,6 @@ struct timing {
     double median, low, high; /* seconds */
 };
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
@@ -49,13 +43,14 @@ static int by_value(const void *a, const void *b) {
 /* `work` is called for about bench->seconds and at least three times, after once to warm the caches. */
 static enum ob_err measure(struct bench *bench, enum ob_err (*work)(struct bench *, struct ob_error *),
                            struct timing *ret_timing, struct ob_error *error) {
-    double times[TIMES_MAX], end = now() + bench->seconds;
+    double times[TIMES_MAX];
+    uint64_t begun = ob_now_ns();
     size_t count = 0;
     enum ob_err failed = work(bench, error);
-    while (!failed && count < TIMES_MAX && (count < 3 || now() < end)) {
-        double start = now();
+    while (!failed && count < TIMES_MAX && (count < 3 || ob_seconds_since(begun) < bench->seconds)) {
+        uint64_t start = ob_now_ns();
         failed = work(bench, error);
-        times[count++] = now() - start;
+        times[count++] = ob_seconds_since(start);
     }
     if (failed)
         return failed;

@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "cli/eval.h"
 #include "cli/options.h"
 #include "model/data/corpus.h"
@@ -59,12 +59,6 @@ struct finding {
     double half_seconds, half_error; /* rms of the estimates' differences over estimate_rms */
 };
 
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* The losses of one mini-batch: at w, at both ends of a direction of nobody's, and there with products in
  * bfloat16. */
 static enum ob_err measure(struct probing *p, uint64_t number, double ret_losses[5], struct finding *sum,
@@ -78,14 +72,14 @@ static enum ob_err measure(struct probing *p, uint64_t number, double ret_losses
         return failed;
     source.key = &key;
     source.epsilon = (float)p->epsilon;
-    double start = seconds_now();
+    uint64_t start = ob_now_ns();
     failed = ob_task_losses(&p->task, p->forward, &source, p->batch, ret_losses + 1, error);
-    double between = seconds_now();
-    sum->sample_seconds += between - start;
+    sum->sample_seconds += ob_seconds_since(start);
     if (failed || !p->half)
         return failed;
+    start = ob_now_ns();
     failed = ob_task_losses(&p->task, p->half, &source, p->batch, ret_losses + 3, error);
-    sum->half_seconds += seconds_now() - between;
+    sum->half_seconds += ob_seconds_since(start);
     return failed;
 }
 

@@ -1,8 +1,9 @@
 #include "daemon/catch_up.h"
 
+#include "base/clock.h"
 #include "daemon/daemon.h"
 
-#define LOOK_EVERY_NS 5000000000ull
+#define LOOK_EVERY_NS (5 * OB_SECOND_NS)
 
 /* What waits to be replayed fills up and is worked off: asking stops at one mark and goes on at another. */
 static enum ob_err pace(struct ob_daemon *daemon, struct ob_error *error) {

@@ -6,8 +6,8 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "spsa/watch.h"
 
 #define PASS_UPDATES 1024 /* records of one replay pass at most */
@@ -68,12 +68,6 @@ struct ob_compute {
     struct ob_compute_view view;
 };
 
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* A mean that forgets: about the last twenty. */
 static double smooth(double mean, double value) {
     return mean == 0.0 ? value : mean + 0.05 * (value - mean);
@@ -115,12 +109,12 @@ static enum ob_err evaluate(struct ob_compute *compute, struct ob_sample sample,
     const struct ob_manifest *manifest = o->replica->manifest;
     struct ob_spsa_key key = ob_spsa_direction_key(&manifest->run, &o->machine, sample);
     ob_corpus_draw(o->corpus, o->seed, sample.index, o->batch, compute->batch);
-    double start = seconds_now();
+    uint64_t start = ob_now_ns();
     enum ob_err failed = ob_spsa_probe(&key, o->epsilon, &manifest->rule.code, o->exponent, &o->privacy,
                                        pair_loss, compute, ret_estimate, error);
     pthread_mutex_lock(&compute->lock);
     compute->view.samples_evaluated++;
-    compute->view.sample_seconds = smooth(compute->view.sample_seconds, seconds_now() - start);
+    compute->view.sample_seconds = smooth(compute->view.sample_seconds, ob_seconds_since(start));
     compute->view.last_loss = 0.5 * (ret_estimate->losses.plus + ret_estimate->losses.minus);
     pthread_mutex_unlock(&compute->lock);
     return failed;
@@ -187,7 +181,7 @@ static void trace(const struct ob_compute *compute, const struct waiting *list) 
         char key[2 * sizeof at->update.machine.key + 1];
         sodium_bin2hex(key, sizeof key, at->update.machine.key, sizeof at->update.machine.key);
         ob_log(log, OB_LOG_DEBUG, at->unapply ? "unapplied" : "replayed",
-               "key=%s first=%" PRIu64 " at_ns=%.0f", key, at->update.first.index, 1e9 * seconds_now());
+               "key=%s first=%" PRIu64 " at_ns=%" PRIu64, key, at->update.first.index, ob_now_ns());
     }
 }
 
@@ -195,7 +189,7 @@ static void run_replay(struct ob_compute *compute, struct waiting *list) {
     struct ob_spsa_update updates[PASS_UPDATES];
     struct ob_error error = {0};
     uint64_t samples = 0;
-    double start = seconds_now();
+    uint64_t start = ob_now_ns();
     enum ob_err failed = OB_OK;
     size_t count = 0;
     for (const struct waiting *at = list; at && !failed; at = at->next) {
@@ -219,7 +213,7 @@ static void run_replay(struct ob_compute *compute, struct waiting *list) {
     pthread_mutex_lock(&compute->lock);
     compute->view.samples_replayed += samples;
     compute->view.replay_seconds =
-        smooth(compute->view.replay_seconds, (seconds_now() - start) / (double)samples);
+        smooth(compute->view.replay_seconds, ob_seconds_since(start) / (double)samples);
     pthread_mutex_unlock(&compute->lock);
 }
 

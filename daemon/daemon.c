@@ -7,23 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "daemon/manifest_transfer.h"
 #include "model/forward/blas.h"
 #include "spsa/watch.h"
 
-#define SECOND_NS ((uint64_t)1000000000)
-#define TICK_NS   (SECOND_NS / 20)
-#define FLUSH_NS  (SECOND_NS / 2)
-
-uint64_t ob_now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
+#define TICK_NS  (OB_SECOND_NS / 20)
+#define FLUSH_NS (OB_SECOND_NS / 2)
 
 static void wake(void *context) {
     struct ob_daemon *daemon = context;
@@ -140,12 +133,6 @@ static size_t find_record(void *context, const struct ob_machine_id *machine, st
     return ob_store_find(context, machine, sample, ret_data, &bytes, NULL) == OB_OK ? bytes : 0;
 }
 
-static uint64_t wall_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
-
 static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
     const struct ob_config *config = daemon->config;
     struct ob_peer_options options = {
@@ -153,7 +140,7 @@ static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
         .machine = daemon->identity.machine,
         .bounds = daemon->manifest->bounds,
         .max_staleness = (uint32_t)config->max_staleness,
-        .rejoin_wait_ns = (uint64_t)config->rejoin_wait_s * SECOND_NS,
+        .rejoin_wait_ns = (uint64_t)config->rejoin_wait_s * OB_SECOND_NS,
         .may_start_alone = config->solo || ob_store_may_start_alone(daemon->store),
         .observer = config->observer,
         .relay = config->relay,
@@ -168,7 +155,7 @@ static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
     };
     enum ob_err failed = ob_store_signed(daemon->store, &options.signed_below, error);
     if (!failed)
-        failed = ob_store_instance(daemon->store, wall_ns(), &options.instance, error);
+        failed = ob_store_instance(daemon->store, ob_wall_ns(), &options.instance, error);
     if (!failed)
         failed = ob_peer_new(&options, &daemon->peer, error);
     if (!failed)
@@ -307,10 +294,10 @@ static enum ob_err on_transport(struct ob_daemon *daemon, const struct ob_transp
     case OB_TRANSPORT_KNOCK:
         return ob_membership_knock(daemon, seen, error);
     case OB_TRANSPORT_ANSWER:
-        ob_contacts_answer(daemon->contacts, &seen->machine, seen->verdict, ob_now_ns() / SECOND_NS);
+        ob_contacts_answer(daemon->contacts, &seen->machine, seen->verdict, ob_now_s());
         return OB_OK;
     case OB_TRANSPORT_BEACON:
-        ob_contacts_set(daemon->contacts, &seen->machine, OB_PLACE_HINT, seen->text, ob_now_ns() / SECOND_NS);
+        ob_contacts_set(daemon->contacts, &seen->machine, OB_PLACE_HINT, seen->text, ob_now_s());
         return OB_OK;
     case OB_TRANSPORT_NOTHING:
     case OB_TRANSPORT_WAKE:

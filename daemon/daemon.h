@@ -86,8 +86,6 @@ OB_MUST_USE enum ob_err ob_daemon_on_status(struct ob_daemon *daemon, const stru
 /* daemon/status.c: answers one request of the status socket. ret_answer is malloc'ed JSON. */
 enum ob_err ob_daemon_answer(struct ob_daemon *daemon, const uint8_t *request, size_t bytes,
                              char **ret_answer, struct ob_error *error);
-uint64_t ob_now_ns(void); /* monotonic */
-uint64_t ob_wall_s(void); /* Unix seconds */
 /* What the peer knows of a machine; false: nothing. */
 bool ob_daemon_find_machine(const struct ob_daemon *daemon, const struct ob_machine_id *machine,
                             struct ob_peer_machine *ret_machine);

@@ -4,9 +4,10 @@
  */
 #include <string.h>
 
+#include "base/clock.h"
 #include "daemon/daemon.h"
 
-#define TRY_EVERY_NS 1000000000ull
+#define TRY_EVERY_NS OB_SECOND_NS
 
 static enum ob_err answer(struct ob_daemon *daemon, const struct ob_transport_event *seen,
                           struct ob_error *error) {

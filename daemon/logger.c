@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 static const char *const NAMES[] = {"debug", "info", "warn", "error"};
 
 int ob_log_level_from_name(const char *name) {
@@ -20,17 +22,18 @@ void ob_log(const struct ob_log *log, enum ob_log_level level, const char *event
     if (level < log->least)
         return;
     char line[2048], pairs[1600];
-    struct timespec now;
     struct tm parts;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &parts);
+    uint64_t now_ns = ob_wall_ns();
+    time_t now_s = (time_t)(now_ns / OB_SECOND_NS);
+    gmtime_r(&now_s, &parts);
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(pairs, sizeof pairs, format, arguments);
     va_end(arguments);
-    int length = snprintf(line, sizeof line, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %s %s %s\n",
-                          parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min,
-                          parts.tm_sec, now.tv_nsec / 1000000, NAMES[level], event, pairs);
+    int length =
+        snprintf(line, sizeof line, "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ %s %s %s\n", parts.tm_year + 1900,
+                 parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                 (unsigned)(now_ns % OB_SECOND_NS / 1000000), NAMES[level], event, pairs);
     if (length > 0 && write(STDERR_FILENO, line, (size_t)length) < 0)
         return; /* nowhere left to complain */
 }

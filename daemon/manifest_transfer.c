@@ -4,8 +4,8 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "daemon/contacts.h"
 
@@ -55,16 +55,10 @@ struct fetching {
     size_t have, total; /* total 0: not known yet */
 };
 
-static uint64_t now_s(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec;
-}
-
 static void ask(struct fetching *f) {
     uint8_t data[OB_MANIFEST_ASK_BYTES];
     size_t bytes = ob_manifest_ask_encode(&f->run, (uint32_t)f->have, data);
-    f->asked_s = now_s();
+    f->asked_s = ob_now_s();
     if (!ob_transport_send(f->transport, &f->source, data, bytes))
         f->has_source = false;
 }
@@ -130,10 +124,10 @@ static enum ob_err take(struct fetching *f, const struct ob_transport_event *eve
         }
         return OB_OK;
     case OB_TRANSPORT_ANSWER:
-        ob_contacts_answer(f->contacts, &event->machine, event->verdict, now_s());
+        ob_contacts_answer(f->contacts, &event->machine, event->verdict, ob_now_s());
         return OB_OK;
     case OB_TRANSPORT_BEACON:
-        ob_contacts_set(f->contacts, &event->machine, OB_PLACE_HINT, event->text, now_s());
+        ob_contacts_set(f->contacts, &event->machine, OB_PLACE_HINT, event->text, ob_now_s());
         return OB_OK;
     default:
         return OB_OK;
@@ -152,11 +146,11 @@ static enum ob_err fetch(struct fetching *f, struct ob_error *error) {
         struct ob_transport_event event;
         if (told_to_leave())
             return ob_fail(error, OB_ESTATE, "told to leave before the manifest was there");
-        ob_contacts_tend(f->contacts, now_s());
+        ob_contacts_tend(f->contacts, ob_now_s());
         failed = ob_transport_poll(f->transport, POLL_MS, &event, error);
         if (!failed)
             failed = take(f, &event, error);
-        if (!failed && f->has_source && now_s() - f->asked_s > ASK_AGAIN_S) {
+        if (!failed && f->has_source && ob_now_s() - f->asked_s > ASK_AGAIN_S) {
             f->has_source = false; /* whoever speaks next is asked */
             ask(f);
         }
@@ -179,7 +173,7 @@ static enum ob_err open_contacts(struct fetching *f, const struct ob_identity *i
     failed = ob_contacts_new(&contacts, &f->contacts, error);
     for (size_t i = 0; i < f->config->peer_count && !failed; i++)
         ob_contacts_set(f->contacts, &f->config->peers[i].machine, OB_PLACE_CONFIGURED,
-                        f->config->peers[i].endpoint, now_s());
+                        f->config->peers[i].endpoint, ob_now_s());
     ob_beacon_tag(&f->run, tag);
     if (!failed && f->config->beacon)
         failed = ob_transport_announce(f->transport, &identity->machine, tag,

@@ -1,21 +1,10 @@
 #include "daemon/membership.h"
 
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "daemon/daemon.h"
 #include "daemon/manifest_transfer.h"
-
-#define SECOND_NS ((uint64_t)1000000000)
-
-static uint64_t now_s(void) {
-    return ob_now_ns() / SECOND_NS;
-}
-
-uint64_t ob_wall_s(void) {
-    time_t now = time(NULL);
-    return now > 0 ? (uint64_t)now : 0;
-}
 
 enum ob_err ob_membership_read_certificate(struct ob_daemon *daemon, bool may_lack, struct ob_error *error) {
     const char *path = daemon->config->certificate;
@@ -49,7 +38,7 @@ static enum ob_err open_contacts(struct ob_daemon *daemon, struct ob_error *erro
     enum ob_err failed = ob_contacts_new(&options, &daemon->contacts, error);
     for (size_t i = 0; i < config->peer_count && !failed; i++)
         ob_contacts_set(daemon->contacts, &config->peers[i].machine, OB_PLACE_CONFIGURED,
-                        config->peers[i].endpoint, now_s());
+                        config->peers[i].endpoint, ob_now_s());
     return failed;
 }
 
@@ -108,9 +97,9 @@ enum ob_err ob_membership_started(struct ob_daemon *daemon, struct ob_error *err
 
 enum ob_err ob_membership_tend(struct ob_daemon *daemon, struct ob_error *error) {
     (void)error;
-    if (now_s() == daemon->tended_s)
+    if (ob_now_s() == daemon->tended_s)
         return OB_OK;
-    daemon->tended_s = now_s();
+    daemon->tended_s = ob_now_s();
     ob_contacts_tend(daemon->contacts, daemon->tended_s);
     return OB_OK;
 }
@@ -190,5 +179,5 @@ void ob_membership_reach(struct ob_daemon *daemon, const struct ob_effect *effec
     if (effect->bytes >= sizeof endpoint)
         return;
     memcpy(endpoint, effect->data, effect->bytes);
-    ob_contacts_set(daemon->contacts, &effect->machine, OB_PLACE_SIGNED, endpoint, now_s());
+    ob_contacts_set(daemon->contacts, &effect->machine, OB_PLACE_SIGNED, endpoint, ob_now_s());
 }

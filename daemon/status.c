@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/clock.h"
 #include "daemon/daemon.h"
 #include "model/forward/blas.h"
 
@@ -20,7 +21,7 @@ static json_t *hex_json(const uint8_t bytes[32]) {
 }
 
 static json_t *age_json(uint64_t then_ns) {
-    return then_ns == 0 ? json_null() : json_real((double)(ob_now_ns() - then_ns) * 1e-9);
+    return then_ns == 0 ? json_null() : json_real(ob_seconds_since(then_ns));
 }
 
 /* Whether its weights are ours; null while its last digest is of other records than our last ones. */
@@ -150,11 +151,11 @@ static json_t *status_json(struct ob_daemon *daemon) {
         "s:o, s:o, s:o, s:o, s:o, s:o}",
         "ok", true, "version", OB_VERSION, "name", daemon->manifest->name, "run",
         hex_json(daemon->manifest->run.hash.bytes), "machine", hex_json(daemon->identity.machine.key), "life",
-        life, "uptime_s", (double)(ob_now_ns() - daemon->started_ns) * 1e-9, "round",
-        (json_int_t)view.round.index, "max_rounds", (json_int_t)daemon->manifest->bounds.max_rounds,
-        "next_sample", (json_int_t)view.next.index, "live", (int)view.live, "own_rounds",
-        (json_int_t)daemon->own_rounds, "own_samples", (json_int_t)daemon->own_samples, "loss", daemon->loss,
-        "log_digest", hex_json(view.log_digest.bytes), "weights_digest",
+        life, "uptime_s", ob_seconds_since(daemon->started_ns), "round", (json_int_t)view.round.index,
+        "max_rounds", (json_int_t)daemon->manifest->bounds.max_rounds, "next_sample",
+        (json_int_t)view.next.index, "live", (int)view.live, "own_rounds", (json_int_t)daemon->own_rounds,
+        "own_samples", (json_int_t)daemon->own_samples, "loss", daemon->loss, "log_digest",
+        hex_json(view.log_digest.bytes), "weights_digest",
         daemon->has_digest ? hex_json(daemon->weights_digest.bytes) : json_null(), "weights_digest_current",
         current, "integrity", integrity_json(daemon, &view), "log", log_json(daemon), "snapshot",
         snapshot_json(daemon), "catch_up", catch_up_json(daemon, &view), "traffic", traffic_json(daemon),

@@ -5,16 +5,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/cursor.h"
 #include "daemon/daemon.h"
 
-#define SECOND_NS      1000000000ull
-#define ASKING_NS      (5 * SECOND_NS)  /* since the first question */
-#define LINKED_NS      (10 * SECOND_NS) /* until somebody is linked, when records wait for it */
-#define OFFERS_NS      SECOND_NS        /* others may offer the same */
-#define ASK_AGAIN_NS   (SECOND_NS / 4)  /* an answer is dropped while we do not know its sender as a member */
-#define LOOK_EVERY_NS  (SECOND_NS / 4)
-#define LOG_WHOLE_NS   (10 * SECOND_NS)     /* nothing is missing, and the frontier is not reached */
+#define ASKING_NS      (5 * OB_SECOND_NS)  /* since the first question */
+#define LINKED_NS      (10 * OB_SECOND_NS) /* until somebody is linked, when records wait for it */
+#define OFFERS_NS      OB_SECOND_NS        /* others may offer the same */
+#define ASK_AGAIN_NS   (OB_SECOND_NS / 4) /* an answer is dropped while we do not know its sender as a member */
+#define LOOK_EVERY_NS  (OB_SECOND_NS / 4)
+#define LOG_WHOLE_NS   (10 * OB_SECOND_NS)  /* nothing is missing, and the frontier is not reached */
 #define ASSUMED_RATE   (16.0 * 1024 * 1024) /* bytes a second, until some have come */
 #define MEASURED_BYTES (1u << 20)
 

@@ -3,8 +3,8 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "run/rebuild.h"
 
 #define MEASURED_LEAVES  16
@@ -31,12 +31,6 @@ void ob_join_work_free(struct ob_join_work *work) {
 }
 
 /* ---- how long does a sample take? ---- */
-
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static double elements_of(const struct ob_spsa_weights *weights) {
     double elements = 0;
@@ -67,11 +61,11 @@ static enum ob_err measure(struct ob_join_work *work, struct ob_error *error) {
             pieces[count].leaf = ob_spsa_leaf_at(weights->tensors, weights->count, count);
         elements += (double)pieces[count].leaf.count;
     }
-    double start = seconds_now();
+    uint64_t start = ob_now_ns();
     enum ob_err failed = ob_spsa_replay_pieces(&replica->engine, weights->tensors, &replica->manifest->rule,
                                                &update, 1, OB_SPSA_APPLY, pieces, count, error);
     work->replay_seconds =
-        (seconds_now() - start) / MEASURED_SAMPLES * (elements_of(weights) / elements) + 1e-12;
+        ob_seconds_since(start) / MEASURED_SAMPLES * (elements_of(weights) / elements) + 1e-12;
     free(arena);
     return failed;
 }

@@ -6,10 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "daemon/daemon.h"
 #include "snapshot/file.h"
 
-#define LOOK_EVERY_NS 1000000000ull
+#define LOOK_EVERY_NS OB_SECOND_NS
 #define COST_PART     100 /* of the time at most, one part in so many */
 
 struct ob_snapshot_job {
@@ -127,7 +128,7 @@ static enum ob_err write_job(void *context, struct ob_error *error) {
     uint64_t start = ob_now_ns();
     enum ob_err failed = ob_snapshot_write(job->writing, job->replica, job->extras.items, job->extras.count,
                                            job->table, error);
-    job->seconds = (double)(ob_now_ns() - start) * 1e-9;
+    job->seconds = ob_seconds_since(start);
     return failed;
 }
 

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/cursor.h"
 #include "transport/state.h"
 
@@ -113,7 +114,7 @@ static void broadcast(const struct ob_transport *transport) {
 
 void ob_beacon_tend(struct ob_transport *transport) {
     struct ob_beacon *beacon = transport->announcing;
-    uint64_t now = ob_transport_seconds();
+    uint64_t now = ob_now_s();
     if (!beacon || beacon->own_port == 0 || now < beacon->next_s)
         return;
     beacon->next_s = now + (++beacon->sent < FIRST_COUNT ? 1 : EVERY_S);
@@ -140,7 +141,7 @@ enum ob_taken ob_beacon_take(struct ob_transport *transport, struct ob_transport
         memcmp(tag, beacon->tag, OB_BEACON_TAG_BYTES) != 0 || ob_machine_equal(&machine, &beacon->machine) ||
         port == 0 || !inet_ntop(AF_INET, &from.sin_addr, host, sizeof host))
         return OB_TAKEN_MORE;
-    uint64_t now = ob_transport_seconds();
+    uint64_t now = ob_now_s();
     if (now != beacon->pace.second)
         beacon->pace = (struct ob_pace){.second = now};
     if (++beacon->pace.told > TOLD_A_SECOND)

@@ -13,6 +13,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "transport/state.h"
 
 #define HELLO        1
@@ -129,8 +130,7 @@ enum ob_err ob_transport_knock(struct ob_transport *transport, const struct ob_m
     if (!knock)
         return ob_fail(error, OB_ESTATE, "we stand at %d doors already", OB_KNOCKS_MAX);
     *knock = (struct ob_knock){.machine = *machine,
-                               .until_s =
-                                   ob_transport_seconds() + 1 + (uint64_t)transport->handshake_ms * 2 / 1000};
+                               .until_s = ob_now_s() + 1 + (uint64_t)transport->handshake_ms * 2 / 1000};
     enum ob_err failed = open_knock(transport, knock, endpoint, error);
     if (failed) {
         ob_source_close(transport, &knock->source);
@@ -163,7 +163,7 @@ enum ob_taken ob_knock_take(struct ob_transport *transport, struct ob_knock *kno
 }
 
 void ob_knocks_tend(struct ob_transport *transport) {
-    uint64_t now = ob_transport_seconds();
+    uint64_t now = ob_now_s();
     for (size_t i = 0; i < OB_KNOCKS_MAX; i++) {
         struct ob_knock *knock = &transport->knocks[i];
         if (!knock->source.socket || now < knock->until_s)

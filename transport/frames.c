@@ -1,6 +1,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "transport/state.h"
 
 bool ob_frame_receive(struct ob_transport *transport, void *socket) {
@@ -29,7 +30,7 @@ static enum ob_taken deliver(struct ob_transport *transport, struct ob_link *lin
     event->admitted = link->admitted;
     event->data = zmq_msg_data(&transport->frame);
     event->bytes = zmq_msg_size(&transport->frame);
-    link->heard_s = ob_transport_seconds();
+    link->heard_s = ob_now_s();
     if (published)
         link->published_s = link->heard_s;
     transport->counters.received_messages++;

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "transport/state.h"
 
 #define CONNECT_BURST    256
@@ -46,7 +47,7 @@ void ob_gate_free(struct ob_transport *transport) {
 }
 
 bool ob_refuse(struct ob_transport *transport, struct ob_transport_event *event, const char *format, ...) {
-    uint64_t now = ob_transport_seconds();
+    uint64_t now = ob_now_s();
     if (now != transport->refusals.second)
         transport->refusals = (struct ob_pace){.second = now};
     if (++transport->refusals.told > TOLD_A_SECOND)
@@ -74,7 +75,7 @@ static void refill(struct ob_visitor *visitor, uint64_t now) {
  * here. */
 static struct ob_visitor *visitor_of(struct ob_transport *transport, const struct ob_address *address) {
     struct ob_visitor *oldest = NULL;
-    uint64_t now = ob_transport_seconds();
+    uint64_t now = ob_now_s();
     for (size_t i = 0; i < transport->visitor_count; i++) {
         struct ob_visitor *visitor = &transport->visitors[i];
         if (memcmp(&visitor->address, address, sizeof *address) == 0) {
@@ -208,7 +209,7 @@ static enum ob_taken accepted(struct ob_transport *transport, struct ob_server *
         *guest = (struct ob_guest){.open = true,
                                    .server = (uint8_t)(server - transport->servers),
                                    .visitor = (uint32_t)(visitor - transport->visitors),
-                                   .since_s = ob_transport_seconds()};
+                                   .since_s = ob_now_s()};
     }
     look_away(transport, copy);
     return told ? OB_TAKEN_EVENT : OB_TAKEN_MORE;
@@ -240,7 +241,7 @@ enum ob_taken ob_gate_take(struct ob_transport *transport, struct ob_server *ser
 }
 
 void ob_gate_tend(struct ob_transport *transport) {
-    uint64_t now = ob_transport_seconds();
+    uint64_t now = ob_now_s();
     for (size_t fd = 0; fd < transport->guest_room; fd++) {
         const struct ob_guest *guest = &transport->guests[fd];
         if (!guest->open || guest->server != OB_SERVER_DOOR || now - guest->since_s <= DOOR_STAY_S)

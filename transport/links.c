@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "transport/state.h"
 
 bool ob_link_up(const struct ob_link *link) {
@@ -56,7 +56,7 @@ static enum ob_err open_monitor(struct ob_transport *transport, struct ob_link *
 static enum ob_err open_link(struct ob_transport *transport, struct ob_link *link, struct ob_error *error) {
     char published[OB_ENDPOINT_MAX];
     assert(!link->dealer.socket);
-    link->opened_s = link->published_s = ob_transport_seconds();
+    link->opened_s = link->published_s = ob_now_s();
     enum ob_err failed = ob_endpoint_shift(link->endpoint, OB_SERVER_PUB, published, error);
     if (!failed)
         failed = ob_source_open(transport, &link->dealer, OB_SOURCE_DEALER, link,
@@ -78,12 +78,6 @@ static enum ob_err open_link(struct ob_transport *transport, struct ob_link *lin
     return OB_OK;
 }
 
-uint64_t ob_transport_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec;
-}
-
 static void tend(struct ob_transport *transport, struct ob_link *link, uint64_t now) {
     if (link->routing_id_bytes > 0 && now - link->heard_s > OB_LINK_SILENCE_S)
         link->routing_id_bytes = 0;
@@ -97,7 +91,7 @@ static void tend(struct ob_transport *transport, struct ob_link *link, uint64_t 
 }
 
 void ob_links_tend(struct ob_transport *transport) {
-    uint64_t now = ob_transport_seconds();
+    uint64_t now = ob_now_s();
     for (size_t i = 0; i < transport->link_count; i++)
         tend(transport, transport->links[i], now);
 }

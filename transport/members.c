@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "transport/state.h"
 
 static size_t position(struct ob_link *const *sorted, size_t count, const uint8_t *key, size_t offset) {
@@ -80,7 +81,7 @@ enum ob_err ob_link_take(struct ob_transport *transport, const struct ob_machine
         return ob_fail(error, OB_EFORMAT, "the machine's key is not an Ed25519 public key");
     }
     link->machine = *machine;
-    link->heard_s = ob_transport_seconds();
+    link->heard_s = ob_now_s();
     link->dealer.fd = link->sub.fd = link->monitor.fd = -1;
     link->change = (struct ob_source){.kind = OB_SOURCE_CHANGE, .owner = link, .fd = -1};
     insert(transport->links, transport->link_count, link, BY_MACHINE);

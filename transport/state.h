@@ -215,7 +215,6 @@ void ob_monitor_name(struct ob_transport *transport, char ret_name[OB_MONITOR_NA
  */
 void *ob_monitor_reader(struct ob_transport *transport, const char *name);
 bool ob_monitor_receive(void *reader, uint16_t *ret_kind, int *ret_value);
-uint64_t ob_transport_seconds(void); /* monotonic */
 /* Call now and then. libzmq does not connect again after a protocol error, and a ROUTER does not tell that a
  * machine is gone: a connection that was silent for OB_LINK_SILENCE_S is opened anew, a way back over a
  * machine's own connection is given up. */

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "transport/state.h"
 
 #define REQUEST_MAX 65536
@@ -98,7 +99,7 @@ enum ob_taken ob_status_accept(struct ob_transport *transport) {
     *client = (struct ob_status_client){
         .source = {.kind = OB_SOURCE_STATUS_CLIENT, .owner = client, .fd = fd},
         .data = malloc(REQUEST_MAX),
-        .until_s = ob_transport_seconds() + STAY_S,
+        .until_s = ob_now_s() + STAY_S,
     };
     if (!client->data || ob_watch_add(transport, &client->source, NULL))
         dismiss(transport, client);
@@ -167,7 +168,7 @@ void ob_transport_status_reply(struct ob_transport *transport, const void *data,
 }
 
 void ob_status_tend(struct ob_transport *transport) {
-    uint64_t now = ob_transport_seconds();
+    uint64_t now = ob_now_s();
     for (size_t i = 0; i < OB_STATUS_CLIENTS; i++)
         if (transport->status_clients[i].source.owner && now >= transport->status_clients[i].until_s)
             dismiss(transport, &transport->status_clients[i]);

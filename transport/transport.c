@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "transport/state.h"
 
 #define HANDSHAKE_MS    5000
@@ -246,7 +247,7 @@ static enum ob_err take_any(struct ob_transport *transport, struct ob_transport_
 }
 
 static enum ob_err tend(struct ob_transport *transport, struct ob_error *error) {
-    uint64_t now = ob_transport_seconds();
+    uint64_t now = ob_now_s();
     if (transport->rebind_wanted) {
         transport->rebind_wanted = false;
         enum ob_err failed = ob_servers_rebind(transport, error);

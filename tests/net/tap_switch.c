@@ -20,8 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 #define PORTS_MAX  16
 #define FRAME_MAX  2048
@@ -45,12 +46,6 @@ struct tap_switch {
     struct frame *frames; /* a ring of FRAMES_MAX; one delay for all keeps it in order */
     size_t first, count;
 };
-
-static uint64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static bool is_lost(struct tap_switch *s) {
     s->random = s->random * 6364136223846793005ull + 1442695040888963407ull;
@@ -82,7 +77,7 @@ static void receive(struct tap_switch *s, unsigned port) {
             s->lost++;
             continue;
         }
-        frame->due_ms = now_ms() + s->delay_ms;
+        frame->due_ms = ob_now_ns() / 1000000 + s->delay_ms;
         frame->from = port;
         frame->bytes = (size_t)bytes;
         s->count++;
@@ -102,7 +97,7 @@ static void deliver(struct tap_switch *s, const struct frame *frame) {
 }
 
 static void deliver_due(struct tap_switch *s) {
-    uint64_t now = now_ms();
+    uint64_t now = ob_now_ns() / 1000000;
     while (s->count > 0 && s->frames[s->first].due_ms <= now) {
         deliver(s, &s->frames[s->first]);
         s->first = (s->first + 1) % FRAMES_MAX;

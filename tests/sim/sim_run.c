@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "tests/sim/run.h"
 
 struct arguments {
@@ -133,12 +133,6 @@ static uint64_t run_schedules(const struct arguments *arguments, struct sim_coun
     return failed;
 }
 
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static void print_counts(uint64_t schedules, uint64_t failed, const struct sim_counts *sum, double seconds) {
     printf("%" PRIu64 " schedules, %" PRIu64 " failed, %.0f schedules a minute: %" PRIu64 " steps, %" PRIu64
            " messages (%" PRIu64 " lost), %" PRIu64 " crashes, %" PRIu64 " partitions, %" PRIu64
@@ -164,10 +158,10 @@ int main(int count, char **words) {
         return 0;
     }
     struct sim_counts sum = {0};
-    double start = seconds_now();
+    uint64_t start = ob_now_ns();
     uint64_t failed =
         arguments.schedules != NULL ? run_schedules(&arguments, &sum) : run_seeds(&arguments, &sum);
     print_counts(arguments.schedules != NULL ? arguments.schedule_count : arguments.seeds, failed, &sum,
-                 seconds_now() - start);
+                 ob_seconds_since(start));
     return failed > 0;
 }

@@ -1,0 +1,21 @@
+/* clock - the two clocks of the project. Only what may read a clock includes it: never peer/.
+ *
+ * Errors:  none; the kernel always has both clocks.
+ * Threads: any. */
+#ifndef OB_BASE_CLOCK_H
+#define OB_BASE_CLOCK_H
+
+#include <stdint.h>
+
+#define OB_SECOND_NS ((uint64_t)1000000000)
+
+/* Monotonic: for intervals. On one host it is the same for all processes; it stands still while the host sleeps. */
+uint64_t ob_now_ns(void);
+uint64_t ob_now_s(void);
+double ob_seconds_since(uint64_t then_ns); /* since an ob_now_ns() */
+
+/* Unix time: for expiry, sequence numbers and log lines. 0 when the clock is set before 1970. */
+uint64_t ob_wall_ns(void);
+uint64_t ob_wall_s(void);
+
+#endif

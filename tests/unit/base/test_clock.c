@@ -1,0 +1,41 @@
+#include "tests/unit/cmocka_all.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static void now_never_goes_back(void **state) {
+    (void)state;
+    for (uint64_t before = ob_now_ns(), i = 0; i < 100000; i++) {
+        uint64_t now = ob_now_ns();
+        assert_true(now >= before);
+        before = now;
+    }
+}
+
+static void seconds_since_counts_a_sleep(void **state) {
+    (void)state;
+    uint64_t start = ob_now_ns(), start_s = ob_now_s();
+    usleep(20000);
+    assert_true(ob_seconds_since(start) >= 0.02);
+    assert_true(ob_now_ns() - start >= OB_SECOND_NS / 50);
+    assert_true(ob_now_s() >= start_s);
+}
+
+static void wall_is_unix_time(void **state) {
+    (void)state;
+    uint64_t before = (uint64_t)time(NULL); /* which may be a tick behind */
+    uint64_t wall = ob_wall_s();
+    assert_true(wall + 1 >= before && wall <= before + 60);
+    assert_true(ob_wall_ns() / OB_SECOND_NS >= wall);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(now_never_goes_back),
+        cmocka_unit_test(seconds_since_counts_a_sleep),
+        cmocka_unit_test(wall_is_unix_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
