@@ -1,0 +1,55 @@
+#include "daemon/status_fields.h"
+
+#include <math.h>
+
+#include "model/formats/json_value.h"
+
+#define OB_STATUS_LIVES                                                                                      \
+    "What the daemon is doing: `recovering`, `reconciling`, `training`, `waiting`, `paused`, `isolated`, "   \
+    "`rebuilding`, `finished`, `leaving`, `left`, `halted` or `disk-full`."
+
+#define MAKE_BOOL(value)    json_boolean(value)
+#define MAKE_INTEGER(value) json_integer((json_int_t)(value))
+#define MAKE_REAL(value)    ob_json_real(value)
+#define MAKE_TEXT(value)    ob_json_text(value)
+#define MAKE_DIGEST(value)  ob_json_hex_or_null(value)
+#define MAKE_JSON(value)    (value)
+
+static json_t *machine_json(const struct ob_status_machine *m) {
+    json_t *root = json_object();
+    bool good = root != NULL;
+#define MACHINE(name, type, unit, value, sentence) good = ob_json_set(root, name, MAKE_##type(value)) && good;
+#include "daemon/status_fields.def"
+    if (good)
+        return root;
+    json_decref(root);
+    return NULL;
+}
+
+json_t *ob_status_json(const struct ob_status *s) {
+    json_t *root = json_object(), *machines = json_array();
+    bool good = root && machines;
+#define FIELD(path, type, unit, value, sentence) good = ob_json_set(root, path, MAKE_##type(value)) && good;
+#include "daemon/status_fields.def"
+    for (size_t i = 0; i < s->machine_count && good; i++)
+        good = json_array_append_new(machines, machine_json(&s->machines[i])) == 0;
+    good = ob_json_set(root, "machines", machines) && good;
+    if (good)
+        return root;
+    json_decref(root);
+    return NULL;
+}
+
+#define TYPE_BOOL    "yes/no"
+#define TYPE_INTEGER "integer"
+#define TYPE_REAL    "number"
+#define TYPE_TEXT    "text"
+#define TYPE_DIGEST  "64 hex digits"
+#define TYPE_JSON    "" /* the unit says it */
+
+const struct ob_status_field OB_STATUS_FIELDS[] = {
+#define FIELD(path, type, unit, value, sentence)   {path, TYPE_##type, unit, sentence},
+#define MACHINE(name, type, unit, value, sentence) {"machines[]." name, TYPE_##type, unit, sentence},
+#include "daemon/status_fields.def"
+};
+const size_t OB_STATUS_FIELD_COUNT = sizeof OB_STATUS_FIELDS / sizeof *OB_STATUS_FIELDS;

@@ -1,0 +1,62 @@
+/* status_fields - what a daemon says of itself: a snapshot of its state, and the table of fields that makes JSON of it.
+ *
+ * To add a field: one row in status_fields.def (and a member of struct ob_status where none of these has the value), then
+ * `ninja -C build update-docs`, which writes the table in docs/files.md.
+ *
+ * Errors:  ob_status_json is NULL only when there is no memory: no value makes it fail.
+ * Owns:    strings are borrowed; `machines` is the caller's.
+ * Threads: pure. */
+#ifndef OB_DAEMON_STATUS_FIELDS_H
+#define OB_DAEMON_STATUS_FIELDS_H
+
+#include <jansson.h>
+
+#include "daemon/compute.h"
+#include "peer/peer.h"
+#include "store/store.h"
+#include "transport/transport.h"
+
+struct ob_status_machine {
+    struct ob_peer_machine peer;
+    char name[64];
+    bool self, trains, linked;
+    double last_record_s, last_heard_s; /* NaN: never */
+    const char *endpoint;
+};
+
+struct ob_status {
+    const char *name, *life;
+    struct ob_run_id run;
+    struct ob_machine_id machine;
+    double uptime_s, loss, catch_up_s, wire_bytes_per_sample;
+    uint64_t max_rounds, own_rounds, own_samples, expires_s, peak_memory_bytes;
+    struct ob_hash weights_digest; /* zeros: none yet */
+    bool weights_digest_current;
+    struct ob_peer_view peer;
+    struct ob_compute_view work;
+    struct ob_transport_counters traffic;
+    struct ob_store_counts log;
+    const char *log_error; /* NULL: the counts are good */
+    struct {
+        const char *join;
+        bool provisional;
+        uint64_t bytes_have, bytes_total, used_samples, refused, kept, newest_samples, written, sent_bytes,
+            dropped;
+        double write_seconds;
+    } snapshot;
+    unsigned threads;
+    const char *blas_core, *blas_failed_cores, *kernels, *products;
+    struct ob_status_machine *machines;
+    size_t machine_count;
+};
+
+json_t *ob_status_json(const struct ob_status *status);
+
+/* A row of the table, for documentation and its test. `path` of a machine's field begins with "machines[].". */
+struct ob_status_field {
+    const char *path, *type, *unit, *sentence;
+};
+extern const struct ob_status_field OB_STATUS_FIELDS[];
+extern const size_t OB_STATUS_FIELD_COUNT;
+
+#endif
