@@ -2,51 +2,72 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum ob_err ob_file_read(const char *path, size_t bytes_max, char **ret_data, size_t *ret_bytes,
-                         struct ob_error *error) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return ob_fail(error, errno == ENOENT ? OB_ENOTFOUND : OB_EIO, "%s: cannot open: %s", path,
-                       strerror(errno));
+static enum ob_err io_error(int why, const char *path, const char *what, struct ob_error *error) {
+    bool full = why == ENOSPC || why == EDQUOT || why == EFBIG;
+    return ob_fail(error, full ? OB_EFULL : OB_EIO, "%s: %s: %s", path, what, strerror(why));
+}
+
+/* ---- reading ---- */
+
+static enum ob_err size_of(int fd, const char *path, size_t bytes_max, size_t *ret_bytes,
+                           struct ob_error *error) {
     struct stat info;
-    enum ob_err failed = OB_OK;
-    char *data = NULL;
-    size_t used = 0;
     if (fstat(fd, &info) != 0)
-        failed = ob_fail(error, OB_EIO, "%s: %s", path, strerror(errno));
-    else if (!S_ISREG(info.st_mode))
-        failed = ob_fail(error, OB_EFORMAT, "%s: is not a regular file", path);
-    else if ((uint64_t)info.st_size > bytes_max)
-        failed = ob_fail(error, OB_ETOOBIG, "%s: %lld bytes, at most %zu are read", path,
-                         (long long)info.st_size, bytes_max);
-    else if (!(data = malloc((size_t)info.st_size + 1)))
-        failed = ob_fail(error, OB_ENOMEM, "%s: out of memory", path);
-    while (!failed && used < (size_t)info.st_size) {
-        ssize_t got = read(fd, data + used, (size_t)info.st_size - used);
+        return io_error(errno, path, "cannot look at it", error);
+    if (!S_ISREG(info.st_mode))
+        return ob_fail(error, OB_EFORMAT, "%s: is not a regular file", path);
+    if ((uint64_t)info.st_size > bytes_max)
+        return ob_fail(error, OB_ETOOBIG, "%s: has %lld bytes, the maximum is %zu", path,
+                       (long long)info.st_size, bytes_max);
+    *ret_bytes = (size_t)info.st_size;
+    return OB_OK;
+}
+
+static enum ob_err read_all(int fd, const char *path, char *data, size_t bytes, struct ob_error *error) {
+    for (size_t used = 0; used < bytes;) {
+        ssize_t got = read(fd, data + used, bytes - used);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            failed = ob_fail(error, OB_EIO, "%s: cannot read: %s", path, strerror(errno));
-        if (got <= 0)
-            break;
+            return io_error(errno, path, "cannot read", error);
+        if (got == 0)
+            return ob_fail(error, OB_EIO, "%s: became shorter while it was read", path);
         used += (size_t)got;
     }
+    return OB_OK;
+}
+
+enum ob_err ob_file_read(const char *path, size_t bytes_max, char **ret_data, size_t *ret_bytes,
+                         struct ob_error *error) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer does not hold us up */
+    if (fd < 0)
+        return ob_fail(error, errno == ENOENT ? OB_ENOTFOUND : OB_EIO, "%s: cannot open: %s", path,
+                       strerror(errno));
+    char *data = NULL;
+    size_t bytes = 0;
+    enum ob_err failed = size_of(fd, path, bytes_max, &bytes, error);
+    if (!failed && !(data = malloc(bytes + 1)))
+        failed = ob_fail(error, OB_ENOMEM, "%s: not enough memory for %zu bytes", path, bytes);
+    if (!failed)
+        failed = read_all(fd, path, data, bytes, error);
     close(fd);
     if (failed) {
         free(data);
         return failed;
     }
-    data[used] = 0;
+    data[bytes] = 0;
     *ret_data = data;
-    *ret_bytes = used;
+    *ret_bytes = bytes;
     return OB_OK;
 }
+
+/* ---- writing ---- */
 
 static int write_all(int fd, const char *data, size_t bytes) {
     while (bytes > 0) {
@@ -65,9 +86,9 @@ enum ob_err ob_file_write_new(const char *path, const void *data, size_t bytes, 
                               struct ob_error *error) {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
     if (fd < 0 && errno == EEXIST)
-        return ob_fail(error, OB_EBUSY, "%s: is there already; choose another name or remove it", path);
+        return ob_fail(error, OB_EBUSY, "%s: already exists; choose another name or remove it", path);
     if (fd < 0)
-        return ob_fail(error, OB_EIO, "%s: cannot create: %s", path, strerror(errno));
+        return io_error(errno, path, "cannot create", error);
     int failed = write_all(fd, data, bytes);
     int why = errno;
     if (close(fd) != 0 && !failed) {
@@ -77,8 +98,7 @@ enum ob_err ob_file_write_new(const char *path, const void *data, size_t bytes, 
     if (!failed)
         return OB_OK;
     unlink(path);
-    return ob_fail(error, why == ENOSPC || why == EDQUOT || why == EFBIG ? OB_EFULL : OB_EIO,
-                   "%s: cannot write: %s", path, strerror(why));
+    return io_error(why, path, "cannot write", error);
 }
 
 enum ob_err ob_file_sync_folder(const char *path, struct ob_error *error) {
@@ -87,11 +107,61 @@ enum ob_err ob_file_sync_folder(const char *path, struct ob_error *error) {
     int why = errno;
     if (fd >= 0)
         close(fd);
-    return failed ? ob_fail(error, OB_EIO, "%s: cannot sync: %s", path, strerror(why)) : OB_OK;
+    return failed ? io_error(why, path, "cannot sync", error) : OB_OK;
 }
 
 enum ob_err ob_file_make_folder(const char *path, unsigned mode, struct ob_error *error) {
-    if (mkdir(path, (mode_t)mode) == 0 || errno == EEXIST)
+    struct stat info;
+    if (mkdir(path, (mode_t)mode) == 0)
         return OB_OK;
-    return ob_fail(error, OB_EIO, "%s: cannot make folder: %s", path, strerror(errno));
+    int why = errno;
+    if (why == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        return OB_OK;
+    return io_error(why, path, "cannot create the folder", error);
+}
+
+/* ---- output ---- */
+
+enum ob_err ob_output_open(struct ob_output *output, const char *folder, const char *name,
+                           struct ob_error *error) {
+    *output = (struct ob_output){.error = error};
+    enum ob_err failed = ob_path_join(output->final, folder, name, error);
+    if (!failed)
+        failed = ob_path_append(output->temporary, output->final, ".part", error);
+    if (failed)
+        return failed;
+    output->file = fopen(output->temporary, "wxe");
+    return output->file ? OB_OK : io_error(errno, output->temporary, "cannot create", error);
+}
+
+void ob_output_write(struct ob_output *output, const void *data, size_t bytes) {
+    if (output->failed || bytes == 0)
+        return;
+    if (fwrite(data, 1, bytes, output->file) != bytes)
+        output->failed = io_error(errno, output->final, "cannot write", output->error);
+    output->written += bytes;
+}
+
+void ob_output_pad(struct ob_output *output, uint64_t alignment) {
+    static const uint8_t ZEROS[64];
+    while (output->written % alignment != 0 && !output->failed) {
+        uint64_t missing = alignment - output->written % alignment;
+        ob_output_write(output, ZEROS, missing < sizeof ZEROS ? (size_t)missing : sizeof ZEROS);
+    }
+}
+
+enum ob_err ob_output_close(struct ob_output *output, enum ob_err failed) {
+    failed = failed ? failed : output->failed;
+    bool good = !failed && fflush(output->file) == 0 && fsync(fileno(output->file)) == 0;
+    int why = errno;
+    if (fclose(output->file) != 0 && good) {
+        good = false;
+        why = errno;
+    }
+    if (good && rename(output->temporary, output->final) == 0)
+        return OB_OK;
+    if (good)
+        why = errno;
+    unlink(output->temporary);
+    return failed ? failed : io_error(why, output->final, "cannot write", output->error);
 }

@@ -119,9 +119,8 @@ static enum ob_err audit_record(void *context, const struct ob_record *record, s
 
 /* The running daemon's weights digest, when one answers and it is of its present log. Caller frees. */
 static char *daemon_digest(const char *state_dir) {
-    char path[4200], *answer = NULL, *digest = NULL;
-    (void)snprintf(path, sizeof path, "%s/status.sock", state_dir);
-    if (ob_status_ask(path, "{\"command\":\"status\"}", 3000, &answer, NULL))
+    char *answer = NULL, *digest = NULL;
+    if (ob_status_ask(state_dir, "{\"command\":\"status\"}", 3000, &answer, NULL))
         return NULL;
     json_t *root = json_loads(answer, 0, NULL);
     const char *text = json_string_value(json_object_get(root, "weights_digest"));

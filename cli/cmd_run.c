@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/path.h"
 #include "cli/options.h"
 #include "model/families/adapter.h"
 #include "run/manifest.h"
@@ -148,7 +149,7 @@ static enum ob_err print_trained(const struct ob_model *model, const char *manif
  * manifest (run.json → run.authority). */
 static enum ob_err take_authority(const struct ob_tool_option *o, struct ob_machine_id *ret_authority,
                                   struct ob_error *error) {
-    char path[4096];
+    char path[OB_PATH_MAX];
     const char *out = o[RUN_OUT].value, *given = o[RUN_AUTHORITY].value;
     const char *slash = strrchr(out, '/'), *dot = strrchr(out, '.');
     int stem = (int)(dot && (!slash || dot > slash + 1) && dot != out ? (size_t)(dot - out) : strlen(out));
@@ -161,7 +162,7 @@ static enum ob_err take_authority(const struct ob_tool_option *o, struct ob_mach
         given && access(path, F_OK) == 0 ? ob_identity_load(path, &authority, error) : OB_ENOTFOUND;
     if (failed == OB_ENOTFOUND) {
         if (access(out, F_OK) == 0)
-            return ob_fail(error, OB_EBUSY, "%s: is there already; choose another name or remove it", out);
+            return ob_fail(error, OB_EBUSY, "%s: already exists; choose another name or remove it", out);
         ob_identity_generate(&authority);
         failed = ob_identity_save(&authority, path, error);
     }

@@ -12,19 +12,18 @@
 
 enum ob_err ob_tool_ask(const char *state_dir, const json_t *request, json_t **ret_answer,
                         struct ob_error *error) {
-    char path[4200], *answer = NULL;
-    (void)snprintf(path, sizeof path, "%s/status.sock", state_dir);
+    char *answer = NULL;
     char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
     if (!text)
         return ob_fail(error, OB_ENOMEM, "out of memory");
-    enum ob_err failed = ob_status_ask(path, text, TIMEOUT_MS, &answer, error);
+    enum ob_err failed = ob_status_ask(state_dir, text, TIMEOUT_MS, &answer, error);
     free(text);
     if (failed)
         return failed;
     json_t *root = json_loads(answer, 0, NULL);
     free(answer);
     if (!root)
-        return ob_fail(error, OB_EFORMAT, "%s: the daemon's answer is not JSON", path);
+        return ob_fail(error, OB_EFORMAT, "%s: the daemon's answer is not JSON", state_dir);
     if (!json_is_true(json_object_get(root, "ok"))) {
         const char *why = json_string_value(json_object_get(root, "error"));
         enum ob_err code = ob_fail(error, OB_ESTATE, "%s: %s", state_dir, why ? why : "the daemon refused");

@@ -232,9 +232,8 @@ static enum ob_err set_override(struct parse *parse, const char *text) {
 /* STATE_DIR/NAME for what is not set. */
 static enum ob_err set_default(const struct ob_config *config, const char *path, char place[OB_PATH_MAX],
                                const char *name, struct ob_error *error) {
-    if (place[0] != 0 || snprintf(place, OB_PATH_MAX, "%s/%s", config->state_dir, name) < OB_PATH_MAX)
-        return OB_OK;
-    return ob_fail(error, OB_EUSAGE, "%s: [machine] state_dir is too long", path);
+    enum ob_err failed = place[0] ? OB_OK : ob_path_join(place, config->state_dir, name, error);
+    return failed ? ob_fail_within(error, failed, "%s: [machine] state_dir", path) : OB_OK;
 }
 
 static enum ob_err check_network(const struct ob_config *config, const char *path, struct ob_error *error) {

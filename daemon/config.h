@@ -14,9 +14,9 @@
 
 #include "base/err.h"
 #include "base/ids.h"
+#include "base/path.h"
 #include "transport/address.h"
 
-#define OB_PATH_MAX  4096
 #define OB_PEERS_MAX 1024
 
 /* A line of [peers]: `name = KEY@tcp://host:port` (a join string), the same with a space instead of the @, or

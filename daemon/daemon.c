@@ -11,9 +11,11 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/path.h"
 #include "daemon/manifest_transfer.h"
 #include "model/forward/blas.h"
 #include "spsa/watch.h"
+#include "transport/status_client.h"
 
 #define TICK_NS  (OB_SECOND_NS / 20)
 #define FLUSH_NS (OB_SECOND_NS / 2)
@@ -108,8 +110,10 @@ static enum ob_err open_compute(struct ob_daemon *daemon, struct ob_error *error
 }
 
 static enum ob_err open_transport(struct ob_daemon *daemon, struct ob_error *error) {
-    char status[OB_PATH_MAX + 16];
-    (void)snprintf(status, sizeof status, "%s/status.sock", daemon->config->state_dir);
+    char status[OB_PATH_MAX];
+    enum ob_err failed = ob_path_join(status, daemon->config->state_dir, OB_STATUS_SOCKET, error);
+    if (failed)
+        return failed;
     struct ob_transport_options options = {
         .secret_key = daemon->identity.secret_key,
         .listen = daemon->config->listen[0] ? daemon->config->listen : NULL,

@@ -48,7 +48,7 @@ struct ob_snapshot_fetch {
     bool *done; /* of each leaf */
     size_t done_count, next_leaf;
     int descriptor;
-    char path[OB_SNAPSHOT_PATH_MAX];
+    char path[OB_PATH_MAX];
     uint64_t now_ns, bytes_have, bytes_here; /* here: fetched in this go */
     enum ob_err failed;                      /* writing went wrong */
     struct ob_error error;

@@ -10,13 +10,12 @@
 #ifndef OB_SNAPSHOT_FILE_H
 #define OB_SNAPSHOT_FILE_H
 
+#include "base/path.h"
 #include "snapshot/snapshot.h"
-
-#define OB_SNAPSHOT_PATH_MAX 4300
 
 struct ob_snapshot_file {
     int descriptor;
-    char path[OB_SNAPSHOT_PATH_MAX];
+    char path[OB_PATH_MAX];
     const struct ob_manifest *manifest; /* borrowed */
     struct ob_snapshot *table;
 };

@@ -14,13 +14,12 @@
 
 #define ENDING ".snapshot"
 
-void ob_snapshots_path(const struct ob_snapshots *snapshots, const char *name,
-                       char ret_path[OB_SNAPSHOT_PATH_MAX]) {
-    (void)snprintf(ret_path, OB_SNAPSHOT_PATH_MAX, "%s/%.60s", snapshots->folder, name);
+void ob_snapshots_path(const struct ob_snapshots *snapshots, const char *name, char ret_path[OB_PATH_MAX]) {
+    (void)snprintf(ret_path, OB_PATH_MAX, "%s/%.60s", snapshots->folder, name);
 }
 
 void ob_snapshots_path_of(const struct ob_snapshots *snapshots, const struct ob_snapshot *table,
-                          char ret_path[OB_SNAPSHOT_PATH_MAX]) {
+                          char ret_path[OB_PATH_MAX]) {
     char name[64], digits[17];
     sodium_bin2hex(digits, sizeof digits, table->name.bytes, 8);
     (void)snprintf(name, sizeof name, "%020" PRIu64 "-%s" ENDING, table->samples, digits);
@@ -33,7 +32,7 @@ enum ob_err ob_snapshots_open(struct ob_snapshots *snapshots, const char *state_
     *snapshots = (struct ob_snapshots){.manifest = manifest, .log = log};
     int length = snprintf(snapshots->folder, sizeof snapshots->folder, "%s/snapshots", state_dir);
     if (length < 0 || (size_t)length >= sizeof snapshots->folder)
-        return ob_fail(error, OB_EUSAGE, "state_dir is too long");
+        return ob_fail(error, OB_EUSAGE, "%.60s...: the path of state_dir is too long", state_dir);
     return ob_file_make_folder(snapshots->folder, 0700, error);
 }
 
@@ -43,7 +42,7 @@ void ob_snapshots_close(struct ob_snapshots *snapshots) {
 }
 
 void ob_snapshots_set_aside(struct ob_snapshots *snapshots, const char *path, const char *why) {
-    char to[OB_SNAPSHOT_PATH_MAX], text[600];
+    char to[OB_PATH_MAX], text[600];
     ob_snapshots_path(snapshots, "last.aside", to);
     snapshots->set_aside++;
     bool moved = rename(path, to) == 0;
@@ -152,7 +151,7 @@ static enum ob_err try_one(struct ob_snapshots *snapshots, const char *path, str
 
 static bool was_broken_off(const struct ob_snapshots *snapshots) {
     struct ob_snapshot_file *file = NULL;
-    char path[OB_SNAPSHOT_PATH_MAX];
+    char path[OB_PATH_MAX];
     ob_snapshots_path(snapshots, "incoming", path);
     bool good = ob_snapshot_open(path, snapshots->manifest, &file, NULL) == OB_OK;
     ob_snapshot_close(file);
@@ -168,7 +167,7 @@ enum ob_err ob_snapshots_start(struct ob_snapshots *snapshots, struct ob_replica
         return ob_fail(error, OB_EIO, "%s: cannot be read", snapshots->folder);
     enum ob_err failed = OB_OK;
     bool loaded = false;
-    char path[OB_SNAPSHOT_PATH_MAX];
+    char path[OB_PATH_MAX];
     for (int i = 0; i < count && !failed && !loaded; i++) {
         ob_snapshots_path(snapshots, names[i]->d_name, path);
         failed = try_one(snapshots, path, replica, store, &loaded, error);

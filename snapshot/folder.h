@@ -19,7 +19,7 @@
 #define OB_SNAPSHOTS_KEPT 2
 
 struct ob_snapshots {
-    char folder[OB_SNAPSHOT_PATH_MAX - 64];
+    char folder[OB_PATH_MAX - 64];
     const struct ob_manifest *manifest; /* borrowed, as is the log */
     const struct ob_log *log;
     size_t count;
@@ -31,10 +31,9 @@ OB_MUST_USE enum ob_err ob_snapshots_open(struct ob_snapshots *snapshots, const 
                                           const struct ob_manifest *manifest, const struct ob_log *log,
                                           struct ob_error *error);
 void ob_snapshots_close(struct ob_snapshots *snapshots);
-void ob_snapshots_path(const struct ob_snapshots *snapshots, const char *name,
-                       char ret_path[OB_SNAPSHOT_PATH_MAX]);
+void ob_snapshots_path(const struct ob_snapshots *snapshots, const char *name, char ret_path[OB_PATH_MAX]);
 void ob_snapshots_path_of(const struct ob_snapshots *snapshots, const struct ob_snapshot *table,
-                          char ret_path[OB_SNAPSHOT_PATH_MAX]);
+                          char ret_path[OB_PATH_MAX]);
 
 /* The weights of a replica that holds the base become base ⊕ log: by the newest good snapshot whose frontier
  * is of this log and the records above it, or by all records. Without one, when a fetch of another peer's was

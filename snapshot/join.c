@@ -227,7 +227,7 @@ enum ob_err ob_snapshot_join_end(struct ob_daemon *daemon, const char *why, stru
     char text[600];
     if (join->state == OB_JOIN_OFF || join->state >= OB_JOIN_CHECKING)
         return OB_OK;
-    char path[OB_SNAPSHOT_PATH_MAX];
+    char path[OB_PATH_MAX];
     ob_snapshots_path(&daemon->snapshots, "incoming", path);
     (void)unlink(path); /* nothing goes on there */
     if (join->state > OB_JOIN_ASKING || join->put_off > 0)

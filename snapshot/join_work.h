@@ -25,7 +25,7 @@ struct ob_join_work {
     struct ob_replica *replica;    /* borrowed */
     struct ob_store *store;        /* held; owned */
     const struct ob_snapshot *had; /* what the weights hold; borrowed */
-    char incoming[OB_SNAPSHOT_PATH_MAX], path[OB_SNAPSHOT_PATH_MAX];
+    char incoming[OB_PATH_MAX], path[OB_PATH_MAX];
     const char *folder; /* borrowed */
     atomic_bool stop;
     atomic_ullong samples; /* replayed so far */

@@ -18,7 +18,7 @@ struct ob_snapshot_job {
     uint32_t round; /* records of this round and later ones are left out */
     struct ob_snapshot *table;
     struct ob_updates extras;
-    char writing[OB_SNAPSHOT_PATH_MAX], path[OB_SNAPSHOT_PATH_MAX];
+    char writing[OB_PATH_MAX], path[OB_PATH_MAX];
     const char *folder; /* borrowed */
     double seconds;
     pthread_t thread;

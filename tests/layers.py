@@ -48,7 +48,7 @@ KNOWN_INCLUDES = {
     ("snapshot/join", "daemon/daemon"),
     ("snapshot/writer", "daemon/daemon"),
 }
-KNOWN_CYCLES = {"base", "record", "spsa", "model/formats", "model/families", "model/tokenizer", "model/chat", "model/convert",
+KNOWN_CYCLES = {"record", "spsa", "model/formats", "model/families", "model/tokenizer", "model/chat", "model/convert",
                 "model/forward", "model/data", "peer", "transport", "store", "run", "snapshot", "daemon", "cli"}
 
 LIBRARIES = {  # header: the folders that may include it

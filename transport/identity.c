@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/path.h"
+
 #define HEAD       "onebyte-identity-1 "
 #define FILE_BYTES (sizeof HEAD - 1 + 64 + 1)
 
@@ -50,13 +52,14 @@ static enum ob_err write_new(const char *path, const char *data, size_t bytes, m
 }
 
 enum ob_err ob_identity_save(const struct ob_identity *identity, const char *path, struct ob_error *error) {
-    char text[FILE_BYTES + 1], public_text[OB_HEX_KEY_MAX + 1], public_path[4200];
-    if (snprintf(public_path, sizeof public_path, "%s.pub", path) >= (int)sizeof public_path)
-        return ob_fail(error, OB_EUSAGE, "%s: the name is too long", path);
+    char text[FILE_BYTES + 1], public_text[OB_HEX_KEY_MAX + 1], public_path[OB_PATH_MAX];
+    enum ob_err failed = ob_path_append(public_path, path, ".pub", error);
+    if (failed)
+        return failed;
     memcpy(text, HEAD, sizeof HEAD - 1);
     sodium_bin2hex(text + sizeof HEAD - 1, 65, identity->secret_key, 32);
     text[FILE_BYTES - 1] = '\n';
-    enum ob_err failed = write_new(path, text, FILE_BYTES, 0600, error);
+    failed = write_new(path, text, FILE_BYTES, 0600, error);
     sodium_memzero(text, sizeof text);
     if (failed)
         return failed;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/path.h"
 
 #define READ_BYTES 65536
 
@@ -64,11 +65,15 @@ static enum ob_err read_answer(int fd, const char *path, int timeout_ms, char **
     }
 }
 
-enum ob_err ob_status_ask(const char *socket_path, const char *request, int timeout_ms, char **ret_answer,
+enum ob_err ob_status_ask(const char *state_dir, const char *request, int timeout_ms, char **ret_answer,
                           struct ob_error *error) {
+    char socket_path[OB_PATH_MAX];
     struct stat info;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct timeval patience = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+    enum ob_err failed = ob_path_join(socket_path, state_dir, OB_STATUS_SOCKET, error);
+    if (failed)
+        return failed;
     if (stat(socket_path, &info) != 0)
         return ob_fail(error, OB_ENOTFOUND, "%s: %s: no daemon runs with this state directory", socket_path,
                        strerror(errno));
@@ -80,7 +85,6 @@ enum ob_err ob_status_ask(const char *socket_path, const char *request, int time
         return ob_fail(error, OB_EIO, "cannot open a socket: %s", strerror(errno));
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    enum ob_err failed;
     if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0 || !say(fd, request, strlen(request)) ||
         !say(fd, "\n", 1))
         failed = late(socket_path, timeout_ms, error);

@@ -5,8 +5,10 @@
 
 #include "base/err.h"
 
+#define OB_STATUS_SOCKET "status.sock" /* in the state directory */
+
 /* ret_answer is malloc'ed and NUL-terminated; the caller frees it. */
-OB_MUST_USE enum ob_err ob_status_ask(const char *socket_path, const char *request, int timeout_ms,
+OB_MUST_USE enum ob_err ob_status_ask(const char *state_dir, const char *request, int timeout_ms,
                                       char **ret_answer, struct ob_error *error);
 
 #endif

@@ -1,37 +1,14 @@
 #include "model/convert/documents.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/limits.h"
 #include "model/convert/gguf_model.h"
 #include "model/convert/gguf_tokenizer.h"
 #include "model/convert/hf_tokenizer.h"
-
-static enum ob_err read_open_file(FILE *file, const char *path, char **ret_data, size_t *ret_bytes,
-                                  struct ob_error *error) {
-    struct stat status;
-    if (fstat(fileno(file), &status) != 0)
-        return ob_fail(error, OB_EIO, "%s: %s", path, strerror(errno));
-    if (!S_ISREG(status.st_mode))
-        return ob_fail(error, OB_EIO, "%s: not a regular file", path);
-    if (status.st_size > (off_t)OB_JSON_BYTES_MAX)
-        return ob_fail(error, OB_ETOOBIG, "%s: more than %u bytes", path, OB_JSON_BYTES_MAX);
-    size_t bytes = (size_t)status.st_size;
-    char *data = malloc(bytes + 1);
-    if (data == NULL)
-        return ob_fail(error, OB_ENOMEM, "%s: no memory for %zu bytes", path, bytes);
-    if (fread(data, 1, bytes, file) != bytes) {
-        free(data);
-        return ob_fail(error, OB_EIO, "%s: cannot be read to its end", path);
-    }
-    *ret_data = data;
-    *ret_bytes = bytes;
-    return OB_OK;
-}
 
 static enum ob_err parse(const char *data, size_t bytes, struct ob_document *document,
                          struct ob_error *error) {
@@ -47,20 +24,10 @@ static enum ob_err parse(const char *data, size_t bytes, struct ob_document *doc
     return ob_fail(error, OB_EFORMAT, "%s: not a JSON object", document->name);
 }
 
-static enum ob_err read_file(const char *path, char **ret_data, size_t *ret_bytes, struct ob_error *error) {
-    FILE *file = fopen(path, "rbe");
-    if (file == NULL)
-        return ob_fail(error, errno == ENOENT ? OB_ENOTFOUND : OB_EIO, "%s: cannot open: %s", path,
-                       strerror(errno));
-    enum ob_err failed = read_open_file(file, path, ret_data, ret_bytes, error);
-    (void)fclose(file);
-    return failed;
-}
-
 static enum ob_err load_file(struct ob_document *document, struct ob_error *error) {
     char *data = NULL;
     size_t bytes = 0;
-    enum ob_err failed = read_file(document->name, &data, &bytes, error);
+    enum ob_err failed = ob_file_read(document->name, OB_JSON_BYTES_MAX, &data, &bytes, error);
     if (!failed)
         failed = parse(data, bytes, document, error);
     free(data);
@@ -92,17 +59,9 @@ static enum ob_err load_gguf(const char *path, const char *name, struct ob_docum
     return failed;
 }
 
-static enum ob_err join(const char *folder, const char *name, char ret_path[static OB_DOCUMENT_PATH_MAX],
-                        struct ob_error *error) {
-    int length = snprintf(ret_path, OB_DOCUMENT_PATH_MAX, "%s/%s", folder, name);
-    if (length < 0 || length >= OB_DOCUMENT_PATH_MAX)
-        return ob_fail(error, OB_EUSAGE, "%.60s...: the name is too long", folder);
-    return OB_OK;
-}
-
 static enum ob_err load_from_folder(const char *folder, const char *name, struct ob_document *document,
                                     struct ob_error *error) {
-    enum ob_err failed = join(folder, name, document->name, error);
+    enum ob_err failed = ob_path_join(document->name, folder, name, error);
     failed = failed ? failed : load_file(document, error);
     if (failed != OB_ENOTFOUND || strcmp(name, "tokenizer.json") != 0)
         return failed;
@@ -111,11 +70,11 @@ static enum ob_err load_from_folder(const char *folder, const char *name, struct
 
 enum ob_err ob_document_text(const char *model, const char *name, char **ret_text, size_t *ret_bytes,
                              struct ob_error *error) {
-    char path[OB_DOCUMENT_PATH_MAX];
+    char path[OB_PATH_MAX];
     if (ob_gguf_is_file(model))
         return ob_fail(error, OB_ENOTFOUND, "%s: has no %s", model, name);
-    enum ob_err failed = join(model, name, path, error);
-    return failed ? failed : read_file(path, ret_text, ret_bytes, error);
+    enum ob_err failed = ob_path_join(path, model, name, error);
+    return failed ? failed : ob_file_read(path, OB_JSON_BYTES_MAX, ret_text, ret_bytes, error);
 }
 
 enum ob_err ob_document_load(const char *model, const char *name, struct ob_document *ret_document,

@@ -13,13 +13,11 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "base/err.h"
-
-#define OB_DOCUMENT_PATH_MAX 4096
+#include "base/path.h"
 
 struct ob_document {
-    json_t *root;                    /* an object */
-    char name[OB_DOCUMENT_PATH_MAX]; /* for messages: FOLDER/config.json, or the GGUF file */
+    json_t *root;           /* an object */
+    char name[OB_PATH_MAX]; /* for messages: FOLDER/config.json, or the GGUF file */
 };
 
 OB_MUST_USE enum ob_err ob_document_load(const char *model, const char *name,

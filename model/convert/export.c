@@ -50,18 +50,14 @@ static enum ob_err write_config(const struct ob_weight_source *source, enum ob_d
 
 /* A file of the base folder as it is; one that is not there is left out. */
 static enum ob_err copy_file(const char *from, const char *folder, const char *name, struct ob_error *error) {
-    char path[OB_OUTPUT_PATH_MAX];
-    (void)snprintf(path, sizeof path, "%s/%s", from, name);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return errno == ENOENT ? OB_OK : ob_fail(error, OB_EIO, "%s: cannot open: %s", path, strerror(errno));
-    char *data = malloc(COPY_LIMIT);
-    size_t bytes = data ? fread(data, 1, COPY_LIMIT, file) : 0;
-    bool whole = data && !ferror(file) && feof(file);
-    (void)fclose(file);
-    enum ob_err failed =
-        whole ? write_text(folder, name, data, bytes, error)
-              : ob_fail(error, OB_EIO, "%s: cannot copy it (more than %u bytes?)", path, COPY_LIMIT);
+    char path[OB_PATH_MAX], *data = NULL;
+    size_t bytes = 0;
+    enum ob_err failed = ob_path_join(path, from, name, error);
+    if (!failed)
+        failed = ob_file_read(path, COPY_LIMIT, &data, &bytes, error);
+    if (failed)
+        return failed == OB_ENOTFOUND ? OB_OK : failed;
+    failed = write_text(folder, name, data, bytes, error);
     free(data);
     return failed;
 }

@@ -2,7 +2,7 @@
 #ifndef OB_MODEL_CONVERT_EXPORT_INTERNAL_H
 #define OB_MODEL_CONVERT_EXPORT_INTERNAL_H
 
-#include "base/output.h"
+#include "base/file.h"
 #include "model/convert/export.h"
 
 #define OB_EXPORT_BLOCK 4096 /* elements converted at a time */

@@ -11,8 +11,6 @@
 #include "model/tokenizer/json.h"
 #include "model/tokenizer/utf8.h"
 
-#define PATH_BYTES (OB_DOCUMENT_PATH_MAX + 32)
-
 /* Which row of OB_PRE_NAMES a class, or else a kind of model, stands for. */
 static const struct {
     const char *name, *pre;
@@ -38,9 +36,8 @@ struct reading {
 };
 
 static bool has(const char *folder, const char *name) {
-    char path[PATH_BYTES];
-    int length = snprintf(path, sizeof path, "%s/%s", folder, name);
-    return length > 0 && (size_t)length < sizeof path && access(path, F_OK) == 0;
+    char path[OB_PATH_MAX];
+    return ob_path_join(path, folder, name, NULL) == OB_OK && access(path, F_OK) == 0;
 }
 
 /* A document that need not be there. */

@@ -7,8 +7,7 @@
 #include <unistd.h>
 
 #include "base/cursor.h"
-
-#define PATH_BYTES 4096
+#include "base/path.h"
 
 /* Where a file's data begins, how long it is, and how much of it tensors have claimed. */
 struct data {
@@ -131,13 +130,13 @@ enum ob_err ob_safetensors_open(const char *path, struct ob_checkpoint **ret_che
     return open_with(ob_safetensors_add_file, path, path, ret_checkpoint, error);
 }
 
-static bool is_there(const char *folder, const char *name, char path[PATH_BYTES]) {
-    return snprintf(path, PATH_BYTES, "%s/%s", folder, name) < PATH_BYTES && access(path, F_OK) == 0;
+static bool is_there(const char *folder, const char *name, char path[OB_PATH_MAX]) {
+    return ob_path_join(path, folder, name, NULL) == OB_OK && access(path, F_OK) == 0;
 }
 
 enum ob_err ob_safetensors_open_folder(const char *folder, struct ob_checkpoint **ret_checkpoint,
                                        struct ob_error *error) {
-    char path[PATH_BYTES];
+    char path[OB_PATH_MAX];
     if (is_there(folder, "model.safetensors", path))
         return ob_safetensors_open(path, ret_checkpoint, error);
     if (is_there(folder, OB_SAFETENSORS_INDEX, path))

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/path.h"
 #include "model/convert/documents.h"
 #include "model/formats/safetensors.h"
 
@@ -10,17 +11,10 @@ static bool is_plain_name(const char *name) {
     return name && *name && !strchr(name, '/') && strcmp(name, "..") != 0 && strcmp(name, ".") != 0;
 }
 
-static enum ob_err shard_path(const char *folder, const char *name, char path[OB_DOCUMENT_PATH_MAX],
-                              struct ob_error *error) {
-    if (snprintf(path, OB_DOCUMENT_PATH_MAX, "%s/%s", folder, name) >= OB_DOCUMENT_PATH_MAX)
-        return ob_fail(error, OB_EUSAGE, "%s: the name of file %.60s... is too long", folder, name);
-    return OB_OK;
-}
-
 static enum ob_err add_shard(struct ob_checkpoint *checkpoint, const char *folder, const char *tensor,
                              const char *name, struct ob_error *error) {
-    char path[OB_DOCUMENT_PATH_MAX];
-    enum ob_err failed = shard_path(folder, name, path, error);
+    char path[OB_PATH_MAX];
+    enum ob_err failed = ob_path_join(path, folder, name, error);
     if (failed)
         return failed;
     for (size_t i = 0; i < checkpoint->mapping_count; i++)
@@ -35,8 +29,8 @@ static enum ob_err add_shard(struct ob_checkpoint *checkpoint, const char *folde
 
 static enum ob_err check_place(const struct ob_checkpoint *checkpoint, const char *folder, const char *tensor,
                                const char *name, struct ob_error *error) {
-    char path[OB_DOCUMENT_PATH_MAX];
-    enum ob_err failed = shard_path(folder, name, path, error);
+    char path[OB_PATH_MAX];
+    enum ob_err failed = ob_path_join(path, folder, name, error);
     if (failed)
         return failed;
     int64_t at = ob_checkpoint_find(checkpoint, tensor);

@@ -184,31 +184,33 @@ static void wake_from_another_thread(void **state) {
 }
 
 struct question {
-    char path[64];
+    const char *state_dir;
     char *answer;
     enum ob_err failed;
 };
 
 static void *ask(void *argument) {
     struct question *question = argument;
-    question->failed = ob_status_ask(question->path, "{}", FIXTURE_LIMIT_S * 1000, &question->answer, NULL);
+    question->failed =
+        ob_status_ask(question->state_dir, "{}", FIXTURE_LIMIT_S * 1000, &question->answer, NULL);
     return NULL;
 }
 
 static void status_round_trip(void **state) {
     (void)state;
-    struct question question = {0};
+    char path[64];
     char folder[] = "/tmp/onebyte-test-XXXXXX";
     assert_non_null(mkdtemp(folder));
-    (void)snprintf(question.path, sizeof question.path, "%s/s.sock", folder);
+    struct question question = {.state_dir = folder};
+    (void)snprintf(path, sizeof path, "%s/" OB_STATUS_SOCKET, folder);
     struct ob_error error = {0};
-    assert_int_equal(ob_status_ask(question.path, "{}", 100, &question.answer, &error), OB_ENOTFOUND);
+    assert_int_equal(ob_status_ask(question.state_dir, "{}", 100, &question.answer, &error), OB_ENOTFOUND);
     struct machine a, *all[1] = {&a};
     ob_identity_generate(&a.identity);
-    struct ob_transport_options options = {.secret_key = a.identity.secret_key, .status_path = question.path};
+    struct ob_transport_options options = {.secret_key = a.identity.secret_key, .status_path = path};
     assert_int_equal(ob_transport_new(&options, &a.transport, &error), OB_OK);
     struct stat info;
-    assert_int_equal(stat(question.path, &info), 0);
+    assert_int_equal(stat(path, &info), 0);
     assert_int_equal(info.st_mode & 0777, 0600);
     pthread_t thread;
     struct ob_transport_event event;
@@ -220,7 +222,7 @@ static void status_round_trip(void **state) {
     assert_string_equal(question.answer, "{\"ok\":1}");
     free(question.answer);
     ob_transport_free(a.transport);
-    assert_int_not_equal(stat(question.path, &info), 0);
+    assert_int_not_equal(stat(path, &info), 0);
     rmdir(folder);
 }
 

@@ -518,7 +518,7 @@ static void open_reads_a_folder(void **state) {
     assert_int_equal(ob_tokenizer_open(folder, &tokenizer, &error), OB_ETOOBIG);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mkdir(path, 0700), 0);
-    assert_int_equal(ob_tokenizer_open(folder, &tokenizer, &error), OB_EIO);
+    assert_int_equal(ob_tokenizer_open(folder, &tokenizer, &error), OB_EFORMAT);
     assert_null(tokenizer);
     assert_int_equal(rmdir(path), 0);
     assert_int_equal(rmdir(folder), 0);
