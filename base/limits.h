@@ -22,9 +22,12 @@
 #define OB_STATUS_MAX        (1u << 20)
 
 /* Files. */
-#define OB_MANIFEST_BYTES_MAX     (4u << 20)
-#define OB_CONFIG_BYTES_MAX       (1u << 20)
-#define OB_JSON_BYTES_MAX         (64u << 20) /* config.json, tokenizer.json */
+#define OB_MANIFEST_BYTES_MAX (4u << 20)
+#define OB_CONFIG_BYTES_MAX   (1u << 20)
+#define OB_JSON_BYTES_MAX     (64u << 20) /* config.json, tokenizer.json */
+#define OB_JSON_DEPTH_MAX     1000        /* arrays and objects within one another */
+#define OB_JSON_VALUES_MAX                                                                                   \
+    (8u << 20) /* values of one JSON text; a vocabulary of 262,144 has some 3 million */
 #define OB_CORPUS_BYTES_MAX       (1ull << 32)
 #define OB_CORPUS_ROW_MAX         (1u << 20) /* bytes of one line */
 #define OB_CORPUS_CHOICES_MAX     256        /* candidates of one row */

@@ -9,14 +9,13 @@
 #include "model/convert/gguf_model.h"
 #include "model/convert/gguf_tokenizer.h"
 #include "model/convert/hf_tokenizer.h"
+#include "model/formats/json_reader.h"
 
 static enum ob_err parse(const char *data, size_t bytes, struct ob_document *document,
                          struct ob_error *error) {
-    json_error_t where;
-    document->root = json_loadb(data, bytes, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &where);
-    if (document->root == NULL)
-        return ob_fail(error, json_error_code(&where) == json_error_out_of_memory ? OB_ENOMEM : OB_EFORMAT,
-                       "%s: line %d: %s", document->name, where.line, where.text);
+    enum ob_err failed = ob_json_read(data, bytes, OB_JSON_LENIENT, &document->root, error);
+    if (failed)
+        return ob_fail_within(error, failed, "%s", document->name);
     if (json_is_object(document->root))
         return OB_OK;
     json_decref(document->root);

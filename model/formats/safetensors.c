@@ -8,6 +8,7 @@
 
 #include "base/cursor.h"
 #include "base/path.h"
+#include "model/formats/json_reader.h"
 
 /* Where a file's data begins, how long it is, and how much of it tensors have claimed. */
 struct data {
@@ -99,12 +100,12 @@ enum ob_err ob_safetensors_add_file(struct ob_checkpoint *checkpoint, const char
                        "%s: its header claims %" PRIu64 " bytes: not a safetensors file, or cut short", path,
                        header_bytes);
     struct data data = {.from = 8 + header_bytes, .bytes = file->bytes - 8 - header_bytes};
-    json_error_t complaint = {0};
-    json_t *header =
-        json_loadb((const char *)bytes + 8, (size_t)header_bytes, JSON_REJECT_DUPLICATES, &complaint);
+    json_t *header = NULL;
+    failed = ob_json_read((const char *)bytes + 8, (size_t)header_bytes, OB_JSON_STRICT, &header, error);
+    if (failed)
+        return ob_fail_within(error, failed, "%s: its header is not a JSON object", path);
     failed = json_is_object(header) ? add_tensors(checkpoint, header, &data, error)
-                                    : ob_fail(error, OB_EFORMAT, "%s: its header is not a JSON object: %s",
-                                              path, header ? "another type" : complaint.text);
+                                    : ob_fail(error, OB_EFORMAT, "%s: its header is not a JSON object", path);
     json_decref(header);
     return failed;
 }
