@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "run/replica.h"
 #include "spsa/digest.h"
-#include "spsa/watch.h"
+#include "spsa/memory_check.h"
 
 #define ELEMENTS    124439808u
 #define RECORDS     64
@@ -92,7 +92,7 @@ static enum ob_err memory_check(struct bench *b, struct ob_error *error) {
     bool *wrong = calloc(ob_spsa_leaf_count(b->watched->tensors, b->watched->count), sizeof *wrong);
     if (!wrong)
         return ob_fail(error, OB_ENOMEM, "out of memory");
-    size_t count = ob_spsa_watch_check(&engine, b->watched, wrong);
+    size_t count = ob_spsa_memory_check(&engine, b->watched, wrong);
     free(wrong);
     return count ? ob_fail(error, OB_EFORMAT, "%zu leaves differ from their sums", count) : OB_OK;
 }
@@ -128,7 +128,7 @@ static enum ob_err set_up(struct bench *b, struct ob_error *error) {
     while (b->apart_count < ob_pool_threads(b->pool) && b->apart_count < THREADS_MAX && !failed)
         if (!(failed = ob_spsa_weights_new(&layout, 1, &b->apart[b->apart_count], error)))
             b->apart_count++;
-    return failed ? failed : ob_spsa_watch(&engine, b->watched, error);
+    return failed ? failed : ob_spsa_memory_check_start(&engine, b->watched, error);
 }
 
 static void print(double (*times)[REPEATS_MAX], size_t repeats, const struct bench *bench) {

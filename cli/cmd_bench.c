@@ -135,14 +135,14 @@ static enum ob_err replay_many_alone(struct bench *bench, struct ob_error *error
 static enum ob_err measure_kernels(struct bench *bench, json_t *ret_rates, struct ob_error *error) {
     const struct ob_spsa_kernels *best = bench->engine.kernels;
     enum ob_err failed = OB_OK;
-    for (enum ob_spsa_isa isa = OB_SPSA_REFERENCE + 1; isa < OB_SPSA_ISA_COUNT && !failed; isa++) {
+    for (size_t isa = 1; ob_spsa_engine_name_at(isa) && !failed; isa++) {
         struct timing timing;
-        if (!ob_spsa_isa_available(isa))
+        if (!ob_spsa_engine_with(isa, NULL).kernels)
             continue;
         bench->engine.kernels = ob_spsa_engine_with(isa, NULL).kernels;
         failed = measure(bench, replay_many_alone, &timing, error);
         if (!failed)
-            json_object_set_new(ret_rates, ob_spsa_isa_name(isa),
+            json_object_set_new(ret_rates, ob_spsa_engine_name_at(isa),
                                 json_real(64.0 * (double)bench->parameters / timing.median));
     }
     bench->engine.kernels = best;
@@ -246,7 +246,7 @@ static enum ob_err set_up(struct bench *bench, const char *folder, size_t sequen
         failed = ob_forward_new(&bench->model->config, sequences * length, sequences, bench->pool,
                                 &bench->forward, error);
     if (!failed && half)
-        failed = ob_forward_use_half(bench->forward, error);
+        failed = ob_forward_use_bf16(bench->forward, error);
     return failed ? failed : fill_batches(bench, sequences, length, error);
 }
 
@@ -344,9 +344,9 @@ static json_t *results_json(const struct bench *bench, const struct results *r) 
         "memory_bytes_per_second", 2.0 * (double)bench->weights->arena_bytes / r->memory.median,
         "replay_1_over_memory", r->memory.median / r->one.median, "peak_memory_bytes",
         (json_int_t)r->peak_kib * 1024, "activation_bytes", (json_int_t)ob_forward_bytes(bench->forward),
-        "threads", (int)threads, "blas_core", ob_blas_core(), "kernels",
-        ob_spsa_isa_name(ob_spsa_engine_isa(&bench->engine)), "replay_64_by_kernels_one_thread", r->kernels,
-        "sample_spread", timing_json(&r->sample), "forward_spread", timing_json(&r->plain));
+        "threads", (int)threads, "blas_core", ob_blas_core(), "kernels", ob_spsa_engine_name(&bench->engine),
+        "replay_64_by_kernels_one_thread", r->kernels, "sample_spread", timing_json(&r->sample),
+        "forward_spread", timing_json(&r->plain));
     json_object_update(result, more);
     json_decref(more);
     return result;

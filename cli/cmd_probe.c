@@ -161,7 +161,7 @@ static enum ob_err open_all(struct probing *p, const struct ob_tool_option *o, s
     if (!failed && o[PROBE_BFLOAT16].value)
         failed =
             ob_forward_new(&p->replica->model->config, tokens, sequences, p->replica->pool, &p->half, error);
-    return failed || !p->half ? failed : ob_forward_use_half(p->half, error);
+    return failed || !p->half ? failed : ob_forward_use_bf16(p->half, error);
 }
 
 static void close_all(struct probing *p) {

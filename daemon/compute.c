@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "spsa/watch.h"
+#include "spsa/memory_check.h"
 
 #define PASS_UPDATES 1024 /* records of one replay pass at most */
 
@@ -132,7 +132,7 @@ static bool memory_is_right(struct ob_compute *compute) {
     const struct ob_replica *replica = compute->options.replica;
     if (!compute->wrong)
         return true;
-    size_t wrong = ob_spsa_watch_check(&replica->engine, replica->weights, compute->wrong);
+    size_t wrong = ob_spsa_memory_check(&replica->engine, replica->weights, compute->wrong);
     pthread_mutex_lock(&compute->lock);
     compute->view.memory_checks++;
     compute->view.memory_faults += wrong > 0;
@@ -244,7 +244,7 @@ static void run_rebuild(struct ob_compute *compute, struct ob_store *store) {
     struct ob_rebuild_log log = {.store = store, .stopped = is_stopped, .context = compute, .verify = true};
     struct ob_result result = {.kind = OB_RESULT_REBUILT};
     struct ob_error error = {0};
-    bool some = compute->wrong && ob_spsa_watch_check(&replica->engine, replica->weights, compute->wrong) > 0;
+    bool some = compute->wrong && ob_spsa_memory_check(&replica->engine, replica->weights, compute->wrong) > 0;
     enum ob_err failed = ob_rebuild_heal(replica, &log, some ? compute->wrong : NULL, &result.heal, &error);
     if (failed == OB_ESTATE)
         return;
@@ -330,8 +330,8 @@ static enum ob_err prepare(struct ob_compute *compute, struct ob_error *error) {
         size_t sequences = o->batch * ob_corpus_item_sequences(o->corpus);
         enum ob_err failed = ob_forward_new(&replica->model->config, tokens, sequences, replica->pool,
                                             &compute->forward, error);
-        if (!failed && o->half)
-            failed = ob_forward_use_half(compute->forward, error);
+        if (!failed && o->bf16)
+            failed = ob_forward_use_bf16(compute->forward, error);
         if (!failed)
             failed = ob_batch_new(sequences, tokens, &compute->batch, error);
         if (!failed)

@@ -26,9 +26,9 @@ struct ob_compute_options {
     uint64_t seed; /* of the walk through the corpus */
     float epsilon;
     int8_t exponent;
-    bool half; /* products in bfloat16 (model/forward/bf16.h) */
+    bool bf16; /* products in bfloat16 (model/forward/bf16.h) */
     struct ob_spsa_privacy privacy;
-    uint32_t memory_check_interval; /* rounds; 0: never. The weights are watched (spsa/watch.h) */
+    uint32_t memory_check_interval; /* rounds; 0: never. The weights are watched (spsa/memory_check.h) */
     const struct ob_log *log;       /* where replayed records are traced; NULL: nowhere */
     void (*wake)(void *context);    /* a result is there */
     void *context;

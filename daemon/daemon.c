@@ -14,8 +14,8 @@
 #include "base/path.h"
 #include "daemon/manifest_transfer.h"
 #include "model/forward/blas.h"
-#include "spsa/watch.h"
 #include "transport/status_client.h"
+#include "spsa/memory_check.h"
 
 #define TICK_NS  (OB_SECOND_NS / 20)
 #define FLUSH_NS (OB_SECOND_NS / 2)
@@ -94,7 +94,7 @@ static enum ob_err open_compute(struct ob_daemon *daemon, struct ob_error *error
         .machine = daemon->identity.machine,
         .batch = (size_t)config->batch,
         .seed = (uint64_t)config->seed,
-        .half = strcmp(config->products, "bfloat16") == 0,
+        .bf16 = strcmp(config->products, "bfloat16") == 0,
         .epsilon = config->epsilon > 0 ? (float)config->epsilon : daemon->manifest->epsilon,
         .exponent = (int8_t)config->exponent,
         .privacy = {.clip = config->clip, .noise = config->noise},
@@ -195,7 +195,7 @@ static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
     if (!failed)
         failed = open_data(daemon, error);
     if (!failed && config->memory_check_interval > 0)
-        failed = ob_spsa_watch(&daemon->replica->engine, daemon->replica->weights, error);
+        failed = ob_spsa_memory_check_start(&daemon->replica->engine, daemon->replica->weights, error);
     if (!failed)
         failed =
             ob_snapshots_open(&daemon->snapshots, config->state_dir, daemon->manifest, &daemon->log, error);
@@ -451,8 +451,7 @@ static enum ob_err start(struct ob_daemon *daemon, struct ob_error *error) {
     ob_machine_to_text(&daemon->identity.machine, key);
     ob_log(&daemon->log, OB_LOG_INFO, "start", "run=%s machine=%s pid=%d blas=%s kernels=%s samples=%llu",
            daemon->manifest->name, key, (int)getpid(), ob_blas_core(),
-           ob_spsa_isa_name(ob_spsa_engine_isa(&daemon->replica->engine)),
-           (unsigned long long)daemon->replica->samples);
+           ob_spsa_engine_name(&daemon->replica->engine), (unsigned long long)daemon->replica->samples);
     if (*ob_blas_failed_cores())
         ob_log(&daemon->log, OB_LOG_WARN, "blas",
                "failed=%s: these OpenBLAS cores compute wrong products here, %s is used",

@@ -75,7 +75,7 @@ static void gather_work(struct ob_daemon *daemon, struct ob_status *status) {
     status->threads = ob_pool_threads(daemon->replica->pool);
     status->blas_core = ob_blas_core();
     status->blas_failed_cores = ob_blas_failed_cores();
-    status->kernels = ob_spsa_isa_name(ob_spsa_engine_isa(&daemon->replica->engine));
+    status->kernels = ob_spsa_engine_name(&daemon->replica->engine);
     status->products = daemon->config->products;
     status->catch_up_s = ob_catch_up_seconds(&status->peer, &status->work, daemon->catch_up.busy);
 }

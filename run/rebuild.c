@@ -6,7 +6,7 @@
 
 #include "record/record_sign.h"
 #include "run/updates.h"
-#include "spsa/watch.h"
+#include "spsa/memory_check.h"
 
 struct scratch {
     const struct ob_replica *replica;

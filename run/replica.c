@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "model/families/adapter.h"
-#include "spsa/watch.h"
+#include "spsa/memory_check.h"
 
 unsigned ob_processors(void) {
     cpu_set_t set;
@@ -237,7 +237,7 @@ enum ob_err ob_replica_to_base(struct ob_replica *replica, struct ob_error *erro
         failed = load_tensor(replica, i, error);
     replica->samples = 0;
     if (!failed && replica->weights->sums)
-        failed = ob_spsa_watch(&replica->engine, replica->weights, error);
+        failed = ob_spsa_memory_check_start(&replica->engine, replica->weights, error);
     return failed;
 }
 

@@ -12,7 +12,7 @@
 
 #include "base/file.h"
 #include "run/rebuild.h"
-#include "spsa/watch.h"
+#include "spsa/memory_check.h"
 
 /* Values go to and from the file as they lie in memory. */
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a snapshot's values are little-endian");
@@ -174,7 +174,7 @@ enum ob_err ob_snapshot_load(const struct ob_snapshot_file *file, struct ob_repl
         return loading.failed;
     }
     replica->samples = file->table->samples;
-    return replica->weights->sums ? ob_spsa_watch(&replica->engine, replica->weights, error) : OB_OK;
+    return replica->weights->sums ? ob_spsa_memory_check_start(&replica->engine, replica->weights, error) : OB_OK;
 }
 
 /* ---- writing ---- */

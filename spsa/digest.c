@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "spsa/kernels.h"
+#include "spsa/kernels/kernels.h"
 #include "spsa/samples.h"
 
 struct tree {

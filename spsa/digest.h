@@ -14,7 +14,7 @@ OB_MUST_USE enum ob_err ob_spsa_digest(const struct ob_spsa_engine *engine,
 /* Sum over all elements of m mod 2^32. */
 uint32_t ob_spsa_checksum(const struct ob_spsa_engine *engine, const struct ob_spsa_weights *weights);
 /* What applying `updates` adds to the checksum (mod 2^32), from keystreams made for nothing else: what the
- * sums that replay carries along (spsa/watch.h) are held against. */
+ * sums that replay carries along (spsa/memory_check.h) are held against. */
 uint32_t ob_spsa_checksum_change(const struct ob_spsa_engine *engine, const struct ob_spsa_weights *weights,
                                  const struct ob_spsa_rule *rule, const struct ob_spsa_update *updates,
                                  size_t count);

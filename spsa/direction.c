@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <sodium.h>
-#include <string.h>
 
 #include "base/cursor.h"
 
@@ -23,25 +22,15 @@ struct ob_spsa_key ob_spsa_direction_key(const struct ob_run_id *run, const stru
     return key;
 }
 
-/* The IETF variant: 32-bit block counter, 96-bit nonce = le32(tensor) ‖ le32(use) ‖ 0^4. */
-static void keystream(const struct ob_spsa_key *key, uint32_t tensor, uint32_t use, uint32_t first_block,
-                      size_t bytes, uint8_t *ret_stream) {
-    uint8_t nonce[crypto_stream_chacha20_ietf_NONCEBYTES] = {0};
-    ob_store_u32(nonce, tensor);
-    ob_store_u32(nonce + 4, use);
-    memset(ret_stream, 0, bytes);
-    crypto_stream_chacha20_ietf_xor_ic(ret_stream, ret_stream, bytes, nonce, first_block, key->bytes);
-}
-
 void ob_spsa_direction_bits(const struct ob_spsa_key *key, uint32_t tensor, uint32_t first_block,
                             size_t blocks, uint8_t *ret_bits) {
     assert(first_block + (uint64_t)blocks <= (uint64_t)1 << 32);
-    keystream(key, tensor, USE_DIRECTION, first_block, blocks * OB_SPSA_BLOCK_BYTES, ret_bits);
+    ob_spsa_keystream(key, tensor, USE_DIRECTION, first_block, blocks * OB_SPSA_BLOCK_BYTES, ret_bits);
 }
 
 static uint64_t randomness(const struct ob_spsa_key *key, uint32_t tensor, uint32_t use) {
     uint8_t block[8];
-    keystream(key, tensor, use, 0, sizeof block, block);
+    ob_spsa_keystream(key, tensor, use, 0, sizeof block, block);
     return ob_load_u64(block);
 }
 

@@ -18,13 +18,7 @@
 #include <stdint.h>
 
 #include "base/ids.h"
-
-#define OB_SPSA_BLOCK_BYTES    64
-#define OB_SPSA_BLOCK_ELEMENTS 512
-
-struct ob_spsa_key {
-    uint8_t bytes[32];
-};
+#include "spsa/kernels/keystream.h"
 
 struct ob_spsa_key ob_spsa_direction_key(const struct ob_run_id *run, const struct ob_machine_id *machine,
                                          struct ob_sample sample);

@@ -5,13 +5,9 @@
 #ifndef OB_SPSA_ENGINE_H
 #define OB_SPSA_ENGINE_H
 
-#include <stdbool.h>
-
 #include "base/pool.h"
 
-enum ob_spsa_isa { OB_SPSA_REFERENCE, OB_SPSA_AVX2, OB_SPSA_AVX512, OB_SPSA_GFNI, OB_SPSA_ISA_COUNT };
-
-struct ob_spsa_kernels; /* spsa/kernels.h, private to spsa/ */
+struct ob_spsa_kernels; /* spsa/kernels/kernels.h, private to spsa/ */
 
 struct ob_spsa_engine {
     const struct ob_spsa_kernels *kernels;
@@ -20,10 +16,11 @@ struct ob_spsa_engine {
 
 /* Initialises libsodium too; call before anything else of spsa/. */
 struct ob_spsa_engine ob_spsa_engine_best(struct ob_pool *pool);
-/* The caller has asked ob_spsa_isa_available first. */
-struct ob_spsa_engine ob_spsa_engine_with(enum ob_spsa_isa isa, struct ob_pool *pool);
-bool ob_spsa_isa_available(enum ob_spsa_isa isa);
-const char *ob_spsa_isa_name(enum ob_spsa_isa isa);
-enum ob_spsa_isa ob_spsa_engine_isa(const struct ob_spsa_engine *engine);
+/* With kernel table number `index`: 0 is the reference. Where this processor lacks what it needs, the
+ * engine's kernels are NULL and the engine must not be used. */
+struct ob_spsa_engine ob_spsa_engine_with(size_t index, struct ob_pool *pool);
+/* The name of table number `index`, here or not; NULL: there is no such table. */
+const char *ob_spsa_engine_name_at(size_t index);
+const char *ob_spsa_engine_name(const struct ob_spsa_engine *engine);
 
 #endif

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "spsa/kernels.h"
+#include "spsa/kernels/kernels.h"
 #include "spsa/samples.h"
 
 /* A piece is a work item; inside, 32 blocks at a time, what the keystream's kernel makes at once: 64 KiB of

@@ -9,11 +9,10 @@
 #define OB_SPSA_REPLAY_H
 
 #include "spsa/leaf.h"
+#include "spsa/samples.h"
 #include "spsa/update.h"
 
-#define OB_SPSA_GROUP 64
-
-/* Keeps weights->sums up to date when they are watched (spsa/watch.h). */
+/* Keeps weights->sums up to date when they are checked (spsa/memory_check.h). */
 OB_MUST_USE enum ob_err ob_spsa_apply(const struct ob_spsa_engine *engine, struct ob_spsa_weights *weights,
                                       const struct ob_spsa_rule *rule, const struct ob_spsa_update *updates,
                                       size_t count, struct ob_error *error);

@@ -3,7 +3,9 @@
 #ifndef OB_SPSA_SAMPLES_H
 #define OB_SPSA_SAMPLES_H
 
-#include "spsa/replay.h"
+#include "spsa/update.h"
+
+#define OB_SPSA_GROUP 64 /* samples of one pass over a leaf */
 
 struct ob_spsa_group {
     size_t count; /* samples of this group, at most OB_SPSA_GROUP */

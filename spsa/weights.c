@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "spsa/kernels.h"
+#include "spsa/kernels/kernels.h"
 
 #define HUGE_PAGE    ((size_t)2 << 20)
 #define HALF_RANGE   ((uint32_t)1 << 30)

@@ -33,14 +33,15 @@ struct ob_spsa_weights {
     int32_t **values; /* count pointers into the arena; elements of each, zero at first */
     void *arena;
     size_t arena_bytes;
-    uint32_t *sums; /* of each leaf, as the log makes them (spsa/watch.h); NULL: not watched */
+    uint32_t
+        *sums; /* of each leaf, as the log makes them (spsa/memory_check.h); NULL: no check was started */
 };
 
-/* Copies `tensors`. The weights are not watched. */
+/* Copies `tensors`. No memory check is started. */
 OB_MUST_USE enum ob_err ob_spsa_weights_new(const struct ob_spsa_tensor *tensors, size_t count,
                                             struct ob_spsa_weights **ret_weights, struct ob_error *error);
 void ob_spsa_weights_free(struct ob_spsa_weights *weights);
-/* Same layout; `to` is not watched. */
+/* Same layout; no memory check of `to` is started. */
 void ob_spsa_weights_copy(struct ob_spsa_weights *to, const struct ob_spsa_weights *from);
 
 /* f = min(26, 28 - ceil(log2 max)) from the largest magnitude of a tensor (0: 26); exact, from the bits. */

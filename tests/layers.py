@@ -20,8 +20,8 @@ RUN = ["base", "record", "spsa", "transport", "store", *MODEL]
 LAYERS = {
     "base": [],
     "record": ["base"],
-    "spsa": ["base"],
-    "spsa/kernels": ["base", "spsa"],
+    "spsa/kernels": ["base"],
+    "spsa": ["base", "spsa/kernels"],
     "model/formats": ["base"],
     "model/families": ["base", "spsa", "model/formats"],
     "model/tokenizer": ["base", "model/formats"],
@@ -48,8 +48,7 @@ KNOWN_INCLUDES = {
     ("snapshot/join", "daemon/daemon"),
     ("snapshot/writer", "daemon/daemon"),
 }
-KNOWN_CYCLES = {"record", "spsa", "model/formats", "model/families", "model/tokenizer", "model/chat", "model/convert",
-                "model/forward", "model/data", "peer", "transport", "store", "run", "snapshot", "daemon", "cli"}
+KNOWN_CYCLES = {"record", "model/formats", "model/families", "model/tokenizer", "model/chat", "model/convert", "model/data", "peer", "transport", "store", "run", "snapshot", "daemon", "cli"}
 
 LIBRARIES = {  # header: the folders that may include it
     "zmq.h": ["transport"],

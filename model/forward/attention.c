@@ -20,32 +20,32 @@ static size_t place_of(const struct ob_model_config *c, enum part part, size_t h
     return (before + head) * c->head_width;
 }
 
-struct turn {
+struct rope_job {
     const struct ob_pass *pass;
-    const struct ob_angles *angles;
+    const struct ob_rope_table *table;
     bool has_norms; /* queries' weights are in a, keys' in b */
 };
 
-static void turn_head(const struct turn *turn, size_t token, const float *weight, float *x) {
-    const struct ob_forward *f = turn->pass->forward;
+static void rope_head(const struct rope_job *job, size_t token, const float *weight, float *x) {
+    const struct ob_forward *f = job->pass->forward;
     size_t half = f->config.rotary_width / 2, at = f->positions[token] * half;
-    if (turn->has_norms)
+    if (job->has_norms)
         ob_vector_norm(f->config.norm, f->config.norm_epsilon, f->config.head_width, x, weight, NULL, x);
-    if (turn->angles->cosines)
-        ob_vector_rotate(half, turn->angles->cosines + at, turn->angles->sines + at, x);
+    if (job->table->cos)
+        ob_vector_rope(half, job->table->cos + at, job->table->sin + at, x);
 }
 
-static void turn_token(void *context, size_t index, unsigned thread) {
+static void rope_token(void *context, size_t index, unsigned thread) {
     (void)thread;
-    const struct turn *turn = context;
-    const struct ob_model_config *c = &turn->pass->forward->config;
-    const struct ob_lane *lane = &turn->pass->forward->lanes[index / turn->pass->tokens];
-    size_t token = index % turn->pass->tokens;
+    const struct rope_job *job = context;
+    const struct ob_model_config *c = &job->pass->forward->config;
+    const struct ob_lane *lane = &job->pass->forward->lanes[index / job->pass->tokens];
+    size_t token = index % job->pass->tokens;
     float *row = lane->qkv + token * group_width(c);
     for (size_t head = 0; head < c->heads; head++)
-        turn_head(turn, token, lane->a, row + place_of(c, QUERY, head));
+        rope_head(job, token, lane->a, row + place_of(c, QUERY, head));
     for (size_t head = 0; head < c->kv_heads; head++)
-        turn_head(turn, token, lane->b, row + place_of(c, KEY, head));
+        rope_head(job, token, lane->b, row + place_of(c, KEY, head));
 }
 
 /* The weights of a norm over one head, into both lanes' vectors; false: there is none. */
@@ -62,15 +62,15 @@ static bool read_head_norm(const struct ob_pass *pass, uint32_t layer, enum ob_s
     return true;
 }
 
-/* Norms queries and keys and turns them by their positions, where the model does. */
-static void turn_all(const struct ob_pass *pass, uint32_t layer) {
+/* Norms queries and keys and applies RoPE, where the model does. */
+static void rope_all(const struct ob_pass *pass, uint32_t layer) {
     struct ob_forward *f = pass->forward;
     float *const a[2] = {f->lanes[0].a, f->lanes[1].a}, *const b[2] = {f->lanes[0].b, f->lanes[1].b};
-    struct turn turn = {.pass = pass, .angles = &f->angles[f->config.windowed[layer]]};
-    turn.has_norms =
+    struct rope_job job = {.pass = pass, .table = &f->rope[f->config.windowed[layer]]};
+    job.has_norms =
         read_head_norm(pass, layer, OB_SLOT_Q_NORM, a) && read_head_norm(pass, layer, OB_SLOT_K_NORM, b);
-    if (turn.has_norms || turn.angles->cosines)
-        ob_pool_run(f->pool, pass->lanes * pass->tokens, turn_token, &turn);
+    if (job.has_norms || job.table->cos)
+        ob_pool_run(f->pool, pass->lanes * pass->tokens, rope_token, &job);
 }
 
 /* One head's rows of queries, keys and values in a sequence. */
@@ -94,7 +94,7 @@ static void attend_block(const struct ob_forward *f, const struct head *head, si
         float *row = scores + i * keys;
         size_t end = from + i + 1 - low, first = from + i + 1 - low > head->window ? end - head->window : 0;
         if (c->score_cap > 0)
-            ob_vector_cap(end - first, c->score_cap, row + first);
+            ob_vector_softcap(end - first, c->score_cap, row + first);
         ob_vector_softmax(end - first, row + first);
         memset(row, 0, first * sizeof *row);
         memset(row + end, 0, (keys - end) * sizeof *row);
@@ -123,7 +123,7 @@ static void attend(void *context, size_t index, unsigned thread) {
     struct head rows = {.q = base + place_of(c, QUERY, head),
                         .k = base + place_of(c, KEY, kv),
                         .v = base + place_of(c, VALUE, kv),
-                        .out = lane->mixed + (first * c->heads + head) * c->head_width,
+                        .out = lane->attn_out + (first * c->heads + head) * c->head_width,
                         .window = c->windowed[job->layer] ? c->window : count};
     float *scores = f->scores + (size_t)thread * OB_QUERY_BLOCK * f->tokens_max;
     for (size_t from = 0; from < count; from += OB_QUERY_BLOCK)
@@ -133,6 +133,6 @@ static void attend(void *context, size_t index, unsigned thread) {
 void ob_pass_attention(const struct ob_pass *pass, uint32_t layer) {
     struct ob_forward *f = pass->forward;
     struct attention job = {.pass = pass, .layer = layer};
-    turn_all(pass, layer);
+    rope_all(pass, layer);
     ob_pool_run(f->pool, pass->lanes * pass->sequences * f->config.heads, attend, &job);
 }

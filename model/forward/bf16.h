@@ -1,4 +1,4 @@
-/* half - matrix products with bfloat16 terms and float32 sums, for processors that multiply those twice as
+/* bf16 - matrix products with bfloat16 terms and float32 sums, for processors that multiply those twice as
  * fast.
  *
  * Both factors are rounded to bfloat16 (eight bits of precision, half to even; subnormal numbers become zero)
@@ -12,23 +12,15 @@
 #define OB_MODEL_FORWARD_BF16_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
-/* c (rows, n) += a (rows, k) · b, or c = without `accumulate`; b is (k, n), or (n, k) when `transposed`.
- * lda, ldb, ldc: elements from one row to the next. */
-struct ob_half_product {
-    const float *a, *b;
-    float *c;
-    size_t lda, ldb, ldc, rows, n, k;
-    bool transposed, accumulate;
-};
+#include "model/forward/bf16_product.h"
 
 /* Does this processor have the instructions? */
-bool ob_half_available(void);
+bool ob_bf16_available(void);
 
 /* Bytes of scratch, 64-byte aligned, for products of at most `rows` rows. */
-size_t ob_half_scratch_bytes(size_t rows);
+size_t ob_bf16_scratch_bytes(size_t rows);
 
-void ob_half_multiply(const struct ob_half_product *product, void *scratch);
+void ob_bf16_multiply(const struct ob_bf16_product *product, void *scratch);
 
 #endif

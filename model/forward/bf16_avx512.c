@@ -1,11 +1,10 @@
 /* Panels of 32 columns of b stay in the first-level cache while all rows of a pass by; a block of terms at a
  * time, so that a panel fits. Fourteen rows times two vectors of sums fill the registers. */
+#include "model/forward/bf16_avx512.h"
+
 #include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
-
-#include "model/forward/bf16.h"
-#include "model/forward/bf16_kernel.h"
 
 #define ROWS 14 /* of a block of sums */
 
@@ -47,9 +46,9 @@ static void transpose(__m512i x[16]) {
     }
 }
 
-/* Rows of a, `terms` of each, rounded. Blocks of ROWS rows, OB_HALF_TERMS of each: their first pairs, their
+/* Rows of a, `terms` of each, rounded. Blocks of ROWS rows, OB_BF16_TERMS of each: their first pairs, their
  * second pairs … with zeros for rows that are not there and behind an odd last term. */
-static void pack_rows(const struct ob_half_product *p, size_t from, size_t terms, uint16_t *ret_rows) {
+static void pack_rows(const struct ob_bf16_product *p, size_t from, size_t terms, uint16_t *ret_rows) {
     for (size_t row = 0; row < p->rows; row += ROWS)
         for (size_t at = 0; at < terms; at += 32) {
             __m512i x[16];
@@ -58,17 +57,17 @@ static void pack_rows(const struct ob_half_product *p, size_t from, size_t terms
                            ? pairs_of(p->a + (row + i) * p->lda + from + at, terms - at)
                            : _mm512_setzero_si512();
             transpose(x);
-            uint16_t *to = ret_rows + row * OB_HALF_TERMS + at * ROWS;
+            uint16_t *to = ret_rows + row * OB_BF16_TERMS + at * ROWS;
             for (size_t i = 0; i < 16; i++)
                 _mm512_mask_storeu_epi32(to + i * 2 * ROWS, (1u << ROWS) - 1, x[i]);
         }
 }
 
 /* Columns [first, first + columns) of a (n, k) factor: each is a row in memory. */
-static void pack_transposed(const struct ob_half_product *p, size_t first, size_t columns, size_t from,
+static void pack_transposed(const struct ob_bf16_product *p, size_t first, size_t columns, size_t from,
                             size_t terms, uint16_t *ret_panel) {
     for (size_t at = 0; at < terms; at += 32)
-        for (size_t half = 0; half < OB_HALF_COLUMNS; half += 16) {
+        for (size_t half = 0; half < OB_BF16_COLUMNS; half += 16) {
             __m512i x[16];
             for (size_t i = 0; i < 16; i++)
                 x[i] = half + i < columns
@@ -76,22 +75,22 @@ static void pack_transposed(const struct ob_half_product *p, size_t first, size_
                            : _mm512_setzero_si512();
             transpose(x);
             for (size_t i = 0; i < 16; i++)
-                _mm512_store_si512(ret_panel + (at / 2 + i) * 2 * OB_HALF_COLUMNS + 2 * half, x[i]);
+                _mm512_store_si512(ret_panel + (at / 2 + i) * 2 * OB_BF16_COLUMNS + 2 * half, x[i]);
         }
 }
 
 /* The same of a (k, n) factor: two rows make pairs. */
-static void pack_straight(const struct ob_half_product *p, size_t first, size_t columns, size_t from,
+static void pack_straight(const struct ob_bf16_product *p, size_t first, size_t columns, size_t from,
                           size_t terms, uint16_t *ret_panel) {
     for (size_t at = 0; at < terms; at += 2)
-        for (size_t half = 0; half < OB_HALF_COLUMNS; half += 16) {
+        for (size_t half = 0; half < OB_BF16_COLUMNS; half += 16) {
             __mmask16 lanes = half < columns ? first_lanes(columns - half) : 0;
             const float *row = p->b + (from + at) * p->ldb + first + half;
             __m512 even = _mm512_maskz_loadu_ps(lanes, row);
             __m512 odd = at + 1 < terms ? _mm512_maskz_loadu_ps(lanes, row + p->ldb) : _mm512_setzero_ps();
             __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(even));
             __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(odd));
-            _mm512_store_si512(ret_panel + at * OB_HALF_COLUMNS + 2 * half,
+            _mm512_store_si512(ret_panel + at * OB_BF16_COLUMNS + 2 * half,
                                _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
         }
 }
@@ -110,8 +109,8 @@ static inline __attribute__((always_inline)) void sum_rows(size_t count, size_t 
     for (size_t i = 0; i < count; i++)
         sums[i][0] = sums[i][1] = _mm512_setzero_ps();
     for (size_t pair = 0; pair < pairs; pair++) {
-        __m512bh left = (__m512bh)_mm512_load_si512(panel + pair * 2 * OB_HALF_COLUMNS);
-        __m512bh right = (__m512bh)_mm512_load_si512(panel + pair * 2 * OB_HALF_COLUMNS + 32);
+        __m512bh left = (__m512bh)_mm512_load_si512(panel + pair * 2 * OB_BF16_COLUMNS);
+        __m512bh right = (__m512bh)_mm512_load_si512(panel + pair * 2 * OB_BF16_COLUMNS + 32);
 #pragma GCC unroll 14
         for (size_t i = 0; i < count; i++) {
             int32_t two;
@@ -131,27 +130,27 @@ static inline __attribute__((always_inline)) void sum_rows(size_t count, size_t 
         }
 }
 
-static void multiply_panel(const struct ob_half_product *p, size_t first, size_t columns, size_t terms,
+static void multiply_panel(const struct ob_bf16_product *p, size_t first, size_t columns, size_t terms,
                            const uint16_t *rows, const uint16_t *panel, bool add) {
     const __mmask16 lanes[2] = {first_lanes(columns), columns > 16 ? first_lanes(columns - 16) : 0};
     size_t pairs = (terms + 1) / 2, row = 0;
     for (; row + ROWS <= p->rows; row += ROWS)
-        sum_rows(ROWS, pairs, rows + row * OB_HALF_TERMS, panel, p->c + row * p->ldc + first, p->ldc, lanes,
+        sum_rows(ROWS, pairs, rows + row * OB_BF16_TERMS, panel, p->c + row * p->ldc + first, p->ldc, lanes,
                  add);
-    rows += row * OB_HALF_TERMS;
+    rows += row * OB_BF16_TERMS;
     for (; row + 4 <= p->rows; row += 4, rows += 8)
         sum_rows(4, pairs, rows, panel, p->c + row * p->ldc + first, p->ldc, lanes, add);
     for (; row < p->rows; row++, rows += 2)
         sum_rows(1, pairs, rows, panel, p->c + row * p->ldc + first, p->ldc, lanes, add);
 }
 
-void ob_half_multiply_avx512(const struct ob_half_product *p, void *scratch) {
-    uint16_t *panel = scratch, *rows = panel + (size_t)OB_HALF_COLUMNS * OB_HALF_TERMS;
-    for (size_t from = 0; from < p->k; from += OB_HALF_TERMS) {
-        size_t terms = p->k - from < OB_HALF_TERMS ? p->k - from : OB_HALF_TERMS;
+void ob_bf16_multiply_avx512(const struct ob_bf16_product *p, void *scratch) {
+    uint16_t *panel = scratch, *rows = panel + (size_t)OB_BF16_COLUMNS * OB_BF16_TERMS;
+    for (size_t from = 0; from < p->k; from += OB_BF16_TERMS) {
+        size_t terms = p->k - from < OB_BF16_TERMS ? p->k - from : OB_BF16_TERMS;
         pack_rows(p, from, terms, rows);
-        for (size_t first = 0; first < p->n; first += OB_HALF_COLUMNS) {
-            size_t columns = p->n - first < OB_HALF_COLUMNS ? p->n - first : OB_HALF_COLUMNS;
+        for (size_t first = 0; first < p->n; first += OB_BF16_COLUMNS) {
+            size_t columns = p->n - first < OB_BF16_COLUMNS ? p->n - first : OB_BF16_COLUMNS;
             if (p->transposed)
                 pack_transposed(p, first, columns, from, terms, panel);
             else

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cpu.h"
 #include "model/forward/blas_check.h"
 
 /* Set once we have chosen, so that we never choose twice; holds the names of the cores that failed the check.
@@ -19,12 +20,11 @@ static const char *const CORES[] = {"SkylakeX", "Haswell", "Sandybridge", "Presc
 
 static bool core_runs(const char *core) {
     if (strcmp(core, "SkylakeX") == 0)
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+        return ob_cpu_has(OB_CPU_AVX512F | OB_CPU_AVX512VL | OB_CPU_AVX512BW | OB_CPU_AVX512DQ);
     if (strcmp(core, "Haswell") == 0)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+        return ob_cpu_has(OB_CPU_AVX2 | OB_CPU_FMA);
     if (strcmp(core, "Sandybridge") == 0)
-        return __builtin_cpu_supports("avx");
+        return ob_cpu_has(OB_CPU_AVX);
     return true;
 }
 #else

@@ -38,7 +38,7 @@ static void lay_out_lane(struct ob_forward *f, struct ob_lane *lane, struct aren
     lane->x = take(arena, T * W, sizeof(float));
     lane->h = take(arena, T * W, sizeof(float));
     lane->qkv = take(arena, T * G, sizeof(float));
-    lane->mixed = take(arena, T * HD, sizeof(float));
+    lane->attn_out = take(arena, T * HD, sizeof(float));
     lane->up = take(arena, T * F, sizeof(float));
     lane->gate = c->gated ? take(arena, T * F, sizeof(float)) : NULL;
     lane->logits = take(arena, T * f->vocabulary_tile, sizeof(float));
@@ -68,17 +68,17 @@ static size_t lay_out(struct ob_forward *f, uint8_t *base) {
     f->row_sum = take(&arena, 2 * T, sizeof(double));
     f->row_target = take(&arena, 2 * T, sizeof(double));
     for (int kind = 0; kind < 2 && f->config.position == OB_POSITION_ROTARY; kind++) {
-        f->angles[kind].cosines = take(&arena, position_count(f) * f->config.rotary_width / 2, sizeof(float));
-        f->angles[kind].sines = take(&arena, position_count(f) * f->config.rotary_width / 2, sizeof(float));
+        f->rope[kind].cos = take(&arena, position_count(f) * f->config.rotary_width / 2, sizeof(float));
+        f->rope[kind].sin = take(&arena, position_count(f) * f->config.rotary_width / 2, sizeof(float));
     }
     return arena.used;
 }
 
-static void fill_rotary(struct ob_forward *f) {
+static void fill_rope(struct ob_forward *f) {
     const struct ob_rope *const ropes[2] = {&f->config.rope, &f->config.rope_windowed};
     for (int kind = 0; kind < 2 && f->config.position == OB_POSITION_ROTARY; kind++)
-        ob_rotary_fill(ropes[kind], f->config.rotary_width / 2, position_count(f), f->angles[kind].cosines,
-                       f->angles[kind].sines);
+        ob_rope_fill(ropes[kind], f->config.rotary_width / 2, position_count(f), f->rope[kind].cos,
+                     f->rope[kind].sin);
 }
 
 enum ob_err ob_forward_new(const struct ob_model_config *config, size_t tokens_max, size_t sequences_max,
@@ -111,7 +111,7 @@ enum ob_err ob_forward_new(const struct ob_model_config *config, size_t tokens_m
                        megabytes);
     }
     lay_out(f, f->arena);
-    fill_rotary(f);
+    fill_rope(f);
     *ret_forward = f;
     return OB_OK;
 }
@@ -120,26 +120,26 @@ void ob_forward_free(struct ob_forward *forward) {
     if (!forward)
         return;
     free(forward->arena);
-    free(forward->half);
+    free(forward->bf16);
     free(forward);
 }
 
-enum ob_err ob_forward_use_half(struct ob_forward *forward, struct ob_error *error) {
-    if (!ob_half_available())
+enum ob_err ob_forward_use_bf16(struct ob_forward *forward, struct ob_error *error) {
+    if (!ob_bf16_available())
         return ob_fail(error, OB_EUNSUPPORTED, "this processor has no products in bfloat16 (AVX512_BF16)");
-    if (forward->half)
+    if (forward->bf16)
         return OB_OK;
-    size_t bytes = (ob_half_scratch_bytes(forward->tokens_max) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    forward->half = aligned_alloc(ALIGNMENT, bytes * ob_pool_threads(forward->pool));
-    if (!forward->half)
+    size_t bytes = (ob_bf16_scratch_bytes(forward->tokens_max) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    forward->bf16 = aligned_alloc(ALIGNMENT, bytes * ob_pool_threads(forward->pool));
+    if (!forward->bf16)
         return ob_fail(error, OB_ENOMEM, "no memory for products in bfloat16 (%zu MB)",
                        bytes * ob_pool_threads(forward->pool) >> 20);
-    forward->half_bytes = bytes;
+    forward->bf16_bytes = bytes;
     return OB_OK;
 }
 
 size_t ob_forward_bytes(const struct ob_forward *forward) {
-    return forward->arena_bytes + forward->half_bytes * ob_pool_threads(forward->pool);
+    return forward->arena_bytes + forward->bf16_bytes * ob_pool_threads(forward->pool);
 }
 
 /* ---- a whole pass ---- */

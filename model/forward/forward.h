@@ -27,7 +27,7 @@ OB_MUST_USE enum ob_err ob_forward_new(const struct ob_model_config *config, siz
 void ob_forward_free(struct ob_forward *forward);
 /* From now on products with weights take bfloat16 terms (model/forward/bf16.h), attention's stay float32. Twice as fast;
  * docs/performance.md has what it does to an estimate. OB_EUNSUPPORTED where the processor cannot; OB_ENOMEM. */
-OB_MUST_USE enum ob_err ob_forward_use_half(struct ob_forward *forward, struct ob_error *error);
+OB_MUST_USE enum ob_err ob_forward_use_bf16(struct ob_forward *forward, struct ob_error *error);
 size_t ob_forward_bytes(const struct ob_forward *forward); /* the arena, for status and benchmarks */
 
 /* ret_losses: one value for each lane. A batch without targets gives OB_EFORMAT. */

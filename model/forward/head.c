@@ -11,9 +11,9 @@ struct tile {
     size_t first, count; /* of the vocabulary */
 };
 
-static void cap_logits(const struct ob_forward *f, float *logits, size_t count) {
+static void softcap_logits(const struct ob_forward *f, float *logits, size_t count) {
     if (f->config.logit_cap > 0)
-        ob_vector_cap(count, f->config.logit_cap, logits);
+        ob_vector_softcap(count, f->config.logit_cap, logits);
 }
 
 /* Folds one row of one tile into the running softmax: sum stays relative to the maximum so far. */
@@ -23,7 +23,7 @@ static void fold_row(const struct ob_pass *pass, const struct tile *tile, unsign
     size_t at = lane * f->tokens_max + row;
     float largest;
     double sum;
-    cap_logits(f, logits, tile->count);
+    softcap_logits(f, logits, tile->count);
     ob_vector_exp_sum(tile->count, logits, &largest, &sum);
     double before = f->row_max[at], now = (double)largest > before ? (double)largest : before;
     f->row_sum[at] = f->row_sum[at] * exp(before - now) + sum * exp((double)largest - now);
@@ -93,7 +93,7 @@ void ob_pass_head(const struct ob_pass *pass, float *ret_logits) {
     reset_rows(pass);
     for (size_t at = 0; at < vocabulary; at += f->vocabulary_tile) {
         size_t count = vocabulary - at < f->vocabulary_tile ? vocabulary - at : f->vocabulary_tile;
-        ob_pass_read_tile(pass, (size_t)tensor, (uint64_t)at * width, count * width);
+        ob_pass_materialize(pass, (size_t)tensor, (uint64_t)at * width, count * width);
         struct tile tile = {.first = at, .count = count};
         struct ob_product product = {.a = {rows[0], rows[1]},
                                      .c = {f->lanes[0].logits, f->lanes[1].logits},
@@ -108,7 +108,7 @@ void ob_pass_head(const struct ob_pass *pass, float *ret_logits) {
                                      .context = &tile};
         ob_pass_multiply(pass, &product);
         if (ret_logits) {
-            cap_logits(f, f->lanes[0].logits, count);
+            softcap_logits(f, f->lanes[0].logits, count);
             memcpy(ret_logits + at, f->lanes[0].logits, count * sizeof *ret_logits);
         }
     }

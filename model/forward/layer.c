@@ -1,5 +1,5 @@
 /* The parts of a layer, put together as the model's configuration says: which norms there are, whether the
- * feed-forward part reads the stream before or after the attention has joined it. */
+ * feed-forward part reads the residual stream before or after attention is added to it. */
 #include <assert.h>
 #include <string.h>
 
@@ -71,35 +71,21 @@ static void norm(const struct ob_pass *pass, uint32_t layer, enum ob_slot weight
 
 /* ---- products ---- */
 
-/* A product over the whole batch. */
-static void linear(const struct ob_pass *pass, uint32_t layer, enum ob_slot weight, enum ob_slot bias,
-                   size_t in, size_t out, float *const x[2], float *const y[2], size_t ldy, bool accumulate) {
-    struct ob_linear job = {.layer = layer,
-                            .weight = weight,
-                            .bias = bias,
-                            .in = in,
-                            .out = out,
-                            .x = {x[0], x[1]},
-                            .y = {y[0], y[1]},
-                            .ldx = in,
-                            .ldy = ldy,
-                            .rows = pass->tokens,
-                            .accumulate = accumulate};
-    ob_pass_linear(pass, &job);
-}
-
-/* The end of a part: its product joins the stream x, by way of a norm of its own where there is one. */
-static void join(const struct ob_pass *pass, uint32_t layer, enum ob_slot weight, enum ob_slot bias,
-                 enum ob_slot after, size_t in, float *const from[2]) {
+/* The end of a part: its product is added to the residual stream x, after a norm of its own where there is
+ * one. `linear` has weight, bias, in and x. */
+static void add_residual(const struct ob_pass *pass, struct ob_linear linear, enum ob_slot after) {
     struct ob_forward *f = pass->forward;
     float *const x[2] = {f->lanes[0].x, f->lanes[1].x}, *const h[2] = {f->lanes[0].h, f->lanes[1].h};
-    size_t C = f->config.width;
-    if (!has(pass, layer, after)) {
-        linear(pass, layer, weight, bias, in, C, from, x, C, true);
-        return;
-    }
-    linear(pass, layer, weight, bias, in, C, from, h, C, false);
-    norm(pass, layer, after, OB_SLOT_NONE, h, x, true);
+    bool normed = has(pass, linear.layer, after);
+    linear.out = linear.ldy = f->config.width;
+    linear.ldx = linear.in;
+    linear.rows = pass->tokens;
+    linear.accumulate = !normed;
+    for (unsigned lane = 0; lane < 2; lane++)
+        linear.y[lane] = normed ? h[lane] : x[lane];
+    ob_pass_linear(pass, &linear);
+    if (normed)
+        norm(pass, linear.layer, after, OB_SLOT_NONE, h, x, true);
 }
 
 /* ---- the token embedding ---- */
@@ -145,9 +131,17 @@ void ob_pass_embed(const struct ob_pass *pass) {
     struct embedding job = {.pass = pass, .to = {projects ? h[0] : x[0], projects ? h[1] : x[1]}};
     assert(pass->lanes == 1 || pass->lanes == 2);
     ob_pool_run(f->pool, pass->tokens, embed_token, &job);
+    struct ob_linear project = {.weight = OB_SLOT_PROJECT_IN,
+                                .bias = OB_SLOT_NONE,
+                                .in = f->config.embedding_width,
+                                .out = f->config.width,
+                                .x = {h[0], h[1]},
+                                .y = {x[0], x[1]},
+                                .ldx = f->config.embedding_width,
+                                .ldy = f->config.width,
+                                .rows = pass->tokens};
     if (projects)
-        linear(pass, 0, OB_SLOT_PROJECT_IN, OB_SLOT_NONE, f->config.embedding_width, f->config.width, h, x,
-               f->config.width, false);
+        ob_pass_linear(pass, &project);
     struct ob_pass copy = *pass;
     if (has(pass, 0, OB_SLOT_POSITIONS))
         ob_pool_run(f->pool, pass->tokens, add_position, &copy);
@@ -159,17 +153,29 @@ void ob_pass_embed(const struct ob_pass *pass) {
 static void project_qkv(const struct ob_pass *pass, uint32_t layer, float *const from[2]) {
     struct ob_forward *f = pass->forward;
     const struct ob_model_config *c = &f->config;
-    size_t C = c->width, HD = (size_t)c->heads * c->head_width, KD = (size_t)c->kv_heads * c->head_width;
-    size_t G = HD + 2 * KD;
-    float *const qkv[2] = {f->lanes[0].qkv, f->lanes[1].qkv};
-    if (has(pass, layer, OB_SLOT_QKV)) {
-        linear(pass, layer, OB_SLOT_QKV, OB_SLOT_QKV_BIAS, C, G, from, qkv, G, false);
-        return;
+    size_t HD = (size_t)c->heads * c->head_width, KD = (size_t)c->kv_heads * c->head_width, G = HD + 2 * KD;
+    const struct part {
+        enum ob_slot weight, bias;
+        size_t out, at;
+    } parts[] = {{OB_SLOT_QKV, OB_SLOT_QKV_BIAS, G, 0},
+                 {OB_SLOT_Q, OB_SLOT_Q_BIAS, HD, 0},
+                 {OB_SLOT_K, OB_SLOT_K_BIAS, KD, HD},
+                 {OB_SLOT_V, OB_SLOT_V_BIAS, KD, HD + KD}};
+    bool fused = has(pass, layer, OB_SLOT_QKV);
+    for (const struct part *part = fused ? parts : parts + 1; part < (fused ? parts + 1 : parts + 4);
+         part++) {
+        struct ob_linear linear = {.layer = layer,
+                                   .weight = part->weight,
+                                   .bias = part->bias,
+                                   .in = c->width,
+                                   .out = part->out,
+                                   .x = {from[0], from[1]},
+                                   .y = {f->lanes[0].qkv + part->at, f->lanes[1].qkv + part->at},
+                                   .ldx = c->width,
+                                   .ldy = G,
+                                   .rows = pass->tokens};
+        ob_pass_linear(pass, &linear);
     }
-    float *const k[2] = {qkv[0] + HD, qkv[1] + HD}, *const v[2] = {qkv[0] + HD + KD, qkv[1] + HD + KD};
-    linear(pass, layer, OB_SLOT_Q, OB_SLOT_Q_BIAS, C, HD, from, qkv, G, false);
-    linear(pass, layer, OB_SLOT_K, OB_SLOT_K_BIAS, C, KD, from, k, G, false);
-    linear(pass, layer, OB_SLOT_V, OB_SLOT_V_BIAS, C, KD, from, v, G, false);
 }
 
 static void activate_row(void *context, size_t index, unsigned thread) {
@@ -189,14 +195,29 @@ static void activate_row(void *context, size_t index, unsigned thread) {
 static void feed_forward(const struct ob_pass *pass, uint32_t layer, float *const from[2]) {
     struct ob_forward *f = pass->forward;
     size_t C = f->config.width, F = f->config.ff_width;
-    float *const up[2] = {f->lanes[0].up, f->lanes[1].up}, *const gate[2] = {f->lanes[0].gate,
-                                                                             f->lanes[1].gate};
-    linear(pass, layer, OB_SLOT_UP, OB_SLOT_UP_BIAS, C, F, from, up, F, false);
+    struct ob_linear up = {.layer = layer,
+                           .weight = OB_SLOT_UP,
+                           .bias = OB_SLOT_UP_BIAS,
+                           .in = C,
+                           .out = F,
+                           .x = {from[0], from[1]},
+                           .y = {f->lanes[0].up, f->lanes[1].up},
+                           .ldx = C,
+                           .ldy = F,
+                           .rows = pass->tokens},
+                     gate = up;
+    ob_pass_linear(pass, &up);
+    gate.weight = OB_SLOT_GATE;
+    gate.bias = OB_SLOT_GATE_BIAS;
+    gate.y[0] = f->lanes[0].gate;
+    gate.y[1] = f->lanes[1].gate;
     if (f->config.gated)
-        linear(pass, layer, OB_SLOT_GATE, OB_SLOT_GATE_BIAS, C, F, from, gate, F, false);
+        ob_pass_linear(pass, &gate);
     struct ob_pass copy = *pass;
     ob_pool_run(f->pool, pass->lanes * pass->tokens, activate_row, &copy);
-    join(pass, layer, OB_SLOT_DOWN, OB_SLOT_DOWN_BIAS, OB_SLOT_DOWN_NORM, F, up);
+    struct ob_linear down = {
+        .layer = layer, .weight = OB_SLOT_DOWN, .bias = OB_SLOT_DOWN_BIAS, .in = F, .x = {up.y[0], up.y[1]}};
+    add_residual(pass, down, OB_SLOT_DOWN_NORM);
 }
 
 static void attend(const struct ob_pass *pass, uint32_t layer, float *const from[2]) {
@@ -204,11 +225,14 @@ static void attend(const struct ob_pass *pass, uint32_t layer, float *const from
     ob_pass_attention(pass, layer);
 }
 
-static void join_attention(const struct ob_pass *pass, uint32_t layer) {
+static void add_attention(const struct ob_pass *pass, uint32_t layer) {
     struct ob_forward *f = pass->forward;
-    float *const mixed[2] = {f->lanes[0].mixed, f->lanes[1].mixed};
-    join(pass, layer, OB_SLOT_O, OB_SLOT_O_BIAS, OB_SLOT_O_NORM,
-         (size_t)f->config.heads * f->config.head_width, mixed);
+    struct ob_linear out = {.layer = layer,
+                            .weight = OB_SLOT_O,
+                            .bias = OB_SLOT_O_BIAS,
+                            .in = (size_t)f->config.heads * f->config.head_width,
+                            .x = {f->lanes[0].attn_out, f->lanes[1].attn_out}};
+    add_residual(pass, out, OB_SLOT_O_NORM);
 }
 
 void ob_pass_layer(const struct ob_pass *pass, uint32_t layer) {
@@ -216,7 +240,7 @@ void ob_pass_layer(const struct ob_pass *pass, uint32_t layer) {
     float *const x[2] = {f->lanes[0].x, f->lanes[1].x}, *const h[2] = {f->lanes[0].h, f->lanes[1].h};
     if (f->config.block == OB_BLOCK_NORM_AFTER) {
         attend(pass, layer, x);
-        join_attention(pass, layer);
+        add_attention(pass, layer);
         norm(pass, layer, OB_SLOT_NORM1, OB_SLOT_NORM1_BIAS, x, x, false);
         feed_forward(pass, layer, x);
         norm(pass, layer, OB_SLOT_NORM2, OB_SLOT_NORM2_BIAS, x, x, false);
@@ -225,9 +249,9 @@ void ob_pass_layer(const struct ob_pass *pass, uint32_t layer) {
     norm(pass, layer, OB_SLOT_NORM1, OB_SLOT_NORM1_BIAS, x, h, false);
     attend(pass, layer, h);
     if (f->config.block == OB_BLOCK_SEQUENTIAL)
-        join_attention(pass, layer);
+        add_attention(pass, layer);
     norm(pass, layer, OB_SLOT_NORM2, OB_SLOT_NORM2_BIAS, x, h, false);
     if (f->config.block == OB_BLOCK_PARALLEL)
-        join_attention(pass, layer);
+        add_attention(pass, layer);
     feed_forward(pass, layer, h);
 }

@@ -26,7 +26,7 @@ static void read_part(void *context, size_t index, unsigned thread) {
     ob_source_read(pass->source, job->tensor, job->first + at, count, lanes);
 }
 
-void ob_pass_read_tile(const struct ob_pass *pass, size_t tensor, uint64_t first, size_t count) {
+void ob_pass_materialize(const struct ob_pass *pass, size_t tensor, uint64_t first, size_t count) {
     assert(count <= pass->forward->tile_elements);
     struct read_job job = {.pass = pass, .tensor = tensor, .first = first, .count = count};
     ob_pool_run(pass->forward->pool, (count + READ_ELEMENTS - 1) / READ_ELEMENTS, read_part, &job);
@@ -56,13 +56,13 @@ static void multiply_rows(const struct ob_pass *pass, const struct ob_product *p
                           size_t to, unsigned thread) {
     const struct ob_forward *f = pass->forward;
     bool add = place_bias(p, lane, from, to);
-    if (!f->half) {
+    if (!f->bf16) {
         cblas_sgemm(CblasRowMajor, CblasNoTrans, p->transposed ? CblasTrans : CblasNoTrans, (int)(to - from),
                     (int)p->n, (int)p->k, 1.0f, p->a[lane] + from * p->lda, (int)p->lda, f->lanes[lane].tile,
                     (int)p->ldb, add ? 1.0f : 0.0f, p->c[lane] + from * p->ldc, (int)p->ldc);
         return;
     }
-    struct ob_half_product half = {.a = p->a[lane] + from * p->lda,
+    struct ob_bf16_product bf16 = {.a = p->a[lane] + from * p->lda,
                                    .b = f->lanes[lane].tile,
                                    .c = p->c[lane] + from * p->ldc,
                                    .lda = p->lda,
@@ -73,7 +73,7 @@ static void multiply_rows(const struct ob_pass *pass, const struct ob_product *p
                                    .k = p->k,
                                    .transposed = p->transposed,
                                    .accumulate = add};
-    ob_half_multiply(&half, f->half + thread * f->half_bytes);
+    ob_bf16_multiply(&bf16, f->bf16 + thread * f->bf16_bytes);
 }
 
 static void multiply_part(void *context, size_t index, unsigned thread) {
@@ -112,7 +112,7 @@ static void multiply_output_major(const struct ob_pass *pass, const struct ob_li
     size_t rows = pass->forward->tile_elements / l->in;
     for (size_t at = 0; at < l->out; at += rows) {
         size_t n = l->out - at < rows ? l->out - at : rows;
-        ob_pass_read_tile(pass, tensor, (uint64_t)at * l->in, n * l->in);
+        ob_pass_materialize(pass, tensor, (uint64_t)at * l->in, n * l->in);
         struct ob_product product = {.a = {l->x[0], l->x[1]},
                                      .c = {l->y[0] + at, l->y[1] ? l->y[1] + at : NULL},
                                      .bias = {bias[0] ? bias[0] + at : NULL, bias[1] ? bias[1] + at : NULL},
@@ -143,7 +143,7 @@ static void multiply_input_major(const struct ob_pass *pass, const struct ob_lin
     size_t rows = input_rows(pass->forward, l);
     for (size_t at = 0; at < l->in; at += rows) {
         size_t k = l->in - at < rows ? l->in - at : rows;
-        ob_pass_read_tile(pass, tensor, (uint64_t)at * l->out, k * l->out);
+        ob_pass_materialize(pass, tensor, (uint64_t)at * l->out, k * l->out);
         struct ob_product product = {.a = {l->x[0] + at, l->x[1] ? l->x[1] + at : NULL},
                                      .c = {l->y[0], l->y[1]},
                                      .bias = {at == 0 ? bias[0] : NULL, at == 0 ? bias[1] : NULL},

@@ -1,26 +1,28 @@
-/* pass - what one forward pass works on. Private to model/: forward.c owns it; layer.c, linear.c,
- * attention.c, rotary.c, pack.c and head.c are its parts.
+/* pass - what one forward pass works on. Private to model/forward/: forward.c owns it; layer.c, linear.c,
+ * attention.c, rope.c, pack.c and head.c are its parts.
  *
  * Buffers of a lane (letters: model/families/config.h; W = max(C, E); G = H·D + 2·K·D; R = rows of a vocabulary tile):
- *   x (T, W) residual stream · h (T, W) normed input · qkv (T, G) · mixed (T, H·D) · up, gate (T, F)
+ *   x (T, W) residual stream · h (T, W) normed input · qkv (T, G) · attn_out (T, H·D) · up, gate (T, F)
  *   logits (T, R) · tile (OB_TILE) weights of one tile · a, b small vectors (norms, biases)
  *   low (T, rank) between the two matrices of an adapter · loss (T) nats a row */
 #ifndef OB_MODEL_FORWARD_PASS_H
 #define OB_MODEL_FORWARD_PASS_H
 
+#include "base/pool.h"
 #include "model/families/family.h"
-#include "model/forward/forward.h"
+#include "model/families/weight_source.h"
+#include "model/forward/batch.h"
 
 #define OB_QUERY_BLOCK 64 /* rows of attention scores at a time */
 
 struct ob_lane {
-    float *x, *h, *qkv, *mixed, *up, *gate, *logits, *tile, *a, *b, *low;
+    float *x, *h, *qkv, *attn_out, *up, *gate, *logits, *tile, *a, *b, *low;
     double *loss;
 };
 
 /* (positions, rotary_width / 2); NULL: learned positions */
-struct ob_angles {
-    float *cosines, *sines;
+struct ob_rope_table {
+    float *cos, *sin;
 };
 
 struct ob_forward {
@@ -30,7 +32,7 @@ struct ob_forward {
     size_t tile_elements, vocabulary_tile;
     struct ob_lane lanes[2];
     float *scores;                          /* for each thread OB_QUERY_BLOCK · tokens_max */
-    struct ob_angles angles[2];             /* of layers that see everything, and of windowed ones */
+    struct ob_rope_table rope[2];           /* of layers with full attention, and with a sliding window */
     int32_t *inputs;                        /* (T) the tokens that go through the layers */
     uint32_t *starts;                       /* (B+1) where their sequences begin, and the end */
     uint32_t *positions;                    /* (T) of an input within its sequence */
@@ -39,8 +41,8 @@ struct ob_forward {
     double *row_max, *row_sum, *row_target; /* (2, T) running softmax of the vocabulary tiles */
     void *arena;
     size_t arena_bytes;
-    uint8_t *half; /* scratch for products in bfloat16, half_bytes for each thread; NULL: float32 */
-    size_t half_bytes;
+    uint8_t *bf16; /* scratch for products in bfloat16, bf16_bytes for each thread; NULL: float32 */
+    size_t bf16_bytes;
 };
 
 struct ob_pass {
@@ -69,7 +71,7 @@ struct ob_linear {
 };
 void ob_pass_linear(const struct ob_pass *pass, const struct ob_linear *linear);
 /* Materialises elements of a tensor into both lanes' tiles, with all threads. */
-void ob_pass_read_tile(const struct ob_pass *pass, size_t tensor, uint64_t first, size_t count);
+void ob_pass_materialize(const struct ob_pass *pass, size_t tensor, uint64_t first, size_t count);
 /* Products with a tile: c (rows, n) = a (rows, k) · tile, in all threads. Each thread prepares and finishes
  * its own rows, while they are in its cache. */
 struct ob_product {
@@ -100,12 +102,12 @@ struct ob_norm {
 };
 void ob_pass_norm(const struct ob_pass *pass, const struct ob_norm *norm);
 
-/* attention.c: qkv → mixed, causal within each sequence. */
+/* attention.c: qkv → attn_out, causal within each sequence. */
 void ob_pass_attention(const struct ob_pass *pass, uint32_t layer);
 
-/* rotary.c: cosines and sines (positions, half) of the angles by which pairs of elements turn. */
-void ob_rotary_fill(const struct ob_rope *rope, size_t half, size_t positions, float *ret_cosines,
-                    float *ret_sines);
+/* rope.c: RoPE's cosines and sines (positions, half). */
+void ob_rope_fill(const struct ob_rope *rope, size_t half, size_t positions, float *ret_cosines,
+                  float *ret_sines);
 
 /* head.c: final norm and vocabulary; fills lane->loss for pass->row_count rows, or copies row 0's logits. */
 void ob_pass_head(const struct ob_pass *pass, float *ret_logits);

@@ -1,4 +1,4 @@
-/* The angles of rotary positions (Su et al. 2021), with the scalings of longer contexts. */
+/* RoPE (Su et al. 2021): rotary position embedding, with the scalings of longer contexts. */
 #include <math.h>
 
 #include "model/forward/pass.h"
@@ -27,8 +27,8 @@ static double scale(const struct ob_rope *rope, double frequency) {
     return frequency;
 }
 
-void ob_rotary_fill(const struct ob_rope *rope, size_t half, size_t positions, float *ret_cosines,
-                    float *ret_sines) {
+void ob_rope_fill(const struct ob_rope *rope, size_t half, size_t positions, float *ret_cosines,
+                  float *ret_sines) {
     for (size_t p = 0; p < positions; p++)
         for (size_t i = 0; i < half; i++) {
             double plain = 1.0 / pow(rope->theta, (double)i / (double)half);

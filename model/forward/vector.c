@@ -2,15 +2,15 @@
 
 #include <math.h>
 
+#include "base/cpu.h"
 #include "model/forward/vector_loops.h"
 
 const struct ob_vector_loops *ob_vector_loops_of(enum ob_vector_isa isa) {
 #if defined(__x86_64__)
     if (isa == OB_VECTOR_AVX512)
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma") ? &ob_vector_loops_avx512
-                                                                                  : NULL;
+        return ob_cpu_has(OB_CPU_AVX512F | OB_CPU_FMA) ? &ob_vector_loops_avx512 : NULL;
     if (isa == OB_VECTOR_AVX2)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &ob_vector_loops_avx2 : NULL;
+        return ob_cpu_has(OB_CPU_AVX2 | OB_CPU_FMA) ? &ob_vector_loops_avx2 : NULL;
 #endif
     return isa == OB_VECTOR_PLAIN ? &ob_vector_loops_plain : NULL;
 }
@@ -55,7 +55,7 @@ void ob_vector_add(size_t count, float *x, const float *y) {
     loops()->add(count, x, y);
 }
 
-void ob_vector_cap(size_t count, float cap, float *x) {
+void ob_vector_softcap(size_t count, float cap, float *x) {
     for (size_t i = 0; i < count; i++)
         x[i] = cap * tanhf(x[i] / cap);
 }
@@ -71,6 +71,6 @@ void ob_vector_exp_sum(size_t count, const float *x, float *ret_max, double *ret
     *ret_sum = l->exponential_sum(count, x, *ret_max);
 }
 
-void ob_vector_rotate(size_t half, const float *cosines, const float *sines, float *x) {
+void ob_vector_rope(size_t half, const float *cosines, const float *sines, float *x) {
     loops()->rotate(half, cosines, sines, x);
 }

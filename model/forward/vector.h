@@ -19,12 +19,12 @@ void ob_vector_activate(enum ob_activation activation, size_t count, float *x);
 void ob_vector_multiply(size_t count, float *x, const float *y);
 void ob_vector_add(size_t count, float *x, const float *y);
 /* x = cap · tanh(x / cap) */
-void ob_vector_cap(size_t count, float cap, float *x);
+void ob_vector_softcap(size_t count, float cap, float *x);
 /* In place over x (count): exp(x - max) / sum. */
 void ob_vector_softmax(size_t count, float *x);
 /* Sum of exp(x - max) and the maximum itself. */
 void ob_vector_exp_sum(size_t count, const float *x, float *ret_max, double *ret_sum);
 /* Rotates pairs (i, i + half) of one head of width 2·half by the angles whose cosines and sines are given. */
-void ob_vector_rotate(size_t half, const float *cosines, const float *sines, float *x);
+void ob_vector_rope(size_t half, const float *cosines, const float *sines, float *x);
 
 #endif

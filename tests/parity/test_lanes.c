@@ -59,7 +59,7 @@ static void two_lanes_are_two_perturbed_models(void **state) {
  * between tiles. */
 static void products_in_bfloat16(void **state) {
     (void)state;
-    if (!ob_half_available())
+    if (!ob_bf16_available())
         skip();
     for (size_t n = 0; n < CHECKPOINT_COUNT; n++) {
         char folder[512], expected[600];
@@ -69,7 +69,7 @@ static void products_in_bfloat16(void **state) {
         load(&l, folder, expected, 2);
         struct ob_weight_source source = {.model = l.model};
         assert_int_equal(ob_forward_losses(l.forward, &source, l.batch, &exact, NULL), OB_OK);
-        assert_int_equal(ob_forward_use_half(l.forward, NULL), OB_OK);
+        assert_int_equal(ob_forward_use_bf16(l.forward, NULL), OB_OK);
         assert_int_equal(ob_forward_losses(l.forward, &source, l.batch, &half[0], NULL), OB_OK);
         shrink_tiles(l.forward);
         assert_int_equal(ob_forward_losses(l.forward, &source, l.batch, &half[1], NULL), OB_OK);

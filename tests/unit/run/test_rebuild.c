@@ -4,7 +4,7 @@
 
 #include "record/record_sign.h"
 #include "run/rebuild.h"
-#include "spsa/watch.h"
+#include "spsa/memory_check.h"
 #include "tests/unit/store/store_fixture.h"
 
 #define BASE    OB_SOURCE_ROOT "/examples/kjv-1m"
@@ -72,7 +72,7 @@ static void place_make(struct place *p, enum kind kind) {
     p->fixture.options.bounds = p->manifest->bounds;
     p->store = open_store(&p->fixture);
     p->leaves = ob_spsa_leaf_count(p->replica->weights->tensors, p->replica->weights->count);
-    assert_int_equal(ob_spsa_watch(&p->replica->engine, p->replica->weights, NULL), OB_OK);
+    assert_int_equal(ob_spsa_memory_check_start(&p->replica->engine, p->replica->weights, NULL), OB_OK);
     train(p, RECORDS, NULL);
     assert_int_equal(ob_replica_digest(p->replica, &p->below, NULL), OB_OK);
     p->later_round = p->fixture.chains[0].round;
@@ -162,22 +162,22 @@ static void only_the_leaves_that_are_wrong_are_rebuilt(void **state) {
     struct ob_heal heal;
     bool *wrong = calloc(p.leaves, sizeof *wrong);
     flip(&p, 0, OB_SPSA_LEAF_ELEMENTS + 9, 12);
-    assert_int_equal(ob_spsa_watch_check(&p.replica->engine, p.replica->weights, wrong), 1);
+    assert_int_equal(ob_spsa_memory_check(&p.replica->engine, p.replica->weights, wrong), 1);
     assert_true(wrong[1]);
     assert_int_equal(ob_rebuild_heal(p.replica, &log, wrong, &heal, NULL), OB_OK);
     assert_int_equal(heal.weights, 1);
     struct ob_hash healed = digest_of(&p);
     assert_true(ob_hash_equal(&healed, &right));
-    assert_int_equal(ob_spsa_watch_check(&p.replica->engine, p.replica->weights, wrong), 0);
+    assert_int_equal(ob_spsa_memory_check(&p.replica->engine, p.replica->weights, wrong), 0);
     train(&p, 2, NULL); /* and the sums go on being right */
-    assert_int_equal(ob_spsa_watch_check(&p.replica->engine, p.replica->weights, wrong), 0);
+    assert_int_equal(ob_spsa_memory_check(&p.replica->engine, p.replica->weights, wrong), 0);
     p.replica->weights->sums[2]++; /* the prediction itself may be what was hit */
-    assert_int_equal(ob_spsa_watch_check(&p.replica->engine, p.replica->weights, wrong), 1);
+    assert_int_equal(ob_spsa_memory_check(&p.replica->engine, p.replica->weights, wrong), 1);
     ob_store_close(log.store);
     log.store = reader(&p);
     assert_int_equal(ob_rebuild_heal(p.replica, &log, wrong, &heal, NULL), OB_OK);
     assert_int_equal(heal.weights, 0);
-    assert_int_equal(ob_spsa_watch_check(&p.replica->engine, p.replica->weights, wrong), 0);
+    assert_int_equal(ob_spsa_memory_check(&p.replica->engine, p.replica->weights, wrong), 0);
     ob_store_close(log.store);
     free(wrong);
     place_done(&p);

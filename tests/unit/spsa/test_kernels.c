@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "spsa/kernels.h"
+#include "spsa/kernels/kernels.h"
+#include "spsa/kernels/reference.h"
 #include "tests/unit/spsa/fixture.h"
 
 #define STREAM_BLOCKS 70
@@ -21,9 +22,9 @@ static void keystream_is_libsodiums(void **state) {
     (void)state;
     static uint8_t expected[STREAM_BLOCKS * 64 + 64], got[sizeof expected];
     uint64_t seed = 11;
-    for (enum ob_spsa_isa isa = 0; isa < OB_SPSA_ISA_COUNT; isa++) {
-        if (!ob_spsa_isa_available(isa)) {
-            print_message("skipped: this processor has no %s\n", ob_spsa_isa_name(isa));
+    for (size_t isa = 0; ob_spsa_engine_name_at(isa); isa++) {
+        if (!ob_spsa_engine_with(isa, NULL).kernels) {
+            print_message("skipped: this processor has no %s\n", ob_spsa_engine_name_at(isa));
             continue;
         }
         struct ob_spsa_engine engine = ob_spsa_engine_with(isa, NULL);
@@ -61,8 +62,8 @@ static void accumulate_any_count_is_the_definition(void **state) {
     }
     q[2] = q[9] = OB_SPSA_STEP_MAX;
     q[5] = -OB_SPSA_STEP_MAX;
-    for (enum ob_spsa_isa isa = 1; isa < OB_SPSA_ISA_COUNT; isa++) {
-        if (!ob_spsa_isa_available(isa))
+    for (size_t isa = 1; ob_spsa_engine_name_at(isa); isa++) {
+        if (!ob_spsa_engine_with(isa, NULL).kernels)
             continue;
         struct ob_spsa_engine engine = ob_spsa_engine_with(isa, NULL);
         for (size_t count = 1; count <= RECORDS; count += count < 20 || (count > 60 && count < 70) ? 1 : 7)
@@ -82,8 +83,8 @@ static void count_bits_is_the_definition(void **state) {
     uint64_t seed = 14;
     fill(bytes, sizeof bytes, &seed);
     memset(bytes, 0xff, 200);
-    for (enum ob_spsa_isa isa = 1; isa < OB_SPSA_ISA_COUNT; isa++) {
-        if (!ob_spsa_isa_available(isa))
+    for (size_t isa = 1; ob_spsa_engine_name_at(isa); isa++) {
+        if (!ob_spsa_engine_with(isa, NULL).kernels)
             continue;
         struct ob_spsa_engine engine = ob_spsa_engine_with(isa, NULL);
         for (size_t count = 0; count < sizeof bytes; count += count < 200 ? 1 : 97)
@@ -97,8 +98,8 @@ static void sum_and_reach_are_the_definitions(void **state) {
     static int32_t values[3000];
     uint64_t seed = 13;
     fill(values, sizeof values, &seed);
-    for (enum ob_spsa_isa isa = 1; isa < OB_SPSA_ISA_COUNT; isa++) {
-        if (!ob_spsa_isa_available(isa))
+    for (size_t isa = 1; ob_spsa_engine_name_at(isa); isa++) {
+        if (!ob_spsa_engine_with(isa, NULL).kernels)
             continue;
         struct ob_spsa_engine engine = ob_spsa_engine_with(isa, NULL);
         for (size_t count = 0; count < 3000; count += count < 70 ? 1 : 97) {

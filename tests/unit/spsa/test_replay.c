@@ -18,7 +18,7 @@ static void shuffle(struct ob_spsa_update *updates, size_t count, uint64_t seed)
 
 /* The definition: one record at a time, reference kernels, one thread. */
 static struct ob_spsa_weights *plain_replay(struct fixture *f) {
-    struct ob_spsa_engine engine = ob_spsa_engine_with(OB_SPSA_REFERENCE, NULL);
+    struct ob_spsa_engine engine = ob_spsa_engine_with(0, NULL);
     struct ob_spsa_weights *weights = fixture_copy(f);
     for (size_t i = 0; i < FIXTURE_UPDATES; i++)
         assert_int_equal(ob_spsa_apply(&engine, weights, &f->rule, &f->updates[i], 1, NULL), OB_OK);
@@ -41,9 +41,9 @@ static void apply_any_order_grouping_threads_and_isa(void **state) {
     struct fixture *f = fixture_new(1);
     struct ob_spsa_weights *expected = plain_replay(f);
     uint64_t seed = 99;
-    for (enum ob_spsa_isa isa = 0; isa < OB_SPSA_ISA_COUNT; isa++) {
-        if (!ob_spsa_isa_available(isa)) {
-            print_message("skipped: this processor has no %s\n", ob_spsa_isa_name(isa));
+    for (size_t isa = 0; ob_spsa_engine_name_at(isa); isa++) {
+        if (!ob_spsa_engine_with(isa, NULL).kernels) {
+            print_message("skipped: this processor has no %s\n", ob_spsa_engine_name_at(isa));
             continue;
         }
         for (unsigned threads = 1; threads <= 3; threads++) {

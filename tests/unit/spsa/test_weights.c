@@ -71,8 +71,8 @@ static void read_pair_any_slice_and_isa(void **state) {
     static float plain[18000], plus[18000], minus[18000];
     static uint8_t bits[40960 / 8];
     ob_spsa_direction_bits(&key, 2, 0, 80, bits);
-    for (enum ob_spsa_isa isa = 0; isa < OB_SPSA_ISA_COUNT; isa++) {
-        if (!ob_spsa_isa_available(isa))
+    for (size_t isa = 0; ob_spsa_engine_name_at(isa); isa++) {
+        if (!ob_spsa_engine_with(isa, NULL).kernels)
             continue;
         struct ob_spsa_engine engine = ob_spsa_engine_with(isa, NULL);
         for (size_t a = 0; a < sizeof firsts / sizeof *firsts; a++)
@@ -94,8 +94,8 @@ static void read_pair_any_slice_and_isa(void **state) {
 static void overrange_names_the_tensor(void **state) {
     (void)state;
     struct fixture *f = fixture_new(4);
-    for (enum ob_spsa_isa isa = 0; isa < OB_SPSA_ISA_COUNT; isa++) {
-        if (!ob_spsa_isa_available(isa))
+    for (size_t isa = 0; ob_spsa_engine_name_at(isa); isa++) {
+        if (!ob_spsa_engine_with(isa, NULL).kernels)
             continue;
         struct ob_spsa_engine engine = ob_spsa_engine_with(isa, NULL);
         f->base->values[3][510] = 0;

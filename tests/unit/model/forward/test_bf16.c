@@ -26,7 +26,7 @@ static void compare(size_t rows, size_t n, size_t k, bool transposed, bool accum
     size_t lda = k + 3, ldb = (transposed ? k : n) + 1, ldc = n + 2, brows = transposed ? n : k;
     float *a = malloc(rows * lda * sizeof *a), *b = malloc(brows * ldb * sizeof *b);
     float *c = malloc(rows * ldc * sizeof *c), *before = malloc(rows * ldc * sizeof *before);
-    size_t bytes = (ob_half_scratch_bytes(rows) + 63) / 64 * 64;
+    size_t bytes = (ob_bf16_scratch_bytes(rows) + 63) / 64 * 64;
     void *scratch = aligned_alloc(64, bytes);
     uint64_t state = rows * 1000003 + n * 1009 + k;
     assert_true(a && b && c && before && scratch);
@@ -36,8 +36,8 @@ static void compare(size_t rows, size_t n, size_t k, bool transposed, bool accum
         b[i] = draw(&state);
     for (size_t i = 0; i < rows * ldc; i++)
         before[i] = c[i] = draw(&state);
-    struct ob_half_product product = {a, b, c, lda, ldb, ldc, rows, n, k, transposed, accumulate};
-    ob_half_multiply(&product, scratch);
+    struct ob_bf16_product product = {a, b, c, lda, ldb, ldc, rows, n, k, transposed, accumulate};
+    ob_bf16_multiply(&product, scratch);
     for (size_t row = 0; row < rows; row++)
         for (size_t column = 0; column < ldc; column++) {
             size_t at = row * ldc + column;
@@ -61,7 +61,7 @@ static void products_of_every_shape(void **state) {
     (void)state;
     static const size_t ROWS[] = {1, 3, 4, 13, 14, 15, 31, 47}, COLUMNS[] = {1, 15, 16, 17, 31, 32, 33, 70},
                         TERMS[] = {1, 2, 31, 32, 33, 63, 383, 384, 385, 800};
-    if (!ob_half_available())
+    if (!ob_bf16_available())
         skip();
     for (size_t r = 0; r < sizeof ROWS / sizeof *ROWS; r++)
         for (size_t c = 0; c < sizeof COLUMNS / sizeof *COLUMNS; c++)

@@ -1,7 +1,11 @@
-#include "spsa/kernels.h"
+#include "spsa/kernels/avx512.h"
 
 #include <immintrin.h>
 #include <string.h>
+
+#include "base/cpu.h"
+#include "spsa/kernels/avx2.h"
+#include "spsa/kernels/chacha_avx512.h"
 
 /* Sixteen vectors of sixteen elements stay in registers while all records pass over them. Each starts from
  * m - sum(q); a set bit (z = -1) gives back 2q. */
@@ -100,7 +104,8 @@ uint32_t ob_spsa_avx512_reach(const int32_t *values, size_t count) {
 }
 
 const struct ob_spsa_kernels ob_spsa_kernels_avx512 = {
-    .isa = OB_SPSA_AVX512,
+    .name = "avx512",
+    .needs = OB_CPU_AVX512F | OB_CPU_POPCNT,
     .keystream = ob_spsa_avx512_keystream,
     .accumulate = ob_spsa_avx512_accumulate,
     .read = ob_spsa_avx512_read,

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "spsa/watch.h"
+#include "spsa/memory_check.h"
 #include "tests/unit/spsa/fixture.h"
 
 #define LEAVES 7
@@ -47,23 +47,23 @@ static void leaves_cover_each_element_once(void **state) {
 static void sums_follow_apply_and_unapply(void **state) {
     (void)state;
     struct fixture *f = fixture_new(21);
-    for (enum ob_spsa_isa isa = 0; isa < OB_SPSA_ISA_COUNT; isa++) {
-        if (!ob_spsa_isa_available(isa))
+    for (size_t isa = 0; ob_spsa_engine_name_at(isa); isa++) {
+        if (!ob_spsa_engine_with(isa, NULL).kernels)
             continue;
         struct ob_spsa_engine engine = ob_spsa_engine_with(isa, NULL);
         struct ob_spsa_weights *weights = several_leaves(22);
         bool wrong[LEAVES];
-        assert_int_equal(ob_spsa_watch(&engine, weights, NULL), OB_OK);
+        assert_int_equal(ob_spsa_memory_check_start(&engine, weights, NULL), OB_OK);
         uint32_t before = ob_spsa_checksum(&engine, weights), sum = 0;
         uint32_t change = ob_spsa_checksum_change(&engine, weights, &f->rule, f->updates, 20);
         assert_int_equal(ob_spsa_apply(&engine, weights, &f->rule, f->updates, 20, NULL), OB_OK);
-        assert_int_equal(ob_spsa_watch_check(&engine, weights, wrong), 0);
+        assert_int_equal(ob_spsa_memory_check(&engine, weights, wrong), 0);
         for (size_t i = 0; i < LEAVES; i++)
             sum += weights->sums[i];
         assert_int_equal(sum, before + change); /* by another way */
         assert_int_not_equal(change, 0);
         assert_int_equal(ob_spsa_unapply(&engine, weights, &f->rule, f->updates + 3, 9, NULL), OB_OK);
-        assert_int_equal(ob_spsa_watch_check(&engine, weights, wrong), 0);
+        assert_int_equal(ob_spsa_memory_check(&engine, weights, wrong), 0);
         ob_spsa_weights_free(weights);
     }
     fixture_free(f);
@@ -78,23 +78,23 @@ static void any_flipped_bit_names_its_leaf(void **state) {
     struct ob_spsa_engine engine = ob_spsa_engine_best(pool);
     struct ob_spsa_weights *weights = several_leaves(24);
     bool wrong[LEAVES];
-    assert_int_equal(ob_spsa_watch(&engine, weights, NULL), OB_OK);
+    assert_int_equal(ob_spsa_memory_check_start(&engine, weights, NULL), OB_OK);
     for (int bit = 0; bit < 32; bit++) {
         uint32_t *cell = (uint32_t *)&weights->values[2][2 * OB_SPSA_LEAF_ELEMENTS + 776 - bit];
         *cell ^= (uint32_t)1 << bit;
         assert_int_equal(ob_spsa_apply(&engine, weights, &f->rule, f->updates + bit, 1, NULL), OB_OK);
-        assert_int_equal(ob_spsa_watch_check(&engine, weights, wrong), 1);
+        assert_int_equal(ob_spsa_memory_check(&engine, weights, wrong), 1);
         assert_true(wrong[4]);
         assert_int_equal(ob_spsa_unapply(&engine, weights, &f->rule, f->updates + bit, 1, NULL), OB_OK);
         *cell ^= (uint32_t)1 << bit;
-        assert_int_equal(ob_spsa_watch_check(&engine, weights, wrong), 0);
+        assert_int_equal(ob_spsa_memory_check(&engine, weights, wrong), 0);
     }
     weights->values[0][0]++;
     weights->values[4][8]--; /* the sum over all is right, the leaves are not */
-    assert_int_equal(ob_spsa_watch_check(&engine, weights, wrong), 2);
+    assert_int_equal(ob_spsa_memory_check(&engine, weights, wrong), 2);
     assert_true(wrong[0] && wrong[6]);
     weights->values[4][9] ^= 1; /* padding: no part of the model */
-    assert_int_equal(ob_spsa_watch_check(&engine, weights, wrong), 2);
+    assert_int_equal(ob_spsa_memory_check(&engine, weights, wrong), 2);
     ob_spsa_weights_free(weights);
     ob_pool_free(pool);
     fixture_free(f);

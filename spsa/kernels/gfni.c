@@ -3,9 +3,14 @@
  * each half of it looks up the sum of four ±q in a table of sixteen. Per sixteen elements and eight records
  * that is two look-ups and two additions where masks take eight loads and eight additions (200·10⁹ elements ·
  * records a second against 54·10⁹, keystream apart). */
-#include "spsa/kernels.h"
+#include "spsa/kernels/kernels.h"
 
 #include <immintrin.h>
+
+#include "base/cpu.h"
+#include "spsa/kernels/avx512.h"
+#include "spsa/kernels/chacha_avx512.h"
+#include "spsa/kernels/reference.h"
 
 enum {
     SLICE = 8,                      /* records combined at a time */
@@ -111,7 +116,8 @@ static void accumulate(int32_t *values, size_t blocks, const uint8_t *const *bit
 }
 
 const struct ob_spsa_kernels ob_spsa_kernels_gfni = {
-    .isa = OB_SPSA_GFNI,
+    .name = "avx512-gfni",
+    .needs = OB_CPU_AVX512F | OB_CPU_AVX512BW | OB_CPU_GFNI | OB_CPU_AVX512VPOPCNTDQ,
     .keystream = ob_spsa_avx512_keystream,
     .accumulate = accumulate,
     .read = ob_spsa_avx512_read,

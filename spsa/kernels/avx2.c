@@ -1,10 +1,12 @@
-#include "spsa/kernels.h"
+#include "spsa/kernels/avx2.h"
 
 #include <immintrin.h>
 #include <string.h>
 
-/* Eight vectors of eight elements stay in registers while all records pass over them; see kernels_avx512.c.
- */
+#include "base/cpu.h"
+#include "spsa/kernels/reference.h"
+
+/* Eight vectors of eight elements stay in registers while all records pass over them; see avx512.c. */
 enum { VECTORS = 8, SPAN = VECTORS * 8 };
 
 static __m256i selector(int octet) {
@@ -115,9 +117,15 @@ static uint32_t reach(const int32_t *values, size_t count) {
     return folded;
 }
 
+static void keystream(const struct ob_spsa_key *key, uint32_t tensor, uint32_t first_block, size_t blocks,
+                      uint8_t *ret_bits) {
+    ob_spsa_kernels_reference.keystream(key, tensor, first_block, blocks, ret_bits);
+}
+
 const struct ob_spsa_kernels ob_spsa_kernels_avx2 = {
-    .isa = OB_SPSA_AVX2,
-    .keystream = ob_spsa_direction_bits,
+    .name = "avx2",
+    .needs = OB_CPU_AVX2 | OB_CPU_POPCNT,
+    .keystream = keystream,
     .accumulate = accumulate,
     .read = read_values,
     .read_pair = read_pair,

@@ -1,9 +1,9 @@
-#include "spsa/watch.h"
+#include "spsa/memory_check.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-#include "spsa/kernels.h"
+#include "spsa/kernels/kernels.h"
 
 #define LEAVES_A_TASK 64 /* 16 MiB: worth waking a thread */
 
@@ -42,8 +42,8 @@ static void run_scan(struct scan *scan) {
     ob_pool_run(scan->engine->pool, (scan->leaves + LEAVES_A_TASK - 1) / LEAVES_A_TASK, scan_task, scan);
 }
 
-enum ob_err ob_spsa_watch(const struct ob_spsa_engine *engine, struct ob_spsa_weights *weights,
-                          struct ob_error *error) {
+enum ob_err ob_spsa_memory_check_start(const struct ob_spsa_engine *engine, struct ob_spsa_weights *weights,
+                                       struct ob_error *error) {
     size_t leaves = ob_spsa_leaf_count(weights->tensors, weights->count);
     if (!weights->sums)
         weights->sums = calloc(leaves, sizeof *weights->sums);
@@ -54,8 +54,8 @@ enum ob_err ob_spsa_watch(const struct ob_spsa_engine *engine, struct ob_spsa_we
     return OB_OK;
 }
 
-size_t ob_spsa_watch_check(const struct ob_spsa_engine *engine, const struct ob_spsa_weights *weights,
-                           bool *ret_wrong) {
+size_t ob_spsa_memory_check(const struct ob_spsa_engine *engine, const struct ob_spsa_weights *weights,
+                            bool *ret_wrong) {
     assert(weights->sums);
     struct scan scan = {.engine = engine, .weights = weights, .wrong = ret_wrong};
     run_scan(&scan);

@@ -1,4 +1,10 @@
-#include "spsa/kernels.h"
+#include "spsa/kernels/reference.h"
+
+/* Use 0 of a sample's randomness is its direction (spsa/direction.h). */
+static void keystream(const struct ob_spsa_key *key, uint32_t tensor, uint32_t first_block, size_t blocks,
+                      uint8_t *ret_bits) {
+    ob_spsa_keystream(key, tensor, 0, first_block, blocks * OB_SPSA_BLOCK_BYTES, ret_bits);
+}
 
 static unsigned bit_at(const uint8_t *bits, size_t index) {
     return (bits[index / 8] >> (index % 8)) & 1u;
@@ -51,8 +57,8 @@ static uint32_t reach(const int32_t *values, size_t count) {
 }
 
 const struct ob_spsa_kernels ob_spsa_kernels_reference = {
-    .isa = OB_SPSA_REFERENCE,
-    .keystream = ob_spsa_direction_bits,
+    .name = "reference",
+    .keystream = keystream,
     .accumulate = accumulate,
     .read = read_values,
     .read_pair = read_pair,

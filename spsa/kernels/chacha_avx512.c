@@ -2,7 +2,7 @@
  * go through the rounds side by side: the steps of one quarter round depend on one another, and a single set
  * leaves half of the instruction slots empty (65·10⁹ bits a second against 80 to 95·10⁹, by compiler;
  * libsodium: 19·10⁹). */
-#include "spsa/kernels.h"
+#include "spsa/kernels/chacha_avx512.h"
 
 #include <immintrin.h>
 #include <string.h>

@@ -1,0 +1,10 @@
+/* reference - the kernels in plain C: the definition, and what vector kernels leave their ends to. */
+#ifndef OB_SPSA_KERNELS_REFERENCE_H
+#define OB_SPSA_KERNELS_REFERENCE_H
+
+#include "spsa/kernels/kernels.h"
+
+extern const struct ob_spsa_kernels ob_spsa_kernels_reference;
+size_t ob_spsa_reference_count_bits(const uint8_t *bits, size_t bytes);
+
+#endif
