@@ -6,6 +6,7 @@
  * Round r is evaluated at the weights of all records of rounds below r - k, a machine's own included (a real
  * machine has its own at once: this is the hard case). Prints one JSON object. */
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 
 #include "cli/options.h"
 #include "model/data/corpus.h"
+#include "model/data/loss.h"
 #include "model/families/adapter.h"
 #include "model/forward/blas.h"
 #include "model/forward/forward.h"
@@ -35,6 +37,7 @@ struct swarm {
     struct ob_tokenizer *tokenizer;
     struct ob_corpus *corpus, *held_out;
     struct ob_forward *forward;
+    struct ob_task task;
     struct ob_batch *batch;
     uint8_t *bytes; /* of every sample of the run: (round, machine, sample) */
     uint64_t done;  /* samples evaluated */
@@ -47,7 +50,7 @@ static enum ob_err pair_loss(void *context, const struct ob_spsa_key *key, float
     double losses[2];
     source.key = key;
     source.epsilon = epsilon;
-    enum ob_err failed = ob_forward_losses(swarm->forward, &source, swarm->batch, losses, error);
+    enum ob_err failed = ob_task_losses(&swarm->task, swarm->forward, &source, swarm->batch, losses, error);
     if (!failed)
         *ret_losses = (struct ob_spsa_losses){.plus = losses[0], .minus = losses[1]};
     return failed;
@@ -95,25 +98,31 @@ static enum ob_err apply_round(struct swarm *swarm, int64_t round, struct ob_err
     return failed;
 }
 
-static enum ob_err held_out_loss(struct swarm *swarm, double *ret_loss, struct ob_error *error) {
+struct result {
+    double loss;
+    double accuracy; /* of rows with choices; NAN: there are none */
+};
+
+/* The task's loss over the first items of the held-out rows, as `onebyte eval` has it. */
+static enum ob_err held_out_loss(struct swarm *swarm, struct result *ret_result, struct ob_error *error) {
     struct ob_weight_source source = ob_replica_source(swarm->replica);
-    size_t batch = (size_t)swarm->plan.batch, end = ob_corpus_sequences(swarm->held_out);
-    double sum = 0;
-    uint64_t targets = 0;
+    const struct ob_corpus *corpus = swarm->held_out;
+    size_t end = ob_corpus_items(corpus);
+    struct ob_task_score score = {0};
     enum ob_err failed = OB_OK;
     if (end > (size_t)swarm->plan.held_out)
         end = (size_t)swarm->plan.held_out;
-    for (size_t at = 0; at < end && !failed; at += swarm->batch->sequences) {
-        double loss;
+    for (size_t at = 0; at < end && !failed;) {
         ob_batch_clear(swarm->batch);
-        while (swarm->batch->sequences < batch && at + swarm->batch->sequences < end &&
-               ob_corpus_add(swarm->held_out, at + swarm->batch->sequences, swarm->batch))
-            continue;
-        failed = ob_forward_losses(swarm->forward, &source, swarm->batch, &loss, error);
-        sum += failed ? 0 : loss * (double)ob_batch_targets(swarm->batch);
-        targets += ob_batch_targets(swarm->batch);
+        size_t first = at;
+        while (at < end && at - first < (size_t)swarm->plan.batch && ob_corpus_add(corpus, at, swarm->batch))
+            at++;
+        failed = ob_task_add_score(&swarm->task, swarm->forward, &source, swarm->batch, &score, error);
     }
-    *ret_loss = sum / (double)targets;
+    bool choices = ob_corpus_has_choices(corpus);
+    ret_result->loss =
+        choices ? score.group_loss / (double)score.groups : score.token_loss / (double)score.targets;
+    ret_result->accuracy = choices ? (double)score.right / (double)score.groups : (double)NAN;
     return failed;
 }
 
@@ -172,11 +181,30 @@ static enum ob_err create_run(struct swarm *swarm, const char *folder, struct ob
     return failed;
 }
 
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+/* A mini-batch of any items, of either file, fits. */
+static enum ob_err make_room(struct swarm *swarm, struct ob_error *error) {
+    size_t items = (size_t)swarm->plan.batch;
+    size_t tokens =
+        items * larger(ob_corpus_item_tokens(swarm->corpus), ob_corpus_item_tokens(swarm->held_out));
+    size_t sequences =
+        items * larger(ob_corpus_item_sequences(swarm->corpus), ob_corpus_item_sequences(swarm->held_out));
+    enum ob_err failed = ob_forward_new(&swarm->replica->model->config, tokens, sequences,
+                                        swarm->replica->pool, &swarm->forward, error);
+    if (!failed)
+        failed = ob_batch_new(sequences, tokens, &swarm->batch, error);
+    if (!failed)
+        failed = ob_task_init(&swarm->task, sequences, error);
+    return failed;
+}
+
 static enum ob_err set_up(struct swarm *swarm, const char *folder, const char *data, const char *held_out,
                           struct ob_error *error) {
     const struct arrangement *plan = &swarm->plan;
     struct ob_corpus_options options = {.length_max = (size_t)plan->length};
-    size_t tokens = (size_t)(plan->batch * plan->length), batch = (size_t)plan->batch;
     swarm->bytes = malloc((size_t)plan->samples);
     if (!swarm->bytes)
         return ob_fail(error, OB_ENOMEM, "out of memory");
@@ -189,15 +217,11 @@ static enum ob_err set_up(struct swarm *swarm, const char *folder, const char *d
         failed = ob_corpus_open(data, swarm->tokenizer, &options, &swarm->corpus, error);
     if (!failed)
         failed = ob_corpus_open(held_out, swarm->tokenizer, &options, &swarm->held_out, error);
-    if (!failed)
-        failed = ob_forward_new(&swarm->replica->model->config, tokens, batch, swarm->replica->pool,
-                                &swarm->forward, error);
-    if (!failed)
-        failed = ob_batch_new(batch, tokens, &swarm->batch, error);
-    return failed;
+    return failed ? failed : make_room(swarm, error);
 }
 
 static void tear_down(struct swarm *swarm) {
+    ob_task_done(&swarm->task);
     ob_batch_free(swarm->batch);
     ob_forward_free(swarm->forward);
     ob_corpus_free(swarm->held_out);
@@ -254,14 +278,18 @@ static bool read_plan(const struct ob_tool_option *o, struct arrangement *plan) 
            ob_tool_real(&o[LR], 1e-12, 0.999, &plan->learning_rate);
 }
 
-static void print(const struct swarm *swarm, double before, double after) {
+static void print(const struct swarm *swarm, const struct result *before, const struct result *after) {
     const struct arrangement *plan = &swarm->plan;
     json_t *result = json_pack(
         "{s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:f, s:I, s:I, s:f, s:f}", "machines", plan->machines,
         "samples_per_round", plan->samples_per_round, "staleness", plan->staleness, "parallel",
         plan->machines * plan->samples_per_round * (plan->staleness + 1), "samples", (json_int_t)swarm->done,
         "combine", ob_spsa_combine_name(plan->combine), "s0", plan->s0, "lr", plan->learning_rate, "seed",
-        plan->seed, "lora_rank", plan->lora_rank, "loss_before", before, "loss_after", after);
+        plan->seed, "lora_rank", plan->lora_rank, "loss_before", before->loss, "loss_after", after->loss);
+    if (isfinite(before->accuracy)) {
+        json_object_set_new(result, "accuracy_before", json_real(before->accuracy));
+        json_object_set_new(result, "accuracy_after", json_real(after->accuracy));
+    }
     json_dumpf(result, stdout, JSON_COMPACT | JSON_REAL_PRECISION(7));
     putchar('\n');
     json_decref(result);
@@ -294,7 +322,7 @@ int main(int argc, char **argv) {
     struct ob_error error = {0};
     if (ob_blas_fix_core(argv, "auto", &error))
         return ob_tool_complain(&error);
-    double before = 0, after = 0;
+    struct result before, after;
     if (!ob_tool_parse(argc, argv, o, OPTIONS, NULL, 0, &count) || !read_plan(o, &swarm.plan)) {
         fputs("parallel needs --model, --data and --held-out; see bench/parallel.c\n", stderr);
         return OB_EXIT_USAGE;
@@ -307,7 +335,7 @@ int main(int argc, char **argv) {
     if (!failed)
         failed = held_out_loss(&swarm, &after, &error);
     if (!failed)
-        print(&swarm, before, after);
+        print(&swarm, &before, &after);
     tear_down(&swarm);
     return failed ? ob_tool_complain(&error) : OB_EXIT_DONE;
 }

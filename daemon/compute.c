@@ -244,7 +244,8 @@ static void run_rebuild(struct ob_compute *compute, struct ob_store *store) {
     struct ob_rebuild_log log = {.store = store, .stopped = is_stopped, .context = compute, .verify = true};
     struct ob_result result = {.kind = OB_RESULT_REBUILT};
     struct ob_error error = {0};
-    bool some = compute->wrong && ob_spsa_memory_check(&replica->engine, replica->weights, compute->wrong) > 0;
+    bool some =
+        compute->wrong && ob_spsa_memory_check(&replica->engine, replica->weights, compute->wrong) > 0;
     enum ob_err failed = ob_rebuild_heal(replica, &log, some ? compute->wrong : NULL, &result.heal, &error);
     if (failed == OB_ESTATE)
         return;

@@ -14,8 +14,8 @@
 #include "base/path.h"
 #include "daemon/manifest_transfer.h"
 #include "model/forward/blas.h"
-#include "transport/status_client.h"
 #include "spsa/memory_check.h"
+#include "transport/status_client.h"
 
 #define TICK_NS  (OB_SECOND_NS / 20)
 #define FLUSH_NS (OB_SECOND_NS / 2)

@@ -174,7 +174,8 @@ enum ob_err ob_snapshot_load(const struct ob_snapshot_file *file, struct ob_repl
         return loading.failed;
     }
     replica->samples = file->table->samples;
-    return replica->weights->sums ? ob_spsa_memory_check_start(&replica->engine, replica->weights, error) : OB_OK;
+    return replica->weights->sums ? ob_spsa_memory_check_start(&replica->engine, replica->weights, error)
+                                  : OB_OK;
 }
 
 /* ---- writing ---- */
