@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/options.h"
+#include "model/convert/open_tokenizer.h"
 #include "model/data/corpus.h"
 #include "model/data/loss.h"
 #include "model/families/adapter.h"

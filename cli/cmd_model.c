@@ -6,7 +6,7 @@
 
 #include "cli/eval.h"
 #include "cli/options.h"
-#include "model/chat/chat.h"
+#include "model/convert/open_tokenizer.h"
 #include "model/forward/forward.h"
 #include "run/replica.h"
 
@@ -229,16 +229,16 @@ static enum ob_err start_prompt(struct generation *g, const char *prompt, struct
     enum ob_err failed = ob_tokenizer_encode(g->tokenizer, prompt, strlen(prompt), &ids, &count, error);
     if (failed)
         return failed;
-    struct ob_tokenizer_frame frame = ob_tokenizer_frame(g->tokenizer);
-    if (frame.before_count + count == 0 && g->model->config.bos < 0)
+    struct ob_tokenizer_affixes affixes = ob_tokenizer_affixes(g->tokenizer);
+    if (affixes.prefix_count + count == 0 && g->model->config.bos < 0)
         return ob_fail(error, OB_EUSAGE, "this model has no token to start from: give a --prompt");
-    g->tokens = calloc(frame.before_count + count + 1 + g->wanted, sizeof *g->tokens);
+    g->tokens = calloc(affixes.prefix_count + count + 1 + g->wanted, sizeof *g->tokens);
     if (!g->tokens) {
         free(ids);
         return ob_fail(error, OB_ENOMEM, "out of memory");
     }
-    for (size_t i = 0; i < frame.before_count; i++)
-        g->tokens[g->count++] = frame.before[i];
+    for (size_t i = 0; i < affixes.prefix_count; i++)
+        g->tokens[g->count++] = affixes.prefix[i];
     if (g->count + count == 0)
         g->tokens[g->count++] = g->model->config.bos;
     for (size_t i = 0; i < count; i++)

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "daemon/manifest_transfer.h"
+#include "model/convert/open_tokenizer.h"
 #include "model/forward/blas.h"
 #include "spsa/memory_check.h"
 #include "transport/status_client.h"

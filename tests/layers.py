@@ -26,7 +26,7 @@ LAYERS = {
     "model/families": ["base", "spsa", "model/formats"],
     "model/tokenizer": ["base", "model/formats"],
     "model/chat": ["base", "model/formats", "model/tokenizer"],
-    "model/convert": ["base", "spsa", "model/formats", "model/families", "model/tokenizer"],
+    "model/convert": ["base", "spsa", "model/formats", "model/families", "model/tokenizer", "model/chat"],
     "model/forward": ["base", "spsa", "model/formats", "model/families", "model/convert"],
     "model/data": ["base", "model/formats", "model/families", "model/tokenizer", "model/chat", "model/convert", "model/forward"],
     "peer": ["base", "record"],
@@ -42,13 +42,11 @@ KNOWN_INCLUDES = {
     ("model/formats/safetensors_index", "model/convert/documents"),
     ("model/families/config", "model/convert/documents"),
     ("model/families/model", "model/convert/gguf_model"),
-    ("model/tokenizer/tokenizer", "model/convert/documents"),
-    ("model/chat/chat", "model/convert/documents"),
     ("snapshot/folder", "daemon/logger"),
     ("snapshot/join", "daemon/daemon"),
     ("snapshot/writer", "daemon/daemon"),
 }
-KNOWN_CYCLES = {"record", "model/formats", "model/families", "model/tokenizer", "model/chat", "model/convert", "model/data", "peer", "transport", "store", "run", "snapshot", "daemon", "cli"}
+KNOWN_CYCLES = {"record", "model/formats", "model/families", "model/convert", "peer", "transport", "store", "run", "snapshot", "daemon", "cli"}
 
 LIBRARIES = {  # header: the folders that may include it
     "zmq.h": ["transport"],

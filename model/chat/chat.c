@@ -6,36 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/chat/chat_internal.h"
+#include "model/chat/control.h"
 #include "model/chat/known.h"
-#include "model/convert/documents.h"
-#include "model/tokenizer/utf8.h"
-
-bool ob_chat_next_control(const char **at, const char **ret_text, size_t *ret_bytes,
-                          struct ob_chat_control *ret_control) {
-    static const char KINDS[] = {OB_CHAT_MARK, OB_CHAT_BOS, OB_CHAT_EOS, 0};
-    size_t bytes = strcspn(*at, KINDS);
-    const char *control = *at + bytes;
-    if (*control == 0)
-        return false;
-    *ret_text = *at;
-    *ret_bytes = bytes;
-    *ret_control = (struct ob_chat_control){.kind = *control, .text = control + 1};
-    *at = control + 1;
-    if (*control == OB_CHAT_MARK) {
-        const char *end = strchr(control + 1, OB_CHAT_MARK);
-        assert(end != NULL && end > control + 1 && end - control <= OB_CHAT_CONTROL_MAX);
-        ret_control->bytes = (size_t)(end - control - 1);
-        *at = end + 1;
-    }
-    return true;
-}
-
-int32_t ob_chat_control_id(const struct ob_chat *chat, const struct ob_chat_control *control) {
-    if (control->kind != OB_CHAT_MARK)
-        return control->kind == OB_CHAT_BOS ? chat->bos : chat->eos;
-    return ob_tokenizer_special(chat->tokenizer, control->text, control->bytes);
-}
 
 /* Every control token of one of the format's texts is there; *ret_first is the first one. */
 static enum ob_err check_words(const struct ob_chat *chat, const char *words, int32_t *ret_first,
@@ -121,8 +93,8 @@ static enum ob_err recognise(struct ob_chat *chat, const char *model, const char
     const char *name = ob_chat_known(hash);
     if (name == NULL)
         return ob_fail(error, OB_EUNSUPPORTED,
-                       "%.120s: its chat template (%.12s) is not one that we know; if it is only another "
-                       "wording of one of these, name it as chat_template: %s",
+                       "%.120s: unknown chat template (%.12s); if it only words one of these differently, "
+                       "set chat_template to its name: %s",
                        model, hash, list_names(names, sizeof names));
     chat->format = ob_chat_format(name);
     assert(chat->format != NULL);
@@ -130,22 +102,17 @@ static enum ob_err recognise(struct ob_chat *chat, const char *model, const char
 }
 
 /* chat_template.jinja goes before tokenizer_config.json. */
-static enum ob_err find_format(struct ob_chat *chat, const char *model, const json_t *config,
+static enum ob_err find_format(struct ob_chat *chat, const struct ob_chat_documents *documents,
                                struct ob_error *error) {
-    char *file = NULL, names[256];
-    size_t bytes = 0;
-    enum ob_err err = ob_document_text(model, "chat_template.jinja", &file, &bytes, error);
-    if (err == OB_OK)
-        err = recognise(chat, model, file, bytes, error);
-    else if (err == OB_ENOTFOUND) {
-        const json_t *text = default_template(config);
-        err = text == NULL ? ob_fail(error, OB_EUNSUPPORTED,
-                                     "%.120s: the model has no chat template; name one as chat_template: %s",
-                                     model, list_names(names, sizeof names))
-                           : recognise(chat, model, json_string_value(text), json_string_length(text), error);
-    }
-    free(file);
-    return err;
+    char names[256];
+    if (documents->template != NULL)
+        return recognise(chat, documents->name, documents->template, documents->template_bytes, error);
+    const json_t *text = default_template(documents->config);
+    if (text == NULL)
+        return ob_fail(error, OB_EUNSUPPORTED,
+                       "%.120s: the model has no chat template; set chat_template to one of: %s",
+                       documents->name, list_names(names, sizeof names));
+    return recognise(chat, documents->name, json_string_value(text), json_string_length(text), error);
 }
 
 enum ob_err ob_chat_check_name(const char *format, struct ob_error *error) {
@@ -156,36 +123,31 @@ enum ob_err ob_chat_check_name(const char *format, struct ob_error *error) {
                    list_names(names, sizeof names));
 }
 
-static enum ob_err fill(struct ob_chat *chat, const char *model, const char *format, struct ob_error *error) {
-    struct ob_document config = {0};
+static enum ob_err fill(struct ob_chat *chat, const struct ob_chat_documents *documents, const char *format,
+                        struct ob_error *error) {
     enum ob_err err = ob_chat_check_name(format, error);
-    if (err == OB_OK)
-        err = ob_document_load(model, "tokenizer_config.json", &config, error);
-    if (err == OB_ENOTFOUND) /* then it says nothing */
-        err = OB_OK;
-    if (err == OB_OK) {
-        chat->bos = find_token(chat, config.root, "bos_token");
-        chat->eos = find_token(chat, config.root, "eos_token");
-    }
-    if (err == OB_OK && format != NULL && format[0] != 0)
+    if (err != OB_OK)
+        return err;
+    chat->bos = find_token(chat, documents->config, "bos_token");
+    chat->eos = find_token(chat, documents->config, "eos_token");
+    if (format != NULL && format[0] != 0)
         chat->format = ob_chat_format(format);
-    else if (err == OB_OK)
-        err = find_format(chat, model, config.root, error);
-    if (err == OB_OK && (err = check_format(chat, error)))
-        err = ob_fail_within(error, err, "%.120s", model);
-    ob_document_done(&config);
-    return err;
+    else if ((err = find_format(chat, documents, error)))
+        return err;
+    err = check_format(chat, error);
+    return err != OB_OK ? ob_fail_within(error, err, "%.120s", documents->name) : OB_OK;
 }
 
-enum ob_err ob_chat_open(const char *model, const char *format, const struct ob_tokenizer *tokenizer,
-                         struct ob_chat **ret_chat, struct ob_error *error) {
+enum ob_err ob_chat_new(const struct ob_chat_documents *documents, const char *format,
+                        const struct ob_tokenizer *tokenizer, struct ob_chat **ret_chat,
+                        struct ob_error *error) {
     struct ob_error ours;
     error = error == NULL ? &ours : error;
     struct ob_chat *chat = calloc(1, sizeof *chat);
     if (chat == NULL)
-        return ob_fail(error, OB_ENOMEM, "%s: no memory for a chat template", model);
+        return ob_fail(error, OB_ENOMEM, "%s: no memory for a chat template", documents->name);
     *chat = (struct ob_chat){.tokenizer = tokenizer, .bos = -1, .eos = -1, .end = -1};
-    enum ob_err err = fill(chat, model, format, error);
+    enum ob_err err = fill(chat, documents, format, error);
     if (err != OB_OK) {
         free(chat);
         return err;

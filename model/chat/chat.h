@@ -19,9 +19,10 @@
 #ifndef OB_MODEL_CHAT_CHAT_H
 #define OB_MODEL_CHAT_CHAT_H
 
-#include "model/tokenizer/tokenizer.h"
+#include <jansson.h>
 
-enum ob_chat_role { OB_CHAT_SYSTEM, OB_CHAT_USER, OB_CHAT_ASSISTANT, OB_CHAT_ROLES };
+#include "model/chat/formats.h"
+#include "model/tokenizer/tokenizer.h"
 
 struct ob_chat_message {
     enum ob_chat_role role;
@@ -37,10 +38,18 @@ struct ob_chat_ids {
 
 struct ob_chat;
 
-/* model: the folder or GGUF file that the tokenizer is of. format: NULL or "": the model's own. */
-OB_MUST_USE enum ob_err ob_chat_open(const char *model, const char *format,
-                                     const struct ob_tokenizer *tokenizer, struct ob_chat **ret_chat,
-                                     struct ob_error *error);
+/* What a model says about its conversations. Its folder or GGUF file is read by model/convert/open_tokenizer.h. */
+struct ob_chat_documents {
+    const char *name;     /* the model, for messages */
+    const char *template; /* chat_template.jinja; NULL: there is none */
+    size_t template_bytes;
+    const json_t *config; /* tokenizer_config.json; NULL: there is none */
+};
+
+/* format: NULL or "": the model's own. */
+OB_MUST_USE enum ob_err ob_chat_new(const struct ob_chat_documents *documents, const char *format,
+                                    const struct ob_tokenizer *tokenizer, struct ob_chat **ret_chat,
+                                    struct ob_error *error);
 void ob_chat_free(struct ob_chat *chat);
 const char *ob_chat_name(const struct ob_chat *chat);
 /* OB_EUSAGE, with the names that there are, unless this is one of them, empty or NULL. */
@@ -48,7 +57,7 @@ OB_MUST_USE enum ob_err ob_chat_check_name(const char *format, struct ob_error *
 /* False when there is no such role. */
 bool ob_chat_role(const char *name, enum ob_chat_role *ret_role);
 /* At least one message. ask: the header of an answer that is to come follows at the end. The caller calls
- * ob_chat_ids_done; no frame is added (the format has its own). */
+ * ob_chat_ids_done; no prefix or suffix is added (the format has its own). */
 OB_MUST_USE enum ob_err ob_chat_encode(const struct ob_chat *chat, const struct ob_chat_message *messages,
                                        size_t count, bool ask, struct ob_chat_ids *ret_ids,
                                        struct ob_error *error);

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "model/chat/chat_internal.h"
+#include "model/chat/chat.h"
+#include "model/chat/control.h"
 #include "model/tokenizer/utf8.h"
 
 #define NOWHERE SIZE_MAX

@@ -1,4 +1,4 @@
-/* chat_formats - what stands around the messages of a conversation, for each format that we know: a table.
+/* formats - what stands around the messages of a conversation, for each format that we know: a table.
  *
  * Texts hold control tokens between two OB_CHAT_MARK; OB_CHAT_BOS and OB_CHAT_EOS stand for the tokenizer's
  * own (bos_token and eos_token of tokenizer_config.json).
@@ -8,7 +8,9 @@
 #ifndef OB_MODEL_CHAT_FORMATS_H
 #define OB_MODEL_CHAT_FORMATS_H
 
-#include "model/chat/chat.h"
+#include <stdbool.h>
+
+enum ob_chat_role { OB_CHAT_SYSTEM, OB_CHAT_USER, OB_CHAT_ASSISTANT, OB_CHAT_ROLES };
 
 #define OB_CHAT_MARK        '\1'
 #define OB_CHAT_BOS         '\2'

@@ -1,4 +1,4 @@
-/* chat_known - the chat templates that we know, by what they say word for word.
+/* known - the chat templates that we know, by what they say word for word.
  *
  * A template is compared as Jinja reads it: "\r\n" and "\r" are "\n", and one "\n" at its end does not count.
  * tests/parity/make_chat.py has rendered each of them with `transformers`, and the format gives the same.

@@ -1,4 +1,4 @@
-/* tokenizer_folder - the tokenizer of a folder that has no tokenizer.json: vocab.json and merges.txt, as
+/* hf_tokenizer - the tokenizer of a folder that has no tokenizer.json: vocab.json and merges.txt, as
  * GPT-2 and OPT were first given out.
  *
  * How a text is cut is not in these files: the class says it ("tokenizer_class" of tokenizer_config.json,

@@ -1,4 +1,4 @@
-/* tokenizer_names - GGUF's names for the pre-tokenizers of the families, and what they are in a
+/* pre_tokenizer_names - GGUF's names for the pre-tokenizers of the families, and what they are in a
  * tokenizer.json. */
 #ifndef OB_MODEL_CONVERT_PRE_TOKENIZER_NAMES_H
 #define OB_MODEL_CONVERT_PRE_TOKENIZER_NAMES_H

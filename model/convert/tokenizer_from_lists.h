@@ -1,4 +1,4 @@
-/* tokenizer_build - a tokenizer as lists: what the metadata of a GGUF file hold, made into the JSON of a
+/* tokenizer_from_lists - a tokenizer as lists: what the metadata of a GGUF file hold, made into the JSON of a
  * tokenizer.json, and read back from one.
  *
  * The numbers of token types, and the names in `model` and `pre`, are GGUF's (tokenizer.ggml.*). Models:

@@ -1,10 +1,11 @@
-/* A tokenizer.json into lists: the opposite of tokenizer_build.c. */
+/* A tokenizer.json into lists: the opposite of tokenizer_from_lists.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/convert/pre_tokenizer_names.h"
 #include "model/convert/tokenizer_from_lists.h"
+#include "model/tokenizer/tokenizer.h"
 #include "model/tokenizer/vocab.h"
 
 #define PAD_BYTES 16 /* of the text of an id without a token: "[PAD4194303]" */
@@ -229,34 +230,38 @@ static int64_t special(const struct reading *r, const char *key) {
     return json_is_string(value) ? id_of(r->lists, json_object_get(r->model, "vocab"), text_of(value)) : -1;
 }
 
-static bool is_template(const json_t *processor, json_t **ret_single) {
-    const json_t *list = json_object_get(processor, "processors");
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (is_template(json_array_get(list, i), ret_single))
-            return true;
-    *ret_single = json_object_get(processor, "single");
-    return json_is_array(*ret_single);
+/* GGUF knows one token before a text, its BOS, and one after it, its EOS. `special` is the one that
+ * tokenizer_config.json names, or -1. */
+static enum ob_err affix(const struct reading *r, const int32_t *ids, size_t count, int64_t special,
+                         const char *name, int64_t *ret_id, int8_t *ret_add) {
+    bool other = count == 1 && special >= 0 && ids[0] != special;
+    if (count > 1 || other)
+        return ob_fail(r->error, OB_EUNSUPPORTED,
+                       "GGUF cannot express a post_processor that adds %s than the %s_token",
+                       count > 1 ? "more tokens" : "another token", name);
+    *ret_id = count == 1 ? ids[0] : special;
+    *ret_add = count == 1;
+    return OB_OK;
 }
 
-/* What stands around a text: from the template of tokenizer.json, else from tokenizer_config.json. */
-static void read_around(const struct reading *r) {
+/* What stands around a text: what the stages of the tokenizer do, however their JSON is spelled. */
+static enum ob_err read_around(const struct reading *r) {
     struct ob_tokenizer_parts *parts = &r->lists->parts;
-    json_t *single = NULL;
     const json_t *unknown = json_object_get(r->model, "unk_token");
-    parts->bos = special(r, "bos_token");
-    parts->eos = special(r, "eos_token");
+    struct ob_tokenizer *tokenizer = NULL;
+    enum ob_err err = ob_tokenizer_read(r->root, "tokenizer.json", &tokenizer, r->error);
+    if (err != OB_OK)
+        return err;
+    struct ob_tokenizer_affixes a = ob_tokenizer_affixes(tokenizer);
+    err = affix(r, a.prefix, a.prefix_count, special(r, "bos_token"), "bos", &parts->bos, &parts->add_bos);
+    if (err == OB_OK)
+        err =
+            affix(r, a.suffix, a.suffix_count, special(r, "eos_token"), "eos", &parts->eos, &parts->add_eos);
     parts->unknown =
         json_is_string(unknown) ? id_of(r->lists, json_object_get(r->model, "vocab"), text_of(unknown)) : -1;
-    parts->add_bos = (int8_t)json_is_true(json_object_get(r->config, "add_bos_token"));
-    parts->add_eos = (int8_t)json_is_true(json_object_get(r->config, "add_eos_token"));
-    if (is_template(json_object_get(r->root, "post_processor"), &single)) {
-        size_t last = json_array_size(single) - 1;
-        parts->add_bos = json_object_get(json_array_get(single, 0), "SpecialToken") != NULL;
-        parts->add_eos = json_object_get(json_array_get(single, last), "SpecialToken") != NULL;
-    }
-    char *normalizer = json_dumps(json_object_get(r->root, "normalizer"), JSON_ENCODE_ANY);
-    parts->add_space_prefix = normalizer != NULL && strstr(normalizer, "\"Prepend\"") != NULL;
-    free(normalizer);
+    parts->add_space_prefix = ob_tokenizer_prepends_space(tokenizer);
+    ob_tokenizer_free(tokenizer);
+    return err;
 }
 
 static enum ob_err read_all(const struct reading *r, size_t vocabulary) {
@@ -276,8 +281,7 @@ static enum ob_err read_all(const struct reading *r, size_t vocabulary) {
     if (err == OB_OK)
         err = read_merges(r);
     fill_gaps(lists);
-    read_around(r);
-    return err;
+    return err == OB_OK ? read_around(r) : err;
 }
 
 enum ob_err ob_tokenizer_parts_read(const json_t *root, const json_t *config, size_t vocabulary,

@@ -3,7 +3,7 @@
  *
  * Each line is an object with `text`; with `prompt` and `completion`; with `prompt`, `choices` and `label`;
  * or with `messages` (model/chat/chat.h). Other keys are ignored. The special tokens that the tokenizer
- * puts before and after a text (its frame) stand at the start and the end of a row. What each kind of row is
+ * puts before and after a text stand at the start and the end of a row. What each kind of row is
  * trained on, and how it is cut to `length_max` tokens, is in docs/data.md. Rows with choices do not mix with
  * others: their loss is another one. A row that has no target left is skipped and counted; blank lines are
  * passed over.
@@ -17,28 +17,9 @@
 #ifndef OB_MODEL_DATA_CORPUS_H
 #define OB_MODEL_DATA_CORPUS_H
 
+#include "base/pool.h"
+#include "model/data/row_encoder.h"
 #include "model/forward/batch.h"
-#include "model/tokenizer/tokenizer.h"
-
-enum ob_row_kind { OB_ROW_TEXT, OB_ROW_PAIR, OB_ROW_CHOICE, OB_ROW_CHAT, OB_ROW_KINDS };
-const char *ob_row_kind_name(enum ob_row_kind kind);
-
-enum ob_row_fate {
-    OB_ROW_KEPT,
-    OB_ROW_CUT, /* kept, but longer than length_max: tokens were cut off, or it became several sequences */
-    OB_ROW_SKIPPED, /* it has no target */
-    OB_ROW_BAD      /* an error */
-};
-
-/* What became of one row. */
-struct ob_row_report {
-    uint64_t line;
-    enum ob_row_fate fate;
-    enum ob_row_kind kind;  /* not of BAD */
-    size_t tokens, targets; /* before it is cut; of choices the longest candidate's, and all candidates' */
-    uint32_t label, choices;
-    const char *why; /* of all but KEPT. BAD: the error's text; else one of few constant texts */
-};
 
 struct ob_corpus_options {
     size_t length_max;      /* tokens of one sequence, at least 2 */
@@ -46,7 +27,8 @@ struct ob_corpus_options {
     /* Rows with messages: the model that the tokenizer is of, and the format that the user names (NULL or "":
      * the model's own). Only looked at when there is such a row. */
     const char *model, *chat_template;
-    /* Hears of each row; with it, a bad row does not end the reading. NULL: nobody does. */
+    struct ob_pool *pool; /* shares the work; NULL: one thread */
+    /* Hears of each row, in the file's order and in the calling thread; with it, a bad row does not end the reading. NULL: nobody does. */
     void (*report)(void *context, const struct ob_row_report *report);
     void *context;
 };

@@ -1,9 +1,11 @@
-/* task - the training loss of a mini-batch, and how well a model does on one.
+/* loss - the training loss of a mini-batch, and how well a model does on one.
  *
  * Without groups the loss is the mean cross-entropy over all targets. With groups (choices) it is, as in
  * MeZO, the mean over the groups of the cross-entropy of a softmax over the candidates' log-likelihoods, each
- * taken per token: s_c = mean of log p(token) over the candidate's targets;  loss = log sum_c exp(s_c) -
- * s_label and a group is answered right when no candidate has a higher s_c than its label.
+ * taken per token:
+ *     s_c  = mean of log p(token) over the targets of candidate c
+ *     loss = log sum_c exp(s_c) - s_label
+ * A group is answered right when no candidate has a higher s_c than its label.
  *
  * Units:   nats.
  * Shapes:  losses (lanes).

@@ -11,11 +11,11 @@ static uint64_t splitmix64(uint64_t state) {
     return z ^ z >> 31;
 }
 
-struct ob_corpus_walk ob_corpus_walk_at(uint64_t items, uint64_t sequences, uint64_t draw) {
+struct ob_shuffle_batch ob_shuffle_batch(uint64_t items, uint64_t sequences, uint64_t draw) {
     assert(items > 0 && items <= UINT32_MAX && sequences > 0);
     uint64_t batches = (items - 1) / sequences + 1, batch = draw % batches;
     uint64_t first = items * batch / batches, end = items * (batch + 1) / batches;
-    return (struct ob_corpus_walk){.epoch = draw / batches, .first = first, .count = end - first};
+    return (struct ob_shuffle_batch){.epoch = draw / batches, .first = first, .count = end - first};
 }
 
 /* A permutation of [0, 4^half_bits). */
@@ -30,7 +30,7 @@ static uint64_t permute(uint64_t value, unsigned half_bits, uint64_t key) {
     return left << half_bits | right;
 }
 
-uint64_t ob_corpus_walk_item(uint64_t items, uint64_t seed, uint64_t epoch, uint64_t place) {
+uint64_t ob_shuffle_item(uint64_t items, uint64_t seed, uint64_t epoch, uint64_t place) {
     assert(place < items && items <= UINT32_MAX);
     unsigned half_bits = 1;
     while (items > 1ull << 2 * half_bits)

@@ -1,9 +1,9 @@
-/* corpus_walk - an endless shuffled walk over `items` things, without a list.
+/* shuffle - an endless shuffled order of `items` things, without a list.
  *
  * Epoch e visits each item once, in the order of a permutation of [0, items) that is keyed by (seed, e): a
- * Feistel network of eight rounds over the smallest even number of bits that holds the items, walked until it
- * lands inside (on average less than four steps). Its round function and its keys are splitmix64, in
- * integers, so that all machines see the same walk. An epoch has ceil(items / sequences) mini-batches, whose
+ * Feistel network of eight rounds over the smallest even number of bits that holds the items, applied again until
+ * its result lies inside (on average less than four steps). Its round function and its keys are splitmix64, in
+ * integers, so that all machines see the same order. An epoch has ceil(items / sequences) mini-batches, whose
  * sizes differ by at most one.
  *
  * Owns:    nothing.
@@ -13,14 +13,14 @@
 
 #include <stdint.h>
 
-struct ob_corpus_walk {
+struct ob_shuffle_batch {
     uint64_t epoch;
     uint64_t first, count; /* places of the mini-batch in the epoch's order */
 };
 
 /* Where mini-batch number `draw` is. items and sequences are at least 1. */
-struct ob_corpus_walk ob_corpus_walk_at(uint64_t items, uint64_t sequences, uint64_t draw);
+struct ob_shuffle_batch ob_shuffle_batch(uint64_t items, uint64_t sequences, uint64_t draw);
 /* The item at a place in [0, items) of an epoch's order. */
-uint64_t ob_corpus_walk_item(uint64_t items, uint64_t seed, uint64_t epoch, uint64_t place);
+uint64_t ob_shuffle_item(uint64_t items, uint64_t seed, uint64_t epoch, uint64_t place);
 
 #endif

@@ -13,11 +13,11 @@ enum ob_err ob_batch_new(size_t sequences_max, size_t tokens_max, struct ob_batc
         batch->tokens_max = tokens_max;
         batch->offsets = calloc(sequences_max + 1, sizeof *batch->offsets);
         batch->tokens = calloc(tokens_max, sizeof *batch->tokens);
-        batch->counted = calloc(tokens_max, sizeof *batch->counted);
+        batch->loss_mask = calloc(tokens_max, sizeof *batch->loss_mask);
         batch->group_first = calloc(sequences_max + 1, sizeof *batch->group_first);
         batch->labels = calloc(sequences_max, sizeof *batch->labels);
     }
-    if (!batch || !batch->offsets || !batch->tokens || !batch->counted || !batch->group_first ||
+    if (!batch || !batch->offsets || !batch->tokens || !batch->loss_mask || !batch->group_first ||
         !batch->labels) {
         ob_batch_free(batch);
         return ob_fail(error, OB_ENOMEM, "no memory for a mini-batch of %zu tokens", tokens_max);
@@ -31,7 +31,7 @@ void ob_batch_free(struct ob_batch *batch) {
         return;
     free(batch->offsets);
     free(batch->tokens);
-    free(batch->counted);
+    free(batch->loss_mask);
     free(batch->group_first);
     free(batch->labels);
     free(batch);
@@ -58,18 +58,18 @@ bool ob_batch_add(struct ob_batch *batch, const int32_t *tokens, size_t count, s
         return false;
     memcpy(place, tokens, count * sizeof *tokens);
     for (size_t i = 0; i < count; i++)
-        batch->counted[batch->tokens_used - count + i] = i > 0 && i >= first_target;
+        batch->loss_mask[batch->tokens_used - count + i] = i > 0 && i >= first_target;
     return true;
 }
 
-bool ob_batch_add_marked(struct ob_batch *batch, const int32_t *tokens, const uint8_t *counted,
+bool ob_batch_add_marked(struct ob_batch *batch, const int32_t *tokens, const uint8_t *loss_mask,
                          size_t count) {
     int32_t *place = open_sequence(batch, count);
     if (place == NULL)
         return false;
     memcpy(place, tokens, count * sizeof *tokens);
-    memcpy(batch->counted + batch->tokens_used - count, counted, count);
-    batch->counted[batch->tokens_used - count] = 0;
+    memcpy(batch->loss_mask + batch->tokens_used - count, loss_mask, count);
+    batch->loss_mask[batch->tokens_used - count] = 0;
     return true;
 }
 
@@ -88,6 +88,6 @@ void ob_batch_drop_open(struct ob_batch *batch) {
 size_t ob_batch_targets(const struct ob_batch *batch) {
     size_t targets = 0;
     for (size_t i = 0; i < batch->tokens_used; i++)
-        targets += batch->counted[i] != 0;
+        targets += batch->loss_mask[i] != 0;
     return targets;
 }

@@ -1,7 +1,7 @@
 /* batch - a mini-batch: B sequences packed one after another, without padding.
  *
- * Shapes: tokens (T) i32, offsets (B+1) u32 with offsets[0] = 0 and offsets[B] = T, counted (T) u8:
- * counted[p] != 0 when the token at position p is a target: it is predicted from position p-1 of the same
+ * Shapes: tokens (T) i32, offsets (B+1) u32 with offsets[0] = 0 and offsets[B] = T, loss_mask (T) u8:
+ * loss_mask[p] != 0 when the token at position p is a target: it is predicted from position p-1 of the same
  * sequence, so the first token of a sequence is never a target.
  * Owns: its arrays, of fixed capacity from ob_batch_new. */
 #ifndef OB_MODEL_FORWARD_BATCH_H
@@ -18,7 +18,7 @@ struct ob_batch {
     size_t sequences_max, tokens_max;
     uint32_t *offsets;
     int32_t *tokens;
-    uint8_t *counted;
+    uint8_t *loss_mask;
     size_t groups;         /* G; 0: no choices */
     uint32_t *group_first; /* group g is sequences [group_first[g], group_first[g+1]) */
     uint32_t *labels;      /* (G) the right one, counted from the group's first sequence */
@@ -31,7 +31,8 @@ void ob_batch_clear(struct ob_batch *batch);
 /* False when the sequence does not fit any more. Targets are tokens [first_target, count), never token 0. */
 bool ob_batch_add(struct ob_batch *batch, const int32_t *tokens, size_t count, size_t first_target);
 /* The same with the targets marked one by one; the mark of token 0 counts for nothing. */
-bool ob_batch_add_marked(struct ob_batch *batch, const int32_t *tokens, const uint8_t *counted, size_t count);
+bool ob_batch_add_marked(struct ob_batch *batch, const int32_t *tokens, const uint8_t *loss_mask,
+                         size_t count);
 /* Binds the sequences that have been added since the last group into one: at least two of them. */
 void ob_batch_end_group(struct ob_batch *batch, size_t label);
 /* Takes back the sequences that have been added since the last group. */

@@ -215,7 +215,7 @@ enum ob_err ob_forward_sequence_losses(struct ob_forward *forward, const struct 
             sums[s] = 0;
             ret_counts[s] = 0;
             for (size_t p = batch->offsets[s] + 1; p < batch->offsets[s + 1]; p++)
-                if (batch->counted[p]) {
+                if (batch->loss_mask[p]) {
                     sums[s] += losses[row++];
                     ret_counts[s]++;
                 }

@@ -4,7 +4,7 @@
  * both from one read of the master, then multiplied. Sequences are packed; attention never crosses them.
  * Logits are computed only at positions that a loss needs, in tiles, without ever holding (T, V).
  *
- * Losses: mean next-token cross-entropy in nats over the counted targets.
+ * Losses: mean next-token cross-entropy in nats over the targets of the loss mask.
  * Owns:    one arena for all activations and scratch, sized by ob_forward_new.
  * Errors:  OB_ENOMEM; OB_ETOOBIG for a batch beyond the limits or a sequence beyond the context;
  *          OB_EFORMAT for a token outside the vocabulary. A loss that is not finite is returned as it is.

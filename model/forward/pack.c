@@ -30,13 +30,13 @@ void ob_pass_pack(struct ob_pass *pass, const struct ob_batch *batch) {
     f->starts[0] = 0;
     for (size_t s = 0; s < batch->sequences; s++) {
         size_t begin = batch->offsets[s], last = batch->offsets[s + 1] - 1;
-        while (last > begin && !batch->counted[last])
+        while (last > begin && !batch->loss_mask[last])
             last--;
         if (last == begin)
             continue; /* no target */
         size_t first = add_inputs(pass, batch->tokens + begin, last - begin);
         for (size_t p = begin + 1; p <= last; p++)
-            if (batch->counted[p]) {
+            if (batch->loss_mask[p]) {
                 f->rows[pass->row_count] = (uint32_t)(first + p - 1 - begin);
                 f->targets[pass->row_count++] = batch->tokens[p];
             }

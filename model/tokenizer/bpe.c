@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/tokenizer/json.h"
 #include "model/tokenizer/utf8.h"
 
 #define NONE UINT32_MAX /* no neighbour */
@@ -213,4 +214,148 @@ enum ob_err ob_bpe_piece(const struct ob_bpe *bpe, const struct ob_vocab *vocab,
     for (uint32_t i = count > 0 ? 0 : NONE; i != NONE && err == OB_OK; i = work->symbols[i].after)
         err = ob_ids_append(ids, work->symbols[i].id, error);
     return err;
+}
+
+/* ---- from a tokenizer.json ---- */
+
+struct span {
+    const char *text;
+    size_t bytes;
+};
+
+static struct span span_of(const json_t *string) {
+    return (struct span){json_string_value(string), json_string_length(string)};
+}
+
+/* A merge is "left right" or ["left", "right"]. */
+static bool merge_sides(const json_t *merge, struct span *ret_left, struct span *ret_right) {
+    if (json_is_array(merge)) {
+        const json_t *left = json_array_get(merge, 0), *right = json_array_get(merge, 1);
+        if (json_array_size(merge) != 2 || !json_is_string(left) || !json_is_string(right))
+            return false;
+        *ret_left = span_of(left);
+        *ret_right = span_of(right);
+        return true;
+    }
+    if (!json_is_string(merge))
+        return false;
+    struct span both = span_of(merge);
+    const char *space = memchr(both.text, ' ', both.bytes);
+    if (space == NULL)
+        return false;
+    *ret_left = (struct span){both.text, (size_t)(space - both.text)};
+    *ret_right = (struct span){space + 1, both.bytes - ret_left->bytes - 1};
+    return memchr(ret_right->text, ' ', ret_right->bytes) == NULL;
+}
+
+/* `joined` is scratch for the longest key. */
+static enum ob_err read_merge(struct ob_bpe *bpe, const struct ob_vocab *vocab, const json_t *merge,
+                              size_t rank, char *joined, struct ob_error *error) {
+    struct span sides[2];
+    char quote[OB_QUOTE_BYTES];
+    if (!merge_sides(merge, &sides[0], &sides[1]))
+        return ob_fail(error, OB_EFORMAT, "merge %zu is not two tokens", rank);
+    int32_t ids[2];
+    for (int side = 0; side < 2; side++) {
+        ids[side] = ob_vocab_find(vocab, sides[side].text, sides[side].bytes);
+        if (ids[side] < 0)
+            return ob_fail(error, OB_EFORMAT, "merge %zu has the unknown token \"%s\"", rank,
+                           ob_utf8_quote(sides[side].text, sides[side].bytes, quote));
+    }
+    memcpy(joined, sides[0].text, sides[0].bytes);
+    memcpy(joined + sides[0].bytes, sides[1].text, sides[1].bytes);
+    size_t bytes = sides[0].bytes + sides[1].bytes;
+    int32_t id = ob_vocab_find(vocab, joined, bytes);
+    if (id < 0)
+        return ob_fail(error, OB_EFORMAT, "merge %zu makes the unknown token \"%s\"", rank,
+                       ob_utf8_quote(joined, bytes, quote));
+    ob_bpe_add(bpe, ids[0], ids[1], (uint32_t)rank, id);
+    return OB_OK;
+}
+
+static enum ob_err read_merges(struct ob_bpe *bpe, const struct ob_vocab *vocab, const json_t *field,
+                               bool byte_level, struct ob_error *error) {
+    size_t count = json_array_size(field);
+    enum ob_err err = ob_bpe_init(bpe, vocab, !byte_level, count, error);
+    if (err != OB_OK)
+        return err;
+    char *joined = malloc(2 * vocab->key_bytes_max + 1);
+    if (joined == NULL)
+        return ob_fail(error, OB_ENOMEM, "no memory for %zu merges", count);
+    for (size_t i = 0; err == OB_OK && i < count; i++)
+        err = read_merge(bpe, vocab, json_array_get(field, i), i, joined, error);
+    free(joined);
+    return err;
+}
+
+static bool has_all_bytes(const struct ob_bpe *bpe) {
+    for (unsigned byte = 0; byte < 256; byte++)
+        if (bpe->byte_ids[byte] < 0)
+            return false;
+    return true;
+}
+
+/* A token for the unknown, and byte fallback, mean nothing where each byte has a token. */
+static enum ob_err check_bytes(const struct ob_bpe *bpe, const json_t *model, bool byte_level,
+                               struct ob_error *error) {
+    bool fallback;
+    enum ob_err err = ob_json_bool(model, "byte_fallback", false, &fallback, error);
+    if (err != OB_OK)
+        return err;
+    if (!byte_level && !fallback)
+        return ob_fail(error, OB_EUNSUPPORTED,
+                       "neither a ByteLevel pre_tokenizer nor \"byte_fallback\": of BPE, only these two are "
+                       "supported");
+    if (has_all_bytes(bpe))
+        return OB_OK;
+    if (!byte_level)
+        return ob_fail(error, OB_EUNSUPPORTED,
+                       "\"byte_fallback\" without all tokens from <0x00> to <0xFF> is "
+                       "not supported");
+    err = ob_json_must_be_empty(model, "unk_token", error);
+    return err != OB_OK ? err : ob_json_must_be_empty(model, "byte_fallback", error);
+}
+
+static enum ob_err read_options(struct ob_bpe *bpe, const struct ob_vocab *vocab, const json_t *model,
+                                bool byte_level, struct ob_error *error) {
+    static const char *const EMPTY[] = {"dropout", "continuing_subword_prefix", "end_of_word_suffix"};
+    enum ob_err err = OB_OK;
+    for (size_t i = 0; err == OB_OK && i < sizeof EMPTY / sizeof *EMPTY; i++)
+        err = ob_json_must_be_empty(model, EMPTY[i], error);
+    if (err == OB_OK)
+        err = check_bytes(bpe, model, byte_level, error);
+    if (err == OB_OK)
+        err = ob_json_bool(model, "ignore_merges", false, &bpe->whole_first, error);
+    if (err == OB_OK && byte_level && bpe->whole_first && vocab->key_bytes_max > OB_BPE_WHOLE_MAX)
+        err = ob_fail(error, OB_ETOOBIG, "a token of %zu bytes with ignore_merges; at most %d are supported",
+                      vocab->key_bytes_max, OB_BPE_WHOLE_MAX);
+    return err;
+}
+
+static enum ob_err check_types(const json_t *model, struct ob_error *error) {
+    if (!json_is_object(model))
+        return ob_fail(error, OB_EFORMAT, "no \"model\"");
+    char quote[OB_QUOTE_BYTES];
+    const json_t *type = ob_json_field(model, "type"); /* not in the oldest files, which are BPE */
+    if (type != NULL && !json_is_string(type))
+        return ob_fail(error, OB_EFORMAT, "the model's \"type\" is not a string");
+    if (type != NULL && strcmp(json_string_value(type), "BPE") != 0)
+        return ob_fail(error, OB_EUNSUPPORTED, "the model \"%s\" is not supported, only BPE is",
+                       ob_utf8_quote(json_string_value(type), json_string_length(type), quote));
+    if (!json_is_object(ob_json_field(model, "vocab")))
+        return ob_fail(error, OB_EFORMAT, "the model has no \"vocab\"");
+    if (!json_is_array(ob_json_field(model, "merges")))
+        return ob_fail(error, OB_EFORMAT, "the model has no \"merges\"");
+    return OB_OK;
+}
+
+enum ob_err ob_bpe_read(struct ob_bpe *bpe, struct ob_vocab *vocab, const json_t *model, const json_t *added,
+                        bool byte_level, struct ob_error *error) {
+    enum ob_err err = check_types(model, error);
+    if (err == OB_OK)
+        err = ob_vocab_read(vocab, ob_json_field(model, "vocab"), added,
+                            byte_level ? OB_SPELLING_BYTES : OB_SPELLING_PIECES, error);
+    if (err == OB_OK)
+        err = read_merges(bpe, vocab, ob_json_field(model, "merges"), byte_level, error);
+    return err != OB_OK ? err : read_options(bpe, vocab, model, byte_level, error);
 }

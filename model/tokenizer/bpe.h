@@ -1,11 +1,11 @@
-/* tokenizer_bpe - the byte pair encoding of one piece of text.
+/* bpe - the `model` of a tokenizer.json: the byte pair encoding of one piece of text.
  *
  * Starts with one token for each byte (or, among pieces, for each character; one that is no token, and a byte
  * that is not UTF-8, becomes its bytes' tokens; a byte without a token is left out, as in `tokenizers`) and
  * merges, again and again, the neighbours whose merge comes first in the list; of equal ones the leftmost. A
  * heap of candidates over a linked list: a piece of n bytes costs O(n log n), however long it is.
  *
- * Errors:  OB_ENOMEM.
+ * Errors:  OB_ENOMEM; reading: OB_EFORMAT, OB_EUNSUPPORTED, OB_ETOOBIG.
  * Owns:    `struct ob_bpe` its tables; `struct ob_bpe_work` is one caller's scratch and grows.
  * Threads: a bpe is read-only once filled; a work and an id list belong to one thread. */
 #ifndef OB_MODEL_TOKENIZER_BPE_H
@@ -46,6 +46,10 @@ struct ob_bpe_work {
     size_t symbols_max, heap_used;
 };
 
+/* The whole of `model`: the vocabulary first, with room for `added` (ob_vocab_read). On failure the caller still
+ * calls both done functions. */
+OB_MUST_USE enum ob_err ob_bpe_read(struct ob_bpe *bpe, struct ob_vocab *vocab, const json_t *model,
+                                    const json_t *added, bool byte_level, struct ob_error *error);
 /* Room for `merges` of them; the bytes' tokens are looked up in `vocab`. */
 OB_MUST_USE enum ob_err ob_bpe_init(struct ob_bpe *bpe, const struct ob_vocab *vocab, bool pieces,
                                     size_t merges, struct ob_error *error);

@@ -1,4 +1,4 @@
-/* tokenizer_compose - NFC, of the Unicode version that `tokenizers` has.
+/* compose - NFC, of the Unicode version that `tokenizers` has.
  *
  * `tokenizers` (0.23) composes by Unicode 9 and takes a character that is newer for one that combines with
  * nothing; libutf8proc knows later versions. What both know is the same in both (Unicode's stability policy),

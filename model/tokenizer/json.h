@@ -1,4 +1,4 @@
-/* tokenizer_json - the fields of a JSON object, with their types checked.
+/* json - the fields of a JSON object, with their types checked.
  *
  * A field that is not there, or is null, has the value `otherwise`. Messages name the field.
  * Errors: OB_EFORMAT for a wrong type, OB_EUNSUPPORTED. */

@@ -1,4 +1,4 @@
-/* tokenizer_pattern - patterns written for Oniguruma, which `tokenizers` uses, compiled for PCRE2.
+/* pattern - patterns written for Oniguruma, which `tokenizers` uses, compiled for PCRE2.
  *
  * The two differ in places (what \s holds, \h, \v, `$`, `{1,3}+`, nested classes), so a pattern is taken
  * apart and written anew. Understood, because it means the same in both: literals, `.`, groups ( (?: (?i:

@@ -11,6 +11,7 @@
 #ifndef OB_MODEL_TOKENIZER_TOKENIZER_H
 #define OB_MODEL_TOKENIZER_TOKENIZER_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,24 +20,27 @@
 
 struct ob_tokenizer;
 
-/* Reads the tokenizer.json of a folder or of a GGUF file (model/convert/documents.h). */
-OB_MUST_USE enum ob_err ob_tokenizer_open(const char *model, struct ob_tokenizer **ret_tokenizer,
-                                          struct ob_error *error);
-/* The same from memory; `name` stands for the file in messages. */
+/* From the root of a tokenizer.json; `name` stands for the file in messages. That of a model's folder or GGUF
+ * file: model/convert/open_tokenizer.h. */
+OB_MUST_USE enum ob_err ob_tokenizer_read(const json_t *root, const char *name,
+                                          struct ob_tokenizer **ret_tokenizer, struct ob_error *error);
+/* The same from the file's bytes. */
 OB_MUST_USE enum ob_err ob_tokenizer_parse(const char *json, size_t bytes, const char *name,
                                            struct ob_tokenizer **ret_tokenizer, struct ob_error *error);
 void ob_tokenizer_free(struct ob_tokenizer *tokenizer);
 size_t ob_tokenizer_vocabulary(const struct ob_tokenizer *tokenizer); /* largest id + 1 */
 
-/* What the model expects around a text (beginning and end of sequence): from the post_processor. Lives as
- * long as the tokenizer. */
-struct ob_tokenizer_frame {
-    const int32_t *before, *after;
-    size_t before_count, after_count;
+/* The special tokens that the model expects before and after a text, as BOS and EOS: from the post_processor.
+ * They live as long as the tokenizer. */
+struct ob_tokenizer_affixes {
+    const int32_t *prefix, *suffix;
+    size_t prefix_count, suffix_count;
 };
-struct ob_tokenizer_frame ob_tokenizer_frame(const struct ob_tokenizer *tokenizer);
+struct ob_tokenizer_affixes ob_tokenizer_affixes(const struct ob_tokenizer *tokenizer);
+/* Does it put a space before a text (Prepend, Metaspace)? */
+bool ob_tokenizer_prepends_space(const struct ob_tokenizer *tokenizer);
 
-/* ret_ids is malloc'ed, the caller frees it (NULL when there are none). The frame is not added. */
+/* ret_ids is malloc'ed, the caller frees it (NULL when there are none). Prefix and suffix are not added. */
 OB_MUST_USE enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer, const char *text,
                                             size_t bytes, int32_t **ret_ids, size_t *ret_count,
                                             struct ob_error *error);

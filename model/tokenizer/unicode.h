@@ -1,4 +1,4 @@
-/* tokenizer_unicode - where the Unicode versions of the libraries and of `tokenizers` differ.
+/* unicode - where the Unicode versions of the libraries and of `tokenizers` differ.
  *
  * OB_UNICODE_ADDED: the characters that Unicode 15 to 16 added, with their general categories.
  *

@@ -1,4 +1,4 @@
-/* tokenizer_utf8 - UTF-8 as the tokenizer needs it. No locale, no allocation, no errors. */
+/* utf8 - UTF-8 as the tokenizer needs it. No locale, no allocation, no errors. */
 #ifndef OB_MODEL_TOKENIZER_UTF8_H
 #define OB_MODEL_TOKENIZER_UTF8_H
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/tokenizer/json.h"
 #include "model/tokenizer/utf8.h"
 
 static bool stands_for_itself(uint32_t byte) {
@@ -182,4 +183,87 @@ enum ob_err ob_vocab_respell(struct ob_vocab *vocab, int32_t id, const char *key
     vocab->arena_used += bytes;
     spell(vocab, token, (uint32_t)(vocab->arena_used - bytes), bytes, spelling);
     return OB_OK;
+}
+
+/* ---- from a tokenizer.json ---- */
+
+struct size {
+    size_t ids, keys, bytes;
+};
+
+static enum ob_err check_id(const json_t *id, const char *key, size_t bytes, struct ob_error *error) {
+    char quote[OB_QUOTE_BYTES];
+    if (!json_is_integer(id))
+        return ob_fail(error, OB_EFORMAT, "the id of token \"%s\" is not a whole number",
+                       ob_utf8_quote(key, bytes, quote));
+    json_int_t value = json_integer_value(id);
+    if (value < 0 || value >= OB_TOKEN_IDS_MAX)
+        return ob_fail(error, value < 0 ? OB_EFORMAT : OB_ETOOBIG,
+                       "the id %lld of token \"%s\" is not in [0, %u)", (long long)value,
+                       ob_utf8_quote(key, bytes, quote), OB_TOKEN_IDS_MAX);
+    return OB_OK;
+}
+
+static void size_add(struct size *size, json_int_t id, size_t bytes) {
+    if ((size_t)id >= size->ids)
+        size->ids = (size_t)id + 1;
+    size->keys++;
+    size->bytes += bytes;
+}
+
+static enum ob_err measure_vocab(const json_t *vocab, struct size *size, struct ob_error *error) {
+    const char *key;
+    size_t bytes;
+    json_t *id;
+    json_object_keylen_foreach((json_t *)vocab, key, bytes, id) {
+        enum ob_err err = check_id(id, key, bytes, error);
+        if (err != OB_OK)
+            return err;
+        size_add(size, json_integer_value(id), bytes);
+    }
+    return OB_OK;
+}
+
+static enum ob_err measure_added(const json_t *added, struct size *size, struct ob_error *error) {
+    for (size_t i = 0; i < json_array_size(added); i++) {
+        const json_t *token = json_array_get(added, i);
+        const json_t *content = ob_json_field(token, "content");
+        if (!json_is_string(content) || json_string_length(content) == 0)
+            return ob_fail(error, OB_EFORMAT, "added token %zu has no \"content\"", i);
+        const char *text = json_string_value(content);
+        size_t bytes = json_string_length(content);
+        enum ob_err err = check_id(ob_json_field(token, "id"), text, bytes, error);
+        if (err != OB_OK)
+            return err;
+        size_add(size, json_integer_value(ob_json_field(token, "id")), bytes);
+    }
+    return OB_OK;
+}
+
+static enum ob_err enter_vocab(struct ob_vocab *vocab, const json_t *field, enum ob_spelling spelling,
+                               struct ob_error *error) {
+    const char *key;
+    size_t bytes;
+    json_t *id;
+    json_object_keylen_foreach((json_t *)field, key, bytes, id) {
+        enum ob_err err = ob_vocab_add(vocab, (int32_t)json_integer_value(id), key, bytes, spelling, error);
+        if (err != OB_OK)
+            return err;
+    }
+    return OB_OK;
+}
+
+enum ob_err ob_vocab_read(struct ob_vocab *vocab, const json_t *field, const json_t *added,
+                          enum ob_spelling spelling, struct ob_error *error) {
+    struct size size = {0};
+    if (!json_is_object(field))
+        return ob_fail(error, OB_EFORMAT, "the model has no \"vocab\"");
+    if (added != NULL && !json_is_array(added))
+        return ob_fail(error, OB_EFORMAT, "\"added_tokens\" is not an array");
+    enum ob_err err = measure_vocab(field, &size, error);
+    if (err == OB_OK)
+        err = measure_added(added, &size, error);
+    if (err == OB_OK)
+        err = ob_vocab_init(vocab, size.ids, size.keys, size.bytes, error);
+    return err != OB_OK ? err : enter_vocab(vocab, field, spelling, error);
 }

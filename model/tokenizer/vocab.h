@@ -1,4 +1,4 @@
-/* tokenizer_vocab - the tokens of a vocabulary, by id and by their spelling.
+/* vocab - the tokens of a vocabulary, by id and by their spelling.
  *
  * A token has a key (how tokenizer.json spells it) and a text (the bytes that it stands for). The spellings:
  * - byte level, GPT-2's alphabet: each byte of the text is one character, bytes 0x21-0x7e, 0xa1-0xac and
@@ -13,6 +13,7 @@
 #ifndef OB_MODEL_TOKENIZER_VOCAB_H
 #define OB_MODEL_TOKENIZER_VOCAB_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +41,10 @@ struct ob_vocab {
     size_t key_bytes_max;
 };
 
+/* The model's "vocab" of a tokenizer.json, and room for its "added_tokens" (NULL: none), which are entered by
+ * model/tokenizer/added.h. Refuses ids that are no number of a token. */
+OB_MUST_USE enum ob_err ob_vocab_read(struct ob_vocab *vocab, const json_t *field, const json_t *added,
+                                      enum ob_spelling spelling, struct ob_error *error);
 /* Room for `ids` ids and for `keys` keys of `bytes` bytes in all. */
 OB_MUST_USE enum ob_err ob_vocab_init(struct ob_vocab *vocab, size_t ids, size_t keys, size_t bytes,
                                       struct ob_error *error);

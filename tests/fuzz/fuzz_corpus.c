@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/convert/open_tokenizer.h"
 #include "model/data/corpus.h"
 #include "tests/fuzz/memory_file.h"
 

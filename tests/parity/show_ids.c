@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "model/tokenizer/tokenizer.h"
+#include "model/convert/open_tokenizer.h"
 
 static void put_ids(const int32_t *ids, size_t count) {
     for (size_t i = 0; i < count; i++)
@@ -13,7 +13,7 @@ static void put_ids(const int32_t *ids, size_t count) {
 
 static enum ob_err show(const struct ob_tokenizer *tokenizer, const char *text, size_t bytes,
                         struct ob_error *error) {
-    struct ob_tokenizer_frame frame = ob_tokenizer_frame(tokenizer);
+    struct ob_tokenizer_affixes affixes = ob_tokenizer_affixes(tokenizer);
     int32_t *ids = NULL;
     char *decoded = NULL;
     size_t count = 0, decoded_bytes = 0;
@@ -21,9 +21,9 @@ static enum ob_err show(const struct ob_tokenizer *tokenizer, const char *text, 
     if (!failed)
         failed = ob_tokenizer_decode(tokenizer, ids, count, false, &decoded, &decoded_bytes, error);
     if (!failed) {
-        put_ids(frame.before, frame.before_count);
+        put_ids(affixes.prefix, affixes.prefix_count);
         put_ids(ids, count);
-        put_ids(frame.after, frame.after_count);
+        put_ids(affixes.suffix, affixes.suffix_count);
         (void)putchar('|');
         for (size_t i = 0; i < decoded_bytes; i++)
             (void)printf("%02x", (unsigned)(uint8_t)decoded[i]);

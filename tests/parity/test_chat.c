@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/chat/chat.h"
+#include "model/convert/open_tokenizer.h"
 
 #define CHAT          OB_SOURCE_ROOT "/tests/parity/chat/"
 #define CONVERSATIONS 167

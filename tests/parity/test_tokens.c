@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/tokenizer/tokenizer.h"
+#include "model/convert/open_tokenizer.h"
 
 #define TOKENS  OB_SOURCE_ROOT "/tests/parity/tokens/"
 #define STRINGS 10000
@@ -41,7 +41,7 @@ static uint32_t add_ids(uint32_t hash, const int32_t *ids, size_t count) {
 }
 
 static void add_string(const struct ob_tokenizer *tokenizer, const json_t *string, struct hashes *hashes) {
-    struct ob_tokenizer_frame frame = ob_tokenizer_frame(tokenizer);
+    struct ob_tokenizer_affixes affixes = ob_tokenizer_affixes(tokenizer);
     int32_t *ids = NULL;
     char *text = NULL;
     size_t count = 0, bytes = 0;
@@ -50,10 +50,10 @@ static void add_string(const struct ob_tokenizer *tokenizer, const json_t *strin
                             &error) ||
         ob_tokenizer_decode(tokenizer, ids, count, false, &text, &bytes, &error))
         fail_msg("'%s': %s", json_string_value(string), error.text);
-    hashes->ids = add_number(hashes->ids, (uint32_t)(frame.before_count + count + frame.after_count));
-    hashes->ids = add_ids(hashes->ids, frame.before, frame.before_count);
+    hashes->ids = add_number(hashes->ids, (uint32_t)(affixes.prefix_count + count + affixes.suffix_count));
+    hashes->ids = add_ids(hashes->ids, affixes.prefix, affixes.prefix_count);
     hashes->ids = add_ids(hashes->ids, ids, count);
-    hashes->ids = add_ids(hashes->ids, frame.after, frame.after_count);
+    hashes->ids = add_ids(hashes->ids, affixes.suffix, affixes.suffix_count);
     hashes->texts = add_bytes(add_number(hashes->texts, (uint32_t)bytes), text, bytes);
     free(text);
     free(ids);

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "model/chat/chat.h"
 #include "model/chat/known.h"
+#include "model/convert/open_tokenizer.h"
 #include "model/data/corpus.h"
 
 #define QWEN OB_SOURCE_ROOT "/tests/parity/chat/qwen/tokenizer.json"
@@ -91,9 +91,10 @@ static void open_knows_a_template_word_for_word(void **state) {
                            "x", "name", "default", "template", TURNS));
     expect_format(NULL, "chatml");
     write_config(json_pack("{s:s}", "chat_template", " " TURNS)); /* one space more in every text */
-    expect_refused(NULL, OB_EUNSUPPORTED, "is not one that we know");
+    expect_refused(NULL, OB_EUNSUPPORTED, "unknown chat template");
     write_config(json_pack("{s:[{s:s, s:s}]}", "chat_template", "name", "tool_use", "template", TURNS));
-    expect_refused(NULL, OB_EUNSUPPORTED, "has no chat template; name one as chat_template: chatml, smollm2");
+    expect_refused(NULL, OB_EUNSUPPORTED,
+                   "has no chat template; set chat_template to one of: chatml, smollm2");
 }
 
 static void open_reads_the_file_before_the_configuration(void **state) {
@@ -103,7 +104,7 @@ static void open_reads_the_file_before_the_configuration(void **state) {
     expect_format(NULL, "chatml");
     write_text(jinja_path, "{{ messages }}");
     write_config(json_pack("{s:s}", "chat_template", TURNS));
-    expect_refused(NULL, OB_EUNSUPPORTED, "is not one that we know");
+    expect_refused(NULL, OB_EUNSUPPORTED, "unknown chat template");
     assert_int_equal(unlink(jinja_path), 0);
 }
 
@@ -178,7 +179,7 @@ static void expect_targets(const char *row, size_t length_max, const char *expec
     assert_int_equal(ob_batch_new(1, 64, &batch, NULL), OB_OK);
     assert_true(ob_corpus_add(corpus, 0, batch));
     for (size_t i = 0; i < batch->tokens_used; i++)
-        if (batch->counted[i])
+        if (batch->loss_mask[i])
             targets[count++] = batch->tokens[i];
     assert_int_equal(ob_corpus_targets(corpus), count);
     assert_int_equal(ob_tokenizer_decode(tokenizer, targets, count, false, &text, &bytes, NULL), OB_OK);
@@ -240,7 +241,7 @@ static void rows_need_a_template_only_when_they_have_messages(void **state) {
     write_text(rows_path, "{\"text\": \"plain\"}\n" ROW(MESSAGE("assistant", "a")));
     assert_int_equal(ob_corpus_open(rows_path, tokenizer, &options, &corpus, &error), OB_EUNSUPPORTED);
     assert_non_null(strstr(error.text, "rows.jsonl:2: "));
-    assert_non_null(strstr(error.text, "is not one that we know"));
+    assert_non_null(strstr(error.text, "unknown chat template"));
     options.model = NULL;
     assert_int_equal(ob_corpus_open(rows_path, tokenizer, &options, &corpus, &error), OB_EUNSUPPORTED);
     options.chat_template = "none";

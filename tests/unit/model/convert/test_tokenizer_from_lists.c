@@ -95,13 +95,13 @@ static void expect_ids(const struct ob_tokenizer *tokenizer, const char *text, c
 }
 #define EXPECT(tokenizer, text, ...) expect_ids(tokenizer, text, (const int[]){__VA_ARGS__, -1})
 
-static void expect_frame(const struct lists *lists, size_t before, size_t after) {
+static void expect_affixes(const struct lists *lists, size_t before, size_t after) {
     struct ob_tokenizer *tokenizer = open_lists(lists);
-    struct ob_tokenizer_frame frame = ob_tokenizer_frame(tokenizer);
-    assert_int_equal(frame.before_count, before);
-    assert_int_equal(frame.after_count, after);
-    assert_true(before == 0 || frame.before[0] == BOS);
-    assert_true(after == 0 || frame.after[0] == EOS);
+    struct ob_tokenizer_affixes affixes = ob_tokenizer_affixes(tokenizer);
+    assert_int_equal(affixes.prefix_count, before);
+    assert_int_equal(affixes.suffix_count, after);
+    assert_true(before == 0 || affixes.prefix[0] == BOS);
+    assert_true(after == 0 || affixes.suffix[0] == EOS);
     ob_tokenizer_free(tokenizer);
 }
 
@@ -133,18 +133,18 @@ static void json_begins_a_text_as_the_file_says(void **state) {
     (void)state;
     struct lists lists;
     init_pieces(&lists);
-    expect_frame(&lists, 1, 0); /* SentencePiece's default */
+    expect_affixes(&lists, 1, 0); /* SentencePiece's default */
     lists.parts.add_bos = 0;
     lists.parts.add_eos = 1;
-    expect_frame(&lists, 0, 1);
+    expect_affixes(&lists, 0, 1);
     init_bytes(&lists, "gpt-2");
-    expect_frame(&lists, 0, 0);
+    expect_affixes(&lists, 0, 0);
     lists.parts.add_bos = 1;
-    expect_frame(&lists, 1, 0);
+    expect_affixes(&lists, 1, 0);
     init_bytes(&lists, "llama-bpe");
-    expect_frame(&lists, 1, 0);
+    expect_affixes(&lists, 1, 0);
     lists.parts.add_bos = 0;
-    expect_frame(&lists, 0, 0);
+    expect_affixes(&lists, 0, 0);
 }
 
 /* `tokenizers` numbers what is not in the vocabulary from its size on: no id may change by that. */

@@ -15,7 +15,7 @@ static void expect_sequence(const struct ob_corpus *corpus, size_t i, const char
         ob_tokenizer_decode(tokenizer, batch->tokens, batch->tokens_used, false, &back, &bytes, NULL), OB_OK);
     assert_string_equal(back, text);
     for (size_t p = 0; p < batch->tokens_used; p++)
-        assert_int_equal(batch->counted[p] != 0, p >= first_target);
+        assert_int_equal(batch->loss_mask[p] != 0, p >= first_target);
     free(back);
     ob_batch_free(batch);
 }
@@ -86,7 +86,7 @@ static void expect_marks(const struct ob_batch *batch, size_t sequence, const ch
     size_t first = batch->offsets[sequence], count = batch->offsets[sequence + 1] - first;
     assert_int_equal(count, strlen(marks));
     for (size_t i = 0; i < count; i++)
-        assert_int_equal(batch->counted[first + i], marks[i] == '+');
+        assert_int_equal(batch->loss_mask[first + i], marks[i] == '+');
 }
 
 static void open_choices_are_groups(void **state) {

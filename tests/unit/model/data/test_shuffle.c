@@ -86,7 +86,7 @@ static void walk_orders_are_even(void **state) {
     int seen[ITEMS][ITEMS] = {0};
     for (uint64_t epoch = 0; epoch < EPOCHS; epoch++)
         for (uint64_t place = 0; place < ITEMS; place++)
-            seen[place][ob_corpus_walk_item(ITEMS, 9, epoch, place)]++;
+            seen[place][ob_shuffle_item(ITEMS, 9, epoch, place)]++;
     for (int place = 0; place < ITEMS; place++)
         for (int item = 0; item < ITEMS; item++)
             assert_in_range(seen[place][item], 850, 1150); /* 1000 +- 5 sigma */
@@ -97,8 +97,8 @@ static void walk_golden(void **state) {
     (void)state;
     static const uint64_t GOLDEN[] = {437, 372, 129, 186, 390, 486, 537, 660, 220, 310};
     for (uint64_t place = 0; place < 10; place++)
-        assert_int_equal(ob_corpus_walk_item(1000, 42, 3, place), GOLDEN[place]);
-    assert_int_equal(ob_corpus_walk_item(1, 42, 3, 0), 0);
+        assert_int_equal(ob_shuffle_item(1000, 42, 3, place), GOLDEN[place]);
+    assert_int_equal(ob_shuffle_item(1, 42, 3, 0), 0);
 }
 
 int main(void) {

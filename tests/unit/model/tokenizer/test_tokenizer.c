@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "model/convert/open_tokenizer.h"
+
 static struct ob_tokenizer *from_json(json_t *root) {
     struct ob_tokenizer *tokenizer = NULL;
     struct ob_error error = {0};
@@ -573,7 +575,7 @@ static void open_reads_vocab_and_merges(void **state) {
     struct ob_tokenizer *tokenizer = open_folder(folder);
     expect_ids(tokenizer, "hello  world<|end|>", 19, HELLO, ' ', SPACE_W, OR, 'l', 'd', '<', '|', 'e', 'n',
                'd', '|', '>', -1); /* nothing says that it is special */
-    assert_int_equal(ob_tokenizer_frame(tokenizer).before_count, 0);
+    assert_int_equal(ob_tokenizer_affixes(tokenizer).prefix_count, 0);
     ob_tokenizer_free(tokenizer);
     write_file(folder, "tokenizer_config.json",
                "{\"tokenizer_class\": \"GPT2TokenizerFast\", \"bos_token\": {\"content\": \"<|end|>\"},"
@@ -581,11 +583,11 @@ static void open_reads_vocab_and_merges(void **state) {
                "\"add_prefix_space\": true}");
     tokenizer = open_folder(folder);
     expect_ids(tokenizer, "world<|end|><end>", 17, SPACE_W, OR, 'l', 'd', END, END + 1, -1);
-    struct ob_tokenizer_frame frame = ob_tokenizer_frame(tokenizer);
-    assert_int_equal(frame.before_count, 1);
-    assert_int_equal(frame.before[0], END);
-    assert_int_equal(frame.after_count, 1);
-    assert_int_equal(frame.after[0], END + 1);
+    struct ob_tokenizer_affixes affixes = ob_tokenizer_affixes(tokenizer);
+    assert_int_equal(affixes.prefix_count, 1);
+    assert_int_equal(affixes.prefix[0], END);
+    assert_int_equal(affixes.suffix_count, 1);
+    assert_int_equal(affixes.suffix[0], END + 1);
     ob_tokenizer_free(tokenizer);
     write_file(folder, "tokenizer_config.json",
                "{\"tokenizer_class\": \"Qwen2Tokenizer\", \"added_tokens_decoder\": {\"264\": {\"content\": "

@@ -1,9 +1,9 @@
-/* One row into sequences: what is a target, and what is cut (docs/data.md). Prompts and what follows them are
- * encoded apart, as at generation. */
+#include "model/data/row_encoder.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
-#include "model/data/corpus_internal.h"
+#include "model/convert/open_tokenizer.h"
 
 /* The ids of one text; free(data). */
 struct ids {
@@ -13,19 +13,18 @@ struct ids {
 
 /* A row under way. */
 struct taking {
-    struct ob_corpus *corpus;
+    struct ob_token_store *store;
     const struct ob_tokenizer *tokenizer;
-    struct ob_tokenizer_frame frame;
+    struct ob_tokenizer_affixes affixes;
     size_t length_max;
     struct ob_row_report *report;
     struct ob_error *error;
 };
 
-static enum ob_err encode(const struct taking *t, const json_t *string, bool goes_on, struct ids *ret_ids) {
-    const char *text = json_string_value(string);
-    size_t bytes = json_string_length(string);
-    return (goes_on ? ob_tokenizer_encode_on : ob_tokenizer_encode)(t->tokenizer, text, bytes, &ret_ids->data,
-                                                                    &ret_ids->count, t->error);
+static enum ob_err encode(const struct taking *t, struct ob_row_text text, bool goes_on,
+                          struct ids *ret_ids) {
+    return (goes_on ? ob_tokenizer_encode_on : ob_tokenizer_encode)(
+        t->tokenizer, text.data, text.bytes, &ret_ids->data, &ret_ids->count, t->error);
 }
 
 static enum ob_err skip(const struct taking *t, const char *why) {
@@ -46,20 +45,20 @@ static enum ob_err keep_windows(const struct taking *t, const int32_t *ids, size
         note_cut(t, "longer than length: cut into windows");
     for (size_t at = 0; err == OB_OK && count - at >= 2;) {
         size_t window = count - at < t->length_max ? count - at : t->length_max;
-        struct ob_corpus_span span = {ids + at, window, true};
-        err = ob_corpus_keep(t->corpus, &span, 1, t->error);
+        struct ob_token_span span = {ids + at, window, true};
+        err = ob_token_store_add(t->store, &span, 1, t->error);
         at += window;
     }
     return err;
 }
 
-static enum ob_err take_text(const struct taking *t, const struct ob_corpus_row *row) {
+static enum ob_err take_text(const struct taking *t, const struct ob_row *row) {
     struct ids text = {0};
     enum ob_err err = encode(t, row->text, false, &text);
     if (err != OB_OK)
         return err;
-    const struct ob_tokenizer_frame *f = &t->frame;
-    size_t count = text.count > 0 ? f->before_count + text.count + f->after_count : 0, at = 0;
+    const struct ob_tokenizer_affixes *f = &t->affixes;
+    size_t count = text.count > 0 ? f->prefix_count + text.count + f->suffix_count : 0, at = 0;
     t->report->tokens = count;
     t->report->targets = count > 0 ? count - 1 : 0;
     if (count < 2) {
@@ -71,12 +70,12 @@ static enum ob_err take_text(const struct taking *t, const struct ob_corpus_row 
         free(text.data);
         return ob_fail(t->error, OB_ENOMEM, "no memory for %zu tokens", count);
     }
-    for (size_t i = 0; i < f->before_count; i++)
-        all[at++] = f->before[i];
+    for (size_t i = 0; i < f->prefix_count; i++)
+        all[at++] = f->prefix[i];
     for (size_t i = 0; i < text.count; i++)
         all[at++] = text.data[i];
-    for (size_t i = 0; i < f->after_count; i++)
-        all[at++] = f->after[i];
+    for (size_t i = 0; i < f->suffix_count; i++)
+        all[at++] = f->suffix[i];
     assert(at == count);
     err = keep_windows(t, all, count);
     free(all);
@@ -84,34 +83,34 @@ static enum ob_err take_text(const struct taking *t, const struct ob_corpus_row 
     return err;
 }
 
-/* Frame, the prompt without `drop` tokens of its front, what follows without those that do not fit. */
+/* The prefix, the prompt without `drop` tokens of its front, what follows without those that do not fit. */
 static enum ob_err keep_pair(const struct taking *t, const struct ids *prompt, size_t drop,
                              const int32_t *ids, size_t count) {
-    struct ob_corpus_span spans[3] = {
-        {t->frame.before, t->frame.before_count, false},
+    struct ob_token_span spans[3] = {
+        {t->affixes.prefix, t->affixes.prefix_count, false},
         {prompt->count > drop ? prompt->data + drop : NULL, prompt->count - drop, false},
         {ids, count, true}};
-    return ob_corpus_keep(t->corpus, spans, 3, t->error);
+    return ob_token_store_add(t->store, spans, 3, t->error);
 }
 
-/* The completion, and the frame's end when there is room, in one array. */
+/* The completion, and the suffix when there is room, in one array. */
 static enum ob_err complete(const struct taking *t, struct ids *completion) {
-    if (completion->count == 0 || t->frame.after_count == 0)
+    if (completion->count == 0 || t->affixes.suffix_count == 0)
         return OB_OK;
     int32_t *longer =
-        reallocarray(completion->data, completion->count + t->frame.after_count, sizeof *completion->data);
+        reallocarray(completion->data, completion->count + t->affixes.suffix_count, sizeof *completion->data);
     if (longer == NULL)
         return ob_fail(t->error, OB_ENOMEM, "no memory for a completion");
-    for (size_t i = 0; i < t->frame.after_count; i++)
-        longer[completion->count + i] = t->frame.after[i];
+    for (size_t i = 0; i < t->affixes.suffix_count; i++)
+        longer[completion->count + i] = t->affixes.suffix[i];
     completion->data = longer;
-    completion->count += t->frame.after_count;
+    completion->count += t->affixes.suffix_count;
     return OB_OK;
 }
 
 static enum ob_err take_pair_ids(const struct taking *t, const struct ids *prompt,
                                  const struct ids *completion) {
-    size_t before = t->frame.before_count, count = completion->count;
+    size_t before = t->affixes.prefix_count, count = completion->count;
     size_t room = t->length_max > before + 1 ? t->length_max - before - 1 : 1; /* one stays for a prompt */
     t->report->tokens = before + prompt->count + count;
     t->report->targets = before + prompt->count > 0 || count == 0 ? count : count - 1;
@@ -131,7 +130,7 @@ static enum ob_err take_pair_ids(const struct taking *t, const struct ids *promp
     return keep_pair(t, prompt, drop, completion->data, count);
 }
 
-static enum ob_err take_pair(const struct taking *t, const struct ob_corpus_row *row) {
+static enum ob_err take_pair(const struct taking *t, const struct ob_row *row) {
     struct ids prompt = {0}, completion = {0};
     enum ob_err err = encode(t, row->prompt, false, &prompt);
     if (err == OB_OK)
@@ -148,7 +147,7 @@ static enum ob_err take_pair(const struct taking *t, const struct ob_corpus_row 
 /* All candidates see the same prompt; a candidate is never cut. */
 static enum ob_err keep_choices(const struct taking *t, const struct ids *prompt, const struct ids *choices,
                                 size_t count, uint32_t label) {
-    size_t before = t->frame.before_count, longest = 0, shortest = SIZE_MAX, targets = 0;
+    size_t before = t->affixes.prefix_count, longest = 0, shortest = SIZE_MAX, targets = 0;
     for (size_t i = 0; i < count; i++) {
         longest = choices[i].count > longest ? choices[i].count : longest;
         shortest = choices[i].count < shortest ? choices[i].count : shortest;
@@ -167,20 +166,19 @@ static enum ob_err keep_choices(const struct taking *t, const struct ids *prompt
     size_t drop = prompt->count > left ? prompt->count - left : 0;
     if (drop > 0)
         note_cut(t, "longer than length: the prompt loses its front");
-    t->corpus->has_choices = true;
     enum ob_err err = OB_OK;
     for (size_t i = 0; err == OB_OK && i < count; i++)
         err = keep_pair(t, prompt, drop, choices[i].data, choices[i].count);
-    return err != OB_OK ? err : ob_corpus_keep_item(t->corpus, count, label, t->error);
+    return err != OB_OK ? err : ob_token_store_add_item(t->store, count, label, t->error);
 }
 
-static enum ob_err take_choices(const struct taking *t, const struct ob_corpus_row *row) {
-    size_t count = json_array_size(row->choices);
+static enum ob_err take_choices(const struct taking *t, const struct ob_row *row) {
+    size_t count = row->choices_count;
     struct ids prompt = {0}, *choices = calloc(count, sizeof *choices);
     enum ob_err err = choices == NULL ? ob_fail(t->error, OB_ENOMEM, "no memory for %zu choices", count)
                                       : encode(t, row->prompt, false, &prompt);
     for (size_t i = 0; err == OB_OK && i < count; i++)
-        err = encode(t, json_array_get(row->choices, i), prompt.count > 0, &choices[i]);
+        err = encode(t, row->choices[i], prompt.count > 0, &choices[i]);
     t->report->choices = (uint32_t)count;
     t->report->label = row->label;
     if (err == OB_OK)
@@ -192,32 +190,87 @@ static enum ob_err take_choices(const struct taking *t, const struct ob_corpus_r
     return err;
 }
 
-enum ob_err ob_corpus_take_row(struct ob_corpus_intake *intake, const struct ob_corpus_row *row,
-                               struct ob_row_report *report, struct ob_error *error) {
-    struct ob_corpus *corpus = intake->corpus;
-    struct taking t = {.corpus = corpus,
-                       .tokenizer = intake->tokenizer,
-                       .frame = ob_tokenizer_frame(intake->tokenizer),
-                       .length_max = intake->options->length_max,
+/* ---- conversations ---- */
+
+/* A template that cannot be used is looked for once, however many rows ask for it. */
+static enum ob_err open_chat(struct ob_row_encoder *encoder, struct ob_error *error) {
+    struct ob_error *failed = &encoder->chat_failed;
+    (void)pthread_mutex_lock(&encoder->mutex);
+    if (encoder->chat == NULL && failed->code == OB_OK && encoder->model == NULL)
+        (void)ob_fail(failed, OB_EUNSUPPORTED, "rows with \"messages\" need a model");
+    else if (encoder->chat == NULL && failed->code == OB_OK &&
+             ob_chat_open(encoder->model, encoder->chat_template, encoder->tokenizer, &encoder->chat,
+                          failed) == OB_OK)
+        failed->code = OB_OK;
+    enum ob_err err = failed->code == OB_OK ? OB_OK : ob_fail(error, failed->code, "%s", failed->text);
+    (void)pthread_mutex_unlock(&encoder->mutex);
+    return err;
+}
+
+static size_t count_targets(const struct ob_chat_ids *ids, size_t count) {
+    size_t targets = 0;
+    for (size_t i = 0; i < count; i++)
+        targets += ids->targets[i];
+    return targets;
+}
+
+static enum ob_err keep_chat(const struct taking *t, const struct ob_chat_ids *ids) {
+    size_t count = ids->count < t->length_max ? ids->count : t->length_max;
+    t->report->tokens = ids->count;
+    t->report->targets = count_targets(ids, ids->count);
+    if (t->report->targets == 0)
+        return skip(t, "no answer that is not empty");
+    if (count_targets(ids, count) == 0)
+        return skip(t, "no answer within length");
+    if (count < ids->count)
+        note_cut(t, "longer than length: the conversation loses its end");
+    return ob_token_store_add_masked(t->store, ids->ids, ids->targets, count, t->error);
+}
+
+static enum ob_err take_chat(const struct taking *t, struct ob_row_encoder *encoder,
+                             const struct ob_row *row) {
+    struct ob_chat_ids ids = {0};
+    enum ob_err err = open_chat(encoder, t->error);
+    if (err == OB_OK)
+        err = ob_chat_encode(encoder->chat, row->messages, row->messages_count, false, &ids, t->error);
+    if (err == OB_OK)
+        err = keep_chat(t, &ids);
+    ob_chat_ids_done(&ids);
+    return err;
+}
+
+enum ob_err ob_row_encode(struct ob_row_encoder *encoder, const struct ob_row *row,
+                          struct ob_token_store *store, struct ob_row_report *report,
+                          struct ob_error *error) {
+    struct taking t = {.store = store,
+                       .tokenizer = encoder->tokenizer,
+                       .affixes = ob_tokenizer_affixes(encoder->tokenizer),
+                       .length_max = encoder->length_max,
                        .report = report,
                        .error = error};
     report->kind = row->kind;
-    if (corpus->rows > 0 && corpus->has_choices != (row->kind == OB_ROW_CHOICE))
-        return ob_fail(error, OB_EFORMAT, "rows with \"choices\" and rows without do not go into one file");
-    enum ob_err err;
     switch (row->kind) {
     case OB_ROW_TEXT:
-        err = take_text(&t, row);
-        break;
+        return take_text(&t, row);
     case OB_ROW_PAIR:
-        err = take_pair(&t, row);
-        break;
+        return take_pair(&t, row);
     case OB_ROW_CHOICE:
-        err = take_choices(&t, row);
-        break;
+        return take_choices(&t, row);
     default:
-        err = ob_corpus_take_chat(intake, row, report, error);
+        return take_chat(&t, encoder, row);
     }
-    corpus->rows += err == OB_OK && report->fate != OB_ROW_SKIPPED;
-    return err;
+}
+
+void ob_row_encoder_init(struct ob_row_encoder *encoder, const struct ob_tokenizer *tokenizer,
+                         size_t length_max, const char *model, const char *chat_template) {
+    *encoder = (struct ob_row_encoder){.tokenizer = tokenizer,
+                                       .length_max = length_max,
+                                       .model = model,
+                                       .chat_template = chat_template,
+                                       .mutex = PTHREAD_MUTEX_INITIALIZER};
+}
+
+void ob_row_encoder_done(struct ob_row_encoder *encoder) {
+    ob_chat_free(encoder->chat);
+    encoder->chat = NULL;
 }

@@ -1,8 +1,16 @@
-/* chat_parts - what an opened chat consists of; for chat*.c only. */
-#ifndef OB_MODEL_CHAT_CHAT_INTERNAL_H
-#define OB_MODEL_CHAT_CHAT_INTERNAL_H
+/* control - an opened chat, and the control tokens in the texts of its format; for this folder only.
+ *
+ * Owns:    nothing; the texts are the format's.
+ * Threads: pure functions. */
+#ifndef OB_MODEL_CHAT_CONTROL_H
+#define OB_MODEL_CHAT_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "model/chat/formats.h"
+#include "model/tokenizer/tokenizer.h"
 
 struct ob_chat {
     const struct ob_chat_format *format;
