@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# The oracle (written from docs/ alone) against real daemons: adapters beside some trained base tensors, one machine
+# revoked, the authority rotated; then all tensors with another way to combine. Equal log digests and weights digests, from
+# a log that a daemon holds and from a delta; every float of the exports equal.
+BIN=$1 ROOT=$2
+. "$ROOT/tests/integration/common.sh"
+. "$ROOT/tests/oracle/python.sh"
+oracle_python "$BIN" || exit 77
+oracle() { "$PYTHON" "$ROOT/tests/oracle/onebyte_oracle.py" --model "$model" "$@"; }
+trained() { [ "$(get "$1" own_rounds)" -ge "$2" ] 2>/dev/null; }
+gone() { ! alive 1 && ! alive 2 && ! alive 3; }
+says() { grep -q "$2" "$work/p$1.log"; }
+# equal WHAT ORACLE-FIELD VALUE
+equal() { [ "$(sed "s/.*\"$2\": \"\{0,1\}\([0-9a-z]*\).*/\1/" "$work/oracle.json")" = "$3" ] || fail "$1: $2 is $3, the oracle has $(cat "$work/oracle.json")"; }
+
+# compare PEER: log and weights digests of a daemon at rest, then of a delta, then the floats of an export
+compare() {
+    local run=(--manifest "$work/run.json" --model "$model") log weights records
+    log=$(get "$1" log_digest) weights=$(get "$1" weights_digest) records=$(get "$1" records)
+    [ ${#weights} = 64 ] || fail "peer $1 has no weights digest"
+    oracle --manifest "$work/run.json" --log "$work/p$1/log.sqlite" >"$work/oracle.json" || fail "the oracle does not take the log of peer $1"
+    equal log log_digest "$log"; equal log weights_digest "$weights"; equal log records "$records"
+    rm -rf "$work/out" "$work/run.delta"
+    "$BIN/onebyte" export "$work/p$1" "${run[@]}" --out "$work/out" --dtype f32 --delta "$work/run.delta" >/dev/null || fail export
+    oracle --delta "$work/run.delta" --export "$work/out" >"$work/oracle.json" || fail "the oracle does not take the delta or the export"
+    equal delta weights_digest "$weights"; equal delta records "$records"
+}
+
+run_options=(--lora-rank 4 --lora-target attention --trainable norms --trainable mlp --lr 0.0001 --schedule cosine --s0 3)
+make_run 3 8 4
+for p in 1 2 3; do start $p; done
+for p in 1 2 3; do wait_for 120 trained $p 3 || fail "no rounds"; done
+"$BIN/onebyte" revoke "$work/p1" peer3 --authority "$work/run.authority" --keep-below 8 >/dev/null || fail revoke
+wait_for 60 life_is 3 halted || fail "the revoked peer does not stop"
+"$BIN/onebyte" authority rotate "$work/p1" --authority "$work/run.authority" --out "$work/new.authority" >/dev/null || fail rotate
+wait_for 60 says 2 ' rotated ' || fail "the rotation does not spread"
+"$BIN/onebyte" renew "$work/p2/certificate" --authority "$work/new.authority" --out "$work/renewed" --state "$work/p1" >/dev/null || fail renew
+for p in 1 2; do wait_for 120 life_is $p finished || fail "peer $p does not finish"; done
+wait_for 60 agree 1 2 || fail "no agreement"
+compare 2
+[ "$("$BIN/onebyte" log "$work/p2" --manifest "$work/run.json" --json | grep -c "\"machine\":\"$(key 3)\"")" = 2 ] || fail "the revocation keeps other records than it should"
+for p in 1 2 3; do kill -TERM "${pid[$p]}"; done
+wait_for 30 gone || fail "the daemons do not stop"
+
+rm -rf "$work"/p? "$work"/run.* "$work"/p?.conf
+run_options=(--combine sqrt --epsilon 0.002)
+make_run 3 4 3
+for p in 1 2 3; do start $p; done
+for p in 1 2 3; do wait_for 120 life_is $p finished || fail "peer $p does not finish"; done
+wait_for 60 agree 1 2 3 || fail "no agreement"
+compare 1
+
+# what the oracle says when something does not hold
+cp "$work/run.delta" "$work/bad.delta"
+printf '\x55' | dd of="$work/bad.delta" bs=1 seek=2000 conv=notrunc 2>/dev/null
+oracle --delta "$work/bad.delta" 2>/dev/null && fail "the oracle takes a damaged delta"
+exit 0
