@@ -17,13 +17,16 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/hex.h"
 #include "store/store_internal.h"
 
 #define TOKEN_BYTES 16
 #define PLACE_MAX   320
 
-static void path_of(const struct ob_store *store, char name, char path[OB_STORE_PATH_MAX + 16]) {
-    (void)snprintf(path, OB_STORE_PATH_MAX + 16, "%s/place.%c", store->folder, name);
+static enum ob_err path_of(const struct ob_store *store, char name, char ret_path[static OB_PATH_MAX],
+                           struct ob_error *error) {
+    const char file[] = {'p', 'l', 'a', 'c', 'e', '.', name, 0};
+    return ob_path_join(ret_path, store->folder, file, error);
 }
 
 /* One line; "" when it cannot be read: then there is nothing that could be the same. */
@@ -38,11 +41,10 @@ static void first_line(const char *path, char *ret_line, size_t capacity) {
 
 /* "NAME machine-id device inode seconds nanoseconds token" of a place file as it is now, or "". */
 static void describe(const struct ob_store *store, char name, char ret_text[PLACE_MAX]) {
-    char path[OB_STORE_PATH_MAX + 16], machine[64], token[2 * TOKEN_BYTES + 2];
+    char path[OB_PATH_MAX], machine[64], token[2 * TOKEN_BYTES + 2];
     struct stat info;
-    path_of(store, name, path);
     ret_text[0] = 0;
-    if (stat(path, &info) != 0)
+    if (path_of(store, name, path, NULL) || stat(path, &info) != 0)
         return;
     first_line(path, token, sizeof token);
     first_line("/etc/machine-id", machine, sizeof machine);
@@ -51,12 +53,9 @@ static void describe(const struct ob_store *store, char name, char ret_text[PLAC
 }
 
 static bool any_file(const struct ob_store *store) {
-    char path[OB_STORE_PATH_MAX + 16];
-    path_of(store, 'a', path);
-    if (access(path, F_OK) == 0)
-        return true;
-    path_of(store, 'b', path);
-    return access(path, F_OK) == 0;
+    char path[OB_PATH_MAX];
+    return (path_of(store, 'a', path, NULL) == OB_OK && access(path, F_OK) == 0) ||
+           (path_of(store, 'b', path, NULL) == OB_OK && access(path, F_OK) == 0);
 }
 
 enum ob_err ob_store_place_check(struct ob_store *store, bool fresh, bool *ret_same, struct ob_error *error) {
@@ -74,15 +73,16 @@ enum ob_err ob_store_place_check(struct ob_store *store, bool fresh, bool *ret_s
 }
 
 enum ob_err ob_store_place_renew(struct ob_store *store, struct ob_error *error) {
-    char recorded[PLACE_MAX], path[OB_STORE_PATH_MAX + 16], token[2 * TOKEN_BYTES + 1], place[PLACE_MAX];
+    char recorded[PLACE_MAX], path[OB_PATH_MAX], token[2 * TOKEN_BYTES + 1], place[PLACE_MAX];
     uint8_t random[TOKEN_BYTES];
     enum ob_err failed = ob_store_meta_text(store, "place", recorded, sizeof recorded, error);
     if (failed)
         return failed;
     char name = recorded[0] == 'a' ? 'b' : 'a';
     randombytes_buf(random, sizeof random);
-    sodium_bin2hex(token, sizeof token, random, sizeof random);
-    path_of(store, name, path);
+    ob_hex_encode(random, sizeof random, token);
+    if ((failed = path_of(store, name, path, error)))
+        return failed;
     if (unlink(path) != 0 && errno != ENOENT)
         return ob_fail(error, OB_EIO, "%s: %s", path, strerror(errno));
     failed = ob_file_write_new(path, token, strlen(token), 0600, error);
@@ -93,7 +93,7 @@ enum ob_err ob_store_place_renew(struct ob_store *store, struct ob_error *error)
     describe(store, name, place);
     if ((failed = ob_store_meta_put(store, "place", place, strlen(place), error)))
         return failed;
-    path_of(store, name == 'a' ? 'b' : 'a', path);
-    (void)unlink(path);
+    if (path_of(store, name == 'a' ? 'b' : 'a', path, NULL) == OB_OK)
+        (void)unlink(path);
     return OB_OK;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "store/store_internal.h"
 
 /* The chain that is being followed, and what was read last of it. */
@@ -18,9 +19,9 @@ struct follower {
 };
 
 static enum ob_err complain(const struct follower *f, enum ob_err failed, struct ob_error *error) {
-    const uint8_t *key = f->machine->id.key;
-    return ob_fail_within(error, failed, "%s: machine %02x%02x%02x%02x...", f->store->path, key[0], key[1],
-                          key[2], key[3]);
+    char key[OB_HEX_SHORT_MAX];
+    return ob_fail_within(error, failed, "%s: machine %s", f->store->path,
+                          ob_hex_short(&f->machine->id, key));
 }
 
 static enum ob_err decode(const struct follower *f, sqlite3_stmt *query, struct ob_store_row *ret_row,

@@ -1,7 +1,5 @@
-/* Finding damage when the log is opened, and keeping what is good of it. Nothing is lost for the swarm: what
- * is dropped here is fetched again from peers; a peer does not sign before it has heard from others where its
- * own chain ends. */
-#include <assert.h>
+/* What is good of a damaged log is kept. Nothing is lost for the swarm: what is dropped here is fetched again
+ * from peers; a peer does not sign before it has heard from others where its own chain ends. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,52 +9,17 @@
 #include "base/file.h"
 #include "store/store_internal.h"
 
-static enum ob_err quick_check(struct ob_store *store, struct ob_error *error) {
-    sqlite3_stmt *query = NULL;
-    if (sqlite3_prepare_v2(store->db, "PRAGMA quick_check(1)", -1, &query, NULL) != SQLITE_OK)
-        return ob_store_sql_error(store, error);
-    enum ob_err failed = OB_OK;
-    if (sqlite3_step(query) != SQLITE_ROW)
-        failed = ob_store_sql_error(store, error);
-    else if (strcmp((const char *)sqlite3_column_text(query, 0), "ok") != 0)
-        failed = ob_fail(error, OB_EFORMAT, "%s: %s", store->path, sqlite3_column_text(query, 0));
-    sqlite3_finalize(query);
-    return failed;
-}
-
-/* An entry of the control table is worth what its signature is worth. */
-static enum ob_err check_control(void *context, const void *data, size_t bytes, struct ob_error *error) {
-    const struct ob_store *store = context;
-    struct ob_control control;
-    if (ob_control_decode(data, bytes, &control, error) == OB_OK && ob_control_verify(&store->run, &control))
-        return OB_OK;
-    return ob_fail(error, OB_EFORMAT, "%s: an entry of the control table is damaged", store->path);
-}
-
-enum ob_err ob_store_check(struct ob_store *store, struct ob_error *error) {
-    struct ob_store_counts counts = {0};
-    enum ob_err failed = quick_check(store, error);
-    for (size_t i = 0; i < store->machine_count && !failed; i++)
-        failed = ob_store_machine_records(store, &store->machines[i], (struct ob_sample){0},
-                                          ob_store_count_one, &counts, error);
-    if (!failed)
-        failed = ob_store_each_control(store, check_control, store, error);
-    /* How long ago a machine's last row with prev was is not looked up: its next row has one. */
-    for (size_t i = 0; i < store->machine_count && !failed; i++)
-        store->machines[i].without = OB_STORE_PREV_EVERY;
-    if (!failed)
-        store->counts = counts;
-    return failed;
-}
-
-/* ---- rescue ---- */
+#define DAMAGED ".damaged"
 
 static enum ob_err move_away(const struct ob_store *store, struct ob_error *error) {
     static const char *const ENDINGS[] = {"-wal", "-shm", ""};
-    char from[OB_STORE_PATH_MAX + 8], to[OB_STORE_PATH_MAX + 16];
+    char from[OB_PATH_MAX], damaged[OB_PATH_MAX], to[OB_PATH_MAX];
+    enum ob_err failed = ob_path_append(damaged, store->path, DAMAGED, error);
     for (size_t i = 0; i < sizeof ENDINGS / sizeof *ENDINGS; i++) {
-        (void)snprintf(from, sizeof from, "%s%s", store->path, ENDINGS[i]);
-        (void)snprintf(to, sizeof to, "%s.damaged%s", store->path, ENDINGS[i]);
+        failed = failed ? failed : ob_path_append(from, store->path, ENDINGS[i], error);
+        failed = failed ? failed : ob_path_append(to, damaged, ENDINGS[i], error);
+        if (failed)
+            return failed;
         (void)unlink(to);
         if (rename(from, to) != 0 && errno != ENOENT)
             return ob_fail(error, OB_EIO, "%s: cannot move to %s: %s", from, to, strerror(errno));
@@ -77,7 +40,7 @@ struct keeping {
 static enum ob_err keep_control(void *context, const void *data, size_t bytes, struct ob_error *error) {
     struct keeping *keeping = context;
     struct ob_control control;
-    if (check_control(keeping->store, data, bytes, error))
+    if (ob_store_check_control(keeping->store, data, bytes, error))
         return OB_OK; /* that one only */
     if (ob_control_decode(data, bytes, &control, error))
         return OB_OK;
@@ -133,13 +96,14 @@ enum ob_err ob_store_rescue_from(struct ob_store *store, const char *why, struct
     old->run = store->run;
     old->bounds = store->bounds;
     old->read_only = true;
-    (void)snprintf(old->path, sizeof old->path, "%.*s.damaged", OB_STORE_PATH_MAX - 16, store->path);
     struct ob_error ignored;
-    if (ob_store_open_database(old, &ignored) == OB_OK)
+    if (ob_path_append(old->path, store->path, DAMAGED, &ignored) == OB_OK &&
+        ob_store_open_database(old, &ignored) == OB_OK)
         failed = take_over(store, old, error);
     if (!failed && old->db)
         failed = keep_signed(store, old, error);
-    ob_store_close(old);
+    ob_store_close_database(old);
+    free(old);
     store->rescue.records = store->counts.records;
     return failed;
 }

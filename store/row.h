@@ -1,4 +1,4 @@
-/* store_row - one record as a row of log.sqlite keeps it: without what the row's key and the row before say.
+/* row - one record as a row of log.sqlite keeps it: without what the row's key and the row before say.
  *
  *   row's key  machine (number), first
  *   data, schema 2:

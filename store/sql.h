@@ -1,4 +1,4 @@
-/* store_sql - the schema of log.sqlite. Private to daemon/store*.c; docs/files.md explains it. */
+/* sql - the schema of log.sqlite. Private to store/; docs/files.md explains it. */
 #ifndef OB_STORE_SQL_H
 #define OB_STORE_SQL_H
 

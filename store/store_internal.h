@@ -1,4 +1,4 @@
-/* store_state - what an open store remembers; private to daemon/store*.c.
+/* store_internal - what an open store remembers, and what the files of store/ are to one another.
  *
  * Design notes. What is handed in waits in memory, in order, until it is committed in one transaction: a
  * commit that fails (a full disk) loses nothing and leaves no gap in a chain, it is simply made again. The
@@ -8,10 +8,10 @@
 
 #include <sqlite3.h>
 
+#include "base/path.h"
 #include "store/row.h"
 #include "store/store.h"
 
-#define OB_STORE_PATH_MAX  4200
 #define OB_STORE_QUEUE_MAX 256 /* changes that wait for a commit */
 
 struct ob_store_machine {
@@ -35,7 +35,7 @@ struct ob_store_change {
 struct ob_store {
     sqlite3 *db;
     int lock;
-    char folder[OB_STORE_PATH_MAX], path[OB_STORE_PATH_MAX];
+    char folder[OB_PATH_MAX], path[OB_PATH_MAX];
     struct ob_run_id run;
     struct ob_record_bounds bounds;
     struct ob_machine_id machine; /* whose state it is, unless read_only */
@@ -53,37 +53,56 @@ struct ob_store {
     struct ob_store_rescue rescue;
 };
 
-/* store.c */
+/* db.c */
 enum ob_err ob_store_sql_error(const struct ob_store *store, struct ob_error *error);
 enum ob_err ob_store_execute(struct ob_store *store, const char *sql, struct ob_error *error);
-struct ob_store_machine *ob_store_machine_of(const struct ob_store *store, const struct ob_machine_id *id);
-/* Finds or adds (in memory only). NULL: out of memory. */
-struct ob_store_machine *ob_store_take(struct ob_store *store, const struct ob_machine_id *id,
-                                       int64_t number);
-enum ob_err ob_store_load_machines(struct ob_store *store, struct ob_error *error); /* those that are new */
-enum ob_err ob_store_open_database(struct ob_store *store, struct ob_error *error);
-void ob_store_close_database(struct ob_store *store);
-/* Reads (or, with `value`, writes) a text of `meta`; "" when there is none. */
+/* The value of a key of `meta`, cut off at `capacity`; *ret_bytes 0: there is none. */
+enum ob_err ob_store_meta_get(struct ob_store *store, const char *key, void *ret_value, size_t capacity,
+                              size_t *ret_bytes, struct ob_error *error);
+/* The same as a text; "" when there is none. */
 enum ob_err ob_store_meta_text(struct ob_store *store, const char *key, char *ret_text, size_t capacity,
                                struct ob_error *error);
 enum ob_err ob_store_meta_put(struct ob_store *store, const char *key, const void *value, size_t bytes,
                               struct ob_error *error);
 
-/* store_place.c: is this the directory that the daemon left? */
-enum ob_err ob_store_place_check(struct ob_store *store, bool fresh, bool *ret_same, struct ob_error *error);
-enum ob_err ob_store_place_renew(struct ob_store *store, struct ob_error *error);
+/* machines.c, on db.c */
+struct ob_store_machine *ob_store_machine_of(const struct ob_store *store, const struct ob_machine_id *id);
+/* Finds or adds (in memory only). NULL: out of memory. */
+struct ob_store_machine *ob_store_take(struct ob_store *store, const struct ob_machine_id *id,
+                                       int64_t number);
+enum ob_err ob_store_load_machines(struct ob_store *store, struct ob_error *error); /* those that are new */
 
-/* store_rescue.c */
-/* OB_EFORMAT when something is damaged. Counts records and samples. */
-enum ob_err ob_store_check(struct ob_store *store, struct ob_error *error);
-/* Moves the damaged database away and takes over what is good of it. `why` is told. */
-enum ob_err ob_store_rescue_from(struct ob_store *store, const char *why, struct ob_error *error);
+/* queue.c, on db.c (ob_store_flush is its third) */
+/* Makes room for `count` further changes. */
+enum ob_err ob_store_make_room(struct ob_store *store, size_t count, struct ob_error *error);
+/* Takes a copy of `data`. There is room. */
+enum ob_err ob_store_push(struct ob_store *store, struct ob_store_change change, const void *data,
+                          struct ob_error *error);
+void ob_store_drop_after(struct ob_store *store, size_t count);
 
-/* store_read.c */
+/* read.c, on queue.c and machines.c */
 enum ob_err ob_store_count_one(void *counts, const struct ob_record *record, struct ob_error *error);
 /* The records of one machine, chained and checked; what waits in the queue is not seen. */
 enum ob_err ob_store_machine_records(struct ob_store *store, const struct ob_store_machine *machine,
                                      struct ob_sample first, ob_store_record_fn see, void *context,
                                      struct ob_error *error);
+
+/* place.c, on db.c: is this the directory that the daemon left? */
+enum ob_err ob_store_place_check(struct ob_store *store, bool fresh, bool *ret_same, struct ob_error *error);
+enum ob_err ob_store_place_renew(struct ob_store *store, struct ob_error *error);
+
+/* database.c, on db.c, machines.c and place.c: it is this run's and this machine's. */
+enum ob_err ob_store_open_database(struct ob_store *store, struct ob_error *error);
+void ob_store_close_database(struct ob_store *store);
+
+/* check.c, on read.c */
+/* OB_EFORMAT when something is damaged. Counts records and samples. */
+enum ob_err ob_store_check(struct ob_store *store, struct ob_error *error);
+/* An ob_store_control_fn whose context is the store: an entry is worth what its signature is worth. */
+enum ob_err ob_store_check_control(void *store, const void *data, size_t bytes, struct ob_error *error);
+
+/* rescue.c, on all of the above and write.c */
+/* Moves the damaged database away and takes over what is good of it. `why` is told. */
+enum ob_err ob_store_rescue_from(struct ob_store *store, const char *why, struct ob_error *error);
 
 #endif

@@ -47,7 +47,7 @@ static void create_manifest(struct place *p, enum kind kind) {
     struct ob_manifest_options options = ob_manifest_defaults();
     struct ob_model *model = NULL;
     struct ob_error error = {0};
-    char path[96];
+    char path[TEST_PATH_MAX];
     options.name = "rebuild";
     options.rounds = 1000;
     options.learning_rate = 1e-3;
@@ -56,7 +56,7 @@ static void create_manifest(struct place *p, enum kind kind) {
     options.trainable = SOME_NAMES;
     options.trainable_count = kind == SOME ? 2 : 0;
     memset(options.authority.key, 7, OB_KEY_BYTES);
-    (void)snprintf(path, sizeof path, "%s/run.json", p->fixture.folder);
+    test_folder_path(&p->fixture.folder, "run.json", path);
     if (ob_model_open(BASE, &model, &error) || ob_manifest_create(model, &options, path, &error) ||
         ob_manifest_read(path, &p->manifest, &error) ||
         ob_replica_new(p->manifest, BASE, 2, &p->replica, &error))

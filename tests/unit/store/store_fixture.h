@@ -1,14 +1,13 @@
 /* store_fixture - a state directory, and records of some machines that chain as real ones do. */
-#ifndef OB_TESTS_DAEMON_STORE_FIXTURE_H
-#define OB_TESTS_DAEMON_STORE_FIXTURE_H
+#ifndef OB_TESTS_STORE_FIXTURE_H
+#define OB_TESTS_STORE_FIXTURE_H
 
 #include <sodium.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <sqlite3.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "store/store.h"
+#include "tests/support/folder.h"
 
 #define CHAINS 4
 
@@ -21,19 +20,19 @@ struct chain {
 };
 
 struct fixture {
-    char folder[64];
+    struct test_folder folder;
     struct ob_store_options options;
     struct chain chains[CHAINS]; /* 0 is the store's own machine */
     uint8_t secret[64];
 };
 
-static inline void make_at(struct fixture *f, const char *folder) {
-    (void)snprintf(f->folder, sizeof f->folder, "%s", folder);
+/* In f->folder, which exists. */
+static inline void make_in_folder(struct fixture *f) {
     for (int i = 0; i < CHAINS; i++)
         memset(f->chains[i].machine.key, 1 + i, OB_KEY_BYTES);
     crypto_sign_keypair(f->chains[0].machine.key, f->secret);
     f->options = (struct ob_store_options){
-        .state_dir = f->folder,
+        .state_dir = f->folder.path,
         .run = {{{9}}},
         .bounds = {.max_rounds = 1 << 20,
                    .max_machines = 8,
@@ -46,16 +45,13 @@ static inline void make_at(struct fixture *f, const char *folder) {
 }
 
 static inline void make(struct fixture *f) {
-    char folder[] = "/tmp/onebyte-store-XXXXXX";
     memset(f, 0, sizeof *f);
-    assert_non_null(mkdtemp(folder));
-    make_at(f, folder);
+    test_folder_make(&f->folder);
+    make_in_folder(f);
 }
 
 static inline void remove_all(struct fixture *f) {
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", f->folder);
-    assert_int_equal(system(command), 0);
+    test_folder_remove(&f->folder);
 }
 
 static inline struct ob_store *open_store(struct fixture *f) {
@@ -64,6 +60,16 @@ static inline struct ob_store *open_store(struct fixture *f) {
     if (ob_store_open(&f->options, &store, &error))
         fail_msg("%s", error.text);
     return store;
+}
+
+/* As an editor of the file would: the store is closed. */
+static inline void execute(struct fixture *f, const char *sql) {
+    char path[TEST_PATH_MAX], *why = NULL;
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(test_folder_path(&f->folder, "log.sqlite", path), &db), SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK)
+        fail_msg("%s: %s", sql, why);
+    sqlite3_close(db);
 }
 
 /* The next record of a chain; it stays valid until the next one is made. */

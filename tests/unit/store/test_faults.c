@@ -13,15 +13,6 @@ static void run(const char *command, const char *folder) {
     assert_int_equal(system(command), 0);
 }
 
-static void execute(struct fixture *f, const char *sql) {
-    char path[128];
-    sqlite3 *db;
-    (void)snprintf(path, sizeof path, "%s/log.sqlite", f->folder);
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, sql, 0, 0, 0), SQLITE_OK);
-    sqlite3_close(db);
-}
-
 /* A small file system of our own. */
 static bool mount_small(const char *folder) {
     return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
@@ -33,13 +24,13 @@ static void full_disk_loses_nothing_and_goes_on_when_there_is_room(void **state)
     struct fixture f;
     struct ob_error error = {0};
     make(&f);
-    if (!mount_small(f.folder)) {
+    if (!mount_small(f.folder.path)) {
         remove_all(&f);
         print_message("no tmpfs can be mounted here\n");
         skip();
     }
     struct ob_store *store = open_store(&f);
-    run("dd if=/dev/zero of=$S/ballast bs=1k count=100 2>/dev/null", f.folder);
+    run("dd if=/dev/zero of=$S/ballast bs=1k count=100 2>/dev/null", f.folder.path);
     enum ob_err failed = OB_OK;
     struct ob_record own;
     int stored = 0;
@@ -51,7 +42,7 @@ static void full_disk_loses_nothing_and_goes_on_when_there_is_room(void **state)
     assert_int_equal(failed, OB_EFULL);
     assert_non_null(strstr(error.text, "full"));
     assert_int_equal(ob_store_own(store, &own, &error), OB_EFULL); /* and says so again */
-    run("rm $S/ballast", f.folder);
+    run("rm $S/ballast", f.folder.path);
     assert_int_equal(ob_store_own(store, &own, &error), OB_OK);
     put_own(&f, store, 200);
     assert_complete(&f, store);
@@ -61,7 +52,7 @@ static void full_disk_loses_nothing_and_goes_on_when_there_is_room(void **state)
     assert_true(ob_store_may_start_alone(store));
     assert_complete(&f, store);
     ob_store_close(store);
-    assert_int_equal(umount2(f.folder, MNT_DETACH), 0);
+    assert_int_equal(umount2(f.folder.path, MNT_DETACH), 0);
     remove_all(&f);
 }
 
@@ -116,11 +107,10 @@ static void damaged_pages_lose_some_and_crash_nothing(void **state) {
     (void)state;
     for (uint32_t seed = 0; seed < 12; seed++) {
         struct fixture f;
-        char path[128];
+        char path[TEST_PATH_MAX];
         uint8_t noise[600];
         fill(&f);
-        (void)snprintf(path, sizeof path, "%s/log.sqlite", f.folder);
-        FILE *file = fopen(path, "r+");
+        FILE *file = fopen(test_folder_path(&f.folder, "log.sqlite", path), "r+");
         assert_non_null(file);
         randombytes_buf_deterministic(noise, sizeof noise, (const uint8_t[32]){(uint8_t)seed});
         assert_int_equal(fseek(file, (long)(seed * 5003), SEEK_SET), 0);
@@ -139,10 +129,10 @@ static void file_that_is_no_database_makes_way(void **state) {
     (void)state;
     struct fixture f;
     fill(&f);
-    run("head -c 20000 /dev/zero | tr '\\000' 'x' >$S/log.sqlite", f.folder);
+    run("head -c 20000 /dev/zero | tr '\\000' 'x' >$S/log.sqlite", f.folder.path);
     struct reading reading = rescue(&f);
     assert_int_equal(reading.records, 0);
-    run("test -f $S/log.sqlite.damaged", f.folder);
+    run("test -f $S/log.sqlite.damaged", f.folder.path);
     remove_all(&f);
 }
 
@@ -164,8 +154,8 @@ static void older_or_copied_state_may_not_start_alone(void **state) {
     for (size_t i = 0; i < sizeof RESTORES / sizeof *RESTORES; i++) {
         struct fixture f;
         fill(&f);
-        run("mkdir $S/backup && cp -a $S/log.sqlite $S/place.* $S/backup/", f.folder);
-        run(RESTORES[i], f.folder);
+        run("mkdir $S/backup && cp -a $S/log.sqlite $S/place.* $S/backup/", f.folder.path);
+        run(RESTORES[i], f.folder.path);
         assert_alone(&f, false);
         assert_alone(&f, false);
         /* others told it where its chain ends, and it went on */

@@ -148,12 +148,10 @@ static void another_run_machine_daemon_or_schema_is_refused(void **state) {
     struct fixture f;
     struct ob_store *second = NULL;
     struct ob_error error = {0};
-    char path[128];
-    sqlite3 *db;
     make(&f);
     struct ob_store *store = open_store(&f);
     assert_int_equal(ob_store_open(&f.options, &second, &error), OB_EBUSY);
-    assert_non_null(strstr(error.text, f.folder));
+    assert_non_null(strstr(error.text, f.folder.path));
     ob_store_close(store);
     struct ob_store_options other = f.options;
     other.run.hash.bytes[0]++;
@@ -161,11 +159,7 @@ static void another_run_machine_daemon_or_schema_is_refused(void **state) {
     other = f.options;
     other.machine = &f.chains[1].machine;
     assert_int_equal(ob_store_open(&other, &store, &error), OB_EMISMATCH);
-    (void)snprintf(path, sizeof path, "%s/log.sqlite", f.folder);
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "UPDATE meta SET value = '3' WHERE key = 'schema'", 0, 0, 0),
-                     SQLITE_OK);
-    sqlite3_close(db);
+    execute(&f, "UPDATE meta SET value = '3' WHERE key = 'schema'");
     assert_int_equal(ob_store_open(&f.options, &store, &error), OB_EUNSUPPORTED);
     assert_non_null(strstr(error.text, "schema 3"));
     remove_all(&f);
