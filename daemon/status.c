@@ -15,7 +15,7 @@
 #include "model/formats/json_value.h"
 #include "model/forward/blas.h"
 
-/* Bytes that CURVE and ZMTP framing add to a message on the wire (measured; DESIGN.md, invariant 7). */
+/* Bytes that CURVE and ZMTP framing add to a message on the wire (measured; docs/design.md, invariant 7). */
 #define FRAMING_BYTES 40
 
 /* Ages are NaN, which becomes null, for what never happened. */

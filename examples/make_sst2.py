@@ -4,10 +4,10 @@
     examples/make_sst2.py dev.tsv > dev.jsonl
     examples/make_sst2.py --review train.tsv --without dev.tsv > train.jsonl
 
-Reads lines `sentence<TAB>label` (1: positive), as in ../shared/data/sst2; writes {"prompt", "choices", "label"}.
---review: "Review: SENTENCE", a line that asks for the sentiment, and "negative" or "positive" (an instruct model knows
-what is wanted). --without FILE: leaves out sentences that FILE has too, however they are written in case and spaces.
-Names the line of one that it cannot read, and writes nothing of it.
+Reads lines `sentence<TAB>label` (1: positive) and writes {"prompt", "choices", "label"}.
+--review uses another template: "Review: SENTENCE", "Sentiment:", and "negative" or "positive", which suits instruct models.
+--without FILE leaves out sentences that also occur in FILE, ignoring case and spacing.
+Stops at a line that it cannot read, names it, and writes nothing after it.
 """
 import argparse
 import json

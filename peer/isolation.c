@@ -8,7 +8,7 @@
  * (holds.c), asked for when it acknowledges less than what a quarter of isolation_rounds ago was all. The
  * acknowledged position is the largest
  * one that at least half of the last live hold; rounds after it (of this start) are unacknowledged, and when
- * there are isolation_rounds of them no further one starts until that changes. Source: DESIGN.md,
+ * there are isolation_rounds of them no further one starts until that changes. Source: docs/design.md,
  * "Isolation". */
 #include <assert.h>
 #include <stdlib.h>

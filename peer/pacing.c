@@ -3,7 +3,7 @@
  * A machine is paced while it has not said goodbye, is not idle, and is not quiet: a new record within
  * max(5 s, 3 median rounds). It enters when its head is within k rounds of ours, and then stays
  * however far it falls behind: that is what we wait for. Nothing here changes what a record means. Source:
- * DESIGN.md, "Rounds, staleness, membership". */
+ * docs/design.md, "Rounds, staleness, membership". */
 #include <assert.h>
 #include <stdlib.h>
 

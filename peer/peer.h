@@ -13,7 +13,7 @@
  * Owns:    all its tables, of fixed capacity from ob_peer_new. Effects point into the peer or into the
  *          event's data and are valid until the next step.
  * Threads: one at a time.
- * Source:  DESIGN.md "Rounds, staleness, membership", "Chains, evidence, cuts"; docs/wire.md. */
+ * Source:  docs/design.md, "Rounds, staleness, membership", "Chains, evidence, cuts"; docs/wire.md. */
 #ifndef OB_PEER_PEER_H
 #define OB_PEER_PEER_H
 

@@ -29,7 +29,7 @@
  *
  * Owns:    a decoded entry points into the buffer that it was decoded from.
  * Threads: pure functions.
- * Source:  DESIGN.md, "Chains, evidence, cuts". */
+ * Source:  docs/design.md, "Chains, evidence, cuts". */
 #ifndef OB_RECORD_CONTROL_H
 #define OB_RECORD_CONTROL_H
 

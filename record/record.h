@@ -24,7 +24,7 @@
  *
  * Owns:    a decoded record points into the buffer that it was decoded from.
  * Threads: pure functions.
- * Source:  DESIGN.md, "Chains, evidence, cuts"; RFC 8032, RFC 7693. */
+ * Source:  docs/design.md, "Chains, evidence, cuts"; RFC 8032, RFC 7693. */
 #ifndef OB_RECORD_RECORD_H
 #define OB_RECORD_RECORD_H
 

@@ -10,7 +10,7 @@
  *   rounding of tensor t's step:  nonce = le32(t) ‖ le32(1) ‖ 0^4
  *   rounding of the byte:         nonce = 0^4     ‖ le32(2) ‖ 0^4
  *
- * Source: DESIGN.md "Direction"; RFC 8439 (ChaCha20), RFC 7693 (BLAKE2). */
+ * Source: docs/arithmetic.md, "Direction of a sample"; RFC 8439 (ChaCha20), RFC 7693 (BLAKE2). */
 #ifndef OB_SPSA_DIRECTION_H
 #define OB_SPSA_DIRECTION_H
 

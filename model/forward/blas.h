@@ -3,7 +3,7 @@
  * again with the core that fits, and without OpenBLAS's own threads: ours spread the products, idle ones
  * would only take signals that are meant for us. Then the core's products are checked (model/forward/blas_check.h):
  * one that computes wrongly or crashes is left for the next simpler one.
- * Source:  DESIGN.md, "OpenBLAS trap".
+ * Source:  docs/design.md, "Libraries".
  */
 #ifndef OB_MODEL_FORWARD_BLAS_H
 #define OB_MODEL_FORWARD_BLAS_H
