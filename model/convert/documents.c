@@ -9,29 +9,6 @@
 #include "model/convert/gguf_model.h"
 #include "model/convert/gguf_tokenizer.h"
 #include "model/convert/hf_tokenizer.h"
-#include "model/formats/json_reader.h"
-
-static enum ob_err parse(const char *data, size_t bytes, struct ob_document *document,
-                         struct ob_error *error) {
-    enum ob_err failed = ob_json_read(data, bytes, OB_JSON_LENIENT, &document->root, error);
-    if (failed)
-        return ob_fail_within(error, failed, "%s", document->name);
-    if (json_is_object(document->root))
-        return OB_OK;
-    json_decref(document->root);
-    document->root = NULL;
-    return ob_fail(error, OB_EFORMAT, "%s: not a JSON object", document->name);
-}
-
-static enum ob_err load_file(struct ob_document *document, struct ob_error *error) {
-    char *data = NULL;
-    size_t bytes = 0;
-    enum ob_err failed = ob_file_read(document->name, OB_JSON_BYTES_MAX, &data, &bytes, error);
-    if (!failed)
-        failed = parse(data, bytes, document, error);
-    free(data);
-    return failed;
-}
 
 static enum ob_err build(const struct ob_gguf *gguf, const char *name, json_t **ret_root,
                          struct ob_error *error) {
@@ -60,11 +37,11 @@ static enum ob_err load_gguf(const char *path, const char *name, struct ob_docum
 
 static enum ob_err load_from_folder(const char *folder, const char *name, struct ob_document *document,
                                     struct ob_error *error) {
-    enum ob_err failed = ob_path_join(document->name, folder, name, error);
-    failed = failed ? failed : load_file(document, error);
+    enum ob_err failed = ob_document_read(folder, name, document, error);
     if (failed != OB_ENOTFOUND || strcmp(name, "tokenizer.json") != 0)
         return failed;
-    return ob_tokenizer_folder(folder, &document->root, error);
+    failed = ob_path_join(document->name, folder, name, error);
+    return failed ? failed : ob_tokenizer_folder(folder, &document->root, error);
 }
 
 enum ob_err ob_document_text(const char *model, const char *name, char **ret_text, size_t *ret_bytes,
@@ -86,9 +63,4 @@ enum ob_err ob_document_load(const char *model, const char *name, struct ob_docu
     if (!failed)
         *ret_document = document;
     return failed;
-}
-
-void ob_document_done(struct ob_document *document) {
-    json_decref(document->root);
-    *document = (struct ob_document){0};
 }

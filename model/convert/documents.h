@@ -5,26 +5,16 @@
  *
  * Errors:  OB_ENOTFOUND (there is no such document), OB_EIO, OB_ETOOBIG, OB_EFORMAT, OB_EUNSUPPORTED:
  *          name the file.
- * Owns:    the caller owns the document; done accepts a zeroed one.
  * Threads: pure functions. */
 #ifndef OB_MODEL_CONVERT_DOCUMENTS_H
 #define OB_MODEL_CONVERT_DOCUMENTS_H
 
-#include <jansson.h>
-#include <stdbool.h>
-
-#include "base/path.h"
-
-struct ob_document {
-    json_t *root;           /* an object */
-    char name[OB_PATH_MAX]; /* for messages: FOLDER/config.json, or the GGUF file */
-};
+#include "model/formats/document.h"
 
 OB_MUST_USE enum ob_err ob_document_load(const char *model, const char *name,
                                          struct ob_document *ret_document, struct ob_error *error);
 /* A file of a folder as it is (a GGUF file has none); the caller frees it. */
 OB_MUST_USE enum ob_err ob_document_text(const char *model, const char *name, char **ret_text,
                                          size_t *ret_bytes, struct ob_error *error);
-void ob_document_done(struct ob_document *document);
 
 #endif

@@ -6,6 +6,7 @@
 #include "model/convert/gguf_metadata.h"
 #include "model/families/adapter.h"
 #include "model/families/family.h"
+#include "model/formats/gguf_tensors.h"
 
 #define ALIGNMENT 32
 

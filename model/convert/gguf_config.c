@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "model/convert/gguf_model.h"
-#include "model/formats/gguf_types.h"
 
 #define KEY_BYTES 160
 

@@ -5,7 +5,6 @@
 #include "model/convert/documents.h"
 #include "model/convert/gguf_metadata.h"
 #include "model/convert/tokenizer_from_lists.h"
-#include "model/formats/gguf_types.h"
 
 #define KEY_BYTES 160
 

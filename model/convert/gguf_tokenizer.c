@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cursor.h"
 #include "model/convert/tokenizer_from_lists.h"
-#include "model/formats/gguf_types.h"
 
 #define TEXT_MAX 128 /* bytes of the name of a model or of a pattern */
 

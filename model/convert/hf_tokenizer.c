@@ -6,8 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "model/convert/documents.h"
+#include "base/file.h"
+#include "base/limits.h"
 #include "model/convert/pre_tokenizer_names.h"
+#include "model/formats/document.h"
 #include "model/tokenizer/json.h"
 #include "model/tokenizer/utf8.h"
 
@@ -42,7 +44,7 @@ static bool has(const char *folder, const char *name) {
 
 /* A document that need not be there. */
 static enum ob_err load_if_there(const struct reading *r, const char *name, struct ob_document *document) {
-    return has(r->folder, name) ? ob_document_load(r->folder, name, document, r->error) : OB_OK;
+    return has(r->folder, name) ? ob_document_read(r->folder, name, document, r->error) : OB_OK;
 }
 
 static enum ob_err no_memory(const struct reading *r) {
@@ -73,7 +75,10 @@ static enum ob_err add_merges(const struct reading *r, const char *text, size_t 
 static enum ob_err read_merges(const struct reading *r, json_t *merges) {
     char *text = NULL;
     size_t bytes = 0;
-    enum ob_err err = ob_document_text(r->folder, "merges.txt", &text, &bytes, r->error);
+    char path[OB_PATH_MAX];
+    enum ob_err err = ob_path_join(path, r->folder, "merges.txt", r->error);
+    if (err == OB_OK)
+        err = ob_file_read(path, OB_JSON_BYTES_MAX, &text, &bytes, r->error);
     if (err == OB_OK)
         err = add_merges(r, text, bytes, merges);
     free(text);
@@ -224,7 +229,7 @@ static enum ob_err put_template(const struct reading *r) {
 static enum ob_err class_name(const struct reading *r, char *ret_name, size_t bytes) {
     const char *name = json_string_value(ob_json_field(r->config.root, "tokenizer_class"));
     struct ob_document model = {0};
-    enum ob_err err = name != NULL ? OB_OK : ob_document_load(r->folder, "config.json", &model, r->error);
+    enum ob_err err = name != NULL ? OB_OK : ob_document_read(r->folder, "config.json", &model, r->error);
     if (err == OB_OK && name == NULL)
         name = json_string_value(ob_json_field(model.root, "model_type"));
     (void)snprintf(ret_name, bytes, "%s", name == NULL ? "" : name);
@@ -267,7 +272,7 @@ static enum ob_err read_all(struct reading *r) {
     enum ob_err err = put(r, r->root, "model", model);
     if (put(r, r->root, "added_tokens", r->added) != OB_OK || err != OB_OK)
         return OB_ENOMEM;
-    err = ob_document_load(r->folder, "vocab.json", &vocab, r->error);
+    err = ob_document_read(r->folder, "vocab.json", &vocab, r->error);
     if (err == OB_OK && json_object_set(model, "vocab", vocab.root) != 0)
         err = no_memory(r);
     ob_document_done(&vocab);

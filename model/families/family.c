@@ -70,10 +70,20 @@ static bool ends_with(const char *name, const char *end) {
     return length >= tail && strcmp(name + length - tail, end) == 0;
 }
 
+/* `pattern` begins with a dot: a tensor X.pattern, or the pattern alone. */
+static bool is_buffer(const char *name, const char *pattern) {
+    return ends_with(name, pattern) || strcmp(name, pattern + 1) == 0;
+}
+
 bool ob_family_ignores(const struct ob_model_config *config, const char *name) {
+    static const char *const COMMON[] = {".position_ids", ".rotary_emb.inv_freq", ".rotary_emb.cos_cached",
+                                         ".rotary_emb.sin_cached"};
     const struct ob_family *family = config->family;
-    for (const char *const *buffer = family->buffers; *buffer; buffer++)
-        if (ends_with(name, *buffer))
+    for (const char *const *buffer = family->buffers; buffer && *buffer; buffer++)
+        if (is_buffer(name, *buffer))
+            return true;
+    for (size_t i = 0; i < sizeof COMMON / sizeof *COMMON; i++)
+        if (is_buffer(name, COMMON[i]))
             return true;
     if (family->head_alias && strcmp(family->head_alias, name) == 0)
         return config->tied;

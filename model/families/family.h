@@ -86,8 +86,9 @@ struct ob_family {
     struct ob_model_config base;
     const struct ob_family_tensor *tensors;
     size_t tensor_count;
-    const char *head_alias;     /* another name that files give the head; NULL: none */
-    const char *const *buffers; /* endings of names in a file that are no weights; ends with NULL */
+    const char *head_alias; /* another name that files give the head; NULL: none */
+    const char *const
+        *buffers; /* masks and the like in a file, from their last dot on; ends with NULL. NULL: none */
     /* The options that only this family has; the common ones are filled in already. */
     void (*configure)(struct ob_config_reader *reader, struct ob_model_config *config);
 };

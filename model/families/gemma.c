@@ -44,7 +44,7 @@ static const struct ob_family_keys KEYS = {.vocabulary = "vocab_size",
 
 #define LIKE_GEMMA                                                                                           \
     .optional_prefix = "model.", .keys = &KEYS, .tensors = TENSORS,                                          \
-    .tensor_count = sizeof TENSORS / sizeof *TENSORS, .buffers = ob_family_llama_buffers
+    .tensor_count = sizeof TENSORS / sizeof *TENSORS
 #define GEMMA_BASE                                                                                           \
     .norm = OB_NORM_RMS, .norm_epsilon = 1e-6f, .norm_from_one = true, .position = OB_POSITION_ROTARY,       \
     .activation = OB_ACTIVATION_GELU_TANH, .gated = true, .head_width = 256, .tied = true

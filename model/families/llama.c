@@ -43,11 +43,9 @@ static const struct ob_family_tensor TENSORS[] = {
     {"lm_head.weight", OB_SLOT_HEAD, OB_ROLE_HEAD, {OB_DIM_V, OB_DIM_E}, OB_PART_HEAD},
 };
 
-const char *const ob_family_llama_buffers[] = {".rotary_emb.inv_freq", NULL};
-
 #define LIKE_LLAMA                                                                                           \
     .optional_prefix = "model.", .keys = &ob_family_llama_keys, .tensors = TENSORS,                          \
-    .tensor_count = sizeof TENSORS / sizeof *TENSORS, .buffers = ob_family_llama_buffers
+    .tensor_count = sizeof TENSORS / sizeof *TENSORS
 #define LLAMA_BASE .norm = OB_NORM_RMS, .norm_epsilon = 1e-6f, .position = OB_POSITION_ROTARY, .gated = true
 
 static const struct ob_rope_keys ROPE = {"rope_theta", NULL, 10000, 1};

@@ -5,6 +5,5 @@
 #include "model/families/family.h"
 
 extern const struct ob_family_keys ob_family_llama_keys;
-extern const char *const ob_family_llama_buffers[];
 
 #endif

@@ -98,6 +98,9 @@ static enum ob_err match(struct ob_model *model, size_t i, bool *used, struct ob
                        ", %" PRIu64 ")",
                        path, tensor->name, found->dims > 0 ? found->shape[0] : 0,
                        found->dims > 1 ? found->shape[1] : 1, tensor->shape[0], tensor->shape[1]);
+    if (found->dtype >= OB_DTYPE_COUNT)
+        return ob_fail(error, OB_EUNSUPPORTED, "%s: tensor %s has type %s; F32, F16 and BF16 are read", path,
+                       tensor->name, ob_dtype_name(found->dtype));
     model->checkpoint_index[i] = (size_t)at;
     used[at] = true;
     return OB_OK;

@@ -33,8 +33,7 @@ static const struct ob_family_tensor TENSORS[] = {
     {"embed_out.weight", OB_SLOT_HEAD, OB_ROLE_HEAD, {OB_DIM_V, OB_DIM_E}, OB_PART_HEAD},
 };
 
-static const char *const BUFFERS[] = {".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq",
-                                      NULL};
+static const char *const BUFFERS[] = {".attention.bias", ".attention.masked_bias", NULL};
 
 static void configure(struct ob_config_reader *reader, struct ob_model_config *config) {
     static const struct ob_rope_keys ROPE = {"rotary_emb_base", "rotary_pct", 10000, 0.25};

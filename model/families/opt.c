@@ -55,8 +55,6 @@ static const struct ob_family_tensor TENSORS[] = {
     {"lm_head.weight", OB_SLOT_HEAD, OB_ROLE_HEAD, {OB_DIM_V, OB_DIM_E}, OB_PART_HEAD},
 };
 
-static const char *const BUFFERS[] = {NULL};
-
 static void configure(struct ob_config_reader *reader, struct ob_model_config *config) {
     config->embedding_width = ob_config_size(reader, "word_embed_proj_dim", 1u << 16, config->width);
     if (config->embedding_width != config->width)
@@ -82,6 +80,5 @@ const struct ob_family ob_family_opt = {
              .tied = true},
     .tensors = TENSORS,
     .tensor_count = sizeof TENSORS / sizeof *TENSORS,
-    .buffers = BUFFERS,
     .configure = configure,
 };

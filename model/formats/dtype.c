@@ -6,60 +6,51 @@
 
 #include "base/cursor.h"
 #include "model/formats/dtype_blocks.h"
+#include "model/formats/fp16.h"
 
 static const struct {
     const char *name;
     uint32_t block_elements, block_bytes;
-} DTYPES[OB_DTYPE_COUNT] = {
-    [OB_DTYPE_F32] = {"F32", 1, 4},       [OB_DTYPE_F16] = {"F16", 1, 2},
-    [OB_DTYPE_BF16] = {"BF16", 1, 2},     [OB_DTYPE_Q4_0] = {"Q4_0", 32, 18},
-    [OB_DTYPE_Q4_1] = {"Q4_1", 32, 20},   [OB_DTYPE_Q5_0] = {"Q5_0", 32, 22},
-    [OB_DTYPE_Q5_1] = {"Q5_1", 32, 24},   [OB_DTYPE_Q8_0] = {"Q8_0", 32, 34},
-    [OB_DTYPE_Q4_K] = {"Q4_K", 256, 144}, [OB_DTYPE_Q5_K] = {"Q5_K", 256, 176},
-    [OB_DTYPE_Q6_K] = {"Q6_K", 256, 210},
+    void (*decode)(const uint8_t *block, float *ret_values); /* of a quantised type */
+} DTYPES[OB_DTYPE_KNOWN_COUNT] = {
+    [OB_DTYPE_F32] = {"F32", 1, 4, NULL},
+    [OB_DTYPE_F16] = {"F16", 1, 2, NULL},
+    [OB_DTYPE_BF16] = {"BF16", 1, 2, NULL},
+    [OB_DTYPE_Q4_0] = {"Q4_0", 32, 18, ob_block_decode_q4_0},
+    [OB_DTYPE_Q4_1] = {"Q4_1", 32, 20, ob_block_decode_q4_1},
+    [OB_DTYPE_Q5_0] = {"Q5_0", 32, 22, ob_block_decode_q5_0},
+    [OB_DTYPE_Q5_1] = {"Q5_1", 32, 24, ob_block_decode_q5_1},
+    [OB_DTYPE_Q8_0] = {"Q8_0", 32, 34, ob_block_decode_q8_0},
+    [OB_DTYPE_Q4_K] = {"Q4_K", 256, 144, ob_block_decode_q4_k},
+    [OB_DTYPE_Q5_K] = {"Q5_K", 256, 176, ob_block_decode_q5_k},
+    [OB_DTYPE_Q6_K] = {"Q6_K", 256, 210, ob_block_decode_q6_k},
+    [OB_DTYPE_BOOL] = {"BOOL", 1, 1, NULL},
+    [OB_DTYPE_U8] = {"U8", 1, 1, NULL},
+    [OB_DTYPE_I8] = {"I8", 1, 1, NULL},
+    [OB_DTYPE_F8_E5M2] = {"F8_E5M2", 1, 1, NULL},
+    [OB_DTYPE_F8_E4M3] = {"F8_E4M3", 1, 1, NULL},
+    [OB_DTYPE_I16] = {"I16", 1, 2, NULL},
+    [OB_DTYPE_U16] = {"U16", 1, 2, NULL},
+    [OB_DTYPE_I32] = {"I32", 1, 4, NULL},
+    [OB_DTYPE_U32] = {"U32", 1, 4, NULL},
+    [OB_DTYPE_F64] = {"F64", 1, 8, NULL},
+    [OB_DTYPE_I64] = {"I64", 1, 8, NULL},
+    [OB_DTYPE_U64] = {"U64", 1, 8, NULL},
 };
 
 const char *ob_dtype_name(enum ob_dtype dtype) {
-    assert((unsigned)dtype < OB_DTYPE_COUNT);
+    assert((unsigned)dtype < OB_DTYPE_KNOWN_COUNT);
     return DTYPES[dtype].name;
 }
 
 uint32_t ob_dtype_block_elements(enum ob_dtype dtype) {
-    assert((unsigned)dtype < OB_DTYPE_COUNT);
+    assert((unsigned)dtype < OB_DTYPE_KNOWN_COUNT);
     return DTYPES[dtype].block_elements;
 }
 
 uint32_t ob_dtype_block_bytes(enum ob_dtype dtype) {
-    assert((unsigned)dtype < OB_DTYPE_COUNT);
+    assert((unsigned)dtype < OB_DTYPE_KNOWN_COUNT);
     return DTYPES[dtype].block_bytes;
-}
-
-static float from_bits(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static uint32_t bits_of(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-/* Without branches, so that loops over it become vector loops. The exponent's bias is made a float's by an
- * addition; infinities and NaNs get the rest of it, and the bits of a subnormal are taken as a fraction above
- * 2^-14, from which that is subtracted: exact, and without a float that is subnormal. */
-static inline float half_to_float(uint16_t half) {
-    uint32_t sign = (uint32_t)(half & 0x8000u) << 16, magnitude = (uint32_t)(half & 0x7fffu) << 13;
-    uint32_t exponent = magnitude & 0x0f800000u;
-    uint32_t is_largest = 0u - (uint32_t)(exponent == 0x0f800000u), is_least = 0u - (uint32_t)(exponent == 0);
-    uint32_t normal = magnitude + 0x38000000u + (is_largest & 0x38000000u);
-    uint32_t small = bits_of(from_bits(magnitude + 0x38800000u) - 0x1p-14f);
-    return from_bits(sign | (is_least & small) | (~is_least & normal));
-}
-
-float ob_half_to_float(uint16_t half) {
-    return half_to_float(half);
 }
 
 /* In forms that compilers turn into vector loads: a forward pass over frozen weights lives on these. */
@@ -78,13 +69,13 @@ static inline uint32_t load_u32(const uint8_t *at) {
 static void decode_plain(enum ob_dtype dtype, const uint8_t *at, size_t count, float *ret_values) {
     if (dtype == OB_DTYPE_F32)
         for (size_t i = 0; i < count; i++)
-            ret_values[i] = from_bits(load_u32(at + 4 * i));
+            ret_values[i] = ob_float_from_bits(load_u32(at + 4 * i));
     else if (dtype == OB_DTYPE_F16)
         for (size_t i = 0; i < count; i++)
-            ret_values[i] = half_to_float(load_u16(at + 2 * i));
+            ret_values[i] = ob_float16_to_float(load_u16(at + 2 * i));
     else
         for (size_t i = 0; i < count; i++)
-            ret_values[i] = from_bits((uint32_t)load_u16(at + 2 * i) << 16);
+            ret_values[i] = ob_float_from_bits((uint32_t)load_u16(at + 2 * i) << 16);
 }
 
 /* Whole blocks straight into place; of the first and the last perhaps a part, by way of scratch. */
@@ -96,9 +87,9 @@ static void decode_blocks(enum ob_dtype dtype, const uint8_t *data, uint64_t fir
     for (size_t skip = (size_t)(first % elements); count > 0; skip = 0, block += bytes) {
         size_t part = elements - skip < count ? elements - skip : count;
         if (part == elements) {
-            ob_blocks_decode(dtype, block, ret_values);
+            DTYPES[dtype].decode(block, ret_values);
         } else {
-            ob_blocks_decode(dtype, block, scratch);
+            DTYPES[dtype].decode(block, scratch);
             memcpy(ret_values, scratch + skip, part * sizeof *scratch);
         }
         ret_values += part;
@@ -117,35 +108,19 @@ void ob_dtype_decode(enum ob_dtype dtype, const uint8_t *data, uint64_t first, s
 
 /* Half to even, in integers. */
 static uint16_t to_bf16(float value) {
-    uint32_t bits = bits_of(value);
+    uint32_t bits = ob_float_bits(value);
     if ((bits & 0x7fffffff) > 0x7f800000)
         return (uint16_t)(bits >> 16 | 0x40);
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-static uint16_t to_half(float value) {
-    uint32_t bits = bits_of(value), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
-    if (magnitude > 0x7f800000)
-        return (uint16_t)(sign | 0x7e00);
-    if (magnitude >= 0x477ff000) /* 65520 and above round to infinity */
-        return (uint16_t)(sign | 0x7c00);
-    int exponent = (int)(magnitude >> 23) - 112; /* of the half */
-    uint32_t mantissa = (magnitude & 0x7fffff) | 0x800000;
-    int shift = exponent > 0 ? 13 : 14 - exponent;
-    if (shift > 25)
-        return (uint16_t)sign;
-    uint32_t whole = mantissa >> shift, rest = mantissa & ((1u << shift) - 1), middle = 1u << (shift - 1);
-    whole += rest > middle || (rest == middle && (whole & 1));
-    /* a normal's hidden bit adds one to its exponent, as does a carry */
-    return (uint16_t)(sign | (exponent > 0 ? ((uint32_t)(exponent - 1) << 10) + whole : whole));
 }
 
 void ob_dtype_encode(enum ob_dtype dtype, const float *values, size_t count, uint8_t *ret_data) {
     assert(dtype < OB_DTYPE_PLAIN_COUNT);
     for (size_t i = 0; i < count; i++) {
         if (dtype == OB_DTYPE_F32)
-            ob_store_u32(ret_data + 4 * i, bits_of(values[i]));
+            ob_store_u32(ret_data + 4 * i, ob_float_bits(values[i]));
         else
-            ob_store_u16(ret_data + 2 * i, dtype == OB_DTYPE_F16 ? to_half(values[i]) : to_bf16(values[i]));
+            ob_store_u16(ret_data + 2 * i,
+                         dtype == OB_DTYPE_F16 ? ob_float16_from_float(values[i]) : to_bf16(values[i]));
     }
 }

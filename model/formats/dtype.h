@@ -26,14 +26,27 @@ enum ob_dtype {
     OB_DTYPE_Q4_K,
     OB_DTYPE_Q5_K,
     OB_DTYPE_Q6_K,
-    OB_DTYPE_COUNT
+    OB_DTYPE_COUNT, /* these are decoded; what follows is only known by name and size */
+    OB_DTYPE_BOOL = OB_DTYPE_COUNT,
+    OB_DTYPE_U8,
+    OB_DTYPE_I8,
+    OB_DTYPE_F8_E5M2,
+    OB_DTYPE_F8_E4M3,
+    OB_DTYPE_I16,
+    OB_DTYPE_U16,
+    OB_DTYPE_I32,
+    OB_DTYPE_U32,
+    OB_DTYPE_F64,
+    OB_DTYPE_I64,
+    OB_DTYPE_U64,
+    OB_DTYPE_KNOWN_COUNT
 };
 
 const char *ob_dtype_name(enum ob_dtype dtype); /* "F32", "Q4_K" */
 uint32_t ob_dtype_block_elements(enum ob_dtype dtype);
 uint32_t ob_dtype_block_bytes(enum ob_dtype dtype);
 
-/* Elements [first, first + count) of a run of whole blocks at `data`, which needs no alignment. */
+/* Elements [first, first + count) of a decoded type: of a run of whole blocks at `data`, which needs no alignment. */
 void ob_dtype_decode(enum ob_dtype dtype, const uint8_t *data, uint64_t first, size_t count,
                      float *ret_values);
 /* Plain types only: rounds half to even; count · block_bytes bytes, little-endian. */

@@ -1,11 +1,12 @@
 #include "model/formats/dtype_blocks.h"
 
-#include <assert.h>
+#include <stddef.h>
 
 #include "base/cursor.h"
+#include "model/formats/fp16.h"
 
-static float half_at(const uint8_t *at) {
-    return ob_half_to_float(ob_load_u16(at));
+static float float16_at(const uint8_t *at) {
+    return ob_float16_to_float(ob_load_u16(at));
 }
 
 #define NO_MINIMUM (-0.0f) /* the one number that adds nothing to a zero of either sign */
@@ -22,8 +23,8 @@ static void decode_nibbles(const uint8_t *nibbles, uint32_t fifth, int middle, f
     }
 }
 
-static void decode_q8_0(const uint8_t *block, float *ret_values) {
-    float d = half_at(block);
+void ob_block_decode_q8_0(const uint8_t *block, float *ret_values) {
+    float d = float16_at(block);
     for (unsigned i = 0; i < 32; i++)
         ret_values[i] = d * (float)(int8_t)block[2 + i];
 }
@@ -42,7 +43,7 @@ static void unpack_scales(const uint8_t packed[12], uint8_t ret_scales[8], uint8
 static void decode_q45_k(const uint8_t *block, const uint8_t *fifth, const uint8_t *nibbles,
                          float *ret_values) {
     uint8_t scales[8], minima[8];
-    float d = half_at(block), smallest = half_at(block + 2);
+    float d = float16_at(block), smallest = float16_at(block + 2);
     unpack_scales(block + 4, scales, minima);
     for (unsigned group = 0; group < 8; group++) {
         float scale = d * (float)scales[group], minimum = smallest * (float)minima[group];
@@ -58,8 +59,8 @@ static void decode_q45_k(const uint8_t *block, const uint8_t *fifth, const uint8
 
 /* Each half of the block: 64 bytes of nibbles and 32 of high bits for four groups of 32 elements; a scale
  * for each 16. */
-static void decode_q6_k(const uint8_t *block, float *ret_values) {
-    float d = half_at(block + 208);
+void ob_block_decode_q6_k(const uint8_t *block, float *ret_values) {
+    float d = float16_at(block + 208);
     for (unsigned group = 0; group < 8; group++) {
         unsigned half = group / 4, part = group % 4;
         const uint8_t *low = block + (size_t)64 * half + (size_t)32 * (part % 2);
@@ -72,37 +73,27 @@ static void decode_q6_k(const uint8_t *block, float *ret_values) {
     }
 }
 
-void ob_blocks_decode(enum ob_dtype dtype, const uint8_t *block, float *ret_values) {
-    switch (dtype) {
-    case OB_DTYPE_Q4_0:
-        decode_nibbles(block + 2, 0, 8, half_at(block), NO_MINIMUM, ret_values);
-        return;
-    case OB_DTYPE_Q4_1:
-        decode_nibbles(block + 4, 0, 0, half_at(block), half_at(block + 2), ret_values);
-        return;
-    case OB_DTYPE_Q5_0:
-        decode_nibbles(block + 6, ob_load_u32(block + 2), 16, half_at(block), NO_MINIMUM, ret_values);
-        return;
-    case OB_DTYPE_Q5_1:
-        decode_nibbles(block + 8, ob_load_u32(block + 4), 0, half_at(block), half_at(block + 2), ret_values);
-        return;
-    case OB_DTYPE_Q8_0:
-        decode_q8_0(block, ret_values);
-        return;
-    case OB_DTYPE_Q4_K:
-        decode_q45_k(block, NULL, block + 16, ret_values);
-        return;
-    case OB_DTYPE_Q5_K:
-        decode_q45_k(block, block + 16, block + 48, ret_values);
-        return;
-    case OB_DTYPE_Q6_K:
-        decode_q6_k(block, ret_values);
-        return;
-    case OB_DTYPE_F32:
-    case OB_DTYPE_F16:
-    case OB_DTYPE_BF16:
-    case OB_DTYPE_COUNT:
-        break;
-    }
-    assert(false && "a quantised type");
+void ob_block_decode_q4_0(const uint8_t *block, float *ret_values) {
+    decode_nibbles(block + 2, 0, 8, float16_at(block), NO_MINIMUM, ret_values);
+}
+
+void ob_block_decode_q4_1(const uint8_t *block, float *ret_values) {
+    decode_nibbles(block + 4, 0, 0, float16_at(block), float16_at(block + 2), ret_values);
+}
+
+void ob_block_decode_q5_0(const uint8_t *block, float *ret_values) {
+    decode_nibbles(block + 6, ob_load_u32(block + 2), 16, float16_at(block), NO_MINIMUM, ret_values);
+}
+
+void ob_block_decode_q5_1(const uint8_t *block, float *ret_values) {
+    decode_nibbles(block + 8, ob_load_u32(block + 4), 0, float16_at(block), float16_at(block + 2),
+                   ret_values);
+}
+
+void ob_block_decode_q4_k(const uint8_t *block, float *ret_values) {
+    decode_q45_k(block, NULL, block + 16, ret_values);
+}
+
+void ob_block_decode_q5_k(const uint8_t *block, float *ret_values) {
+    decode_q45_k(block, block + 16, block + 48, ret_values);
 }

@@ -1,4 +1,4 @@
-/* dtype_blocks - the quantised blocks of GGUF. For dtype.c only.
+/* dtype_blocks - the quantised blocks of GGUF. For dtype.c.
  *
  *   TYPE  BYTES LAYOUT (h: float16; element i of a block)
  *   Q4_0    18  h d, 16 bytes: low nibbles are elements 0-15, high ones 16-31   w = d (q - 8)
@@ -17,10 +17,16 @@
 #ifndef OB_MODEL_FORMATS_DTYPE_BLOCKS_H
 #define OB_MODEL_FORMATS_DTYPE_BLOCKS_H
 
-#include "model/formats/dtype.h"
+#include <stdint.h>
 
-/* One whole block. */
-void ob_blocks_decode(enum ob_dtype dtype, const uint8_t *block, float *ret_values);
-float ob_half_to_float(uint16_t half);
+/* One whole block each. */
+void ob_block_decode_q4_0(const uint8_t *block, float *ret_values);
+void ob_block_decode_q4_1(const uint8_t *block, float *ret_values);
+void ob_block_decode_q5_0(const uint8_t *block, float *ret_values);
+void ob_block_decode_q5_1(const uint8_t *block, float *ret_values);
+void ob_block_decode_q8_0(const uint8_t *block, float *ret_values);
+void ob_block_decode_q4_k(const uint8_t *block, float *ret_values);
+void ob_block_decode_q5_k(const uint8_t *block, float *ret_values);
+void ob_block_decode_q6_k(const uint8_t *block, float *ret_values);
 
 #endif

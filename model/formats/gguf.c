@@ -7,9 +7,11 @@
 #include <sys/stat.h>
 
 #include "base/cursor.h"
-#include "model/formats/gguf_types.h"
+#include "model/formats/gguf_tensors.h"
 
 #define HEADER_BYTES  24
+#define KEY_BYTES_MAX 65535
+#define ENTRIES_MAX   65536
 #define ALIGNMENT_MAX (1u << 20)
 
 static const uint8_t MAGIC[4] = "GGUF";
@@ -67,9 +69,9 @@ static enum ob_err read_entry(struct ob_gguf *gguf, struct ob_reader *in, struct
     const char *path = gguf->checkpoint->path;
     entry->start = in->at;
     entry->key = read_text(in);
-    if (!in->failed && (entry->key.bytes == 0 || entry->key.bytes > OB_GGUF_KEY_MAX))
+    if (!in->failed && (entry->key.bytes == 0 || entry->key.bytes > KEY_BYTES_MAX))
         return ob_fail(error, OB_EFORMAT, "%s: entry %zu has a key of %zu bytes, expected 1 to %d", path,
-                       gguf->entry_count, entry->key.bytes, OB_GGUF_KEY_MAX);
+                       gguf->entry_count, entry->key.bytes, KEY_BYTES_MAX);
     enum ob_err failed = read_type(gguf, in, entry, false, error);
     entry->count = 1;
     if (!failed && entry->type == OB_GGUF_LIST) {
@@ -89,21 +91,16 @@ static enum ob_err read_entry(struct ob_gguf *gguf, struct ob_reader *in, struct
     return OB_OK;
 }
 
-static int compare_texts(struct ob_gguf_text a, struct ob_gguf_text b) {
-    int first = memcmp(a.data, b.data, a.bytes < b.bytes ? a.bytes : b.bytes);
-    return first != 0 ? first : (a.bytes > b.bytes) - (a.bytes < b.bytes);
-}
-
 static int by_key(const void *a, const void *b) {
-    return compare_texts(((const struct ob_gguf_entry *)a)->key, ((const struct ob_gguf_entry *)b)->key);
+    return ob_gguf_compare_keys(a, b);
 }
 
 static enum ob_err read_entries(struct ob_gguf *gguf, struct ob_reader *in, uint64_t count,
                                 struct ob_error *error) {
     const char *path = gguf->checkpoint->path;
-    if (count > OB_GGUF_ENTRIES_MAX)
+    if (count > ENTRIES_MAX)
         return ob_fail(error, OB_ETOOBIG, "%s: %" PRIu64 " metadata entries, at most %d are read", path,
-                       count, OB_GGUF_ENTRIES_MAX);
+                       count, ENTRIES_MAX);
     gguf->entries = calloc((size_t)count + 1, sizeof *gguf->entries);
     if (!gguf->entries)
         return ob_fail(error, OB_ENOMEM, "%s: out of memory", path);
@@ -203,9 +200,4 @@ void ob_gguf_free(struct ob_gguf *gguf) {
     ob_checkpoint_free(gguf->checkpoint);
     free(gguf->entries);
     free(gguf);
-}
-
-const struct ob_gguf_entry *ob_gguf_find(const struct ob_gguf *gguf, const char *key) {
-    struct ob_gguf_entry wanted = {.key = {key, strlen(key)}};
-    return bsearch(&wanted, gguf->entries, gguf->entry_count, sizeof *gguf->entries, by_key);
 }

@@ -1,9 +1,8 @@
-/* The tensors of a GGUF file: descriptions read, checked against the file and against each other. */
+#include "model/formats/gguf_tensors.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "model/formats/gguf_types.h"
 
 #define DIMS_MAX 4
 

@@ -1,9 +1,11 @@
-/* Reading the values of a GGUF file's metadata. */
+#include "model/formats/gguf_value.h"
+
 #include <assert.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "model/formats/gguf_types.h"
+#include "base/cursor.h"
 
 size_t ob_gguf_type_bytes(enum ob_gguf_type type) {
     static const uint8_t BYTES[OB_GGUF_TYPE_COUNT] = {
@@ -12,6 +14,21 @@ size_t ob_gguf_type_bytes(enum ob_gguf_type type) {
         [OB_GGUF_U64] = 8, [OB_GGUF_I64] = 8, [OB_GGUF_F64] = 8};
     assert((unsigned)type < OB_GGUF_TYPE_COUNT);
     return BYTES[type];
+}
+
+int ob_gguf_compare_keys(const struct ob_gguf_entry *a, const struct ob_gguf_entry *b) {
+    size_t shorter = a->key.bytes < b->key.bytes ? a->key.bytes : b->key.bytes;
+    int first = memcmp(a->key.data, b->key.data, shorter);
+    return first != 0 ? first : (a->key.bytes > b->key.bytes) - (a->key.bytes < b->key.bytes);
+}
+
+static int by_key(const void *a, const void *b) {
+    return ob_gguf_compare_keys(a, b);
+}
+
+const struct ob_gguf_entry *ob_gguf_find(const struct ob_gguf *gguf, const char *key) {
+    struct ob_gguf_entry wanted = {.key = {key, strlen(key)}};
+    return bsearch(&wanted, gguf->entries, gguf->entry_count, sizeof *gguf->entries, by_key);
 }
 
 static void complain(struct ob_gguf_reader *reader, const char *key, const char *expected) {

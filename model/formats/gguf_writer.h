@@ -6,7 +6,7 @@
 #ifndef OB_MODEL_FORMATS_GGUF_WRITER_H
 #define OB_MODEL_FORMATS_GGUF_WRITER_H
 
-#include "model/formats/gguf.h"
+#include "model/formats/gguf_value.h"
 
 struct ob_gguf_writer {
     uint8_t *data;
