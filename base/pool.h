@@ -17,6 +17,8 @@ struct ob_pool;
 OB_MUST_USE enum ob_err ob_pool_new(unsigned threads, struct ob_pool **ret_pool, struct ob_error *error);
 void ob_pool_free(struct ob_pool *pool);
 unsigned ob_pool_threads(const struct ob_pool *pool); /* NULL counts as 1 */
+/* Processors that this process may use, at most OB_POOL_THREADS_MAX. */
+unsigned ob_processors(void);
 
 /* Calls `body(context, index, thread)` once for each index in [0, count), thread in [0, threads).
  * Returns when all are done. A NULL pool runs everything in the caller. */

@@ -19,6 +19,7 @@
 #include "model/families/adapter.h"
 #include "model/forward/blas.h"
 #include "model/forward/forward.h"
+#include "run/manifest_create.h"
 #include "run/replica.h"
 #include "spsa/probe.h"
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "cli/eval.h"
 #include "cli/open_log.h"
 #include "cli/options.h"
@@ -42,52 +43,25 @@ struct audit {
     struct ob_replica *replica;
     struct ob_tokenizer *tokenizer;
     struct ob_corpus *corpus;
-    struct ob_spsa_update *updates;
-    uint8_t *bytes;
+    struct ob_updates updates;
     struct share *shares;
-    size_t update_count, update_room, byte_count, byte_room, share_count, share_room;
+    size_t share_count, share_max;
     int64_t length, batch;
     double loss; /* with everything */
     struct ob_hash digest;
     bool differs; /* the weights after everything was put back */
 };
 
-/* Makes room for `more` elements behind `count`. */
-static enum ob_err reserve(void **array, size_t *room, size_t count, size_t more, size_t size,
-                           struct ob_error *error) {
-    if (count + more <= *room)
-        return OB_OK;
-    size_t wanted = 2 * (count + more);
-    void *grown = reallocarray(*array, wanted, size);
-    if (!grown)
-        return ob_fail(error, OB_ENOMEM, "audit: out of memory");
-    *array = grown;
-    *room = wanted;
-    return OB_OK;
-}
-
 static enum ob_err take_record(void *context, const struct ob_record *record, struct ob_error *error) {
     struct audit *a = context;
-    void *updates = a->updates, *bytes = a->bytes, *shares = a->shares;
-    enum ob_err failed = reserve(&updates, &a->update_room, a->update_count, 1, sizeof *a->updates, error);
-    a->updates = updates;
-    if (!failed)
-        failed = reserve(&bytes, &a->byte_room, a->byte_count, record->n, 1, error);
-    a->bytes = bytes;
-    if (!failed)
-        failed = reserve(&shares, &a->share_room, a->share_count, 1, sizeof *a->shares, error);
-    a->shares = shares;
-    if (failed)
-        return failed;
+    if (!ob_array_reserve(&a->shares, a->share_count, 1, sizeof *a->shares, &a->share_max))
+        return ob_fail(error, OB_ENOMEM, "audit: not enough memory for %zu machines", a->share_count + 1);
     if (a->share_count == 0 || !ob_machine_equal(&a->shares[a->share_count - 1].machine, &record->machine))
-        a->shares[a->share_count++] = (struct share){.machine = record->machine, .first = a->update_count};
+        a->shares[a->share_count++] = (struct share){.machine = record->machine, .first = a->updates.count};
     struct share *share = &a->shares[a->share_count - 1];
     share->count++;
     share->samples += record->n;
-    a->updates[a->update_count++] = ob_update_of(record);
-    memcpy(a->bytes + a->byte_count, record->bytes, record->n);
-    a->byte_count += record->n;
-    return OB_OK;
+    return ob_updates_add(&a->updates, record, error);
 }
 
 /* The name of a machine is that of its latest certificate. */
@@ -112,12 +86,7 @@ static enum ob_err take_log(struct audit *a, struct ob_error *error) {
     enum ob_err failed = ob_store_each(a->store, take_record, a, error);
     if (!failed)
         failed = ob_store_each_control(a->store, take_name, a, error);
-    if (failed)
-        return failed;
-    const uint8_t *bytes = a->bytes; /* they moved while they grew */
-    for (size_t i = 0; i < a->update_count; bytes += a->updates[i++].n)
-        a->updates[i].bytes = bytes;
-    return OB_OK;
+    return failed;
 }
 
 static enum ob_err open_all(struct audit *a, const char *state_dir, const struct ob_tool_option *o,
@@ -144,8 +113,7 @@ static void close_all(struct audit *a) {
     ob_replica_free(a->replica);
     ob_store_close(a->store);
     ob_manifest_free(a->manifest);
-    free(a->updates);
-    free(a->bytes);
+    ob_updates_done(&a->updates);
     free(a->shares);
 }
 
@@ -159,7 +127,7 @@ static enum ob_err measure(const struct audit *a, double *ret_loss, struct ob_er
 }
 
 static enum ob_err audit_share(struct audit *a, struct share *share, struct ob_error *error) {
-    const struct ob_spsa_update *updates = a->updates + share->first;
+    const struct ob_spsa_update *updates = a->updates.items + share->first;
     enum ob_err failed = ob_replica_unapply(a->replica, updates, share->count, error);
     if (!failed)
         failed = measure(a, &share->loss, error);
@@ -168,7 +136,7 @@ static enum ob_err audit_share(struct audit *a, struct share *share, struct ob_e
 
 static enum ob_err audit(struct audit *a, struct ob_error *error) {
     struct ob_hash after;
-    enum ob_err failed = ob_replica_apply(a->replica, a->updates, a->update_count, error);
+    enum ob_err failed = ob_replica_apply(a->replica, a->updates.items, a->updates.count, error);
     if (!failed)
         failed = ob_replica_digest(a->replica, &a->digest, error);
     if (!failed)

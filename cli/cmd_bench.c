@@ -11,13 +11,15 @@
 #include "cli/options.h"
 #include "model/forward/blas.h"
 #include "model/forward/forward.h"
+#include "run/base_weights.h"
 #include "run/manifest.h"
 #include "run/replica.h"
 
-#define TIMES_MAX     256
-#define PEAK_SIDE     1024 /* of the products that give the machine's peak: (PEAK_SIDE, PEAK_TERMS) */
-#define PEAK_TERMS    768
-#define PART_ELEMENTS 65536 /* of one thread's step through memory */
+#define TIMES_MAX      256
+#define PEAK_SIDE      1024 /* of the products that give the machine's peak: (PEAK_SIDE, PEAK_TERMS) */
+#define PEAK_TERMS     768
+#define BENCH_EXPONENT 24    /* of every tensor: what counts here is how many elements there are */
+#define PART_ELEMENTS  65536 /* of one thread's step through memory */
 
 struct bench {
     struct ob_pool *pool;
@@ -183,34 +185,20 @@ static enum ob_err peak_products(struct bench *bench, struct ob_error *error) {
 
 /* ---- setting up ---- */
 
-static enum ob_err load_tensor(struct bench *bench, uint32_t tensor, struct ob_error *error) {
-    float values[4096];
-    uint64_t elements = bench->model->tensors[tensor].elements;
-    enum ob_err failed = OB_OK;
-    for (uint64_t at = 0; at < elements && !failed; at += 4096) {
-        if (at % OB_MODEL_RELEASE_ELEMENTS == 0)
-            ob_model_release(bench->model, tensor);
-        size_t count = elements - at < 4096 ? (size_t)(elements - at) : 4096;
-        ob_model_read(bench->model, tensor, at, count, values);
-        failed = ob_spsa_weights_set(bench->weights, tensor, at, count, values, error);
-    }
-    ob_model_release(bench->model, tensor);
-    return failed;
-}
-
 static enum ob_err load_weights(struct bench *bench, struct ob_error *error) {
     size_t count = bench->model->tensor_count;
     struct ob_spsa_tensor *layout = calloc(count, sizeof *layout);
     if (!layout)
         return ob_fail(error, OB_ENOMEM, "out of memory");
     for (size_t i = 0; i < count; i++) {
-        layout[i] = (struct ob_spsa_tensor){.elements = bench->model->tensors[i].elements, .exponent = 24};
+        layout[i] = (struct ob_spsa_tensor){.elements = bench->model->tensors[i].elements,
+                                            .exponent = BENCH_EXPONENT};
         bench->parameters += layout[i].elements;
     }
     enum ob_err failed = ob_spsa_weights_new(layout, count, &bench->weights, error);
     free(layout);
     for (size_t i = 0; i < count && !failed; i++)
-        failed = load_tensor(bench, (uint32_t)i, error);
+        failed = ob_base_load(bench->model, i, BENCH_EXPONENT, bench->weights->values[i], error);
     return failed;
 }
 

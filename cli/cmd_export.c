@@ -11,8 +11,6 @@
 #include "run/model_card.h"
 #include "run/replica.h"
 
-#define UPDATES 4096 /* of one replay pass */
-
 static bool read_options(const char *format, const char *dtype, struct ob_export_options *ret) {
     static const char *const DTYPES[OB_DTYPE_PLAIN_COUNT] = {"f32", "f16", "bf16"};
     static const char *const FORMATS[] = {"safetensors", "gguf", "peft"}; /* enum ob_export_format */
@@ -109,45 +107,19 @@ int ob_tool_export(int argc, char **argv) {
     return failed ? ob_tool_complain(&error) : OB_EXIT_DONE;
 }
 
-struct applying {
-    struct ob_replica *replica;
-    size_t count;
-    struct ob_spsa_update updates[UPDATES];
-};
-
-static enum ob_err flush(struct applying *a, struct ob_error *error) {
-    enum ob_err failed = ob_replica_apply(a->replica, a->updates, a->count, error);
-    a->count = 0;
-    return failed;
-}
-
-/* A delta's bytes stay where they are, so that updates may point into them. */
-static enum ob_err apply_record(void *context, const struct ob_record *record, struct ob_error *error) {
-    struct applying *a = context;
-    a->updates[a->count++] = ob_update_of(record);
-    return a->count == UPDATES ? flush(a, error) : OB_OK;
-}
-
-static enum ob_err replay(const struct ob_delta *delta, struct ob_replica *replica, struct ob_error *error) {
-    struct applying *applying = calloc(1, sizeof *applying);
-    if (!applying)
-        return ob_fail(error, OB_ENOMEM, "out of memory");
-    applying->replica = replica;
-    enum ob_err failed = ob_delta_each(delta, apply_record, applying, error);
-    if (!failed)
-        failed = flush(applying, error);
-    free(applying);
-    return failed;
+static enum ob_err each_of_delta(void *source, ob_store_record_fn see, void *context,
+                                 struct ob_error *error) {
+    return ob_delta_each(source, see, context, error);
 }
 
 /* *ret_differs: the weights are not the ones that the delta speaks of, and nothing is written. */
-static enum ob_err apply(const struct ob_delta *delta, const struct wanted *wanted, bool *ret_differs,
+static enum ob_err apply(struct ob_delta *delta, const struct wanted *wanted, bool *ret_differs,
                          struct ob_error *error) {
     struct ob_replica *replica = NULL;
     struct ob_card card = {.manifest = delta->manifest, .base = wanted->model, .options = wanted->options};
     enum ob_err failed = ob_replica_new(delta->manifest, wanted->model, 0, &replica, error);
     if (!failed)
-        failed = replay(delta, replica, error);
+        failed = ob_replica_replay_from(replica, each_of_delta, delta, NULL, NULL, error);
     if (!failed)
         failed = ob_replica_digest(replica, &card.weights_digest, error);
     if (!failed) {

@@ -7,7 +7,7 @@
 #include "base/path.h"
 #include "cli/options.h"
 #include "model/families/adapter.h"
-#include "run/manifest.h"
+#include "run/manifest_create.h"
 #include "transport/identity.h"
 
 int ob_tool_keygen(int argc, char **argv) {

@@ -1,5 +1,6 @@
 #include "daemon/config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <ini.h>
 #include <math.h>
@@ -13,7 +14,7 @@
 #include "transport/address.h"
 #include "transport/identity.h"
 
-enum kind { TEXT, INTEGER, REAL, SWITCH };
+enum kind { TEXT, INTEGER, REAL, SWITCH, WORD };
 
 struct key {
     const char *section, *name;
@@ -21,10 +22,14 @@ struct key {
     size_t offset, size;
     double low, high; /* for numbers */
     const char *fallback;
+    const char *const *words; /* of a WORD: the names of its enum's values, then NULL */
 };
 
 #define AT(member)       offsetof(struct ob_config, member), sizeof(((struct ob_config *)0)->member)
 #define SAMPLES_MAX_REAL ((double)OB_SAMPLES_PER_ROUND_MAX)
+
+/* enum ob_snapshot_mode */
+static const char *const SNAPSHOT_MODES[] = {"auto", "always", "never", NULL};
 
 static const struct key KEYS[] = {
     {"machine", "state_dir", TEXT, AT(state_dir), 0, 0, ""},
@@ -61,7 +66,7 @@ static const struct key KEYS[] = {
     {"swarm", "isolation_rounds", INTEGER, AT(isolation_rounds), 1, OB_ISOLATION_ROUNDS_MAX, "256"},
     {"swarm", "solo", SWITCH, AT(solo), 0, 0, "no"},
     {"swarm", "relay", SWITCH, AT(relay), 0, 0, "no"},
-    {"swarm", "snapshot", TEXT, AT(snapshot), 0, 0, "auto"},
+    {"swarm", "snapshot", WORD, AT(snapshot), 0, 0, "auto", SNAPSHOT_MODES},
     {"swarm", "snapshot_upload_kib", INTEGER, AT(snapshot_upload_kib), 0, 1e9, "16384"},
 };
 #define KEY_COUNT (sizeof KEYS / sizeof *KEYS)
@@ -117,6 +122,21 @@ static bool parse_switch(const char *text, bool *ret_value) {
     return yes || no;
 }
 
+/* ret_value: an enum. `why` lists the words. */
+static bool parse_word(const char *text, const struct key *key, void *ret_value, char why[128]) {
+    size_t used = (size_t)snprintf(why, 128, "expected one of");
+    for (unsigned i = 0; key->words[i]; i++) {
+        if (strcmp(text, key->words[i]) == 0) {
+            assert(key->size == sizeof i);
+            memcpy(ret_value, &i, sizeof i);
+            return true;
+        }
+        used += (size_t)snprintf(why + used, 128 - used, "%s %s", i ? "," : "", key->words[i]);
+        assert(used < 128);
+    }
+    return false;
+}
+
 static enum ob_err set_key(struct parse *parse, const struct key *key, const char *value) {
     char why[128];
     char *place = (char *)parse->config + key->offset;
@@ -140,6 +160,8 @@ static enum ob_err set_key(struct parse *parse, const struct key *key, const cha
         if (parse_switch(value, (bool *)place))
             return OB_OK;
         return complain(parse, key->section, key->name, "expected yes or no");
+    case WORD:
+        return parse_word(value, key, place, why) ? OB_OK : complain(parse, key->section, key->name, why);
     }
     return complain(parse, key->section, key->name, "unknown kind");
 }

@@ -19,6 +19,9 @@
 
 #define OB_PEERS_MAX 1024
 
+/* [swarm] snapshot: when a newcomer takes the weights of others in place of a replay. */
+enum ob_snapshot_mode { OB_SNAPSHOT_AUTO, OB_SNAPSHOT_ALWAYS, OB_SNAPSHOT_NEVER };
+
 /* A line of [peers]: `name = KEY@tcp://host:port` (a join string), the same with a space instead of the @, or
  * `name = KEY` for one that connects to us: where to look first, and what to call a machine here. Who belongs
  * is not said here but by certificates. */
@@ -51,7 +54,7 @@ struct ob_config {
     /* [swarm] */
     int64_t max_staleness, rejoin_wait_s, isolation_rounds;
     bool solo, relay;
-    char snapshot[16]; /* auto, always, never */
+    enum ob_snapshot_mode snapshot;
     int64_t snapshot_upload_kib;
     /* [machine] */
     int64_t threads, digest_interval, memory_check_interval;

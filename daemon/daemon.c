@@ -179,10 +179,6 @@ static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
         return ob_fail(error, OB_EUSAGE, "[machine] log_level is %s, expected debug, info, warn or error",
                        config->log_level);
     daemon->log.least = (enum ob_log_level)level;
-    if (strcmp(config->snapshot, "auto") != 0 && strcmp(config->snapshot, "always") != 0 &&
-        strcmp(config->snapshot, "never") != 0)
-        return ob_fail(error, OB_EUSAGE, "[swarm] snapshot is %s, expected auto, always or never",
-                       config->snapshot);
     enum ob_err failed = open_identity(daemon, error);
     if (!failed)
         failed = open_manifest(daemon, error);
@@ -202,7 +198,7 @@ static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
             ob_snapshots_open(&daemon->snapshots, config->state_dir, daemon->manifest, &daemon->log, error);
     if (!failed)
         failed = ob_snapshots_start(&daemon->snapshots, daemon->replica, daemon->store,
-                                    strcmp(config->snapshot, "never") != 0, &daemon->join_waits, error);
+                                    config->snapshot != OB_SNAPSHOT_NEVER, &daemon->join_waits, error);
     if (!failed)
         failed = open_peer(daemon, error);
     if (!failed)

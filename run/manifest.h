@@ -1,5 +1,5 @@
-/* manifest - one run's immutable description. Its bytes are what counts: run_id = BLAKE2b-256 of them, so
- * a manifest is copied as it is, never written again. docs/files.md has every key.
+/* manifest - one run's immutable description, read. Its bytes are what counts: run_id = BLAKE2b-256 of them,
+ * so a manifest is copied as it is, never written again. docs/files.md has every key.
  *
  * Errors:  OB_EFORMAT, OB_ETOOBIG, OB_EUNSUPPORTED name the file and the key; OB_EMISMATCH when the model at
  *          hand is not the run's base.
@@ -7,9 +7,11 @@
 #ifndef OB_RUN_MANIFEST_H
 #define OB_RUN_MANIFEST_H
 
-#include "model/families/model.h"
+#include "base/limits.h"
 #include "record/record.h"
 #include "spsa/update.h"
+
+#define OB_MANIFEST_FORMAT "onebyte-manifest-1"
 
 struct ob_manifest_tensor {
     char name[OB_NAME_MAX];
@@ -40,37 +42,5 @@ OB_MUST_USE enum ob_err ob_manifest_read(const char *path, struct ob_manifest **
 OB_MUST_USE enum ob_err ob_manifest_parse(const char *bytes, size_t count, const char *name,
                                           struct ob_manifest **ret_manifest, struct ob_error *error);
 void ob_manifest_free(struct ob_manifest *manifest);
-
-enum ob_schedule { OB_SCHEDULE_CONSTANT, OB_SCHEDULE_LINEAR, OB_SCHEDULE_COSINE };
-int ob_schedule_from_name(const char *name); /* -1: unknown */
-
-/* What `onebyte run create` decides. */
-struct ob_manifest_options {
-    const char *name;
-    double learning_rate; /* peak, below 1 */
-    double warm_up;       /* part of the rounds, 0 … 1 */
-    enum ob_schedule schedule;
-    double epsilon;
-    enum ob_spsa_combine combine;
-    uint32_t s0;
-    uint32_t rounds;
-    uint16_t samples_per_round, max_machines;
-    int32_t log2_scale[OB_ROLE_COUNT]; /* direction scale by role */
-    const char *const *trainable;      /* patterns (model/families/select.h) of what is trained; borrowed */
-    size_t trainable_count;            /* 0: everything, or the adapters alone */
-    uint32_t lora_rank;                /* 0: no adapters */
-    double lora_alpha;
-    const char *const *lora_targets; /* patterns; borrowed */
-    size_t lora_target_count;        /* 0: attention */
-    struct ob_machine_id authority;
-};
-struct ob_manifest_options ob_manifest_defaults(void);
-
-/* Describes a run over the tensors of `model` that the options name, with a fresh nonce, and writes it to
- * `path` (must not exist).
- */
-/* With adapters, the model is given them. */
-OB_MUST_USE enum ob_err ob_manifest_create(struct ob_model *model, const struct ob_manifest_options *options,
-                                           const char *path, struct ob_error *error);
 
 #endif

@@ -1,20 +1,12 @@
 #include "run/replica.h"
 
 #include <assert.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/families/adapter.h"
+#include "run/base_weights.h"
 #include "spsa/memory_check.h"
-
-unsigned ob_processors(void) {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) != 0)
-        return 1;
-    int count = CPU_COUNT(&set);
-    return count < 1 ? 1 : count > OB_POOL_THREADS_MAX ? OB_POOL_THREADS_MAX : (unsigned)count;
-}
 
 /* The manifest's tensor that a model tensor is, checked: -1 when it is not trainable. */
 static enum ob_err match(struct ob_replica *replica, size_t tensor, size_t *next, struct ob_error *error) {
@@ -78,42 +70,26 @@ static enum ob_err check_base(struct ob_replica *replica, struct ob_error *error
 /* A of an adapter comes from the run's own keystream, its B is zero; the rest is the checkpoint's. */
 enum ob_err ob_replica_base(const struct ob_replica *replica, size_t tensor, uint64_t first, size_t count,
                             int32_t *ret_values, struct ob_error *error) {
-    struct ob_model *model = replica->model;
+    const struct ob_model *model = replica->model;
     size_t number = replica->model_tensor[tensor];
-    const struct ob_model_tensor *of = &model->tensors[number];
-    float values[8192];
-    if (number >= model->tensor_count) {
-        if ((number - model->tensor_count) % 2 == 0)
-            ob_adapter_initial(&replica->manifest->run, (uint32_t)tensor, of->shape[1], first, count,
-                               ret_values);
-        else
-            memset(ret_values, 0, count * sizeof *ret_values);
-        return OB_OK;
-    }
-    for (size_t at = 0; at < count; at += 8192) {
-        size_t part = count - at < 8192 ? count - at : 8192;
-        ob_model_read(model, number, first + at, part, values);
-        enum ob_err failed = ob_spsa_fixed_point(replica->manifest->tensors[tensor].layout.exponent,
-                                                 first + at, part, values, ret_values + at, error);
-        if (failed)
-            return ob_fail_within(error, failed, "%s: tensor %s", model->path, of->name);
-    }
+    if (number < model->tensor_count)
+        return ob_base_read(model, number, replica->manifest->tensors[tensor].layout.exponent, first, count,
+                            ret_values, error);
+    if ((number - model->tensor_count) % 2 == 0)
+        ob_adapter_initial(&replica->manifest->run, (uint32_t)tensor, model->tensors[number].shape[1], first,
+                           count, ret_values);
+    else
+        memset(ret_values, 0, count * sizeof *ret_values);
     return OB_OK;
 }
 
 static enum ob_err load_tensor(struct ob_replica *replica, size_t tensor, struct ob_error *error) {
-    uint64_t elements = replica->manifest->tensors[tensor].layout.elements;
+    const struct ob_spsa_tensor *layout = &replica->manifest->tensors[tensor].layout;
     size_t number = replica->model_tensor[tensor];
-    bool stored = number < replica->model->tensor_count;
-    enum ob_err failed = OB_OK;
-    for (uint64_t at = 0; at < elements && !failed; at += OB_MODEL_RELEASE_ELEMENTS) {
-        uint64_t left = elements - at;
-        size_t count = left < OB_MODEL_RELEASE_ELEMENTS ? (size_t)left : (size_t)OB_MODEL_RELEASE_ELEMENTS;
-        failed = ob_replica_base(replica, tensor, at, count, replica->weights->values[tensor] + at, error);
-        if (stored)
-            ob_model_release(replica->model, number);
-    }
-    return failed;
+    int32_t *values = replica->weights->values[tensor];
+    if (number < replica->model->tensor_count)
+        return ob_base_load(replica->model, number, layout->exponent, values, error);
+    return ob_replica_base(replica, tensor, 0, (size_t)layout->elements, values, error);
 }
 
 static enum ob_err load_base(struct ob_replica *replica, struct ob_error *error) {
@@ -220,15 +196,26 @@ static enum ob_err add(void *context, const struct ob_record *record, struct ob_
     return failed || !ob_updates_many(&replay->updates) ? failed : flush(replay, error);
 }
 
-enum ob_err ob_replica_replay(struct ob_replica *replica, struct ob_store *store,
-                              bool (*counts)(void *context, const struct ob_record *record), void *context,
-                              struct ob_error *error) {
+enum ob_err ob_replica_replay_from(struct ob_replica *replica, ob_record_source_fn each, void *source,
+                                   bool (*counts)(void *context, const struct ob_record *record),
+                                   void *context, struct ob_error *error) {
     struct replay replay = {.replica = replica, .counts = counts, .context = context};
-    enum ob_err failed = ob_store_each(store, add, &replay, error);
+    enum ob_err failed = each(source, add, &replay, error);
     if (!failed)
         failed = flush(&replay, error);
     ob_updates_done(&replay.updates);
     return failed;
+}
+
+static enum ob_err each_of_store(void *source, ob_store_record_fn see, void *context,
+                                 struct ob_error *error) {
+    return ob_store_each(source, see, context, error);
+}
+
+enum ob_err ob_replica_replay(struct ob_replica *replica, struct ob_store *store,
+                              bool (*counts)(void *context, const struct ob_record *record), void *context,
+                              struct ob_error *error) {
+    return ob_replica_replay_from(replica, each_of_store, store, counts, context, error);
 }
 
 enum ob_err ob_replica_to_base(struct ob_replica *replica, struct ob_error *error) {

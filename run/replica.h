@@ -29,7 +29,6 @@ OB_MUST_USE enum ob_err ob_replica_new(const struct ob_manifest *manifest, const
                                        unsigned threads, struct ob_replica **ret_replica,
                                        struct ob_error *error);
 void ob_replica_free(struct ob_replica *replica);
-unsigned ob_processors(void);
 
 struct ob_weight_source ob_replica_source(const struct ob_replica *replica);
 /* What elements [first, first + count) of the manifest's tensor `tensor` begin as. */
@@ -40,7 +39,15 @@ OB_MUST_USE enum ob_err ob_replica_apply(struct ob_replica *replica, const struc
 /* The exact inverse. */
 OB_MUST_USE enum ob_err ob_replica_unapply(struct ob_replica *replica, const struct ob_spsa_update *updates,
                                            size_t count, struct ob_error *error);
-/* Applies what a store holds, many records at a time: those that `counts` says yes to; NULL: all. */
+/* Whatever holds records in chain order, machine after machine: calls `see` for each (ob_store_each). */
+typedef enum ob_err (*ob_record_source_fn)(void *source, ob_store_record_fn see, void *context,
+                                           struct ob_error *error);
+/* Applies what a source holds, many records at a time: those that `counts` says yes to; NULL: all. */
+OB_MUST_USE enum ob_err ob_replica_replay_from(struct ob_replica *replica, ob_record_source_fn each,
+                                               void *source,
+                                               bool (*counts)(void *context, const struct ob_record *record),
+                                               void *context, struct ob_error *error);
+/* The same of a store. */
 OB_MUST_USE enum ob_err ob_replica_replay(struct ob_replica *replica, struct ob_store *store,
                                           bool (*counts)(void *context, const struct ob_record *record),
                                           void *context, struct ob_error *error);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 #define MANY_BYTES ((size_t)1 << 14)
 #define MANY       4096
 
@@ -14,16 +16,6 @@ struct ob_spsa_update ob_update_of(const struct ob_record *record) {
                                    .n = record->n,
                                    .exponent = record->exponent,
                                    .bytes = record->bytes};
-}
-
-static bool grow_items(struct ob_updates *updates) {
-    size_t capacity = updates->capacity ? 2 * updates->capacity : 256;
-    struct ob_spsa_update *items = realloc(updates->items, capacity * sizeof *items);
-    if (!items)
-        return false;
-    updates->items = items;
-    updates->capacity = capacity;
-    return true;
 }
 
 static bool grow_bytes(struct ob_updates *updates, size_t wanted) {
@@ -46,11 +38,13 @@ static bool grow_bytes(struct ob_updates *updates, size_t wanted) {
 enum ob_err ob_updates_add(struct ob_updates *updates, const struct ob_record *record,
                            struct ob_error *error) {
     size_t wanted = updates->used + record->n;
-    if (wanted + (updates->count + 1) * sizeof *updates->items > OB_UPDATES_BYTES_MAX)
-        return ob_fail(error, OB_ETOOBIG, "%zu records are too many to be held at once", updates->count);
-    if ((updates->count == updates->capacity && !grow_items(updates)) ||
+    size_t limit = updates->bytes_max ? updates->bytes_max : OB_UPDATES_BYTES_MAX;
+    if (wanted + (updates->count + 1) * sizeof *updates->items > limit)
+        return ob_fail(error, OB_ETOOBIG, "%zu records are too many to hold in memory at once",
+                       updates->count);
+    if (!ob_array_reserve(&updates->items, updates->count, 1, sizeof *updates->items, &updates->capacity) ||
         (wanted > updates->room && !grow_bytes(updates, wanted)))
-        return ob_fail(error, OB_ENOMEM, "no memory for %zu records", updates->count + 1);
+        return ob_fail(error, OB_ENOMEM, "not enough memory for %zu records", updates->count + 1);
     struct ob_spsa_update *update = &updates->items[updates->count++];
     *update = ob_update_of(record);
     update->bytes = memcpy(updates->bytes + updates->used, record->bytes, record->n);

@@ -1,6 +1,6 @@
 /* updates - records copied out of the log, for work that takes many of them at a time.
  *
- * Errors:  OB_ENOMEM; OB_ETOOBIG beyond OB_UPDATES_BYTES_MAX (what is there stays).
+ * Errors:  OB_ENOMEM; OB_ETOOBIG beyond bytes_max (what is there stays).
  * Owns:    its copies; a struct of zeros is empty, ob_updates_done frees.
  * Threads: one at a time. */
 #ifndef OB_RUN_UPDATES_H
@@ -16,6 +16,7 @@ struct ob_updates {
     struct ob_spsa_update *items; /* their bytes point into `bytes` */
     size_t used, room;
     uint8_t *bytes;
+    size_t bytes_max; /* 0: OB_UPDATES_BYTES_MAX */
 };
 
 struct ob_spsa_update ob_update_of(const struct ob_record *record); /* borrows the record's bytes */

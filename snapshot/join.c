@@ -72,7 +72,7 @@ static enum ob_err remember_frontier(struct ob_daemon *daemon, struct ob_error *
 
 enum ob_err ob_snapshot_join_start(struct ob_daemon *daemon, struct ob_error *error) {
     daemon->join = (struct ob_snapshot_join){.fetch = {.descriptor = -1}};
-    if (strcmp(daemon->config->snapshot, "never") == 0)
+    if (daemon->config->snapshot == OB_SNAPSHOT_NEVER)
         return OB_OK;
     struct ob_store_counts counts = {0};
     enum ob_err failed = remember_frontier(daemon, error);
@@ -142,7 +142,7 @@ static const struct ob_join_offer *best_offer(const struct ob_snapshot_join *joi
 }
 
 static bool always(const struct ob_daemon *daemon) {
-    return strcmp(daemon->config->snapshot, "always") == 0;
+    return daemon->config->snapshot == OB_SNAPSHOT_ALWAYS;
 }
 
 static double replay_left_s(const struct ob_snapshot_join *join, uint64_t samples) {

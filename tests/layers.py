@@ -51,7 +51,6 @@ KNOWN_CYCLES = {  # one a line, so that they go one by one
     "model/convert",
     "peer",
     "transport",
-    "run",
     "snapshot",
     "daemon",
     "cli",

@@ -85,6 +85,7 @@ static void bad_settings_are_named(void **state) {
     assert_refused(GOOD "batch = 4x\n", NULL, "whole number from 1 to 4096");
     assert_refused(GOOD "clip = nan\n", NULL, "clip");
     assert_refused(GOOD "observer = maybe\n", NULL, "yes or no");
+    assert_refused(GOOD "[swarm]\nsnapshot = sometimes\n", NULL, "expected one of auto, always, never");
     assert_refused(GOOD "what is this\n", NULL, ":8:");
     assert_refused(GOOD "[peers]\nx = abc\n", NULL, "64 hexadecimal");
     assert_refused(GOOD, "training.nothing=1", "nothing");

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "model/families/adapter.h"
-#include "run/manifest.h"
+#include "run/manifest_create.h"
 #include "run/replica.h"
 
 #define BASE OB_SOURCE_ROOT "/tests/parity/checkpoints/gpt2-odd-heads"

@@ -3,6 +3,7 @@
 #include "tests/unit/cmocka_all.h"
 
 #include "record/record_sign.h"
+#include "run/manifest_create.h"
 #include "run/rebuild.h"
 #include "spsa/memory_check.h"
 #include "tests/unit/store/store_fixture.h"
