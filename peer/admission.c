@@ -1,30 +1,21 @@
-/* admission - what each machine is according to the control table: does it belong, from which sample on do
- * its records not count, where is it reached. A pure function of the table and, for expiry alone, of the wall
- * clock.
- *
- * A change marks a machine stale; it is read again before anything depends on it, at the latest when the step
- * ends and there is room for what follows (a cut, ADMIT, EXPEL, REACH): else in the next one. */
-#include <assert.h>
+#include "peer/admission.h"
 
+#include <string.h>
+
+#include "peer/authority.h"
+#include "peer/control_put.h"
+#include "peer/cut.h"
+#include "peer/effects.h"
+#include "peer/machines.h"
 #include "peer/state.h"
-
-void ob_admission_stale(struct ob_peer *peer, struct machine *machine) {
-    machine->stale = true;
-    peer->admission_work = true;
-}
-
-void ob_admission_stale_all(struct ob_peer *peer) {
-    for (size_t i = 0; i < peer->count; i++)
-        peer->order[i]->stale = true;
-    peer->admission_work = true;
-}
 
 /* The certificate of the latest authority key, of those the one with the highest sequence. */
 static bool certificate_of(const struct ob_peer *peer, const struct ob_machine_id *id,
                            struct ob_control *ret_control) {
     struct ob_control control;
     int best = -1;
-    for (size_t i = ob_control_table_first(peer, id); ob_control_table_get_of(peer, i, id, &control); i++) {
+    for (size_t i = ob_control_table_first(&peer->control, id);
+         ob_control_table_get_of(&peer->control, i, id, &control); i++) {
         if (control.kind != OB_CONTROL_CERTIFICATE)
             continue;
         int index = ob_authority_index(peer, &control.signer);
@@ -46,67 +37,83 @@ bool ob_admission_certificate(const struct ob_peer *peer, const struct ob_machin
 }
 
 static bool expired(const struct ob_peer *peer, const struct machine *machine) {
-    return machine->expiry_s != 0 && peer->wall_s != 0 && peer->wall_s >= machine->expiry_s;
+    const struct standing *standing = &machine->standing;
+    return standing->expiry_s != 0 && peer->wall_s != 0 && peer->wall_s >= standing->expiry_s;
 }
 
 static void decide(struct ob_peer *peer, struct machine *machine) {
-    bool admitted = machine->certified && !machine->revoked && !machine->forked && !expired(peer, machine);
-    if (admitted == machine->admitted)
+    struct standing *standing = &machine->standing;
+    bool admitted = standing->certified && !standing->revoked && !standing->forked && !expired(peer, machine);
+    if (admitted == standing->admitted)
         return;
-    machine->admitted = admitted;
-    peer->admission_work = true;
+    standing->admitted = admitted;
+    peer->admission.work = true;
 }
 
 static void read_table(const struct ob_peer *peer, struct machine *machine) {
+    struct standing *standing = &machine->standing;
     struct ob_control control;
     struct ob_certificate certificate;
-    machine->revoked = machine->forked = machine->goodbye = false;
-    machine->cut = UINT64_MAX;
-    machine->certified = peer->options.open;
-    machine->expiry_s = 0;
-    machine->last_round = OB_CONTROL_NEVER;
-    for (size_t i = ob_control_table_first(peer, &machine->id);
-         ob_control_table_get_of(peer, i, &machine->id, &control); i++) {
+    standing->revoked = standing->forked = standing->goodbye = false;
+    standing->cut = UINT64_MAX;
+    standing->certified = peer->options.open;
+    standing->expiry_s = 0;
+    standing->last_round = OB_CONTROL_NEVER;
+    for (size_t i = ob_control_table_first(&peer->control, &machine->id);
+         ob_control_table_get_of(&peer->control, i, &machine->id, &control); i++) {
         if (control.kind == OB_CONTROL_GOODBYE) {
-            machine->goodbye = true;
-            machine->goodbye_next = ob_control_goodbye_next(&control).index;
+            standing->goodbye = true;
+            standing->goodbye_next = ob_control_goodbye_next(&control).index;
         }
         if (control.kind != OB_CONTROL_REVOCATION && control.kind != OB_CONTROL_EVIDENCE)
             continue;
-        machine->revoked |= control.kind == OB_CONTROL_REVOCATION;
-        machine->forked |= control.kind == OB_CONTROL_EVIDENCE;
-        if (ob_control_cut(&control).index < machine->cut)
-            machine->cut = ob_control_cut(&control).index;
+        standing->revoked |= control.kind == OB_CONTROL_REVOCATION;
+        standing->forked |= control.kind == OB_CONTROL_EVIDENCE;
+        if (ob_control_cut(&control).index < standing->cut)
+            standing->cut = ob_control_cut(&control).index;
     }
     if (peer->options.open || !ob_admission_certificate(peer, &machine->id, &certificate))
         return;
-    machine->certified = true;
-    machine->expiry_s = certificate.expiry_s;
-    machine->last_round = certificate.last_round;
+    standing->certified = true;
+    standing->expiry_s = certificate.expiry_s;
+    standing->last_round = certificate.last_round;
 }
 
 static void halt_if_out(struct ob_peer *peer) {
     if (peer->life == OB_PEER_HALTED)
         return;
-    if (peer->own->forked)
+    if (peer->own->standing.forked)
         ob_effects_halt(peer,
                         "two records signed with our key hold different bytes for one sample: the key was "
                         "used twice (a copied or restored machine); this machine needs a new key");
-    else if (peer->own->revoked)
+    else if (peer->own->standing.revoked)
         ob_effects_halt(peer,
                         "the run's authority revoked this machine; to take part again it needs a new key "
                         "and a new certificate");
 }
 
-void ob_admission_refresh(struct ob_peer *peer, struct machine *machine) {
-    if (!machine->stale)
+/* Signs our address again when the table has another; what follows from the entry, its reader sees. */
+static void own_address(struct ob_peer *peer) {
+    struct ob_control known, control;
+    if (!peer->address.known || !peer->own->standing.certified)
         return;
-    machine->stale = false;
+    if (ob_control_table_find(&peer->control, OB_CONTROL_ADDRESS, &peer->own->id, &known) &&
+        known.payload_bytes == peer->address.bytes &&
+        memcmp(known.payload, peer->address.text, peer->address.bytes) == 0)
+        return;
+    if (ob_control_put_own(peer, OB_CONTROL_ADDRESS, peer->address.text, peer->address.bytes, &control))
+        peer->own->standing.reach = peer->admission.work = true;
+}
+
+void ob_admission_refresh(struct ob_peer *peer, struct machine *machine) {
+    if (!machine->standing.stale)
+        return;
+    machine->standing.stale = false;
     read_table(peer, machine);
-    machine->complete = false;
+    machine->fetch.complete = false;
     if (machine == peer->own) {
         halt_if_out(peer);
-        ob_control_own_address(peer);
+        own_address(peer);
     }
     ob_cut_enforce(peer, machine);
     decide(peer, machine);
@@ -114,13 +121,40 @@ void ob_admission_refresh(struct ob_peer *peer, struct machine *machine) {
 
 bool ob_admission_certified(struct ob_peer *peer, struct machine *machine) {
     ob_admission_refresh(peer, machine);
-    return machine->certified;
+    return machine->standing.certified;
+}
+
+static void tell_left(struct ob_peer *peer, const struct machine *machine, bool had_left) {
+    if (!had_left && ob_machines_left(machine) && machine != peer->own)
+        ob_effects_tell(peer, OB_NOTICE_LEFT, &machine->id, "it said goodbye after %llu samples",
+                        (unsigned long long)machine->standing.goodbye_next);
+}
+
+/* What an entry that is now in the table changes. */
+void ob_admission_follow(struct ob_peer *peer, const struct ob_control *control) {
+    if (control->kind == OB_CONTROL_ROTATION) {
+        ob_authority_changed(peer);
+        ob_effects_tell(peer, OB_NOTICE_ROTATED, &control->subject,
+                        "the run has another authority key: the old one counts below sequence %llu",
+                        (unsigned long long)ob_control_until(control));
+        return;
+    }
+    struct machine *machine = ob_machines_take(peer, &control->subject);
+    if (machine == NULL)
+        return; /* the table of machines is full: told */
+    bool had_left = ob_machines_left(machine);
+    machine->standing.reach |= control->kind == OB_CONTROL_ADDRESS;
+    ob_machines_stale(peer, machine);
+    if (peer->life == OB_PEER_RECOVERING)
+        return;
+    ob_admission_refresh(peer, machine);
+    tell_left(peer, machine, had_left);
 }
 
 static const char *why_out(const struct ob_peer *peer, const struct machine *machine) {
-    if (machine->revoked)
+    if (machine->standing.revoked)
         return "it was revoked";
-    if (machine->forked)
+    if (machine->standing.forked)
         return "it signed two chains with one key";
     if (expired(peer, machine))
         return "its certificate has expired";
@@ -128,59 +162,61 @@ static const char *why_out(const struct ob_peer *peer, const struct machine *mac
 }
 
 static void tell_caller(struct ob_peer *peer, struct machine *machine) {
-    machine->told_admitted = machine->admitted;
-    struct ob_effect *effect = ob_effects_add(peer, machine->admitted ? OB_EFFECT_ADMIT : OB_EFFECT_EXPEL);
+    struct standing *standing = &machine->standing;
+    standing->told_admitted = standing->admitted;
+    struct ob_effect *effect = ob_effects_add(peer, standing->admitted ? OB_EFFECT_ADMIT : OB_EFFECT_EXPEL);
     effect->machine = machine->id;
-    if (!machine->admitted) {
+    if (!standing->admitted) {
         effect->text = why_out(peer, machine);
         ob_effects_tell(peer, OB_NOTICE_EXPELLED, &machine->id, "%s", effect->text);
-        machine->reach = true; /* to be told again should it come back */
+        standing->reach = true; /* to be told again should it come back */
         return;
     }
     struct ob_certificate certificate;
-    if (peer->texts_used < TEXTS_MAX / 2 && ob_admission_certificate(peer, &machine->id, &certificate))
+    if (ob_effects_texts_left(peer) && ob_admission_certificate(peer, &machine->id, &certificate))
         ob_effects_tell(peer, OB_NOTICE_ADMITTED, &machine->id, "its certificate names it %s",
                         certificate.name);
 }
 
 static void reach(struct ob_peer *peer, struct machine *machine) {
     struct ob_control control;
-    machine->reach = false;
-    if (!ob_control_table_find(peer, OB_CONTROL_ADDRESS, &machine->id, &control))
+    machine->standing.reach = false;
+    if (!ob_control_table_find(&peer->control, OB_CONTROL_ADDRESS, &machine->id, &control))
         return;
     struct ob_effect *effect = ob_effects_add(peer, OB_EFFECT_REACH);
     effect->machine = machine->id;
     effect->data = control.payload;
     effect->bytes = control.payload_bytes;
-    machine->reached = control.payload_bytes > 0;
+    machine->standing.reached = control.payload_bytes > 0;
 }
 
 void ob_admission_pump(struct ob_peer *peer) {
-    if (!peer->admission_work || peer->life == OB_PEER_RECOVERING)
+    if (!peer->admission.work || peer->life == OB_PEER_RECOVERING)
         return;
-    for (size_t i = 0; i < peer->count; i++) {
-        struct machine *machine = peer->order[i];
+    for (size_t i = 0; i < peer->machines.count; i++) {
+        struct machine *machine = peer->machines.order[i];
+        const struct standing *standing = &machine->standing;
         if (!ob_effects_room(peer))
             return; /* the next step goes on */
         ob_admission_refresh(peer, machine);
         if (machine == peer->own)
             continue;
-        if (machine->admitted != machine->told_admitted)
+        if (standing->admitted != standing->told_admitted)
             tell_caller(peer, machine);
-        if (machine->reach && machine->admitted)
+        if (standing->reach && standing->admitted)
             reach(peer, machine);
     }
-    peer->admission_work = false;
+    peer->admission.work = false;
 }
 
 void ob_admission_clock(struct ob_peer *peer) {
-    if (peer->wall_s == peer->wall_seen_s)
+    if (peer->wall_s == peer->admission.wall_seen_s)
         return;
-    peer->wall_seen_s = peer->wall_s;
-    for (size_t i = 0; i < peer->count; i++)
-        decide(peer, peer->order[i]);
-    if (expired(peer, peer->own) && !peer->expiry_told)
+    peer->admission.wall_seen_s = peer->wall_s;
+    for (size_t i = 0; i < peer->machines.count; i++)
+        decide(peer, peer->machines.order[i]);
+    if (expired(peer, peer->own) && !peer->admission.expiry_told)
         ob_effects_tell(peer, OB_NOTICE_EXPELLED, &peer->own->id,
                         "our certificate has expired: others cut us off until we have a renewed one");
-    peer->expiry_told = expired(peer, peer->own);
+    peer->admission.expiry_told = expired(peer, peer->own);
 }

@@ -1,6 +1,6 @@
-/* check - what is true of a peer between any two steps. */
-#include <string.h>
+#include "peer/check.h"
 
+#include "peer/machines.h"
 #include "peer/state.h"
 
 #define CHECK(condition, text)                                                                               \
@@ -11,26 +11,33 @@
 
 static const char *check_machine(const struct ob_peer *peer, const struct machine *machine) {
     static const struct ob_hash ZERO;
-    CHECK(machine->has_records == (machine->next > 0), "a chain has records exactly when it has samples");
-    CHECK(machine->has_records != ob_hash_equal(&machine->head, &ZERO), "a head is the hash of a record");
-    CHECK(machine->next <= OB_SAMPLE_END, "a chain ends before 2^63");
-    CHECK(!machine->has_records || machine->head_first < machine->next, "a head record has samples");
-    CHECK(machine->stale || machine->next <= machine->cut, "no record at or above a cut counts");
-    CHECK(!machine->has_records || machine->head_round < peer->options.bounds.max_rounds,
+    CHECK(machine->chain.has_records == (machine->chain.next > 0),
+          "a chain has records exactly when it has samples");
+    CHECK(machine->chain.has_records != ob_hash_equal(&machine->chain.head, &ZERO),
+          "a head is the hash of a record");
+    CHECK(machine->chain.next <= OB_SAMPLE_END, "a chain ends before 2^63");
+    CHECK(!machine->chain.has_records || machine->chain.head_first < machine->chain.next,
+          "a head record has samples");
+    CHECK(machine->standing.stale || machine->chain.next <= machine->standing.cut,
+          "no record at or above a cut counts");
+    CHECK(!machine->chain.has_records || machine->chain.head_round < peer->options.bounds.max_rounds,
           "rounds are below max_rounds");
-    CHECK(machine->asked == NULL || machine->asked->asks_open > 0, "an open ask is counted where it is open");
-    CHECK(machine->asks_open <= ASKS_PER_PEER_MAX, "asks at one peer are bounded");
-    CHECK(!machine->paced || machine != peer->own, "nobody waits for itself");
-    CHECK(machine->crossing_count == 0 ||
-              (machine->has_records && machine->crossings[machine->crossing_count - 1].next < machine->next),
+    CHECK(machine->fetch.asked == NULL || machine->fetch.asked->fetch.open > 0,
+          "an open ask is counted where it is open");
+    CHECK(machine->fetch.open <= ASKS_PER_PEER_MAX, "asks at one peer are bounded");
+    CHECK(!machine->pacing.paced || machine != peer->own, "nobody waits for itself");
+    CHECK(machine->chain.crossing_count == 0 ||
+              (machine->chain.has_records &&
+               machine->chain.crossings[machine->chain.crossing_count - 1].next < machine->chain.next),
           "a chain goes on after the place where it passed a named frontier");
-    CHECK(!machine->accuses || peer->dispute.open, "an accusation is being looked into");
-    CHECK(!machine->paced || machine->has_records || machine->heard, "only who was heard is waited for");
+    CHECK(!machine->dispute.accuses || peer->dispute.open, "an accusation is being looked into");
+    CHECK(!machine->pacing.paced || machine->chain.has_records || machine->heartbeat.heard,
+          "only who was heard is waited for");
     return NULL;
 }
 
 static const char *check_round(const struct ob_peer *peer) {
-    const struct round_state *round = &peer->round;
+    const struct round_state *round = &peer->rounds.current;
     if (!round->running) {
         CHECK(peer->life != OB_PEER_TRAINING, "training means that a round runs");
         return NULL;
@@ -38,7 +45,7 @@ static const char *check_round(const struct ob_peer *peer) {
     CHECK(peer->life == OB_PEER_TRAINING || peer->life == OB_PEER_PAUSED || peer->life == OB_PEER_LEAVING ||
               peer->life == OB_PEER_HALTED,
           "a round runs only while training, paused, leaving or halted");
-    CHECK(round->first <= peer->own->next || peer->life == OB_PEER_HALTED,
+    CHECK(round->first <= peer->own->chain.next || peer->life == OB_PEER_HALTED,
           "a round's samples follow our chain");
     CHECK(round->round < peer->options.bounds.max_rounds, "a round is below max_rounds");
     CHECK(round->live >= 1 && round->live <= peer->options.bounds.max_machines, "live is within its bounds");
@@ -47,27 +54,29 @@ static const char *check_round(const struct ob_peer *peer) {
 
 const char *ob_peer_check(const struct ob_peer *peer) {
     size_t asks = 0, asks_at = 0;
-    CHECK(peer->count <= peer->capacity && peer->fresh <= peer->capacity, "the table keeps to its capacity");
-    CHECK(peer->count + peer->spare_count == peer->fresh, "each slot is in use or spare");
+    CHECK(peer->machines.count <= peer->machines.capacity && peer->machines.fresh <= peer->machines.capacity,
+          "the table keeps to its capacity");
+    CHECK(peer->machines.count + peer->machines.spare_count == peer->machines.fresh,
+          "each slot is in use or spare");
     CHECK(ob_machines_find(peer, &peer->options.machine) == peer->own, "we are in our own table");
-    CHECK(peer->control_count <= peer->control_capacity &&
-              peer->control_arena_used <= peer->control_arena_bytes &&
-              peer->control_arena_holes <= peer->control_arena_used,
+    CHECK(peer->control.count <= peer->control.capacity &&
+              peer->control.arena_used <= peer->control.arena_bytes &&
+              peer->control.arena_holes <= peer->control.arena_used,
           "the control table keeps to its capacity");
-    CHECK(peer->options.open || peer->authority_count >= 1, "the run has an authority");
-    CHECK(peer->effects_count <= EFFECTS_MAX, "effects keep to their capacity");
-    for (size_t i = 0; i < peer->count; i++) {
-        const struct machine *machine = peer->order[i];
-        CHECK(i == 0 || ob_machine_compare(&peer->order[i - 1]->id, &machine->id) < 0,
+    CHECK(peer->options.open || peer->authority.count >= 1, "the run has an authority");
+    CHECK(peer->effects.count <= EFFECTS_MAX, "effects keep to their capacity");
+    for (size_t i = 0; i < peer->machines.count; i++) {
+        const struct machine *machine = peer->machines.order[i];
+        CHECK(i == 0 || ob_machine_compare(&peer->machines.order[i - 1]->id, &machine->id) < 0,
               "machines are sorted and no two are the same");
         const char *broken = check_machine(peer, machine);
         if (broken != NULL)
             return broken;
-        asks += machine->asked != NULL;
-        asks_at += machine->asks_open;
+        asks += machine->fetch.asked != NULL;
+        asks_at += machine->fetch.open;
     }
-    CHECK(asks == peer->asks_open && asks == asks_at && asks <= ASKS_MAX, "open asks are counted right");
-    CHECK(peer->next_round > peer->own->head_round || !peer->own->has_records,
+    CHECK(asks == peer->fetch.open && asks == asks_at && asks <= ASKS_MAX, "open asks are counted right");
+    CHECK(peer->rounds.next > peer->own->chain.head_round || !peer->own->chain.has_records,
           "the next round is above the last one");
     return check_round(peer);
 }

@@ -7,9 +7,9 @@
 
 #include <stdbool.h>
 
+#include "peer/leaves.h"
 #include "peer/message.h"
 
-#define OB_MESSAGE_HEADER_BYTES      2
 #define OB_HEARTBEAT_LABEL           "onebyte/heartb/1"
 #define OB_HEARTBEAT_FIELDS_BYTES    (4 * OB_HASH_BYTES + OB_HASH_BYTES + OB_KEY_BYTES + 8 + 8 + 8 + 1 + 8 + 4)
 #define OB_HEARTBEAT_BODY_BYTES      (16 + OB_HEARTBEAT_FIELDS_BYTES)
@@ -20,8 +20,7 @@
 #define OB_FRONTIER_HEADER_BYTES     (OB_MESSAGE_HEADER_BYTES + OB_HASH_BYTES + 4 + 4 + 4)
 #define OB_FRONTIER_PAGE_MAX         ((OB_MESSAGE_MAX - OB_FRONTIER_HEADER_BYTES) / OB_FRONTIER_ENTRY_BYTES)
 #define OB_SMALL_MESSAGE_BYTES_MAX   512
-#define OB_LEAVES                    256 /* of the control table's digest … */
-#define OB_LEAF_BYTES                16  /* … and how much of each hash a question carries */
+#define OB_LEAF_BYTES                16 /* how much of each hash of a leaf a question carries */
 #define OB_CONTROL_ASK_BYTES         (OB_MESSAGE_HEADER_BYTES + OB_HASH_BYTES + OB_LEAVES * OB_LEAF_BYTES)
 #define OB_CONTROL_LIST_HEADER_BYTES (OB_MESSAGE_HEADER_BYTES + OB_HASH_BYTES + 4)
 
@@ -105,17 +104,6 @@ struct ob_held {
 size_t ob_held_body(const struct ob_held *held, uint8_t *ret_body);
 size_t ob_held_encode(const struct ob_held *held, uint8_t *ret_data);
 bool ob_held_decode(struct ob_reader reader, struct ob_held *ret_held);
-
-/* count × (length, item): le32 lengths in RECORDS, le16 in CONTROL. Decoding walks over all of them: the
- * items fill the message exactly, and taking the next one cannot fail. */
-struct ob_list {
-    struct ob_reader items;
-    uint32_t count;
-    bool short_lengths;
-};
-bool ob_list_decode(struct ob_reader reader, bool short_lengths, struct ob_run_id *ret_run,
-                    struct ob_list *ret_list);
-const uint8_t *ob_list_next(struct ob_list *list, size_t *ret_bytes); /* NULL: that was the last one */
 
 /* leaves: OB_LEAVES hashes, of which the first OB_LEAF_BYTES each are told; ret_leaves points into the body.
  */

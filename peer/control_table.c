@@ -1,27 +1,42 @@
-/* control_table - entries that everybody ends up with, whatever the order in which they arrive: storage,
- * which of two stays, digest. Which entries count is authority.c's to say.
- *
- * Place of an entry: its owner (the subject; of a rotation the signer, so that a key has one successor), kind
- * and signer. Of two at one place stays goodbye, certificate, address   the higher sequence; of equal ones
- * the longer, then the larger bytes revocation                      the lower keep_below, then as above
- *   rotation                        the lower sequence, then the smaller bytes
- *   evidence                        the lower cut; at equal cuts the one that is there (the digest has the
- * cut only) so that any order of arrival ends with the same table.
- *
- * The bytes lie in one arena, new ones behind the others, and are never moved within a step: effects may
- * point at them. Holes are closed when a step begins and little room is left. */
+#include "peer/control_table.h"
+
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "peer/state.h"
+#include "base/limits.h"
 #include "record/hash.h"
+
+#define ENTRIES_A_MACHINE 8    /* more or less: how many entries a table holds … */
+#define BYTES_A_MACHINE   1024 /* … and how many bytes … */
+#define BYTES_AT_LEAST    ((size_t)64 * OB_CONTROL_BYTES_MAX) /* … and besides */
 
 #define SIGNER_OFFSET   4
 #define SUBJECT_OFFSET  (SIGNER_OFFSET + OB_KEY_BYTES)
 #define SEQUENCE_OFFSET (SUBJECT_OFFSET + OB_KEY_BYTES)
 
-static const uint8_t *data_of(const struct ob_peer *peer, const struct control_entry *entry) {
-    return peer->control_arena + entry->offset;
+bool ob_control_table_init(struct control_table *table, size_t machines) {
+    *table = (struct control_table){
+        .capacity = ENTRIES_A_MACHINE * machines,
+        .arena_bytes = BYTES_AT_LEAST + BYTES_A_MACHINE * machines,
+    };
+    table->entries = calloc(table->capacity, sizeof *table->entries);
+    table->scratch = calloc(table->capacity, sizeof(struct control_entry *));
+    table->arena = malloc(table->arena_bytes); /* its pages are used as it fills */
+    table->digest = calloc(1, sizeof *table->digest);
+    return table->entries && table->scratch && table->arena && table->digest;
+}
+
+void ob_control_table_done(struct control_table *table) {
+    free(table->entries);
+    free(table->scratch);
+    free(table->arena);
+    free(table->digest);
+    *table = (struct control_table){0};
+}
+
+static const uint8_t *data_of(const struct control_table *table, const struct control_entry *entry) {
+    return table->arena + entry->offset;
 }
 
 static const uint8_t *owner_of(const uint8_t *data) {
@@ -37,11 +52,11 @@ static int compare(const uint8_t *a, const uint8_t *b) {
     return memcmp(a + SIGNER_OFFSET, b + SIGNER_OFFSET, OB_KEY_BYTES);
 }
 
-static size_t position_of(const struct ob_peer *peer, const uint8_t *data) {
-    size_t low = 0, high = peer->control_count;
+static size_t position_of(const struct control_table *table, const uint8_t *data) {
+    size_t low = 0, high = table->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare(data_of(peer, &peer->control[middle]), data) < 0)
+        if (compare(data_of(table, &table->entries[middle]), data) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -49,33 +64,34 @@ static size_t position_of(const struct ob_peer *peer, const uint8_t *data) {
     return low;
 }
 
-size_t ob_control_table_first(const struct ob_peer *peer, const struct ob_machine_id *owner) {
+size_t ob_control_table_first(const struct control_table *table, const struct ob_machine_id *owner) {
     uint8_t place[SEQUENCE_OFFSET] = {0}; /* kind 0 is before every kind */
     memcpy(place + SUBJECT_OFFSET, owner->key, OB_KEY_BYTES);
-    return position_of(peer, place);
+    return position_of(table, place);
 }
 
-bool ob_control_table_get(const struct ob_peer *peer, size_t position, struct ob_control *ret_control) {
-    if (position >= peer->control_count)
+bool ob_control_table_get(const struct control_table *table, size_t position,
+                          struct ob_control *ret_control) {
+    if (position >= table->count)
         return false;
-    const struct control_entry *entry = &peer->control[position];
-    enum ob_err err = ob_control_decode(data_of(peer, entry), entry->bytes, ret_control, NULL);
+    const struct control_entry *entry = &table->entries[position];
+    enum ob_err err = ob_control_decode(data_of(table, entry), entry->bytes, ret_control, NULL);
     assert(err == OB_OK); /* what does not decode does not get in */
     return err == OB_OK;
 }
 
-bool ob_control_table_get_of(const struct ob_peer *peer, size_t position, const struct ob_machine_id *owner,
-                             struct ob_control *ret_control) {
-    return position < peer->control_count &&
-           memcmp(owner_of(data_of(peer, &peer->control[position])), owner->key, OB_KEY_BYTES) == 0 &&
-           ob_control_table_get(peer, position, ret_control);
+bool ob_control_table_get_of(const struct control_table *table, size_t position,
+                             const struct ob_machine_id *owner, struct ob_control *ret_control) {
+    return position < table->count &&
+           memcmp(owner_of(data_of(table, &table->entries[position])), owner->key, OB_KEY_BYTES) == 0 &&
+           ob_control_table_get(table, position, ret_control);
 }
 
-bool ob_control_table_find(const struct ob_peer *peer, enum ob_control_kind kind,
+bool ob_control_table_find(const struct control_table *table, enum ob_control_kind kind,
                            const struct ob_machine_id *owner, struct ob_control *ret_control) {
-    size_t position = ob_control_table_first(peer, owner);
+    size_t position = ob_control_table_first(table, owner);
     struct ob_control control;
-    for (; ob_control_table_get_of(peer, position, owner, &control); position++)
+    for (; ob_control_table_get_of(table, position, owner, &control); position++)
         if (control.kind == kind) {
             *ret_control = control;
             return true;
@@ -83,33 +99,35 @@ bool ob_control_table_find(const struct ob_peer *peer, enum ob_control_kind kind
     return false;
 }
 
-const uint8_t *ob_control_table_data(const struct ob_peer *peer, uint8_t leaf, size_t i, size_t *ret_bytes) {
-    size_t position = ob_control_table_first(peer, &(struct ob_machine_id){{leaf}}) + i;
-    if (position >= peer->control_count)
+const uint8_t *ob_control_table_data(const struct control_table *table, uint8_t leaf, size_t i,
+                                     size_t *ret_bytes) {
+    size_t position = ob_control_table_first(table, &(struct ob_machine_id){{leaf}}) + i;
+    if (position >= table->count)
         return NULL;
-    const uint8_t *data = data_of(peer, &peer->control[position]);
-    *ret_bytes = peer->control[position].bytes;
+    const uint8_t *data = data_of(table, &table->entries[position]);
+    *ret_bytes = table->entries[position].bytes;
     return owner_of(data)[0] == leaf ? data : NULL;
 }
 
-bool ob_control_table_holds(const struct ob_peer *peer, const uint8_t *data, size_t bytes) {
-    size_t position = position_of(peer, data);
-    if (position == peer->control_count || compare(data_of(peer, &peer->control[position]), data) != 0)
+bool ob_control_table_holds(const struct control_table *table, const uint8_t *data, size_t bytes) {
+    size_t position = position_of(table, data);
+    if (position == table->count || compare(data_of(table, &table->entries[position]), data) != 0)
         return false;
-    const struct control_entry *entry = &peer->control[position];
-    return entry->bytes == bytes && memcmp(data_of(peer, entry), data, bytes) == 0;
+    const struct control_entry *entry = &table->entries[position];
+    return entry->bytes == bytes && memcmp(data_of(table, entry), data, bytes) == 0;
 }
 
 /* BLAKE2b-256(for each entry, by place: le64(length) ‖ its bytes; of evidence: kind, subject, le64(cut)). */
-static struct ob_hash hash_leaf(const struct ob_peer *peer, uint8_t first_byte) {
+static struct ob_hash hash_leaf(const void *context, uint8_t first_byte) {
+    const struct control_table *table = context;
     struct ob_machine_id from = {{first_byte}};
     struct ob_hasher hasher;
     bool any = false;
     struct ob_control control;
     ob_hasher_init(&hasher);
-    for (size_t i = ob_control_table_first(peer, &from); i < peer->control_count; i++) {
-        const uint8_t *data = data_of(peer, &peer->control[i]);
-        if (owner_of(data)[0] != first_byte || !ob_control_table_get(peer, i, &control))
+    for (size_t i = ob_control_table_first(table, &from); i < table->count; i++) {
+        const uint8_t *data = data_of(table, &table->entries[i]);
+        if (owner_of(data)[0] != first_byte || !ob_control_table_get(table, i, &control))
             break;
         any = true;
         if (control.kind == OB_CONTROL_EVIDENCE) {
@@ -117,19 +135,19 @@ static struct ob_hash hash_leaf(const struct ob_peer *peer, uint8_t first_byte) 
             ob_hasher_add(&hasher, control.subject.key, OB_KEY_BYTES);
             ob_hasher_add_u64(&hasher, ob_control_cut(&control).index);
         } else {
-            ob_hasher_add_u64(&hasher, peer->control[i].bytes);
-            ob_hasher_add(&hasher, data, peer->control[i].bytes);
+            ob_hasher_add_u64(&hasher, table->entries[i].bytes);
+            ob_hasher_add(&hasher, data, table->entries[i].bytes);
         }
     }
     return any ? ob_hasher_end(&hasher) : (struct ob_hash){{0}};
 }
 
-struct ob_hash ob_control_table_digest(const struct ob_peer *peer) {
-    return ob_digest_root(&peer->digests->control, "onebyte/control2", hash_leaf, peer);
+struct ob_hash ob_control_table_digest(const struct control_table *table) {
+    return ob_digest_root(table->digest, "onebyte/control2", hash_leaf, table);
 }
 
-const struct ob_hash *ob_control_table_leaves(const struct ob_peer *peer) {
-    return ob_digest_leaves(&peer->digests->control, hash_leaf, peer);
+const struct ob_hash *ob_control_table_leaves(const struct control_table *table) {
+    return ob_digest_leaves(table->digest, hash_leaf, table);
 }
 
 static bool replaces(const struct ob_control *old, const uint8_t *old_data, size_t old_bytes,
@@ -147,55 +165,53 @@ static bool replaces(const struct ob_control *old, const uint8_t *old_data, size
     return rotation ? order < 0 : order > 0;
 }
 
-static bool has_room(const struct ob_peer *peer, bool known, size_t bytes) {
-    return bytes <= peer->control_arena_bytes - peer->control_arena_used &&
-           (known || peer->control_count < peer->control_capacity);
+static bool has_room(const struct control_table *table, bool known, size_t bytes) {
+    return bytes <= table->arena_bytes - table->arena_used && (known || table->count < table->capacity);
 }
 
-bool ob_control_table_put(struct ob_peer *peer, const struct ob_control *control, const uint8_t *data,
-                          size_t bytes, const uint8_t **ret_data) {
-    size_t position = position_of(peer, data);
-    struct control_entry *entry = &peer->control[position];
-    bool known = position < peer->control_count && compare(data_of(peer, entry), data) == 0;
+enum control_put ob_control_table_put(struct control_table *table, const struct ob_control *control,
+                                      const uint8_t *data, size_t bytes, const uint8_t **ret_data) {
+    size_t position = position_of(table, data);
+    struct control_entry *entry = &table->entries[position];
+    bool known = position < table->count && compare(data_of(table, entry), data) == 0;
     struct ob_control old;
-    if (known && ob_control_table_get(peer, position, &old) &&
-        !replaces(&old, data_of(peer, entry), entry->bytes, control, data, bytes))
-        return false;
-    if (!has_room(peer, known, bytes)) {
-        ob_effects_full(peer, &control->subject, "the control table is full");
-        return false;
-    }
+    if (known && ob_control_table_get(table, position, &old) &&
+        !replaces(&old, data_of(table, entry), entry->bytes, control, data, bytes))
+        return CONTROL_KEPT;
+    if (!has_room(table, known, bytes))
+        return CONTROL_FULL;
     if (!known) {
-        memmove(entry + 1, entry, (peer->control_count - position) * sizeof *entry);
-        peer->control_count++;
+        memmove(entry + 1, entry, (table->count - position) * sizeof *entry);
+        table->count++;
     } else {
-        peer->control_arena_holes += entry->bytes;
+        table->arena_holes += entry->bytes;
     }
-    *entry = (struct control_entry){(uint32_t)peer->control_arena_used, (uint16_t)bytes};
-    uint8_t *place = peer->control_arena + entry->offset;
+    *entry = (struct control_entry){(uint32_t)table->arena_used, (uint16_t)bytes};
+    uint8_t *place = table->arena + entry->offset;
     memcpy(place, data, bytes);
-    peer->control_arena_used += bytes;
-    ob_digest_touch(&peer->digests->control,
+    table->arena_used += bytes;
+    ob_digest_touch(table->digest,
                     control->kind == OB_CONTROL_ROTATION ? &control->signer : &control->subject);
     if (ret_data != NULL)
         *ret_data = place;
-    return true;
+    return CONTROL_TAKEN;
 }
 
-size_t ob_control_table_purge(struct ob_peer *peer,
-                              bool (*counts)(const struct ob_peer *peer, const struct ob_control *control)) {
+size_t ob_control_table_purge(struct control_table *table,
+                              bool (*counts)(const void *context, const struct ob_control *control),
+                              const void *context) {
     size_t kept = 0;
     struct ob_control control;
-    for (size_t i = 0; ob_control_table_get(peer, i, &control); i++) {
-        if (counts(peer, &control))
-            peer->control[kept++] = peer->control[i];
+    for (size_t i = 0; ob_control_table_get(table, i, &control); i++) {
+        if (counts(context, &control))
+            table->entries[kept++] = table->entries[i];
         else
-            peer->control_arena_holes += peer->control[i].bytes;
+            table->arena_holes += table->entries[i].bytes;
     }
-    size_t purged = peer->control_count - kept;
-    peer->control_count = kept;
+    size_t purged = table->count - kept;
+    table->count = kept;
     if (purged > 0)
-        ob_digest_touch_all(&peer->digests->control);
+        ob_digest_touch_all(table->digest);
     return purged;
 }
 
@@ -206,29 +222,29 @@ static int by_offset(const void *a, const void *b) {
 }
 
 /* Closes the holes; nothing may point into the arena now. */
-static void compact(struct ob_peer *peer) {
-    for (size_t i = 0; i < peer->control_count; i++)
-        peer->control_scratch[i] = &peer->control[i];
-    qsort(peer->control_scratch, peer->control_count, sizeof(struct control_entry *), by_offset);
+static void compact(struct control_table *table) {
+    for (size_t i = 0; i < table->count; i++)
+        table->scratch[i] = &table->entries[i];
+    qsort(table->scratch, table->count, sizeof(struct control_entry *), by_offset);
     size_t used = 0;
-    for (size_t i = 0; i < peer->control_count; i++) {
-        struct control_entry *entry = peer->control_scratch[i];
-        memmove(peer->control_arena + used, peer->control_arena + entry->offset, entry->bytes);
+    for (size_t i = 0; i < table->count; i++) {
+        struct control_entry *entry = table->scratch[i];
+        memmove(table->arena + used, table->arena + entry->offset, entry->bytes);
         entry->offset = (uint32_t)used;
         used += entry->bytes;
     }
-    peer->control_arena_used = used;
-    peer->control_arena_holes = 0;
+    table->arena_used = used;
+    table->arena_holes = 0;
 }
 
-void ob_control_table_tidy(struct ob_peer *peer) {
-    if (peer->control_arena_holes > peer->control_arena_bytes / 16 &&
-        peer->control_arena_bytes - peer->control_arena_used < (size_t)2 * OB_MESSAGE_MAX)
-        compact(peer);
+void ob_control_table_tidy(struct control_table *table) {
+    if (table->arena_holes > table->arena_bytes / 16 &&
+        table->arena_bytes - table->arena_used < (size_t)2 * OB_MESSAGE_MAX)
+        compact(table);
 }
 
-void ob_peer_each_control(const struct ob_peer *peer,
-                          void (*see)(void *context, const void *data, size_t bytes), void *context) {
-    for (size_t i = 0; i < peer->control_count; i++)
-        see(context, data_of(peer, &peer->control[i]), peer->control[i].bytes);
+void ob_control_table_each(const struct control_table *table,
+                           void (*see)(void *context, const void *data, size_t bytes), void *context) {
+    for (size_t i = 0; i < table->count; i++)
+        see(context, data_of(table, &table->entries[i]), table->entries[i].bytes);
 }

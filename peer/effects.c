@@ -1,25 +1,52 @@
+#include "peer/effects.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "peer/state.h"
 
+#define EFFECTS_SPARE 128 /* left for what follows the records of a message */
+
+bool ob_effects_init(struct ob_peer *peer) {
+    struct effects *effects = &peer->effects;
+    effects->items = calloc(EFFECTS_MAX, sizeof *effects->items);
+    effects->scratch = malloc(SCRATCH_BYTES);
+    effects->texts = calloc(TEXTS_MAX, sizeof *effects->texts);
+    return effects->items && effects->scratch && effects->texts;
+}
+
+void ob_effects_done(struct ob_peer *peer) {
+    free(peer->effects.items);
+    free(peer->effects.scratch);
+    free(peer->effects.texts);
+}
+
+void ob_effects_begin(struct ob_peer *peer) {
+    peer->effects.count = peer->effects.scratch_used = peer->effects.texts_used = 0;
+}
+
+bool ob_effects_texts_left(const struct ob_peer *peer) {
+    return peer->effects.texts_used < TEXTS_MAX / 2;
+}
+
 bool ob_effects_room(const struct ob_peer *peer) {
-    return peer->effects_count + EFFECTS_SPARE <= EFFECTS_MAX;
+    return peer->effects.count + EFFECTS_SPARE <= EFFECTS_MAX;
 }
 
 struct ob_effect *ob_effects_add(struct ob_peer *peer, enum ob_effect_kind kind) {
-    assert(peer->effects_count < EFFECTS_MAX);
-    struct ob_effect *effect = &peer->effects[peer->effects_count++];
+    assert(peer->effects.count < EFFECTS_MAX);
+    struct ob_effect *effect = &peer->effects.items[peer->effects.count++];
     *effect = (struct ob_effect){.kind = kind};
     return effect;
 }
 
 uint8_t *ob_effects_scratch(struct ob_peer *peer, size_t bytes) {
-    if (bytes > SCRATCH_BYTES - peer->scratch_used || peer->effects_count + 8 > EFFECTS_MAX)
+    if (bytes > SCRATCH_BYTES - peer->effects.scratch_used || peer->effects.count + 8 > EFFECTS_MAX)
         return NULL;
-    uint8_t *place = peer->scratch + peer->scratch_used;
-    peer->scratch_used += bytes;
+    uint8_t *place = peer->effects.scratch + peer->effects.scratch_used;
+    peer->effects.scratch_used += bytes;
     return place;
 }
 
@@ -40,9 +67,9 @@ void ob_effects_send(struct ob_peer *peer, const struct machine *to, const uint8
 
 /* The text lives until the next step; a step that says too much says less at its end. */
 OB_PRINTF(2, 0) static const char *write_text(struct ob_peer *peer, const char *format, va_list arguments) {
-    if (peer->texts_used == TEXTS_MAX)
+    if (peer->effects.texts_used == TEXTS_MAX)
         return "(more happened in this step than is told)";
-    char *text = peer->texts[peer->texts_used++];
+    char *text = peer->effects.texts[peer->effects.texts_used++];
     (void)vsnprintf(text, TEXT_BYTES, format, arguments);
     return text;
 }
@@ -50,7 +77,7 @@ OB_PRINTF(2, 0) static const char *write_text(struct ob_peer *peer, const char *
 OB_PRINTF(4, 0)
 static void tell(struct ob_peer *peer, enum ob_notice notice, const struct ob_machine_id *about,
                  const char *format, va_list arguments) {
-    if (peer->effects_count + 8 > EFFECTS_MAX)
+    if (peer->effects.count + 8 > EFFECTS_MAX)
         return;
     struct ob_effect *effect = ob_effects_add(peer, OB_EFFECT_TELL);
     effect->notice = notice;
@@ -68,9 +95,10 @@ void ob_effects_tell(struct ob_peer *peer, enum ob_notice notice, const struct o
 
 void ob_effects_refuse(struct ob_peer *peer, struct machine *sender, const char *format, ...) {
     peer->counters.refused++;
-    if (sender->told_refused_ns != 0 && peer->now_ns - sender->told_refused_ns < TELL_EVERY_NS)
+    if (sender->contact.told_refused_ns != 0 &&
+        peer->now_ns - sender->contact.told_refused_ns < TELL_EVERY_NS)
         return;
-    sender->told_refused_ns = peer->now_ns;
+    sender->contact.told_refused_ns = peer->now_ns;
     va_list arguments;
     va_start(arguments, format);
     tell(peer, OB_NOTICE_REFUSED, &sender->id, format, arguments);
@@ -89,32 +117,11 @@ void ob_effects_halt(struct ob_peer *peer, const char *format, ...) {
 
 void ob_effects_full(struct ob_peer *peer, const struct ob_machine_id *about, const char *what) {
     peer->counters.refused++;
-    if (peer->told_full_ns != 0 && peer->now_ns - peer->told_full_ns < TELL_EVERY_NS)
+    if (peer->effects.told_full_ns != 0 && peer->now_ns - peer->effects.told_full_ns < TELL_EVERY_NS)
         return;
-    peer->told_full_ns = peer->now_ns;
+    peer->effects.told_full_ns = peer->now_ns;
     ob_effects_tell(peer, OB_NOTICE_REFUSED, about, "%s (%zu machines): what it says cannot be taken in",
-                    what, peer->capacity);
-}
-
-#define MOVE(life) (1u << OB_PEER_##life)
-
-/* What each life may become. */
-static const unsigned MOVES[] = {
-    [OB_PEER_RECOVERING] = MOVE(RECONCILING) | MOVE(LEFT),
-    [OB_PEER_RECONCILING] = MOVE(WAITING) | MOVE(PAUSED) | MOVE(LEAVING) | MOVE(HALTED),
-    [OB_PEER_TRAINING] = MOVE(WAITING) | MOVE(PAUSED) | MOVE(LEAVING) | MOVE(HALTED),
-    [OB_PEER_WAITING] =
-        MOVE(TRAINING) | MOVE(PAUSED) | MOVE(ISOLATED) | MOVE(FINISHED) | MOVE(LEAVING) | MOVE(HALTED),
-    [OB_PEER_PAUSED] = MOVE(WAITING) | MOVE(LEAVING) | MOVE(HALTED),
-    [OB_PEER_ISOLATED] = MOVE(WAITING) | MOVE(PAUSED) | MOVE(LEAVING) | MOVE(HALTED),
-    [OB_PEER_FINISHED] = MOVE(WAITING) | MOVE(LEAVING) | MOVE(HALTED),
-    [OB_PEER_LEAVING] = MOVE(LEFT) | MOVE(HALTED),
-    [OB_PEER_LEFT] = 0,
-    [OB_PEER_HALTED] = 0,
-};
-
-bool ob_life_may_move(enum ob_peer_life from, enum ob_peer_life to) {
-    return (MOVES[from] >> to & 1) != 0;
+                    what, peer->machines.capacity);
 }
 
 void ob_life_move(struct ob_peer *peer, enum ob_peer_life life) {

@@ -1,17 +1,13 @@
-/* fork - two chains under one key: where do they part? The record after the last common one, from both
- * chains, is evidence; with it everybody cuts the machine at the same sample.
- *
- * Whoever meets a signed record, or is told of a head, that cannot belong to the chain that it holds bisects:
- * of another peer's chain it asks for the record that holds a sample in the middle and compares it with its
- * own. The first sample f of the fork is a record's first in both chains, and low <= f <= high: the same
- * record         everything up to its end is common: low = its end the same prev, another   that is the fork:
- * evidence both differ              the fork lies at or before the earlier of the two: high = its first The
- * range shrinks with each answer. Only records with good signatures are believed; a search that comes to
- * nothing (lost answers, a chain that was cut meanwhile, a false claim) is begun again by the next
- * contradiction. */
-#include <assert.h>
+#include "peer/fork.h"
 
+#include "peer/control.h"
+#include "peer/effects.h"
+#include "peer/fetch.h"
+#include "peer/history.h"
+#include "peer/machines.h"
 #include "peer/state.h"
+
+#define FORK_TRIES 4 /* lost answers of one search */
 
 static struct fork_search *search_of(struct ob_peer *peer, const struct machine *machine) {
     for (size_t i = 0; i < FORKS_MAX; i++)
@@ -23,11 +19,11 @@ static struct fork_search *search_of(struct ob_peer *peer, const struct machine 
 static void ask_middle(struct ob_peer *peer, struct fork_search *search) {
     search->asked = search->low + (search->high - search->low) / 2;
     search->asked_ns = peer->now_ns;
-    ob_repair_ask_one(peer, search->machine, search->asked, search->with);
+    ob_fetch_ask_one(peer, search->machine, search->asked, search->with);
 }
 
 void ob_fork_search(struct ob_peer *peer, struct machine *machine, struct machine *with) {
-    if (with == peer->own || !machine->has_records)
+    if (with == peer->own || !machine->chain.has_records)
         return;
     struct fork_search *search = search_of(peer, machine);
     if (search != NULL && peer->now_ns - search->begun_ns < FORK_ASK_EVERY_NS)
@@ -37,12 +33,21 @@ void ob_fork_search(struct ob_peer *peer, struct machine *machine, struct machin
     if (search == NULL)
         return; /* when one of those that run is done, the contradiction is still there */
     *search = (struct fork_search){
-        .machine = machine, .with = with, .high = machine->head_first, .begun_ns = peer->now_ns};
+        .machine = machine, .with = with, .high = machine->chain.head_first, .begun_ns = peer->now_ns};
     ask_middle(peer, search);
 }
 
 static void give_up(struct fork_search *search) {
     *search = (struct fork_search){0};
+}
+
+static void found(struct ob_peer *peer, struct machine *machine, const struct ob_record *ours,
+                  const struct ob_record *theirs) {
+    ob_effects_tell(
+        peer, OB_NOTICE_FORK, &machine->id,
+        "two different records of this machine at sample %llu, both signed by it: its chain forked",
+        (unsigned long long)theirs->first.index);
+    ob_control_own_evidence(peer, ours, theirs);
 }
 
 /* Both records hold the sample that was asked for. */
@@ -55,7 +60,7 @@ static void compare(struct ob_peer *peer, struct fork_search *search, const stru
     } else if (ob_hash_equal(&ours->prev, &theirs->prev)) {
         struct machine *machine = search->machine;
         give_up(search);
-        ob_fork_found(peer, machine, ours, theirs);
+        found(peer, machine, ours, theirs);
         return;
     } else {
         search->high = ours->first.index < theirs->first.index ? ours->first.index : theirs->first.index;
@@ -92,8 +97,8 @@ bool ob_fork_answer(struct ob_peer *peer, struct machine *sender, const void *da
         give_up(search);
         return true;
     }
-    size_t own_bytes = ob_cut_find(peer, machine, search->asked, own_data);
-    if (search->asked >= machine->next || own_bytes == 0 ||
+    size_t own_bytes = ob_history_find(peer, machine, search->asked, own_data);
+    if (search->asked >= machine->chain.next || own_bytes == 0 ||
         ob_record_decode(own_data, own_bytes, &peer->options.bounds, &ours, NULL) != OB_OK ||
         !holds(&ours, search->asked))
         give_up(search);
@@ -105,7 +110,7 @@ bool ob_fork_answer(struct ob_peer *peer, struct machine *sender, const void *da
 bool ob_fork_at(struct ob_peer *peer, struct machine *machine, const struct ob_record *theirs) {
     struct ob_record ours;
     uint8_t data[OB_RECORD_BYTES_MAX];
-    size_t bytes = ob_cut_find(peer, machine, theirs->first.index, data);
+    size_t bytes = ob_history_find(peer, machine, theirs->first.index, data);
     if (bytes == 0 || ob_record_decode(data, bytes, &peer->options.bounds, &ours, NULL) != OB_OK ||
         !ob_hash_equal(&ours.prev, &theirs->prev))
         return false;
@@ -113,17 +118,8 @@ bool ob_fork_at(struct ob_peer *peer, struct machine *machine, const struct ob_r
     struct ob_hash their_hash = ob_record_hash(&peer->options.run, theirs);
     if (ob_hash_equal(&our_hash, &their_hash))
         return false;
-    ob_fork_found(peer, machine, &ours, theirs);
+    found(peer, machine, &ours, theirs);
     return true;
-}
-
-void ob_fork_found(struct ob_peer *peer, struct machine *machine, const struct ob_record *ours,
-                   const struct ob_record *theirs) {
-    ob_effects_tell(
-        peer, OB_NOTICE_FORK, &machine->id,
-        "two different records of this machine at sample %llu, both signed by it: its chain forked",
-        (unsigned long long)theirs->first.index);
-    ob_control_own_evidence(peer, ours, theirs);
 }
 
 void ob_fork_tick(struct ob_peer *peer) {
@@ -131,7 +127,7 @@ void ob_fork_tick(struct ob_peer *peer) {
         struct fork_search *search = &peer->forks[i];
         if (search->machine == NULL || peer->now_ns - search->asked_ns < ASK_TIMEOUT_NS)
             continue;
-        if (++search->lost == FORK_TRIES || search->high >= search->machine->next)
+        if (++search->lost == FORK_TRIES || search->high >= search->machine->chain.next)
             give_up(search);
         else
             ask_middle(peer, search);

@@ -1,30 +1,34 @@
-/* frontier - what each chain ends with, asked for and told in pages.
- *
- * A page is asked by the position of its first chain among the chains with records, sorted by key. Chains are
- * never removed, so that a chain which is new while pages are fetched moves others to later pages, never out
- * of them. What a page says is a claim: only records with good signatures change anything. */
+#include "peer/frontier.h"
+
 #include <assert.h>
 
+#include "peer/codec.h"
+#include "peer/effects.h"
+#include "peer/fetch.h"
+#include "peer/fork.h"
+#include "peer/history.h"
+#include "peer/isolation.h"
+#include "peer/machines.h"
 #include "peer/state.h"
 
 void ob_frontier_ask(struct ob_peer *peer, struct machine *of) {
     uint8_t *data = ob_effects_scratch(peer, OB_SMALL_MESSAGE_BYTES_MAX);
     if (data == NULL || of == peer->own)
         return;
-    if (!of->frontier_open) {
-        of->frontier_open = true;
-        of->frontier_index = 0;
+    if (!of->frontier.open) {
+        of->frontier.open = true;
+        of->frontier.index = 0;
     }
-    of->frontier_asked_ns = peer->now_ns;
-    of->ask_at_once = false;
-    size_t bytes = ob_frontier_ask_encode(&peer->options.run, of->frontier_index, data);
+    of->frontier.asked_ns = peer->now_ns;
+    of->frontier.ask_at_once = false;
+    size_t bytes = ob_frontier_ask_encode(&peer->options.run, of->frontier.index, data);
     ob_effects_send(peer, of, data, bytes);
 }
 
 static uint32_t chains_with_records(const struct ob_peer *peer) {
     uint32_t total = 0;
-    for (size_t i = 0; i < peer->count; i++)
-        total += peer->order[i]->has_records;
+    for (size_t i = 0; i < peer->machines.count; i++)
+        total += peer->machines.order[i]->chain.has_records;
     return total;
 }
 
@@ -40,23 +44,23 @@ static void send_page(struct ob_peer *peer, const struct machine *to, uint32_t f
     if (data == NULL)
         return;
     struct ob_writer writer = ob_frontier_start(&peer->options.run, total, first, count, data, capacity);
-    for (size_t i = 0; i < peer->count && at < first + count; i++) {
-        const struct machine *machine = peer->order[i];
-        if (!machine->has_records)
+    for (size_t i = 0; i < peer->machines.count && at < first + count; i++) {
+        const struct machine *machine = peer->machines.order[i];
+        if (!machine->chain.has_records)
             continue;
         if (at++ >= first)
             ob_frontier_add(&writer, &(struct ob_frontier_entry){
                                          .machine = machine->id,
-                                         .next = {machine->next},
-                                         .head_round = {machine->head_round},
-                                         .head = machine->head,
+                                         .next = {machine->chain.next},
+                                         .head_round = {machine->chain.head_round},
+                                         .head = machine->chain.head,
                                      });
     }
     assert(!writer.failed && writer.used == capacity);
     ob_effects_send(peer, to, data, capacity);
 }
 
-void ob_frontier_serve(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
+void ob_receive_frontier_ask(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
     struct ob_run_id run;
     uint32_t first;
     if (!ob_frontier_ask_decode(body, &run, &first))
@@ -70,10 +74,10 @@ void ob_frontier_serve(struct ob_peer *peer, struct machine *sender, struct ob_r
 /* A claim about our own chain that differs below its end: the record itself is asked for, and decides. */
 static void check_own(struct ob_peer *peer, struct machine *sender, const struct ob_frontier_entry *claim) {
     struct own_entry entry;
-    if (!ob_chain_own_at(peer, claim->next.index - 1, &entry) ||
+    if (!ob_history_own_at(peer, claim->next.index - 1, &entry) ||
         (entry.end == claim->next.index && ob_hash_equal(&entry.hash, &claim->head)))
         return;
-    ob_repair_ask_fork(peer, peer->own, entry.first, sender);
+    ob_fetch_ask_fork(peer, peer->own, entry.first, sender);
 }
 
 /* Who holds less than we and another chain meets ours when it asks for more; only the signer itself does not.
@@ -81,10 +85,10 @@ static void check_own(struct ob_peer *peer, struct machine *sender, const struct
 static bool claims_other_chain(const struct ob_peer *peer, const struct machine *sender,
                                const struct machine *machine, const struct ob_frontier_entry *claim) {
     struct own_entry entry;
-    if (claim->next.index == machine->next)
-        return !ob_hash_equal(&claim->head, &machine->head);
+    if (claim->next.index == machine->chain.next)
+        return !ob_hash_equal(&claim->head, &machine->chain.head);
     return sender == machine && claim->next.index > 0 &&
-           ob_chain_at(peer, machine, claim->next.index - 1, &entry) &&
+           ob_history_at(peer, machine, claim->next.index - 1, &entry) &&
            (entry.end != claim->next.index || !ob_hash_equal(&entry.hash, &claim->head));
 }
 
@@ -95,13 +99,15 @@ void ob_frontier_claim(struct ob_peer *peer, struct machine *sender, const struc
         return; /* full, or without a certificate: the next pages come when that has changed */
     if (machine == peer->own)
         ob_isolation_acknowledge(peer, sender, claim->next.index);
-    if (claim->next.index > machine->next) {
-        if (machine == peer->own && sender->own_claim_refused)
+    if (claim->next.index > machine->chain.next) {
+        if (machine == peer->own && sender->rejoin.own_claim_refused)
             return;
-        ob_repair_want(peer, machine, claim->next.index, sender);
-        bool counts = peer->life == OB_PEER_RECONCILING && !sender->answered; /* what it says later is news */
-        if (counts && claim->next.index > machine->rejoin_target && claim->next.index <= machine->target)
-            machine->rejoin_target = claim->next.index;
+        ob_fetch_want(peer, machine, claim->next.index, sender);
+        bool counts =
+            peer->life == OB_PEER_RECONCILING && !sender->rejoin.answered; /* what it says later is news */
+        if (counts && claim->next.index > machine->rejoin.target &&
+            claim->next.index <= machine->fetch.target)
+            machine->rejoin.target = claim->next.index;
     } else if (machine == peer->own) {
         check_own(peer, sender, claim);
     } else if (claims_other_chain(peer, sender, machine, claim)) {
@@ -109,7 +115,7 @@ void ob_frontier_claim(struct ob_peer *peer, struct machine *sender, const struc
     }
 }
 
-void ob_frontier_receive(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
+void ob_receive_frontier(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
     struct ob_run_id run;
     struct ob_frontier_page page;
     if (!ob_frontier_decode(body, &run, &page)) {
@@ -120,7 +126,7 @@ void ob_frontier_receive(struct ob_peer *peer, struct machine *sender, struct ob
         ob_effects_refuse(peer, sender, "the frontier of another run");
         return;
     }
-    if (!sender->frontier_open || page.first != sender->frontier_index)
+    if (!sender->frontier.open || page.first != sender->frontier.index)
         return; /* not asked for, or a second copy */
     for (uint32_t i = 0; i < page.count; i++) {
         struct ob_frontier_entry entry;
@@ -131,10 +137,10 @@ void ob_frontier_receive(struct ob_peer *peer, struct machine *sender, struct ob
         ob_frontier_claim(peer, sender, &entry);
     }
     if (page.count > 0 && page.first + page.count < page.total) {
-        sender->frontier_index = page.first + page.count;
+        sender->frontier.index = page.first + page.count;
         ob_frontier_ask(peer, sender);
     } else {
-        sender->frontier_open = false;
-        sender->answered = true;
+        sender->frontier.open = false;
+        sender->rejoin.answered = true;
     }
 }

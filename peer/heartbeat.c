@@ -1,10 +1,23 @@
-/* heartbeat - what a machine says of itself every second, and what follows from what others say. */
-#include <assert.h>
+#include "peer/heartbeat.h"
 
+#include "peer/codec.h"
+#include "peer/control_exchange.h"
+#include "peer/dispute.h"
+#include "peer/effects.h"
+#include "peer/fetch.h"
+#include "peer/frontier.h"
+#include "peer/isolation.h"
+#include "peer/log.h"
+#include "peer/machines.h"
+#include "peer/named.h"
+#include "peer/pacing.h"
 #include "peer/state.h"
 
+#define FRONTIER_EVERY_NS (500 * MILLISECONDS) /* between two frontier asks, to one peer and in all */
+#define TWIN_EVERY_NS     (2 * SECONDS)
+
 static bool trains(const struct ob_peer *peer) {
-    if (peer->options.observer || peer->pause || peer->leaving || peer->dispute.open)
+    if (peer->options.observer || peer->rounds.pause || peer->rounds.leaving || peer->dispute.open)
         return false;
     return peer->life == OB_PEER_RECONCILING || peer->life == OB_PEER_TRAINING ||
            peer->life == OB_PEER_WAITING;
@@ -16,16 +29,16 @@ static size_t build(struct ob_peer *peer, uint8_t *data) {
         .run = peer->options.run,
         .machine = peer->options.machine,
         .instance = peer->options.instance,
-        .sequence = ++peer->heartbeat_sequence,
-        .twin = peer->twin,
+        .sequence = ++peer->heartbeat.sequence,
+        .twin = peer->heartbeat.twin,
         .trains = trains(peer),
-        .next = {peer->own->next},
-        .round = {peer->round.running ? peer->round.round : peer->next_round},
-        .log = ob_machines_log_digest(peer),
-        .control = ob_control_table_digest(peer),
+        .next = {peer->own->chain.next},
+        .round = {peer->rounds.current.running ? peer->rounds.current.round : peer->rounds.next},
+        .log = ob_log_digest(peer),
+        .control = ob_control_table_digest(&peer->control),
     };
-    if (peer->weights_count > 0) {
-        const struct weights_digest *last = &peer->weights[(peer->weights_count - 1) % WEIGHTS_HISTORY];
+    const struct weights_digest *last = ob_named_last(peer);
+    if (last != NULL) {
         heartbeat.weights = last->weights;
         heartbeat.weights_log = last->log;
     }
@@ -41,20 +54,13 @@ void ob_heartbeat_publish(struct ob_peer *peer) {
     if (data == NULL)
         return;
     ob_effects_publish(peer, data, build(peer, data));
-    peer->heartbeat_ns = peer->now_ns;
+    peer->heartbeat.sent_ns = peer->now_ns;
 }
 
 void ob_heartbeat_send(struct ob_peer *peer, const struct machine *to) {
     uint8_t *data = ob_effects_scratch(peer, OB_SMALL_MESSAGE_BYTES_MAX);
     if (data != NULL && to != peer->own)
         ob_effects_send(peer, to, data, build(peer, data));
-}
-
-void ob_heartbeat_joined(struct ob_peer *peer, struct machine *machine) {
-    if (machine->joined || machine == peer->own)
-        return;
-    machine->joined = true;
-    ob_effects_tell(peer, OB_NOTICE_JOINED, &machine->id, "heard for the first time since we started");
 }
 
 static bool refused(struct ob_peer *peer, struct machine *sender, const struct ob_heartbeat *heartbeat) {
@@ -79,44 +85,46 @@ static bool refused(struct ob_peer *peer, struct machine *sender, const struct o
 
 /* A difference that lasts is worth a frontier; one that is gone at the next heartbeat was on its way. */
 static void compare_logs(struct ob_peer *peer, struct machine *sender, const struct ob_heartbeat *heartbeat) {
-    struct ob_hash own = ob_machines_log_digest(peer);
-    sender->reported_log = heartbeat->log;
+    struct machine_frontier *frontier = &sender->frontier;
+    struct ob_hash own = ob_log_digest(peer);
+    sender->heartbeat.log = heartbeat->log;
     if (ob_hash_equal(&heartbeat->log, &own)) {
-        sender->log_differs = 0;
-        sender->answered = true;
-        sender->frontier_open = false;
-        sender->ask_at_once = false;
-        ob_isolation_acknowledge(peer, sender, peer->own->next);
+        sender->heartbeat.log_differs = 0;
+        sender->rejoin.answered = true;
+        frontier->open = false;
+        frontier->ask_at_once = false;
+        ob_isolation_acknowledge(peer, sender, peer->own->chain.next);
         return;
     }
-    sender->log_differs++;
-    uint64_t wait = sender->frontier_open ? FRONTIER_RETRY_NS : FRONTIER_EVERY_NS;
-    if (sender->frontier_asked_ns != 0 && peer->now_ns - sender->frontier_asked_ns < wait)
+    sender->heartbeat.log_differs++;
+    uint64_t wait = frontier->open ? FRONTIER_RETRY_NS : FRONTIER_EVERY_NS;
+    if (frontier->asked_ns != 0 && peer->now_ns - frontier->asked_ns < wait)
         return;
-    bool reconciling = peer->life == OB_PEER_RECONCILING && !sender->answered;
-    bool lasting =
-        sender->log_differs >= 2 && (peer->frontier_ns == 0 || peer->now_ns - peer->frontier_ns >= wait);
-    if (reconciling || lasting || sender->ask_at_once) {
-        sender->frontier_open = false; /* from its first page */
-        peer->frontier_ns = peer->now_ns;
+    bool reconciling = peer->life == OB_PEER_RECONCILING && !sender->rejoin.answered;
+    bool lasting = sender->heartbeat.log_differs >= 2 &&
+                   (peer->frontier.asked_ns == 0 || peer->now_ns - peer->frontier.asked_ns >= wait);
+    if (reconciling || lasting || frontier->ask_at_once) {
+        frontier->open = false; /* from its first page */
+        peer->frontier.asked_ns = peer->now_ns;
         ob_frontier_ask(peer, sender);
     }
 }
 
 static void take_report(struct ob_peer *peer, struct machine *sender, const struct ob_heartbeat *heartbeat) {
-    uint64_t before = sender->reported_next, before_ns = sender->last_heard_ns;
-    sender->instance = heartbeat->instance;
-    sender->sequence = heartbeat->sequence;
-    sender->reported_next = heartbeat->next.index;
-    sender->idle = !heartbeat->trains;
-    if (!sender->heard && !sender->has_records)
-        sender->last_record_ns = peer->now_ns; /* a newcomer has a while until its first record */
+    struct machine_heartbeat *report = &sender->heartbeat;
+    uint64_t before = report->next, before_ns = report->heard_ns;
+    report->instance = heartbeat->instance;
+    report->sequence = heartbeat->sequence;
+    report->next = heartbeat->next.index;
+    report->idle = !heartbeat->trains;
+    if (!report->heard && !sender->chain.has_records)
+        sender->pacing.last_record_ns = peer->now_ns; /* a newcomer has a while until its first record */
     bool overdue =
-        sender->heard && before > sender->next && peer->now_ns - before_ns >= HEARTBEAT_EVERY_NS / 2;
-    sender->heard = true;
-    sender->last_heard_ns = peer->now_ns;
+        report->heard && before > sender->chain.next && peer->now_ns - before_ns >= HEARTBEAT_EVERY_NS / 2;
+    report->heard = true;
+    report->heard_ns = peer->now_ns;
     if (overdue)
-        ob_repair_want(peer, sender, sender->reported_next, sender);
+        ob_fetch_want(peer, sender, report->next, sender);
 }
 
 /* ---- one key, two daemons ---- */
@@ -127,7 +135,7 @@ static void hear_own_key(struct ob_peer *peer, const struct ob_heartbeat *heartb
     uint64_t ours = peer->options.instance;
     if (heartbeat->instance == ours || (heartbeat->instance < ours && heartbeat->twin != ours))
         return;
-    peer->twin = heartbeat->instance;
+    peer->heartbeat.twin = heartbeat->instance;
     ob_effects_tell(peer, OB_NOTICE_TWIN, &peer->own->id, "another daemon runs with our key");
     ob_effects_halt(peer, "another daemon runs with our key: stop it, or give one of them a new key");
     ob_heartbeat_publish(peer); /* names the other, so that it stops as well */
@@ -135,30 +143,31 @@ static void hear_own_key(struct ob_peer *peer, const struct ob_heartbeat *heartb
 
 /* Two hosts with one key may have no way to each other: whoever hears both hands on what makes them stop. */
 static void hand_on(struct ob_peer *peer, struct machine *sender, const struct ob_heartbeat *heartbeat) {
-    if (sender->twin_ns != 0 && peer->now_ns - sender->twin_ns < TWIN_EVERY_NS)
+    if (sender->heartbeat.twin_ns != 0 && peer->now_ns - sender->heartbeat.twin_ns < TWIN_EVERY_NS)
         return;
     uint8_t *data = ob_effects_scratch(peer, OB_SMALL_MESSAGE_BYTES_MAX);
     if (data == NULL)
         return;
-    sender->twin_ns = peer->now_ns;
+    sender->heartbeat.twin_ns = peer->now_ns;
     ob_effects_publish(peer, data, ob_heartbeat_encode(heartbeat, data));
 }
 
 static void look_for_twin(struct ob_peer *peer, struct machine *sender,
                           const struct ob_heartbeat *heartbeat) {
-    bool changed = sender->heard && heartbeat->instance != sender->instance;
-    bool back = changed && heartbeat->instance == sender->instance_before; /* a start goes only forwards */
-    if (back && (sender->twin_told_ns == 0 || peer->now_ns - sender->twin_told_ns >= TELL_EVERY_NS)) {
-        sender->twin_told_ns = peer->now_ns;
+    struct machine_heartbeat *last = &sender->heartbeat;
+    bool changed = last->heard && heartbeat->instance != last->instance;
+    bool back = changed && heartbeat->instance == last->instance_before; /* a start goes only forwards */
+    if (back && (last->twin_told_ns == 0 || peer->now_ns - last->twin_told_ns >= TELL_EVERY_NS)) {
+        last->twin_told_ns = peer->now_ns;
         ob_effects_tell(peer, OB_NOTICE_TWIN, &sender->id, "two daemons run with its key");
     }
-    if ((back && heartbeat->instance > sender->instance) || heartbeat->twin != 0)
+    if ((back && heartbeat->instance > last->instance) || heartbeat->twin != 0)
         hand_on(peer, sender, heartbeat);
     if (changed)
-        sender->instance_before = sender->instance;
+        last->instance_before = last->instance;
 }
 
-void ob_heartbeat_receive(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
+void ob_receive_heartbeat(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
     struct ob_heartbeat heartbeat;
     if (!ob_heartbeat_decode(body, &heartbeat)) {
         ob_effects_refuse(peer, sender, "a malformed heartbeat");
@@ -175,16 +184,17 @@ void ob_heartbeat_receive(struct ob_peer *peer, struct machine *sender, struct o
         return;
     }
     look_for_twin(peer, sender, &heartbeat);
-    if (sender->heard && heartbeat.instance == sender->instance && heartbeat.sequence <= sender->sequence)
+    if (sender->heartbeat.heard && heartbeat.instance == sender->heartbeat.instance &&
+        heartbeat.sequence <= sender->heartbeat.sequence)
         return; /* a copy, or overtaken by a later one */
     take_report(peer, sender, &heartbeat);
-    ob_heartbeat_joined(peer, sender);
+    ob_machines_joined(peer, sender);
     ob_pacing_heard(peer, sender);
     compare_logs(peer, sender, &heartbeat);
-    sender->reported_weights = heartbeat.weights;
-    sender->reported_weights_log = heartbeat.weights_log;
+    sender->heartbeat.weights = heartbeat.weights;
+    sender->heartbeat.weights_log = heartbeat.weights_log;
     ob_dispute_compare(peer, sender);
-    struct ob_hash control = ob_control_table_digest(peer);
+    struct ob_hash control = ob_control_table_digest(&peer->control);
     if (!ob_hash_equal(&heartbeat.control, &control))
         ob_control_ask(peer, sender);
 }

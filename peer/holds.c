@@ -1,27 +1,23 @@
-/* holds - how much of a chain does somebody hold? Between two machines with a link, HOLDS_ASK and HOLDS;
- * between others, HELD_ASK and HELD, which those between them hand on.
- *
- * The way. A record reaches a machine from a neighbour that held it before; so from neighbour to neighbour,
- * each time to the one that told us of the target's newest record first, a question comes to the target. Its
- * answer goes back as the question came. Whoever is on the way may hear nobody, or swallow what it should
- * hand on, and a machine that is isolated signs nothing, so that what its last record showed is no way any
- * more: of four attempts one takes, at each peer, the one that told us second, and one any neighbour; of two
- * answers one goes by the asker's records.
- *
- * Bounds. A message is handed on to one machine, never back, at most HELD_HOPS times, HELD_ON_BURST of one
- * neighbour in HELD_ON_EVERY_NS; what is lost is asked again. The answer is signed by who holds the chain, so
- * that those between need no trust; an old one says less than a newer one and does no harm. */
+#include "peer/holds.h"
+
 #include <assert.h>
 
+#include "peer/codec.h"
+#include "peer/effects.h"
+#include "peer/fetch.h"
+#include "peer/frontier.h"
+#include "peer/history.h"
+#include "peer/isolation.h"
+#include "peer/machines.h"
 #include "peer/state.h"
+#include "peer/way.h"
 
-void ob_holds_ask(struct ob_peer *peer, struct machine *of) {
-    uint8_t *data = ob_effects_scratch(peer, OB_SMALL_MESSAGE_BYTES_MAX);
-    if (data == NULL)
-        return;
-    of->holds_asked_ns = peer->now_ns;
-    ob_effects_send(peer, of, data, ob_holds_ask_encode(&peer->options.run, &peer->own->id, data));
-}
+#define ASK_EVERY_NS (500 * MILLISECONDS) /* between two questions to one machine */
+#define ASKS_A_TICK  8
+#define FAR_EVERY_NS (1 * SECONDS) /* the same to one without a link; twice that after each silence … */
+#define SILENCES_MAX 4             /* … so often */
+#define FAR_A_TICK   4
+#define HELD_HOPS    32
 
 void ob_holds_send(struct ob_peer *peer, const struct machine *to, const struct ob_machine_id *id) {
     const struct machine *machine = ob_machines_find(peer, id);
@@ -30,13 +26,13 @@ void ob_holds_send(struct ob_peer *peer, const struct machine *to, const struct 
         return;
     struct ob_holds holds = {.run = peer->options.run, .machine = *id};
     if (machine != NULL) {
-        holds.next.index = machine->next;
-        holds.head = machine->head;
+        holds.next.index = machine->chain.next;
+        holds.head = machine->chain.head;
     }
     ob_effects_send(peer, to, data, ob_holds_encode(&holds, data));
 }
 
-void ob_holds_serve(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
+void ob_receive_holds_ask(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
     struct ob_run_id run;
     struct ob_machine_id id;
     if (!ob_holds_ask_decode(body, &run, &id))
@@ -47,7 +43,7 @@ void ob_holds_serve(struct ob_peer *peer, struct machine *sender, struct ob_read
         ob_holds_send(peer, sender, &id);
 }
 
-void ob_holds_receive(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
+void ob_receive_holds(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
     struct ob_holds holds;
     if (!ob_holds_decode(body, &holds)) {
         ob_effects_refuse(peer, sender, "a malformed answer to how far it holds a chain");
@@ -65,84 +61,9 @@ void ob_holds_receive(struct ob_peer *peer, struct machine *sender, struct ob_re
             peer, sender,
             &(struct ob_frontier_entry){.machine = holds.machine, .next = holds.next, .head = holds.head});
     else
-        ob_repair_none(peer, machine, sender, 0);
-    if (holds.next.index > 0 && holds.next.index <= machine->next)
-        ob_repair_none(peer, machine, sender, holds.next.index);
-}
-
-/* ---- between machines without a link ---- */
-
-void ob_held_learn_way(struct machine *machine, struct machine *sender, bool first) {
-    if (first && machine->via != sender) {
-        machine->via_other = machine->via;
-        machine->via = sender;
-    } else if (!first && machine->via != sender) {
-        machine->via_other = sender;
-    }
-}
-
-static bool usable(const struct ob_peer *peer, const struct machine *neighbour,
-                   const struct machine *not_back) {
-    return neighbour != NULL && neighbour->linked && neighbour != peer->own && neighbour != not_back;
-}
-
-static struct machine *any_neighbour(struct ob_peer *peer, const struct machine *from) {
-    for (size_t step = 0; step < peer->count; step++) {
-        struct machine *neighbour = peer->order[++peer->walk_cursor % peer->count];
-        if (usable(peer, neighbour, from))
-            return neighbour;
-    }
-    return NULL;
-}
-
-static struct machine *first_usable(struct ob_peer *peer, struct machine *const ways[static 3],
-                                    const struct machine *from) {
-    for (size_t i = 0; i < 3; i++)
-        if (usable(peer, ways[i], from))
-            return ways[i];
-    return any_neighbour(peer, from);
-}
-
-/* Towards whom a question is about. NULL: we have no other neighbour. */
-static struct machine *way_to(struct ob_peer *peer, struct machine *machine, const struct machine *from,
-                              uint8_t attempt) {
-    if (usable(peer, machine, from))
-        return machine;
-    if (attempt % 4 == 3)
-        return any_neighbour(peer, from);
-    struct machine *one = machine->via, *other = machine->via_other;
-    if (attempt % 4 == 1)
-        return first_usable(peer, (struct machine *[]){other, one, machine->via_question}, from);
-    return first_usable(peer, (struct machine *[]){one, other, machine->via_question}, from);
-}
-
-/* To the asker: as its question came, or against its records. */
-static struct machine *way_back(struct ob_peer *peer, struct machine *asker, const struct machine *from,
-                                uint8_t attempt) {
-    if (usable(peer, asker, from))
-        return asker;
-    if (attempt % 2 == 0)
-        return first_usable(peer, (struct machine *[]){asker->via_question, asker->via, asker->via_other},
-                            from);
-    return first_usable(peer, (struct machine *[]){asker->via, asker->via_question, asker->via_other}, from);
-}
-
-/* Nothing that is signed says so: every other attempt does without it. */
-static void learn_way_back(const struct ob_peer *peer, struct machine *asker, struct machine *sender) {
-    if (asker == NULL || asker == peer->own ||
-        (asker->via_question_ns != 0 && peer->now_ns - asker->via_question_ns < HELD_WAY_NS))
-        return; /* the first copy of a question came by the shortest way, and not in a circle */
-    asker->via_question = sender;
-    asker->via_question_ns = peer->now_ns;
-}
-
-/* For a neighbour; false: it is too much for now. */
-static bool hands_on(const struct ob_peer *peer, struct machine *sender) {
-    if (peer->now_ns - sender->handed_on_ns >= HELD_ON_EVERY_NS) {
-        sender->handed_on_ns = peer->now_ns;
-        sender->handed_on = 0;
-    }
-    return sender->handed_on++ < HELD_ON_BURST;
+        ob_fetch_none(peer, machine, sender, 0);
+    if (holds.next.index > 0 && holds.next.index <= machine->chain.next)
+        ob_fetch_none(peer, machine, sender, holds.next.index);
 }
 
 static void send_ask(struct ob_peer *peer, const struct machine *to, const struct ob_held_ask *ask) {
@@ -157,13 +78,23 @@ static void send_held(struct ob_peer *peer, const struct machine *to, const stru
         ob_effects_send(peer, to, data, ob_held_encode(held, data));
 }
 
-void ob_held_ask(struct ob_peer *peer, struct machine *of) {
+/* ---- asking ---- */
+
+static void ask_neighbour(struct ob_peer *peer, struct machine *of) {
+    uint8_t *data = ob_effects_scratch(peer, OB_SMALL_MESSAGE_BYTES_MAX);
+    if (data == NULL)
+        return;
+    of->holds.asked_ns = peer->now_ns;
+    ob_effects_send(peer, of, data, ob_holds_ask_encode(&peer->options.run, &peer->own->id, data));
+}
+
+static void ask_far_one(struct ob_peer *peer, struct machine *of) {
     assert(of != peer->own);
-    uint8_t attempt = of->held_attempt++;
-    const struct machine *to = way_to(peer, of, NULL, attempt);
-    of->held_asked_ns = peer->now_ns;
-    if (of->held_silences < HELD_SILENCES_MAX)
-        of->held_silences++;
+    uint8_t attempt = of->holds.attempt++;
+    const struct machine *to = ob_way_to(peer, of, NULL, attempt);
+    of->holds.far_asked_ns = peer->now_ns;
+    if (of->isolation.silences < SILENCES_MAX)
+        of->isolation.silences++;
     if (to != NULL)
         send_ask(peer, to,
                  &(struct ob_held_ask){.run = peer->options.run,
@@ -173,26 +104,75 @@ void ob_held_ask(struct ob_peer *peer, struct machine *of) {
                                        .hops = HELD_HOPS});
 }
 
+static void ask_neighbours(struct ob_peer *peer) {
+    unsigned asked = 0;
+    for (size_t step = 0; step < peer->machines.count && asked < ASKS_A_TICK; step++) {
+        struct machine *machine = peer->machines.order[(peer->holds.cursor + step) % peer->machines.count];
+        if (!machine->isolation.last_live || !machine->contact.linked ||
+            machine->isolation.acknowledged == peer->own->chain.next ||
+            peer->now_ns - machine->holds.asked_ns < ASK_EVERY_NS)
+            continue;
+        ask_neighbour(peer, machine);
+        if (++asked == ASKS_A_TICK)
+            peer->holds.cursor = (peer->holds.cursor + step + 1) % peer->machines.count;
+    }
+}
+
+/* The end of our chain a quarter of isolation_rounds ago: what is acknowledged up to there is good for now.
+ */
+static uint64_t good_enough(const struct ob_peer *peer) {
+    size_t back = peer->options.isolation_rounds / 4 + 1;
+    if (back > ob_history_kept(peer))
+        return peer->isolation.from;
+    return ob_history_back(peer, back)->end;
+}
+
+static void ask_far_ones(struct ob_peer *peer) {
+    uint64_t enough = peer->life == OB_PEER_ISOLATED ? peer->own->chain.next : good_enough(peer);
+    unsigned asked = 0;
+    for (size_t step = 0; step < peer->machines.count && asked < FAR_A_TICK; step++) {
+        struct machine *machine =
+            peer->machines.order[(peer->holds.far_cursor + step) % peer->machines.count];
+        if (!machine->isolation.last_live || machine->contact.linked ||
+            machine->isolation.acknowledged >= enough ||
+            (machine->holds.far_asked_ns != 0 &&
+             peer->now_ns - machine->holds.far_asked_ns < FAR_EVERY_NS << machine->isolation.silences))
+            continue;
+        ask_far_one(peer, machine);
+        if (++asked == FAR_A_TICK)
+            peer->holds.far_cursor = (peer->holds.far_cursor + step + 1) % peer->machines.count;
+    }
+}
+
+void ob_holds_tick(struct ob_peer *peer) {
+    if (peer->life == OB_PEER_RECOVERING || peer->options.isolation_rounds == 0 || peer->options.observer)
+        return;
+    ask_neighbours(peer);
+    ask_far_ones(peer);
+}
+
+/* ---- between machines without a link ---- */
+
 static void answer(struct ob_peer *peer, struct machine *sender, const struct ob_held_ask *ask) {
     struct machine *asker = ob_machines_find(peer, &ask->asker);
-    if (asker == NULL || !asker->has_records)
+    if (asker == NULL || !asker->chain.has_records)
         return; /* nothing is held of it, and no way back is known */
-    const struct machine *to = way_back(peer, asker, NULL, ask->attempt);
+    const struct machine *to = ob_way_back(peer, asker, NULL, ask->attempt);
     uint8_t body[OB_HELD_BODY_BYTES], signature[64];
     struct ob_held held = {.run = ask->run,
                            .asker = ask->asker,
                            .machine = peer->own->id,
                            .attempt = ask->attempt,
                            .hops = HELD_HOPS,
-                           .next = {asker->next},
+                           .next = {asker->chain.next},
                            .signature = signature};
-    if (!hands_on(peer, sender))
+    if (!ob_way_hands_on(peer, sender))
         return;
     peer->options.crypto.sign(peer->options.crypto.context, body, ob_held_body(&held, body), signature);
     send_held(peer, to != NULL ? to : sender, &held);
 }
 
-void ob_held_ask_receive(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
+void ob_receive_held_ask(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
     struct ob_held_ask ask;
     if (!ob_held_ask_decode(body, &ask)) {
         ob_effects_refuse(peer, sender, "a malformed question that is handed on");
@@ -203,13 +183,13 @@ void ob_held_ask_receive(struct ob_peer *peer, struct machine *sender, struct ob
         return;
     }
     struct machine *machine = ob_machines_find(peer, &ask.machine);
-    learn_way_back(peer, ob_machines_find(peer, &ask.asker), sender);
+    ob_way_learn_back(peer, ob_machines_find(peer, &ask.asker), sender);
     if (machine == peer->own) {
         answer(peer, sender, &ask);
         return;
     }
-    const struct machine *to = machine == NULL ? NULL : way_to(peer, machine, sender, ask.attempt);
-    if (to == NULL || ask.hops == 0 || ask.hops > HELD_HOPS || !hands_on(peer, sender))
+    const struct machine *to = machine == NULL ? NULL : ob_way_to(peer, machine, sender, ask.attempt);
+    if (to == NULL || ask.hops == 0 || ask.hops > HELD_HOPS || !ob_way_hands_on(peer, sender))
         return;
     ask.hops--;
     send_ask(peer, to, &ask);
@@ -220,7 +200,7 @@ static void take(struct ob_peer *peer, struct machine *sender, const struct ob_h
     struct machine *machine = ob_machines_find(peer, &held->machine);
     const struct ob_peer_crypto *crypto = &peer->options.crypto;
     uint8_t body[OB_HELD_BODY_BYTES];
-    if (machine == NULL || machine == peer->own || held->next.index <= machine->acknowledged)
+    if (machine == NULL || machine == peer->own || held->next.index <= machine->isolation.acknowledged)
         return;
     if (!crypto->verify(crypto->context, &held->machine, body, ob_held_body(held, body), held->signature)) {
         peer->counters.bad_signatures++;
@@ -230,7 +210,7 @@ static void take(struct ob_peer *peer, struct machine *sender, const struct ob_h
     ob_isolation_acknowledge(peer, machine, held->next.index);
 }
 
-void ob_held_receive(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
+void ob_receive_held(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
     struct ob_held held;
     if (!ob_held_decode(body, &held)) {
         ob_effects_refuse(peer, sender, "a malformed answer that is handed on");
@@ -245,8 +225,8 @@ void ob_held_receive(struct ob_peer *peer, struct machine *sender, struct ob_rea
         take(peer, sender, &held);
         return;
     }
-    const struct machine *to = asker == NULL ? NULL : way_back(peer, asker, sender, held.attempt);
-    if (to == NULL || held.hops == 0 || held.hops > HELD_HOPS || !hands_on(peer, sender))
+    const struct machine *to = asker == NULL ? NULL : ob_way_back(peer, asker, sender, held.attempt);
+    if (to == NULL || held.hops == 0 || held.hops > HELD_HOPS || !ob_way_hands_on(peer, sender))
         return;
     held.hops--;
     send_held(peer, to, &held);

@@ -1,41 +1,34 @@
-/* isolation - do others still hear us? Two halves that both train far while they are cut off from each other
- * add up badly; so a machine that is alone with a minority pauses after a while.
- *
- * Last live are we and the machines that we wait for (pacing), and those that we waited for until they fell
- * silent: these count on until half of all, they included, hold a record that we signed afterwards. Goodbyes,
- * cuts and lost certificates leave the count at once. A machine acknowledges what it says it holds of our
- * chain: a neighbour in frontiers and answers to HOLDS_ASK, any other in signed answers that are handed on
- * (holds.c), asked for when it acknowledges less than what a quarter of isolation_rounds ago was all. The
- * acknowledged position is the largest
- * one that at least half of the last live hold; rounds after it (of this start) are unacknowledged, and when
- * there are isolation_rounds of them no further one starts until that changes. Source: docs/design.md,
- * "Isolation". */
-#include <assert.h>
+#include "peer/isolation.h"
+
 #include <stdlib.h>
 
+#include "peer/effects.h"
+#include "peer/history.h"
+#include "peer/machines.h"
 #include "peer/state.h"
 
 static bool belongs(const struct machine *machine) {
-    return machine->certified && !machine->revoked && !machine->forked && !ob_machines_left(machine);
+    return machine->standing.certified && !machine->standing.revoked && !machine->standing.forked &&
+           !ob_machines_left(machine);
 }
 
 /* Who was with us when we stopped is last live now. */
 void ob_isolation_start(struct ob_peer *peer) {
-    peer->isolation_from = peer->own->next;
-    for (size_t i = 0; i < peer->count; i++) {
-        struct machine *machine = peer->order[i];
-        machine->last_live = machine->was_live;
-        machine->lost_at = machine->last_live ? peer->own->next : UINT64_MAX;
+    peer->isolation.from = peer->own->chain.next;
+    for (size_t i = 0; i < peer->machines.count; i++) {
+        struct machine *machine = peer->machines.order[i];
+        machine->isolation.last_live = machine->rejoin.was_live;
+        machine->isolation.lost_at = machine->isolation.last_live ? peer->own->chain.next : UINT64_MAX;
     }
 }
 
 void ob_isolation_acknowledge(struct ob_peer *peer, struct machine *machine, uint64_t next) {
-    if (next > peer->own->next)
-        next = peer->own->next; /* what it claims beyond is reconcile's and repair's affair */
-    if (next <= machine->acknowledged)
+    if (next > peer->own->chain.next)
+        next = peer->own->chain.next; /* what it claims beyond is reconcile's and repair's affair */
+    if (next <= machine->isolation.acknowledged)
         return;
-    machine->acknowledged = next;
-    machine->held_silences = 0;
+    machine->isolation.acknowledged = next;
+    machine->isolation.silences = 0;
 }
 
 static int descending(const void *a, const void *b) {
@@ -44,13 +37,10 @@ static int descending(const void *a, const void *b) {
 }
 
 static uint32_t own_rounds_after(const struct ob_peer *peer, uint64_t sample) {
-    size_t kept = peer->own_count < OWN_HISTORY ? peer->own_count : OWN_HISTORY;
+    size_t kept = ob_history_kept(peer);
     uint32_t rounds = 0;
-    for (size_t back = 1; back <= kept; back++) {
-        if (peer->own_history[(peer->own_count - back) % OWN_HISTORY].end <= sample)
-            break;
+    while (rounds < kept && ob_history_back(peer, rounds + 1)->end > sample)
         rounds++;
-    }
     return rounds;
 }
 
@@ -58,78 +48,42 @@ static void count(struct ob_peer *peer) {
     size_t others = 0;
     struct isolation *now = &peer->isolation;
     now->acknowledge = 1;
-    for (size_t i = 0; i < peer->count; i++) {
-        struct machine *machine = peer->order[i];
-        if (machine->paced) {
-            machine->last_live = true;
-            machine->lost_at = UINT64_MAX;
-        } else if (machine->last_live && machine->lost_at == UINT64_MAX) {
-            machine->lost_at = peer->own->next;
+    for (size_t i = 0; i < peer->machines.count; i++) {
+        struct machine *machine = peer->machines.order[i];
+        struct machine_isolation *theirs = &machine->isolation;
+        if (machine->pacing.paced) {
+            theirs->last_live = true;
+            theirs->lost_at = UINT64_MAX;
+        } else if (theirs->last_live && theirs->lost_at == UINT64_MAX) {
+            theirs->lost_at = peer->own->chain.next;
         }
-        if (!machine->last_live)
+        if (!theirs->last_live)
             continue;
         if (!belongs(machine)) {
-            machine->last_live = false;
+            theirs->last_live = false;
             continue;
         }
-        now->acknowledge += machine->acknowledged == peer->own->next;
-        peer->positions[others++] = machine->acknowledged;
+        now->acknowledge += theirs->acknowledged == peer->own->chain.next;
+        peer->isolation.positions[others++] = theirs->acknowledged;
     }
-    qsort(peer->positions, others, sizeof peer->positions[0], descending);
+    qsort(peer->isolation.positions, others, sizeof peer->isolation.positions[0], descending);
     now->last_live = others + 1;
     size_t half = (now->last_live + 1) / 2; /* machines, we among them */
-    now->position = half <= 1 ? peer->own->next : peer->positions[half - 2];
-    uint64_t from = now->position > peer->isolation_from ? now->position : peer->isolation_from;
+    now->position = half <= 1 ? peer->own->chain.next : peer->isolation.positions[half - 2];
+    uint64_t from = now->position > peer->isolation.from ? now->position : peer->isolation.from;
     now->unacknowledged = own_rounds_after(peer, from);
 }
 
 /* True: somebody was forgotten, and the count is another one. */
 static bool forget_lost(struct ob_peer *peer) {
     bool any = false;
-    for (size_t i = 0; i < peer->count; i++) {
-        struct machine *machine = peer->order[i];
-        bool lost = machine->last_live && machine->lost_at < peer->isolation.position;
-        machine->last_live = machine->last_live && !lost;
+    for (size_t i = 0; i < peer->machines.count; i++) {
+        struct machine *machine = peer->machines.order[i];
+        bool lost = machine->isolation.last_live && machine->isolation.lost_at < peer->isolation.position;
+        machine->isolation.last_live = machine->isolation.last_live && !lost;
         any |= lost;
     }
     return any;
-}
-
-static void ask_neighbours(struct ob_peer *peer) {
-    unsigned asked = 0;
-    for (size_t step = 0; step < peer->count && asked < HOLDS_ASKS_A_TICK; step++) {
-        struct machine *machine = peer->order[(peer->holds_cursor + step) % peer->count];
-        if (!machine->last_live || !machine->linked || machine->acknowledged == peer->own->next ||
-            peer->now_ns - machine->holds_asked_ns < HOLDS_EVERY_NS)
-            continue;
-        ob_holds_ask(peer, machine);
-        if (++asked == HOLDS_ASKS_A_TICK)
-            peer->holds_cursor = (peer->holds_cursor + step + 1) % peer->count;
-    }
-}
-
-/* The end of our chain a quarter of isolation_rounds ago: what is acknowledged up to there is good for now.
- */
-static uint64_t good_enough(const struct ob_peer *peer) {
-    size_t back = peer->options.isolation_rounds / 4 + 1;
-    if (back > peer->own_count || back > OWN_HISTORY)
-        return peer->isolation_from;
-    return peer->own_history[(peer->own_count - back) % OWN_HISTORY].end;
-}
-
-static void ask_far_ones(struct ob_peer *peer) {
-    uint64_t enough = peer->life == OB_PEER_ISOLATED ? peer->own->next : good_enough(peer);
-    unsigned asked = 0;
-    for (size_t step = 0; step < peer->count && asked < HELD_ASKS_A_TICK; step++) {
-        struct machine *machine = peer->order[(peer->held_cursor + step) % peer->count];
-        if (!machine->last_live || machine->linked || machine->acknowledged >= enough ||
-            (machine->held_asked_ns != 0 &&
-             peer->now_ns - machine->held_asked_ns < HELD_EVERY_NS << machine->held_silences))
-            continue;
-        ob_held_ask(peer, machine);
-        if (++asked == HELD_ASKS_A_TICK)
-            peer->held_cursor = (peer->held_cursor + step + 1) % peer->count;
-    }
 }
 
 bool ob_isolation_holds(const struct ob_peer *peer) {
@@ -161,12 +115,4 @@ void ob_isolation_update(struct ob_peer *peer) {
     if (forget_lost(peer))
         count(peer);
     move(peer);
-}
-
-void ob_isolation_tick(struct ob_peer *peer) {
-    ob_isolation_update(peer);
-    if (peer->life == OB_PEER_RECOVERING || peer->options.isolation_rounds == 0 || peer->options.observer)
-        return;
-    ask_neighbours(peer);
-    ask_far_ones(peer);
 }

@@ -12,7 +12,8 @@
 #include "base/ids.h"
 #include "record/record.h"
 
-#define OB_PROTOCOL_VERSION 2
+#define OB_PROTOCOL_VERSION     2
+#define OB_MESSAGE_HEADER_BYTES 2
 
 enum ob_message_kind {
     OB_MESSAGE_RECORD = 1,   /* published: a record as it was taken or made */
@@ -29,6 +30,23 @@ enum ob_message_kind {
     OB_MESSAGE_HELD,         /* handed on: its signed answer */
     OB_MESSAGE_KINDS = OB_MESSAGE_HELD
 };
+
+/* The beginning that all have: kind, version, run. */
+struct ob_writer ob_message_start(enum ob_message_kind kind, const struct ob_run_id *run, void *buffer,
+                                  size_t capacity);
+/* Nothing failed and nothing is left over. */
+bool ob_message_read(const struct ob_reader *reader);
+
+/* count × (length, item): le32 lengths in RECORDS, le16 in CONTROL. Decoding walks over all of them: the
+ * items fill the message exactly, and taking the next one cannot fail. */
+struct ob_list {
+    struct ob_reader items;
+    uint32_t count;
+    bool short_lengths;
+};
+bool ob_list_decode(struct ob_reader reader, bool short_lengths, struct ob_run_id *ret_run,
+                    struct ob_list *ret_list);
+const uint8_t *ob_list_next(struct ob_list *list, size_t *ret_bytes); /* NULL: that was the last one */
 
 /* Building an OB_MESSAGE_RECORDS in caller's storage, for OB_EFFECT_SERVE: start, add encoded records until
  * it returns false (full), end gives the length. */

@@ -4,6 +4,25 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "peer/admission.h"
+#include "peer/authority.h"
+#include "peer/control.h"
+#include "peer/control_exchange.h"
+#include "peer/dispute.h"
+#include "peer/effects.h"
+#include "peer/fetch.h"
+#include "peer/fork.h"
+#include "peer/frontier.h"
+#include "peer/heartbeat.h"
+#include "peer/holds.h"
+#include "peer/isolation.h"
+#include "peer/machines.h"
+#include "peer/message.h"
+#include "peer/named.h"
+#include "peer/pacing.h"
+#include "peer/reconcile.h"
+#include "peer/records.h"
+#include "peer/rounds.h"
 #include "peer/state.h"
 
 static enum ob_err check_options(const struct ob_peer_options *options, struct ob_error *error) {
@@ -24,24 +43,17 @@ static enum ob_err check_options(const struct ob_peer_options *options, struct o
 }
 
 static bool allocate(struct ob_peer *peer, size_t capacity) {
-    peer->slots = calloc(capacity, sizeof *peer->slots);
-    peer->order = calloc(capacity, sizeof(struct machine *));
-    peer->spare = calloc(capacity, sizeof(struct machine *));
-    peer->positions = calloc(capacity, sizeof *peer->positions);
-    peer->heads = calloc(capacity, sizeof *peer->heads);
-    peer->control_capacity = CONTROL_ENTRIES * capacity;
-    peer->control = calloc(peer->control_capacity, sizeof *peer->control);
-    peer->control_scratch = calloc(peer->control_capacity, sizeof(struct control_entry *));
-    peer->control_arena_bytes = (size_t)CONTROL_BYTES_AT_LEAST + (size_t)CONTROL_BYTES * capacity;
-    peer->control_arena = malloc(peer->control_arena_bytes); /* its pages are used as it fills */
+    struct machines *machines = &peer->machines;
+    machines->slots = calloc(capacity, sizeof *machines->slots);
+    machines->order = calloc(capacity, sizeof(struct machine *));
+    machines->spare = calloc(capacity, sizeof(struct machine *));
+    machines->capacity = capacity;
+    peer->isolation.positions = calloc(capacity, sizeof *peer->isolation.positions);
+    peer->pacing.heads = calloc(capacity, sizeof *peer->pacing.heads);
     peer->digests = calloc(1, sizeof *peer->digests);
-    peer->effects = calloc(EFFECTS_MAX, sizeof *peer->effects);
-    peer->scratch = malloc(SCRATCH_BYTES);
-    peer->texts = calloc(TEXTS_MAX, sizeof *peer->texts);
-    peer->capacity = capacity;
-    return peer->slots && peer->order && peer->spare && peer->heads && peer->positions && peer->control &&
-           peer->control_scratch && peer->control_arena && peer->digests && peer->effects && peer->scratch &&
-           peer->texts;
+    bool control = ob_control_table_init(&peer->control, capacity);
+    return ob_effects_init(peer) && control && machines->slots && machines->order && machines->spare &&
+           peer->pacing.heads && peer->isolation.positions && peer->digests;
 }
 
 enum ob_err ob_peer_new(const struct ob_peer_options *options, struct ob_peer **ret_peer,
@@ -67,39 +79,39 @@ enum ob_err ob_peer_new(const struct ob_peer_options *options, struct ob_peer **
 void ob_peer_free(struct ob_peer *peer) {
     if (peer == NULL)
         return;
-    free(peer->slots);
-    free(peer->order);
-    free(peer->spare);
-    free(peer->heads);
-    free(peer->positions);
-    free(peer->control);
-    free(peer->control_scratch);
-    free(peer->control_arena);
+    free(peer->machines.slots);
+    free(peer->machines.order);
+    free(peer->machines.spare);
+    free(peer->pacing.heads);
+    free(peer->isolation.positions);
     free(peer->digests);
-    free(peer->effects);
-    free(peer->scratch);
-    free(peer->texts);
+    ob_control_table_done(&peer->control);
+    ob_effects_done(peer);
     free(peer);
 }
 
-static void receive_record(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
-    if (ob_chain_receive(peer, sender, body.at, body.left) == CHAIN_TAKEN)
-        ob_relay_taken(peer, body.at, body.left);
-}
+typedef void (*receive_fn)(struct ob_peer *peer, struct machine *sender, struct ob_reader body);
 
-static void receive(struct ob_peer *peer, const struct ob_event *event) {
-    static void (*const RECEIVE[])(struct ob_peer *, struct machine *, struct ob_reader) = {
-        [OB_MESSAGE_RECORD] = receive_record,          [OB_MESSAGE_HEARTBEAT] = ob_heartbeat_receive,
-        [OB_MESSAGE_FRONTIER_ASK] = ob_frontier_serve, [OB_MESSAGE_FRONTIER] = ob_frontier_receive,
-        [OB_MESSAGE_RECORDS_ASK] = ob_repair_serve,    [OB_MESSAGE_RECORDS] = ob_repair_records,
-        [OB_MESSAGE_CONTROL_ASK] = ob_control_serve,   [OB_MESSAGE_CONTROL] = ob_control_receive,
-        [OB_MESSAGE_HOLDS_ASK] = ob_holds_serve,       [OB_MESSAGE_HOLDS] = ob_holds_receive,
-        [OB_MESSAGE_HELD_ASK] = ob_held_ask_receive,   [OB_MESSAGE_HELD] = ob_held_receive,
-    };
+static const receive_fn RECEIVE[] = {
+    [OB_MESSAGE_RECORD] = ob_receive_record,
+    [OB_MESSAGE_HEARTBEAT] = ob_receive_heartbeat,
+    [OB_MESSAGE_FRONTIER_ASK] = ob_receive_frontier_ask,
+    [OB_MESSAGE_FRONTIER] = ob_receive_frontier,
+    [OB_MESSAGE_RECORDS_ASK] = ob_receive_records_ask,
+    [OB_MESSAGE_RECORDS] = ob_receive_records,
+    [OB_MESSAGE_CONTROL_ASK] = ob_receive_control_ask,
+    [OB_MESSAGE_CONTROL] = ob_receive_control,
+    [OB_MESSAGE_HOLDS_ASK] = ob_receive_holds_ask,
+    [OB_MESSAGE_HOLDS] = ob_receive_holds,
+    [OB_MESSAGE_HELD_ASK] = ob_receive_held_ask,
+    [OB_MESSAGE_HELD] = ob_receive_held,
+};
+
+static void take_message(struct ob_peer *peer, const struct ob_event *event) {
     struct machine *sender = ob_machines_take(peer, &event->machine);
     if (sender == NULL)
         return;
-    sender->spoke_ns = peer->now_ns > 0 ? peer->now_ns : 1;
+    sender->contact.spoke_ns = peer->now_ns > 0 ? peer->now_ns : 1;
     struct ob_reader reader = ob_reader_init(event->data, event->bytes);
     uint8_t kind = ob_read_u8(&reader), version = ob_read_u8(&reader);
     if (reader.failed || event->bytes > OB_MESSAGE_MAX) {
@@ -108,18 +120,20 @@ static void receive(struct ob_peer *peer, const struct ob_event *event) {
     }
     if (version != OB_PROTOCOL_VERSION) {
         peer->counters.refused++;
-        if (sender->told_version_ns == 0 || peer->now_ns - sender->told_version_ns >= TELL_EVERY_NS) {
-            sender->told_version_ns = peer->now_ns;
+        if (sender->contact.told_version_ns == 0 ||
+            peer->now_ns - sender->contact.told_version_ns >= TELL_EVERY_NS) {
+            sender->contact.told_version_ns = peer->now_ns;
             ob_effects_tell(peer, OB_NOTICE_VERSION, &sender->id,
                             "it speaks version %u of the protocol, we %d", version, OB_PROTOCOL_VERSION);
         }
         return;
     }
-    if (kind >= sizeof RECEIVE / sizeof RECEIVE[0] || RECEIVE[kind] == NULL) {
+    receive_fn receive = kind < sizeof RECEIVE / sizeof RECEIVE[0] ? RECEIVE[kind] : NULL;
+    if (receive == NULL) {
         ob_effects_refuse(peer, sender, "a message of the unknown kind %u", kind);
         return;
     }
-    RECEIVE[kind](peer, sender, reader);
+    receive(peer, sender, reader);
 }
 
 static void start(struct ob_peer *peer) {
@@ -135,14 +149,14 @@ static void link_up(struct ob_peer *peer, const struct ob_machine_id *id) {
     struct machine *machine = ob_machines_take(peer, id);
     if (machine == NULL || machine == peer->own)
         return;
-    machine->linked = true;
-    machine->ask_at_once = true;
-    machine->frontier_open = false;
-    ob_repair_link(peer, machine);
+    machine->contact.linked = true;
+    machine->frontier.ask_at_once = true;
+    machine->frontier.open = false;
+    ob_fetch_link(peer, machine);
     if (peer->life == OB_PEER_RECOVERING)
         return;
     ob_heartbeat_send(peer, machine);
-    if (peer->life == OB_PEER_RECONCILING && !machine->answered)
+    if (peer->life == OB_PEER_RECONCILING && !machine->rejoin.answered)
         ob_frontier_ask(peer, machine);
 }
 
@@ -150,57 +164,42 @@ static void link_down(struct ob_peer *peer, const struct ob_machine_id *id) {
     struct machine *machine = ob_machines_find(peer, id);
     if (machine == NULL)
         return;
-    machine->linked = false;
-    machine->frontier_open = false;
-    ob_repair_drop_link(peer, machine);
+    machine->contact.linked = false;
+    machine->frontier.open = false;
+    ob_fetch_drop_link(peer, machine);
 }
 
 static void expect(struct ob_peer *peer, const struct ob_machine_id *id) {
     struct machine *machine = ob_machines_take(peer, id);
     if (machine != NULL)
-        machine->expected = true;
-}
-
-static void pause_rounds(struct ob_peer *peer, bool pause) {
-    peer->pause = pause;
-    if (pause &&
-        (peer->life == OB_PEER_TRAINING || peer->life == OB_PEER_WAITING || peer->life == OB_PEER_ISOLATED)) {
-        if (peer->life == OB_PEER_TRAINING)
-            ob_life_move(peer, OB_PEER_WAITING);
-        ob_life_move(peer, OB_PEER_PAUSED);
-    }
-    if (!pause && peer->life == OB_PEER_PAUSED) {
-        ob_life_move(peer, OB_PEER_WAITING);
-        if (peer->round.running) /* the round that ran when it was paused still runs */
-            ob_life_move(peer, OB_PEER_TRAINING);
-        ob_pacing_update(peer);
-    }
+        machine->contact.expected = true;
 }
 
 /* A mean that forgets: about the last ten seconds. */
 static void measure_rate(struct ob_peer *peer) {
-    if (peer->now_ns - peer->rate_ns < SECONDS)
+    if (peer->now_ns - peer->rate.since_ns < SECONDS)
         return;
-    double passed_s = (double)(peer->now_ns - peer->rate_ns) * 1e-9;
-    double rate = (double)(peer->counters.samples_accepted - peer->rate_samples) / passed_s;
-    bool first = peer->rate_ns == 0;
-    peer->samples_per_s += first ? 0 : (rate - peer->samples_per_s) * (passed_s < 10 ? passed_s / 10 : 1);
-    peer->rate_ns = peer->now_ns;
-    peer->rate_samples = peer->counters.samples_accepted;
+    double passed_s = (double)(peer->now_ns - peer->rate.since_ns) * 1e-9;
+    double rate = (double)(peer->counters.samples_accepted - peer->rate.samples) / passed_s;
+    bool first = peer->rate.since_ns == 0;
+    peer->rate.per_s += first ? 0 : (rate - peer->rate.per_s) * (passed_s < 10 ? passed_s / 10 : 1);
+    peer->rate.since_ns = peer->now_ns;
+    peer->rate.samples = peer->counters.samples_accepted;
 }
 
 static void tick(struct ob_peer *peer) {
     if (peer->life == OB_PEER_RECOVERING)
         return;
     ob_admission_clock(peer);
-    ob_repair_tick(peer);
+    ob_fetch_tick(peer);
     ob_reconcile_tick(peer);
     ob_pacing_update(peer);
     ob_fork_tick(peer);
-    ob_isolation_tick(peer);
+    ob_isolation_update(peer);
+    ob_holds_tick(peer);
     measure_rate(peer);
     ob_named_tick(peer);
-    if (peer->now_ns - peer->heartbeat_ns >= HEARTBEAT_EVERY_NS)
+    if (peer->now_ns - peer->heartbeat.sent_ns >= HEARTBEAT_EVERY_NS)
         ob_heartbeat_publish(peer);
 }
 
@@ -220,7 +219,7 @@ static void dispatch(struct ob_peer *peer, const struct ob_event *event) {
         break;
     case OB_EVENT_MESSAGE:
         if (peer->life != OB_PEER_RECOVERING)
-            receive(peer, event);
+            take_message(peer, event);
         break;
     case OB_EVENT_TICK:
         tick(peer);
@@ -229,16 +228,16 @@ static void dispatch(struct ob_peer *peer, const struct ob_event *event) {
         ob_rounds_done(peer, event);
         break;
     case OB_EVENT_LEAVE:
-        if (!peer->leaving)
+        if (!peer->rounds.leaving)
             ob_rounds_leave(peer);
         break;
     case OB_EVENT_PAUSE:
     case OB_EVENT_RESUME:
-        pause_rounds(peer, event->kind == OB_EVENT_PAUSE);
+        ob_rounds_pause(peer, event->kind == OB_EVENT_PAUSE);
         break;
     case OB_EVENT_BUSY:
     case OB_EVENT_FREE:
-        peer->busy = event->kind == OB_EVENT_BUSY;
+        peer->fetch.busy = event->kind == OB_EVENT_BUSY;
         break;
     case OB_EVENT_CONTROL:
         ob_control_local(peer, event->data, event->bytes);
@@ -247,7 +246,8 @@ static void dispatch(struct ob_peer *peer, const struct ob_event *event) {
         ob_control_set_address(peer, event->data, event->bytes);
         break;
     case OB_EVENT_DIGEST:
-        ob_named_answer(peer, event);
+        if (ob_named_answer(peer, event))
+            ob_dispute_compare_all(peer);
         break;
     case OB_EVENT_DISPUTE:
         ob_dispute_raise(peer);
@@ -259,13 +259,11 @@ static void dispatch(struct ob_peer *peer, const struct ob_event *event) {
 }
 
 struct ob_effects ob_peer_step(struct ob_peer *peer, const struct ob_event *event) {
-    peer->effects_count = 0;
-    peer->scratch_used = 0;
-    peer->texts_used = 0;
+    ob_effects_begin(peer);
     if (event->now_ns > peer->now_ns)
         peer->now_ns = event->now_ns;
-    if (peer->life == OB_PEER_HALTED && peer->twin != 0 && event->kind == OB_EVENT_TICK &&
-        peer->now_ns - peer->heartbeat_ns >= HEARTBEAT_EVERY_NS)
+    if (peer->life == OB_PEER_HALTED && peer->heartbeat.twin != 0 && event->kind == OB_EVENT_TICK &&
+        peer->now_ns - peer->heartbeat.sent_ns >= HEARTBEAT_EVERY_NS)
         ob_heartbeat_publish(peer); /* the other daemon with our key may not have heard it yet */
     bool over = peer->life == OB_PEER_LEFT || peer->life == OB_PEER_HALTED;
     if (over && event->kind == OB_EVENT_LEAVE)
@@ -273,13 +271,13 @@ struct ob_effects ob_peer_step(struct ob_peer *peer, const struct ob_event *even
     if (event->wall_s != 0)
         peer->wall_s = event->wall_s;
     if (!over) {
-        ob_control_table_tidy(peer);
+        ob_control_table_tidy(&peer->control);
         dispatch(peer, event);
         ob_admission_pump(peer);
         ob_reconcile_check(peer);
         if (event->kind != OB_EVENT_ROUND_DONE)
             ob_rounds_try_start(peer);
     }
-    assert(peer->effects_count <= EFFECTS_MAX && peer->scratch_used <= SCRATCH_BYTES);
-    return (struct ob_effects){.items = peer->effects, .count = peer->effects_count};
+    assert(peer->effects.count <= EFFECTS_MAX && peer->effects.scratch_used <= SCRATCH_BYTES);
+    return (struct ob_effects){.items = peer->effects.items, .count = peer->effects.count};
 }

@@ -1,21 +1,23 @@
-/* relay - what is new to us is published onwards, so that records reach everybody over an overlay in which
- * each machine is connected to a few others only.
- *
- * A record is taken into its chain once, so it is relayed at most once; a copy of it is a duplicate and goes
- * no further. Bounded: at most RELAY_BURST records of one machine in RELAY_EVERY_NS, and none of a chain of
- * which later records are still missing, so that catching up with a long log floods nobody. Relaying is
- * haste, not correctness: what is not relayed is found by frontiers and fetched. */
-#include <assert.h>
+#include "peer/relay.h"
 
+#include <assert.h>
+#include <string.h>
+
+#include "peer/effects.h"
+#include "peer/machines.h"
+#include "peer/message.h"
 #include "peer/state.h"
 
+#define RELAY_EVERY_NS (1 * SECONDS)
+#define RELAY_BURST    16 /* records of one machine relayed in RELAY_EVERY_NS */
+
 static bool allowed(const struct ob_peer *peer, struct machine *machine) {
-    if (machine->target > machine->next)
+    if (machine->fetch.target > machine->chain.next)
         return false;
-    if (machine->relayed > 0 && peer->now_ns - machine->relay_ns < RELAY_EVERY_NS)
-        return machine->relayed < RELAY_BURST;
-    machine->relay_ns = peer->now_ns;
-    machine->relayed = 0;
+    if (machine->relay.count > 0 && peer->now_ns - machine->relay.since_ns < RELAY_EVERY_NS)
+        return machine->relay.count < RELAY_BURST;
+    machine->relay.since_ns = peer->now_ns;
+    machine->relay.count = 0;
     return true;
 }
 
@@ -35,6 +37,6 @@ void ob_relay_taken(struct ob_peer *peer, const void *record, size_t bytes) {
     data[1] = OB_PROTOCOL_VERSION;
     memcpy(data + OB_MESSAGE_HEADER_BYTES, record, bytes);
     ob_effects_publish(peer, data, OB_MESSAGE_HEADER_BYTES + bytes);
-    machine->relayed++;
+    machine->relay.count++;
     peer->counters.relayed++;
 }

@@ -1,6 +1,10 @@
-/* restore - filling the tables from the caller's store, before START. */
+#include "peer/restore.h"
+
 #include <assert.h>
 
+#include "peer/authority.h"
+#include "peer/log.h"
+#include "peer/machines.h"
 #include "peer/state.h"
 
 enum ob_err ob_peer_restore_record(struct ob_peer *peer, const struct ob_record *record,
@@ -8,10 +12,10 @@ enum ob_err ob_peer_restore_record(struct ob_peer *peer, const struct ob_record 
     if (peer->life != OB_PEER_RECOVERING)
         return ob_fail(error, OB_ESTATE, "records are restored before the start only");
     struct machine *machine = ob_machines_find(peer, &record->machine);
-    if (machine == NULL && peer->count == peer->capacity)
-        return ob_fail(error, OB_ETOOBIG, "the log holds more than %zu machines", peer->capacity);
-    static const struct machine NO_RECORDS;
-    if (!ob_chain_extends(machine != NULL ? machine : &NO_RECORDS, record) || record->n == 0 ||
+    if (machine == NULL && peer->machines.count == peer->machines.capacity)
+        return ob_fail(error, OB_ETOOBIG, "the log holds more than %zu machines", peer->machines.capacity);
+    static const struct chain NO_RECORDS;
+    if (!ob_chain_extends(machine != NULL ? &machine->chain : &NO_RECORDS, record) || record->n == 0 ||
         record->first.index > OB_SAMPLE_END - record->n)
         return ob_fail(error, OB_EMISMATCH,
                        "the log's record of sample %llu (round %u) does not extend its chain",
@@ -19,7 +23,7 @@ enum ob_err ob_peer_restore_record(struct ob_peer *peer, const struct ob_record 
     if (machine == NULL)
         machine = ob_machines_take(peer, &record->machine);
     struct ob_hash hash = ob_record_hash(&peer->options.run, record);
-    ob_chain_extend(peer, machine, record, &hash);
+    ob_log_extend(peer, machine, record, &hash);
     return OB_OK;
 }
 
@@ -32,16 +36,17 @@ enum ob_err ob_peer_restore_control(struct ob_peer *peer, const void *data, size
     if (err != OB_OK)
         return err;
     bool rotation = control.kind == OB_CONTROL_ROTATION;
-    if (!rotation && ob_machines_find(peer, &control.subject) == NULL && peer->count == peer->capacity)
+    if (!rotation && ob_machines_find(peer, &control.subject) == NULL &&
+        peer->machines.count == peer->machines.capacity)
         return ob_fail(error, OB_ETOOBIG, "the control table is about more than %zu machines",
-                       peer->capacity);
-    (void)ob_control_table_put(peer, &control, data, bytes, NULL);
+                       peer->machines.capacity);
+    (void)ob_control_table_put(&peer->control, &control, data, bytes, NULL);
     if (rotation) {
         ob_authority_update(peer);
         return OB_OK;
     }
     struct machine *machine = ob_machines_take(peer, &control.subject);
     assert(machine != NULL); /* there is room, see above */
-    machine->reach |= control.kind == OB_CONTROL_ADDRESS;
+    machine->standing.reach |= control.kind == OB_CONTROL_ADDRESS;
     return OB_OK;
 }

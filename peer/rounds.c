@@ -1,22 +1,27 @@
-/* rounds - our own rounds: starting one, turning its bytes into a record, leaving.
- *
- * A record is signed only for samples that our chain does not hold and that nobody claims to hold: as long as
- * somebody's claim about our own chain is open, no round starts and a finished one is thrown away. */
+#include "peer/rounds.h"
+
 #include <assert.h>
 
+#include "peer/control.h"
+#include "peer/effects.h"
+#include "peer/isolation.h"
+#include "peer/log.h"
+#include "peer/message.h"
+#include "peer/pacing.h"
 #include "peer/state.h"
 
 static bool own_claimed(const struct ob_peer *peer) {
-    return peer->own->target > peer->own->next;
+    return peer->own->fetch.target > peer->own->chain.next;
 }
 
 static bool trains_now(const struct ob_peer *peer) {
     return (peer->life == OB_PEER_TRAINING || peer->life == OB_PEER_WAITING) && !peer->options.observer &&
-           !peer->pause && !peer->leaving && !peer->dispute.open;
+           !peer->rounds.pause && !peer->rounds.leaving && !peer->dispute.open;
 }
 
 static bool no_rounds_left(const struct ob_peer *peer) {
-    return peer->next_round >= peer->options.bounds.max_rounds || peer->next_round > peer->own->last_round;
+    return peer->rounds.next >= peer->options.bounds.max_rounds ||
+           peer->rounds.next > peer->own->standing.last_round;
 }
 
 static void finish(struct ob_peer *peer) {
@@ -33,13 +38,13 @@ static void resume(struct ob_peer *peer) {
         return;
     ob_life_move(peer, OB_PEER_WAITING);
     ob_effects_tell(peer, OB_NOTICE_BACK, &peer->options.machine, "our certificate allows more rounds now");
-    if (peer->pause)
+    if (peer->rounds.pause)
         ob_life_move(peer, OB_PEER_PAUSED);
 }
 
 void ob_rounds_try_start(struct ob_peer *peer) {
     resume(peer);
-    if (!trains_now(peer) || peer->round.running || !peer->own->certified)
+    if (!trains_now(peer) || peer->rounds.current.running || !peer->own->standing.certified)
         return;
     if (no_rounds_left(peer)) {
         finish(peer);
@@ -50,24 +55,24 @@ void ob_rounds_try_start(struct ob_peer *peer) {
         ob_isolation_update(peer);
         return;
     }
-    if (own_claimed(peer) || !ob_pacing_may_start(peer) || peer->own->next > OB_SAMPLE_END - n)
+    if (own_claimed(peer) || !ob_pacing_may_start(peer) || peer->own->chain.next > OB_SAMPLE_END - n)
         return;
-    peer->round = (struct round_state){
+    peer->rounds.current = (struct round_state){
         .running = true,
-        .first = peer->own->next,
+        .first = peer->own->chain.next,
         .started_ns = peer->now_ns,
-        .round = peer->next_round,
+        .round = peer->rounds.next,
         .n = n,
         .live = ob_pacing_live(peer),
     };
-    peer->next_round = peer->round.round + 1;
+    peer->rounds.next = peer->rounds.current.round + 1;
     ob_life_move(peer, OB_PEER_TRAINING);
     struct ob_effect *effect = ob_effects_add(peer, OB_EFFECT_START_ROUND);
     effect->machine = peer->options.machine;
-    effect->first.index = peer->round.first;
-    effect->round.index = peer->round.round;
+    effect->first.index = peer->rounds.current.first;
+    effect->round.index = peer->rounds.current.round;
     effect->n = n;
-    effect->live = peer->round.live;
+    effect->live = peer->rounds.current.live;
 }
 
 static void sign_record(struct ob_peer *peer, const struct ob_event *event) {
@@ -75,12 +80,12 @@ static void sign_record(struct ob_peer *peer, const struct ob_event *event) {
     uint8_t body[OB_RECORD_BODY_BYTES_MAX], signature[OB_RECORD_SIGNATURE_BYTES];
     struct ob_record record = {
         .machine = options->machine,
-        .first = {peer->round.first},
-        .round = {peer->round.round},
-        .live = peer->round.live,
+        .first = {peer->rounds.current.first},
+        .round = {peer->rounds.current.round},
+        .live = peer->rounds.current.live,
         .n = (uint16_t)event->bytes,
         .exponent = event->exponent,
-        .prev = peer->own->head,
+        .prev = peer->own->chain.head,
         .bytes = event->data,
         .signature = signature,
     };
@@ -103,19 +108,19 @@ static void sign_record(struct ob_peer *peer, const struct ob_event *event) {
     struct ob_effect *apply = ob_effects_add(peer, OB_EFFECT_APPLY);
     apply->record = record;
     apply->machine = options->machine;
-    ob_chain_extend(peer, peer->own, &record, &hash);
+    ob_log_extend(peer, peer->own, &record, &hash);
     peer->counters.records_accepted++;
     peer->counters.samples_accepted += record.n;
     ob_pacing_record(peer, peer->own);
 }
 
 static const char *why_unusable(const struct ob_peer *peer, const struct ob_event *event) {
-    if (event->bytes > peer->round.n || (event->bytes > 0 && event->data == NULL))
+    if (event->bytes > peer->rounds.current.n || (event->bytes > 0 && event->data == NULL))
         return "more bytes than the round has samples";
     if (event->exponent < peer->options.bounds.exponent_min ||
         event->exponent > peer->options.bounds.exponent_max)
         return "an exponent outside the run's bounds";
-    if (peer->round.first != peer->own->next || own_claimed(peer))
+    if (peer->rounds.current.first != peer->own->chain.next || own_claimed(peer))
         return "our chain moved on meanwhile: others hold records of ours that we had lost";
     if (peer->dispute.open)
         return "our weights are in dispute";
@@ -123,42 +128,57 @@ static const char *why_unusable(const struct ob_peer *peer, const struct ob_even
 }
 
 void ob_rounds_done(struct ob_peer *peer, const struct ob_event *event) {
-    if (!peer->round.running) {
+    if (!peer->rounds.current.running) {
         ob_effects_refuse(peer, peer->own, "the result of a round that was not started");
         return;
     }
-    peer->round.running = false;
+    peer->rounds.current.running = false;
     if (peer->life == OB_PEER_TRAINING)
         ob_life_move(peer, OB_PEER_WAITING);
     const char *reason = why_unusable(peer, event);
     if (reason != NULL) {
         ob_effects_refuse(peer, peer->own, "a round's result was thrown away: %s", reason);
     } else if (event->bytes > 0) {
-        peer->durations[peer->durations_count++ % DURATIONS] = peer->now_ns - peer->round.started_ns;
+        ob_pacing_round_took(peer, peer->now_ns - peer->rounds.current.started_ns);
         sign_record(peer, event);
     }
     ob_pacing_update(peer);
-    if (peer->leaving)
+    if (peer->rounds.leaving)
         ob_rounds_leave(peer);
     else if (event->bytes > 0) /* a round that did not happen is started again by the next step */
         ob_rounds_try_start(peer);
 }
 
-/* Called when asked to leave, and again when the round that ran is done. */
 void ob_rounds_leave(struct ob_peer *peer) {
     bool reconciled = peer->life != OB_PEER_RECOVERING && peer->life != OB_PEER_RECONCILING;
-    if (!peer->leaving) {
-        peer->leaving = true;
-        peer->signs_goodbye = reconciled && !peer->options.observer;
+    if (!peer->rounds.leaving) {
+        peer->rounds.leaving = true;
+        peer->rounds.signs_goodbye = reconciled && !peer->options.observer;
         if (peer->life != OB_PEER_RECOVERING)
             ob_life_move(peer, OB_PEER_LEAVING);
     }
-    if (peer->round.running)
+    if (peer->rounds.current.running)
         return;
-    if (peer->signs_goodbye)
+    if (peer->rounds.signs_goodbye)
         ob_control_goodbye(peer);
     if (peer->life != OB_PEER_HALTED) /* in this very step we learned that we are cut */
         ob_life_move(peer, OB_PEER_LEFT);
     struct ob_effect *left = ob_effects_add(peer, OB_EFFECT_LEFT);
     left->machine = peer->options.machine;
+}
+
+void ob_rounds_pause(struct ob_peer *peer, bool pause) {
+    peer->rounds.pause = pause;
+    if (pause &&
+        (peer->life == OB_PEER_TRAINING || peer->life == OB_PEER_WAITING || peer->life == OB_PEER_ISOLATED)) {
+        if (peer->life == OB_PEER_TRAINING)
+            ob_life_move(peer, OB_PEER_WAITING);
+        ob_life_move(peer, OB_PEER_PAUSED);
+    }
+    if (!pause && peer->life == OB_PEER_PAUSED) {
+        ob_life_move(peer, OB_PEER_WAITING);
+        if (peer->rounds.current.running) /* the round that ran when it was paused still runs */
+            ob_life_move(peer, OB_PEER_TRAINING);
+        ob_pacing_update(peer);
+    }
 }

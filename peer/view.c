@@ -1,23 +1,15 @@
-/* view - looking into a peer from outside: names, status, one machine at a time. */
+#include "peer/view.h"
+
 #include <assert.h>
+#include <string.h>
 
+#include "peer/admission.h"
+#include "peer/authority.h"
+#include "peer/log.h"
+#include "peer/machines.h"
+#include "peer/named.h"
+#include "peer/pacing.h"
 #include "peer/state.h"
-
-const char *ob_peer_life_name(enum ob_peer_life life) {
-    static const char *const NAMES[] = {
-        [OB_PEER_RECOVERING] = "recovering",
-        [OB_PEER_RECONCILING] = "reconciling",
-        [OB_PEER_TRAINING] = "training",
-        [OB_PEER_WAITING] = "waiting",
-        [OB_PEER_PAUSED] = "paused",
-        [OB_PEER_FINISHED] = "finished",
-        [OB_PEER_ISOLATED] = "isolated",
-        [OB_PEER_LEAVING] = "leaving",
-        [OB_PEER_LEFT] = "left",
-        [OB_PEER_HALTED] = "halted",
-    };
-    return (size_t)life < sizeof NAMES / sizeof NAMES[0] ? NAMES[life] : "unknown";
-}
 
 const char *ob_notice_name(enum ob_notice notice) {
     static const char *const NAMES[] = {
@@ -37,28 +29,28 @@ const char *ob_notice_name(enum ob_notice notice) {
 
 static size_t certificates(const struct ob_peer *peer) {
     size_t count = 0;
-    for (size_t i = 0; i < peer->count; i++)
-        count += peer->order[i]->admitted;
+    for (size_t i = 0; i < peer->machines.count; i++)
+        count += peer->machines.order[i]->standing.admitted;
     return count;
 }
 
 struct ob_peer_view ob_peer_view(const struct ob_peer *peer) {
     struct ob_peer_view view = {
         .life = peer->life,
-        .round = {peer->round.running ? peer->round.round : peer->next_round},
-        .next = {peer->own->next},
+        .round = {peer->rounds.current.running ? peer->rounds.current.round : peer->rounds.next},
+        .next = {peer->own->chain.next},
         .live = ob_pacing_live(peer),
-        .machines = peer->count,
-        .log_digest = ob_machines_log_digest(peer),
-        .control_digest = ob_control_table_digest(peer),
+        .machines = peer->machines.count,
+        .log_digest = ob_log_digest(peer),
+        .control_digest = ob_control_table_digest(&peer->control),
         .counters = peer->counters,
         .median_round_ns = ob_pacing_median_ns(peer),
-        .certified = peer->own->certified,
+        .certified = peer->own->standing.certified,
         .certificates = certificates(peer),
         .acknowledge = peer->isolation.acknowledge,
         .last_live = peer->isolation.last_live,
         .unacknowledged = peer->isolation.unacknowledged,
-        .samples_per_s = peer->samples_per_s,
+        .samples_per_s = peer->rate.per_s,
         .disputed = peer->dispute.open,
         .named = peer->named.known ? peer->named.below : 0,
     };
@@ -67,43 +59,71 @@ struct ob_peer_view ob_peer_view(const struct ob_peer *peer) {
         view.named_log = peer->named.log;
     if (named != NULL)
         view.named_weights = named->weights;
-    for (size_t i = 0; i < peer->count; i++) {
-        const struct machine *machine = peer->order[i];
-        view.samples_held += machine->next;
-        view.samples_known += machine->target > machine->next ? machine->target : machine->next;
+    for (size_t i = 0; i < peer->machines.count; i++) {
+        const struct machine *machine = peer->machines.order[i];
+        view.samples_held += machine->chain.next;
+        view.samples_known +=
+            machine->fetch.target > machine->chain.next ? machine->fetch.target : machine->chain.next;
     }
     double missing = (double)(view.samples_known - view.samples_held);
-    view.catch_up_s = missing == 0 ? 0 : peer->samples_per_s > 0 ? missing / peer->samples_per_s : -1;
+    view.catch_up_s = missing == 0 ? 0 : peer->rate.per_s > 0 ? missing / peer->rate.per_s : -1;
     return view;
 }
 
 struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i) {
-    assert(i < peer->count);
-    const struct machine *machine = peer->order[i];
+    assert(i < peer->machines.count);
+    const struct machine *machine = peer->machines.order[i];
     struct ob_certificate certificate = {0};
     (void)ob_admission_certificate(peer, &machine->id, &certificate);
     struct ob_peer_machine view = {
         .machine = machine->id,
-        .next = {machine->next},
-        .head = machine->head,
-        .head_round = {machine->head_round},
-        .has_records = machine->has_records,
-        .paced = machine->paced,
-        .linked = machine->linked,
+        .next = {machine->chain.next},
+        .head = machine->chain.head,
+        .head_round = {machine->chain.head_round},
+        .has_records = machine->chain.has_records,
+        .paced = machine->pacing.paced,
+        .linked = machine->contact.linked,
         .left = ob_machines_left(machine),
-        .last_record_ns = machine->last_record_ns,
-        .last_heard_ns = machine->last_heard_ns,
-        .reported_next = {machine->reported_next},
-        .reported_log = machine->reported_log,
-        .reported_weights = machine->reported_weights,
-        .compared = machine->compared,
-        .agrees = machine->compared && machine->agrees,
-        .admitted = machine->admitted,
-        .revoked = machine->revoked,
-        .forked = machine->forked,
+        .last_record_ns = machine->pacing.last_record_ns,
+        .last_heard_ns = machine->heartbeat.heard_ns,
+        .reported_next = {machine->heartbeat.next},
+        .reported_log = machine->heartbeat.log,
+        .reported_weights = machine->heartbeat.weights,
+        .compared = machine->dispute.compared,
+        .agrees = machine->dispute.compared && machine->dispute.agrees,
+        .admitted = machine->standing.admitted,
+        .revoked = machine->standing.revoked,
+        .forked = machine->standing.forked,
         .expiry_s = certificate.expiry_s,
-        .cut = {machine->cut},
+        .cut = {machine->standing.cut},
     };
     memcpy(view.name, certificate.name, sizeof view.name);
     return view;
+}
+
+enum ob_err ob_peer_check_certificate(const struct ob_peer *peer, const void *data, size_t bytes,
+                                      uint64_t wall_s, struct ob_error *error) {
+    struct ob_control control;
+    enum ob_err err = ob_control_decode(data, bytes, &control, error);
+    if (err != OB_OK)
+        return err;
+    int index = ob_authority_index(peer, &control.signer);
+    const struct ob_machine_id *authority =
+        index >= 0 ? &peer->authority.keys[index].key : &peer->options.authority;
+    struct ob_verifier verifier = ob_authority_verifier(peer);
+    err = ob_certificate_check(data, bytes, &peer->options.run, authority, NULL, wall_s, &verifier, error);
+    if (err != OB_OK)
+        return err;
+    if (!ob_authority_in_time(peer, &control))
+        return ob_fail(error, OB_EREFUSED, "certificate: signed with an authority key that was replaced");
+    const struct machine *machine = ob_machines_find(peer, &control.subject);
+    if (machine != NULL && (machine->standing.revoked || machine->standing.forked))
+        return ob_fail(error, OB_EREFUSED, "certificate: its machine %s; it needs a new key",
+                       machine->standing.revoked ? "was revoked" : "signed two chains with one key");
+    return OB_OK;
+}
+
+void ob_peer_each_control(const struct ob_peer *peer,
+                          void (*see)(void *context, const void *data, size_t bytes), void *context) {
+    ob_control_table_each(&peer->control, see, context);
 }

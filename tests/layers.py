@@ -49,7 +49,6 @@ KNOWN_CYCLES = {  # one a line, so that they go one by one
     "record",
     "model/families",
     "model/convert",
-    "peer",
     "transport",
     "snapshot",
     "daemon",

@@ -1,5 +1,5 @@
 # Sourced by tests/sim/prove.
-break_it apply-twice peer/chain.c \
+break_it apply-twice peer/arrival.c \
     's/^( *)struct ob_effect \*apply = ob_effects_add\(peer, OB_EFFECT_APPLY\);/\1*ob_effects_add(peer, OB_EFFECT_APPLY) = (struct ob_effect){.kind = OB_EFFECT_APPLY, .record = arrival->record, .machine = machine->id};\n&/' \
     "a record is applied twice"
 break_it publish-first peer/rounds.c \
@@ -11,14 +11,14 @@ break_it no-pacing peer/pacing.c \
 break_it sign-at-once peer/reconcile.c \
     's/if \(now.wanted > 0 && now.given == now.wanted\)/if (true)/; s/if \(own_open \|\| blocked\(peer, waited\)\)/if (false)/' \
     "a machine signs before the others have told its own frontier"
-break_it no-repair peer/repair.c \
+break_it no-repair peer/fetch.c \
     '/^static void ask\(struct ob_peer/,/^}/s/^    assert.*/    return;/' \
     "missing records are never asked for"
 break_it frontier-equal peer/frontier.c \
-    's/if \(claim->next.index > machine->next\) \{/if (claim->next.index > machine->next + 40) {/' \
+    's/if \(claim->next.index > machine->chain.next\) \{/if (claim->next.index > machine->chain.next + 40) {/' \
     "small gaps in a frontier are overlooked"
 break_it over-the-cut peer/cut.c \
-    '/^bool ob_cut_allows/,/^}/s/record->first.index \+ record->n <= machine->cut/true/' \
+    '/^bool ob_cut_allows/,/^}/s/record->first.index \+ record->n <= machine->standing.cut/true/' \
     "records above a cut are taken in"
 break_it no-unapply peer/cut.c \
     '/^void ob_cut_enforce/,/^}/s/^    struct ob_effect \*unapply = /    if (false) return;\n    struct ob_effect nothing, *unapply = \&nothing; (void)/' \
@@ -27,7 +27,7 @@ break_it higher-cut peer/control_table.c \
     '/^static bool replaces/,/^}/s/index < ob_control_cut/index > ob_control_cut/' \
     "of two cuts of one signer the higher one stays"
 break_it highest-cut peer/admission.c \
-    's/if \(ob_control_cut\(&control\).index < machine->cut\)/if (machine->cut == UINT64_MAX || ob_control_cut(\&control).index > machine->cut)/' \
+    's/if \(ob_control_cut\(&control\).index < standing->cut\)/if (standing->cut == UINT64_MAX || ob_control_cut(\&control).index > standing->cut)/' \
     "of the cuts of several signers, and of evidence, the highest counts" revoked-by-two-keys
 break_it later-stays peer/control_table.c \
     's/^    if \(known && ob_control_table_get/    if (false \&\& ob_control_table_get/' \
@@ -36,20 +36,20 @@ break_it later-rotation peer/control_table.c \
     's/!= rotation;/== true;/' \
     "of two rotations of one key the later one stays" rotated-twice
 break_it sign-again peer/reconcile.c \
-    's/if \(peer->own->next >= signed_below \|\| peer->options.observer\)/if (true)/' \
+    's/if \(peer->own->chain.next >= signed_below \|\| peer->options.observer\)/if (true)/' \
     "samples whose records were cut are signed again" limit-raised-again
-break_it address-once peer/control_exchange.c \
-    's/^    machine->reach \|= control->kind == OB_CONTROL_ADDRESS;/    machine->reach |= control->kind == OB_CONTROL_ADDRESS \&\& !machine->reached;/' \
+break_it address-once peer/admission.c \
+    's/^    machine->standing.reach \|= control->kind == OB_CONTROL_ADDRESS;/    machine->standing.reach |= control->kind == OB_CONTROL_ADDRESS \&\& !machine->standing.reached;/' \
     "only the first address of a machine is told" moved
 break_it forks-overlooked peer/fork.c \
     '/^void ob_fork_search/,/^}/s/if \(with == peer->own/if (true || with == peer->own/' \
     "nobody looks for the place where two chains part"
-break_it nothing-handed-on peer/holds.c \
-    '/^static struct machine \*way_to/,/^}/s/^    if \(usable/    return NULL;\n    if (usable/' \
+break_it nothing-handed-on peer/way.c \
+    '/^struct machine \*ob_way_to/,/^}/s/^    if \(usable/    return NULL;\n    if (usable/' \
     "questions and answers between machines without a link are not handed on" overlay-partition
 break_it alone-and-training peer/isolation.c \
     's/most > 0 && peer->isolation.unacknowledged >= most/false \&\& most > 0/' \
     "the smaller side of a partition goes on" overlay-partition
 break_it flips-unheard peer/dispute.c \
-    's/machine->agrees = ob_hash_equal\(.*$/machine->agrees = true;/' \
+    's/said->agrees = ob_hash_equal\(.*$/said->agrees = true;/' \
     "nobody compares weights digests" bit-flips

@@ -1,0 +1,123 @@
+/* events - what goes into a step of a peer, and the effects that come out of it. */
+#ifndef OB_PEER_EVENTS_H
+#define OB_PEER_EVENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/ids.h"
+#include "record/record.h"
+
+/* ---- events ---- */
+
+enum ob_event_kind {
+    OB_EVENT_START,   /* restoring is over; begins to talk */
+    OB_EVENT_EXPECT,  /* `machine` is one we will try to reach (configured); counts for RECONCILING */
+    OB_EVENT_LINK_UP, /* a way to `machine` */
+    OB_EVENT_LINK_DOWN,
+    OB_EVENT_MESSAGE,    /* `data` from `machine`, an admitted machine that the transport has authenticated */
+    OB_EVENT_TICK,       /* time has passed; call at least every 100 ms */
+    OB_EVENT_ROUND_DONE, /* the round of the last OB_EFFECT_START_ROUND: samples' bytes in `data` (0 … its n),
+                            `exponent`; fewer than asked when leaving, none: the round did not happen */
+    OB_EVENT_LEAVE,      /* publish a goodbye once the running round is done */
+    OB_EVENT_PAUSE,      /* start no further round (local; others see us go quiet) … */
+    OB_EVENT_RESUME,
+    OB_EVENT_BUSY,    /* what was taken in waits to be replayed: ask for no further records … */
+    OB_EVENT_FREE,    /* … and go on asking. What is published is taken in meanwhile as ever. */
+    OB_EVENT_CONTROL, /* `data`: a control entry from the operator, a certificate file or the door; taken in
+                         and published when it is new. Before START too: our own certificate. */
+    OB_EVENT_ADDRESS, /* `data`: where others reach us, "tcp://host:port" (none: nowhere); signed, published
+                       */
+    OB_EVENT_DIGEST,  /* answers OB_EFFECT_DIGEST: `log` as it was there, `weights`: zeros when it cannot be
+                       * had
+                       */
+    OB_EVENT_DISPUTE, /* our weights may be wrong (the memory check): an OB_EFFECT_REBUILD follows */
+    OB_EVENT_REBUILT, /* answers OB_EFFECT_REBUILD: `healed`: our weights were wrong and are right now */
+};
+
+struct ob_event {
+    enum ob_event_kind kind;
+    uint64_t now_ns; /* monotonic */
+    uint64_t wall_s; /* Unix seconds, for the expiry of certificates only; 0: not known */
+    struct ob_machine_id machine;
+    const uint8_t *data;
+    size_t bytes;
+    int8_t exponent;
+    struct ob_hash log, weights;
+    bool healed;
+};
+
+/* ---- effects ---- */
+
+#define OB_ROUNDS_ALL UINT32_MAX /* "below" this round is every record */
+
+enum ob_effect_kind {
+    OB_EFFECT_PERSIST_OWN,     /* `record`, our own: durable before anything that follows */
+    OB_EFFECT_PERSIST,         /* `record`, somebody else's */
+    OB_EFFECT_PERSIST_CONTROL, /* `data`: an entry of the control table; (kind, signer, subject) replaces */
+    OB_EFFECT_APPLY,       /* `record` counts: put it into the weights (after it was handed to the store) */
+    OB_EFFECT_PUBLISH,     /* `data` to everybody */
+    OB_EFFECT_SEND,        /* `data` to `machine`; may be lost */
+    OB_EFFECT_SERVE,       /* send `machine` the stored records of `subject` from sample `first` on, as one
+                              OB_MESSAGE_RECORDS of at most `bytes` (ob_message_records_*, message.h) */
+    OB_EFFECT_START_ROUND, /* evaluate samples `first` … first+n-1 as round `round`, live `live` */
+    OB_EFFECT_TELL,        /* for log and status: `notice`, about `machine`; `text` */
+    OB_EFFECT_LEFT,        /* the goodbye is out: close down */
+    OB_EFFECT_HALT,        /* `text`: we must not sign any more (fork of our own key, a used sample) */
+    OB_EFFECT_ADMIT,       /* `machine` belongs: let it connect */
+    OB_EFFECT_EXPEL,   /* `machine` does not, any more (revoked, expired, forked): cut it off, let it in no
+                          more; `text`: why */
+    OB_EFFECT_REACH,   /* connect to `machine` at `data` (`bytes`, not terminated); another endpoint
+                          replaces, none (0 bytes) ends it */
+    OB_EFFECT_UNAPPLY, /* the stored records of `machine` from sample `first` (a record's first) on count no
+                         more: take each out of the weights, then delete them from the store */
+    OB_EFFECT_DIGEST,  /* the weights digest of the records below `round` (OB_ROUNDS_ALL: all) that we hold
+                         after  the effects before this one; their log digest is `log`. Answered by
+                         OB_EVENT_DIGEST */
+    OB_EFFECT_REBUILD  /* hold the weights against base and log as they are after the effects before this one,
+                         and put right what is wrong. Answered by OB_EVENT_REBUILT; no round starts before */
+};
+
+enum ob_notice {
+    OB_NOTICE_JOINED,        /* first record or hello of a machine */
+    OB_NOTICE_LEFT,          /* its goodbye */
+    OB_NOTICE_QUIET,         /* left the pacing set */
+    OB_NOTICE_BACK,          /* in the pacing set again */
+    OB_NOTICE_GAP,           /* fetching missing records */
+    OB_NOTICE_CAUGHT_UP,     /* our log is as complete as our peers' */
+    OB_NOTICE_REFUSED,       /* a message that was not taken: why is in text */
+    OB_NOTICE_FORK,          /* two heads at one sample */
+    OB_NOTICE_DISAGREE,      /* equal logs, different weights digests */
+    OB_NOTICE_RECOVERED_OWN, /* others held records of ours that we had lost */
+    OB_NOTICE_FINISHED,      /* all rounds of the run are done */
+    OB_NOTICE_VERSION,       /* a peer speaks another protocol version */
+    OB_NOTICE_CUT,           /* records of a machine do not count any more */
+    OB_NOTICE_ADMITTED,      /* a certificate */
+    OB_NOTICE_EXPELLED,      /* revoked, expired or forked */
+    OB_NOTICE_ROTATED,       /* another authority key */
+    OB_NOTICE_ISOLATED,      /* too few acknowledge our records: paused */
+    OB_NOTICE_TWIN,          /* two daemons run with one machine's key */
+    OB_NOTICE_PROVEN,        /* a machine that disagreed is wrong, we are not */
+    OB_NOTICE_HEALED         /* our weights were wrong */
+};
+
+struct ob_effect {
+    enum ob_effect_kind kind;
+    enum ob_notice notice;
+    struct ob_machine_id machine, subject;
+    struct ob_record record;
+    struct ob_sample first;
+    struct ob_round round;
+    uint16_t n, live;
+    const uint8_t *data;
+    size_t bytes;
+    const char *text;   /* TELL, HALT: one line */
+    struct ob_hash log; /* DIGEST */
+};
+
+struct ob_effects {
+    const struct ob_effect *items;
+    size_t count;
+};
+
+#endif

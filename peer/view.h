@@ -1,0 +1,70 @@
+/* view - looking into a peer from outside, between two steps. */
+#ifndef OB_PEER_VIEW_H
+#define OB_PEER_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/ids.h"
+#include "peer/counters.h"
+#include "peer/events.h"
+#include "peer/life.h"
+#include "record/control.h"
+
+struct ob_peer;
+
+const char *ob_notice_name(enum ob_notice notice);
+
+struct ob_peer_view {
+    enum ob_peer_life life;
+    struct ob_round round;     /* the round that runs or comes next */
+    struct ob_sample next;     /* our next sample */
+    uint16_t live;             /* machines in the pacing set, ourselves included */
+    size_t machines;           /* machines in the frontier */
+    struct ob_hash log_digest; /* BLAKE2b-256 of the sorted frontier */
+    struct ob_hash control_digest;
+    struct ob_peer_counters counters;
+    uint64_t median_round_ns;             /* 0: not known yet */
+    uint64_t samples_held, samples_known; /* in our log; in all logs that we were told of */
+    double samples_per_s;                 /* taken in lately, others' and fetched ones */
+    double catch_up_s; /* until nothing is missing at that rate; 0: nothing is, -1: unknown */
+    bool certified;    /* our own records count: we have a certificate */
+    size_t certificates, acknowledge, last_live; /* machines that are admitted; that hold our latest records;
+                                                    of how many last live */
+    uint32_t unacknowledged;                     /* rounds of ours after what half of them hold */
+    bool disputed;                               /* our weights are being held against base and log */
+    uint32_t named;                              /* the last named frontier: rounds below this; 0: none … */
+    struct ob_hash named_log, named_weights;     /* … its digests; zeros while they are not known */
+};
+struct ob_peer_view ob_peer_view(const struct ob_peer *peer);
+
+struct ob_peer_machine {
+    struct ob_machine_id machine;
+    struct ob_sample next;
+    struct ob_hash head;
+    struct ob_round head_round;
+    bool has_records, paced, linked, left;
+    uint64_t last_record_ns, last_heard_ns;
+    struct ob_sample reported_next;  /* how many samples its heartbeats claim */
+    struct ob_hash reported_log;     /* its last log digest … */
+    struct ob_hash reported_weights; /* … and weights digest, zeros when unknown */
+    bool compared, agrees;           /* its last weights digest with ours of the same records */
+    bool admitted, revoked, forked;
+    char name[OB_CONTROL_NAME_MAX + 1]; /* of its certificate; "" without one */
+    uint64_t expiry_s;                  /* of its certificate; 0: never, or without one */
+    struct ob_sample cut;               /* records from here on do not count; UINT64_MAX: no cut */
+};
+/* i < view.machines, sorted by machine key. */
+struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i);
+
+/* May this certificate be let in at the door? `data` is a control entry of kind certificate, wall_s the time.
+ * Errors:  those of ob_certificate_check, with all authority keys of the run so far; OB_EREFUSED revoked
+ *          or forked. */
+OB_MUST_USE enum ob_err ob_peer_check_certificate(const struct ob_peer *peer, const void *data, size_t bytes,
+                                                  uint64_t wall_s, struct ob_error *error);
+/* Calls `see` with each entry of the control table. */
+void ob_peer_each_control(const struct ob_peer *peer,
+                          void (*see)(void *context, const void *data, size_t bytes), void *context);
+
+#endif
