@@ -7,40 +7,22 @@
 size_t ob_utf8_decode(const char *text, size_t bytes, uint32_t *ret_character) {
     if (bytes == 0)
         return 0;
-    const uint8_t *at = (const uint8_t *)text;
-    if (at[0] < 0x80) {
+    const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)text;
+    if (at[0] < 0x80) { /* most of them; no call */
         *ret_character = at[0];
         return 1;
     }
-    size_t length = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-    if (at[0] < 0xc2 || at[0] > 0xf4 || length > bytes)
+    utf8proc_int32_t character;
+    utf8proc_ssize_t length = utf8proc_iterate(at, bytes < 4 ? (utf8proc_ssize_t)bytes : 4, &character);
+    if (length <= 0)
         return 0;
-    uint32_t character = at[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-        character = character << 6 | (at[i] & 0x3fu);
-    }
-    static const uint32_t SMALLEST[5] = {0, 0, 0x80, 0x800, 0x10000};
-    if (character < SMALLEST[length] || character > 0x10ffff || (character >= 0xd800 && character < 0xe000))
-        return 0;
-    *ret_character = character;
-    return length;
+    *ret_character = (uint32_t)character;
+    return (size_t)length;
 }
 
 size_t ob_utf8_encode(uint32_t character, char ret_text[static 4]) {
     assert(character < 0x110000);
-    if (character < 0x80) {
-        ret_text[0] = (char)character;
-        return 1;
-    }
-    size_t length = character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
-    for (size_t i = length - 1; i > 0; i--) {
-        ret_text[i] = (char)(0x80 | (character & 0x3f));
-        character >>= 6;
-    }
-    ret_text[0] = (char)((0xf00u >> length & 0xff) | character);
-    return length;
+    return (size_t)utf8proc_encode_char((utf8proc_int32_t)character, (utf8proc_uint8_t *)ret_text);
 }
 
 size_t ob_utf8_valid(const char *text, size_t bytes) {
