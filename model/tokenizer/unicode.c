@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+/* Both tables are the output of tests/parity/make_unicode.py. */
 const struct ob_unicode_range OB_UNICODE_ADDED[] = {
     {0x897, 0x897, "Mn"},     {0xcf3, 0xcf3, "Mc"},     {0xece, 0xece, "Mn"},     {0x1b4e, 0x1b4f, "Po"},
     {0x1b7f, 0x1b7f, "Po"},   {0x1c89, 0x1c89, "Lu"},   {0x1c8a, 0x1c8a, "Ll"},   {0x2427, 0x2429, "So"},
