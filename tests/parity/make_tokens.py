@@ -2,7 +2,8 @@
 """Makes the tokenizer parity data: what `tokenizers` makes of 10,000 strings with a tokenizer of each configuration.
 
 Run by hand, in an environment with tokenizers (0.23.3 made the kept files):
-    tests/parity/make_tokens.py
+    tests/parity/make_tokens.py [NAME…]
+With names, only those configurations are made, with the strings and the models that are kept. Without, all is made anew.
 Writes into tests/parity/tokens/:
     strings.json  the strings: every script, emoji, combining marks, control characters, long runs
     models.json   two small trained models: bytes (byte-level) and pieces (byte fallback)
@@ -15,7 +16,7 @@ Writes into tests/parity/tokens/:
 kjv-1m is examples/kjv-1m/tokenizer.json; only its NAME.txt is written. The strings are the same with each run of one
 Python version; the trained vocabularies need not be, so all files are kept from one run.
 """
-import json, os, random, struct, unicodedata
+import json, os, random, struct, sys, unicodedata
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
@@ -123,7 +124,10 @@ def sequence(*parts):
 LLAMA3 = ("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
           "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+")
 REPLACE = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
-BYTES, PIECE = model(True), model(False)
+if sys.argv[1:]:
+    BYTES, PIECE = (json.load(open(os.path.join(OUT, "models.json"), encoding="utf-8"))[name] for name in ("bytes", "pieces"))
+else:
+    BYTES, PIECE = model(True), model(False)
 UNSPACE = [{"type": "Replace", "pattern": {"String": SPACE}, "content": " "}, {"type": "ByteFallback"},
            {"type": "Fuse"}]
 STRIP = [{"type": "Strip", "content": " ", "start": 1, "stop": 0}]
@@ -200,17 +204,23 @@ def write_json(name, value, **layout):
 
 
 def main():
-    texts, found = strings(), {"bytes": BYTES, "pieces": PIECE}
+    found, names = {"bytes": BYTES, "pieces": PIECE}, sys.argv[1:]
     os.makedirs(OUT, exist_ok=True)
-    with open(os.path.join(OUT, "strings.json"), "w", encoding="utf-8") as out:
-        out.write("[\n" + ",\n".join(json.dumps(text, ensure_ascii=False) for text in texts) + "\n]\n")
-    write_json("models", found)
-    for name, (model, changes, flags, normalizer, pre, post, decoder) in CONFIGURATIONS.items():
+    if names:
+        texts = json.load(open(os.path.join(OUT, "strings.json"), encoding="utf-8"))
+    else:
+        texts = strings()
+        with open(os.path.join(OUT, "strings.json"), "w", encoding="utf-8") as out:
+            out.write("[\n" + ",\n".join(json.dumps(text, ensure_ascii=False) for text in texts) + "\n]\n")
+        write_json("models", found)
+    for name in names or CONFIGURATIONS:
+        model, changes, flags, normalizer, pre, post, decoder = CONFIGURATIONS[name]
         root = dict(version="1.0", truncation=None, padding=None, added_tokens=added(found[model], flags),
                     normalizer=normalizer, pre_tokenizer=pre, post_processor=post, decoder=decoder)
         write_json(name, {**root, "model": {"name": model, **changes}}, indent=1)
         write_expected(name, Tokenizer.from_str(json.dumps({**root, "model": {**found[model], **changes}})), texts)
-    write_expected("kjv-1m", Tokenizer.from_file(os.path.join(ROOT, "examples/kjv-1m/tokenizer.json")), texts)
+    if not names:
+        write_expected("kjv-1m", Tokenizer.from_file(os.path.join(ROOT, "examples/kjv-1m/tokenizer.json")), texts)
 
 
 main()

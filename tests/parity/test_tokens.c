@@ -2,6 +2,7 @@
  * wrote. */
 #include "tests/unit/cmocka_all.h"
 
+#include <glob.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,14 +10,11 @@
 
 #include "model/convert/open_tokenizer.h"
 
-#define TOKENS  OB_SOURCE_ROOT "/tests/parity/tokens/"
-#define STRINGS 10000
-#define BLOCK   10 /* strings a line of the expectations stands for */
-#define EMPTY   2166136261U
-
-static const char *const CONFIGURATIONS[] = {"gpt2",      "opt",   "smollm2", "llama3",    "qwen2",
-                                             "pythia",    "odd",   "llama2",  "tinyllama", "mistral3",
-                                             "metaspace", "gemma", "kjv-1m"};
+#define TOKENS             OB_SOURCE_ROOT "/tests/parity/tokens/"
+#define STRINGS            10000
+#define BLOCK              10 /* strings a line of the expectations stands for */
+#define EMPTY              2166136261U
+#define CONFIGURATIONS_MAX 64
 
 struct hashes {
     uint32_t ids, texts;
@@ -121,12 +119,20 @@ static void ids_are_those_of_tokenizers(void **state) {
     json_decref(strings);
 }
 
+/* Each NAME.txt is a configuration. */
 int main(void) {
-    enum { COUNT = sizeof CONFIGURATIONS / sizeof *CONFIGURATIONS };
-    struct CMUnitTest tests[COUNT];
-    for (size_t i = 0; i < COUNT; i++)
-        tests[i] = (struct CMUnitTest){.name = CONFIGURATIONS[i],
-                                       .test_func = ids_are_those_of_tokenizers,
-                                       .initial_state = (void *)(uintptr_t)CONFIGURATIONS[i]};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    struct CMUnitTest tests[CONFIGURATIONS_MAX];
+    char names[CONFIGURATIONS_MAX][64];
+    glob_t files;
+    size_t count = 0, folder = strlen(TOKENS);
+    if (glob(TOKENS "*.txt", 0, NULL, &files) != 0)
+        return 1;
+    for (; count < files.gl_pathc && count < CONFIGURATIONS_MAX; count++) {
+        const char *name = files.gl_pathv[count] + folder;
+        (void)snprintf(names[count], sizeof names[count], "%.*s", (int)strlen(name) - 4, name);
+        tests[count] = (struct CMUnitTest){
+            .name = names[count], .test_func = ids_are_those_of_tokenizers, .initial_state = names[count]};
+    }
+    globfree(&files);
+    return _cmocka_run_group_tests("tokens", tests, count, NULL, NULL);
 }
