@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/options.h"
+#include "base/options_help.h"
 #include "model/convert/open_tokenizer.h"
 #include "model/data/corpus.h"
 #include "model/data/loss.h"
@@ -24,12 +24,12 @@
 #include "spsa/probe.h"
 
 struct arrangement {
+    const char *model, *data, *held_out_data;
     int64_t machines, samples_per_round, staleness, samples, batch, length, s0, seed, held_out;
     int64_t lora_rank, lora_scale; /* 0: no adapters; log2 of their direction scale */
     double learning_rate, lora_alpha;
-    bool lora_mlp; /* adapters of mlp too, not of attention alone */
-    enum ob_spsa_combine combine;
-    enum ob_schedule schedule;
+    bool lora_mlp;         /* adapters of mlp too, not of attention alone */
+    int combine, schedule; /* enum ob_spsa_combine, enum ob_schedule */
 };
 
 struct swarm {
@@ -157,8 +157,8 @@ static enum ob_err create_run(struct swarm *swarm, const char *folder, struct ob
     char file[sizeof path + 16];
     (void)snprintf(file, sizeof file, "%s/run.json", path);
     options.learning_rate = plan->learning_rate;
-    options.schedule = plan->schedule;
-    options.combine = plan->combine;
+    options.schedule = (enum ob_schedule)plan->schedule;
+    options.combine = (enum ob_spsa_combine)plan->combine;
     options.s0 = (uint32_t)plan->s0;
     options.samples_per_round = (uint16_t)plan->samples_per_round;
     static const char *const TARGETS[] = {"attention", "mlp"};
@@ -234,51 +234,46 @@ static void tear_down(struct swarm *swarm) {
     free(swarm->bytes);
 }
 
-enum {
-    MODEL,
-    DATA,
-    HELD_OUT,
-    MACHINES,
-    PER_ROUND,
-    STALENESS,
-    SAMPLES,
-    BATCH,
-    LENGTH,
-    S0,
-    SEED,
-    ROWS,
-    LR,
-    COMBINE,
-    SCHEDULE,
-    LORA_RANK,
-    LORA_ALPHA,
-    LORA_SCALE,
-    LORA_MLP,
-    OPTIONS
+#define AT(member) OB_ARGUMENT(struct arrangement, member)
+
+static const char *const COMBINES[] = {"capped", "sum", "sqrt", "mean", NULL};
+static const char *const SCHEDULES[] = {"constant", "linear", "cosine", NULL};
+static const struct ob_option OPTIONS[] = {
+    {"model", "MODEL", "base model", AT(model), .required = true},
+    {"data", "FILE", "rows to train on", AT(data), .required = true},
+    {"held-out", "FILE", "rows to evaluate on", AT(held_out_data), .required = true},
+    {"machines", "N", "machines", AT(machines), .low = 1, .high = 4096, .fallback = "1"},
+    {"samples-per-round", "N", "samples of a record", AT(samples_per_round), .low = 1,
+     .high = OB_SAMPLES_PER_ROUND_MAX, .fallback = "1"},
+    {"staleness", "K", "rounds that a machine is ahead of what it has seen", AT(staleness), .low = 0,
+     .high = 1024, .fallback = "0"},
+    {"samples", "N", "samples of the whole run", AT(samples), .low = 1, .high = 1 << 24, .fallback = "2048"},
+    {"batch", "N", "rows of a mini-batch", AT(batch), .low = 1, .high = 1024, .fallback = "4"},
+    {"length", "N", "tokens of a row", AT(length), .low = 2, .high = 4096, .fallback = "64"},
+    {"s0", "N", "for capped: parallel samples at the full rate", AT(s0), .low = 1, .high = 1 << 24,
+     .fallback = "64"},
+    {"seed", "N", "of the directions", AT(seed), .low = 0, .high = INT32_MAX, .fallback = "1"},
+    {"held-out-rows", "N", "rows to evaluate on", AT(held_out), .low = 1, .high = INT32_MAX,
+     .fallback = "256"},
+    {"lr", "RATE", "peak learning rate", AT(learning_rate), .least = 1e-12, .most = 0.999,
+     .fallback = "3e-5"},
+    {"combine", "NAME", "how samples are combined", AT(combine), .choices = COMBINES, .fallback = "sum"},
+    {"schedule", "NAME", "of the rate", AT(schedule), .choices = SCHEDULES, .fallback = "linear"},
+    {"lora-rank", "N", "rank of the adapters; 0: none", AT(lora_rank), .low = 0, .high = OB_ADAPTER_RANK_MAX,
+     .fallback = "0"},
+    {"lora-alpha", "A", "of the adapters", AT(lora_alpha), .least = 1e-3, .most = 1e6, .fallback = "16"},
+    {"scale-adapter", "K", "log2 of the adapters' direction scale", AT(lora_scale), .low = -16, .high = 16,
+     .fallback = "0"},
+    {"lora-mlp", NULL, "adapters of the mlp too", AT(lora_mlp)},
 };
 
-static bool read_plan(const struct ob_tool_option *o, struct arrangement *plan) {
-    int combine = ob_spsa_combine_from_name(o[COMBINE].value);
-    int schedule = ob_schedule_from_name(o[SCHEDULE].value);
-    if (!o[MODEL].value || !o[DATA].value || !o[HELD_OUT].value || combine < 0 || schedule < 0)
-        return false;
-    plan->combine = (enum ob_spsa_combine)combine;
-    plan->schedule = (enum ob_schedule)schedule;
-    plan->lora_mlp = o[LORA_MLP].value != NULL;
-    return ob_tool_integer(&o[LORA_RANK], 0, OB_ADAPTER_RANK_MAX, &plan->lora_rank) &&
-           ob_tool_real(&o[LORA_ALPHA], 1e-3, 1e6, &plan->lora_alpha) &&
-           ob_tool_integer(&o[LORA_SCALE], -16, 16, &plan->lora_scale) &&
-           ob_tool_integer(&o[MACHINES], 1, 4096, &plan->machines) &&
-           ob_tool_integer(&o[PER_ROUND], 1, OB_SAMPLES_PER_ROUND_MAX, &plan->samples_per_round) &&
-           ob_tool_integer(&o[STALENESS], 0, 1024, &plan->staleness) &&
-           ob_tool_integer(&o[SAMPLES], plan->machines * plan->samples_per_round, 1 << 24, &plan->samples) &&
-           ob_tool_integer(&o[BATCH], 1, 1024, &plan->batch) &&
-           ob_tool_integer(&o[LENGTH], 2, 4096, &plan->length) &&
-           ob_tool_integer(&o[S0], 1, 1 << 24, &plan->s0) &&
-           ob_tool_integer(&o[SEED], 0, INT32_MAX, &plan->seed) &&
-           ob_tool_integer(&o[ROWS], 1, INT32_MAX, &plan->held_out) &&
-           ob_tool_real(&o[LR], 1e-12, 0.999, &plan->learning_rate);
-}
+static const struct ob_command COMMAND = {
+    .name = "",
+    .summary =
+        "measure the held-out loss after a fixed number of samples, by how many were drawn in parallel",
+    OB_OPTIONS(OPTIONS),
+    .arguments_bytes = sizeof(struct arrangement),
+};
 
 static void print(const struct swarm *swarm, const struct result *before, const struct result *after) {
     const struct arrangement *plan = &swarm->plan;
@@ -286,8 +281,9 @@ static void print(const struct swarm *swarm, const struct result *before, const 
         "{s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:f, s:I, s:I, s:f, s:f}", "machines", plan->machines,
         "samples_per_round", plan->samples_per_round, "staleness", plan->staleness, "parallel",
         plan->machines * plan->samples_per_round * (plan->staleness + 1), "samples", (json_int_t)swarm->done,
-        "combine", ob_spsa_combine_name(plan->combine), "s0", plan->s0, "lr", plan->learning_rate, "seed",
-        plan->seed, "lora_rank", plan->lora_rank, "loss_before", before->loss, "loss_after", after->loss);
+        "combine", ob_spsa_combine_name((enum ob_spsa_combine)plan->combine), "s0", plan->s0, "lr",
+        plan->learning_rate, "seed", plan->seed, "lora_rank", plan->lora_rank, "loss_before", before->loss,
+        "loss_after", after->loss);
     if (isfinite(before->accuracy)) {
         json_object_set_new(result, "accuracy_before", json_real(before->accuracy));
         json_object_set_new(result, "accuracy_after", json_real(after->accuracy));
@@ -297,39 +293,29 @@ static void print(const struct swarm *swarm, const struct result *before, const 
     json_decref(result);
 }
 
+static int complain(const struct ob_error *error) {
+    fprintf(stderr, "parallel: %s\n", error->text);
+    return error->code == OB_EUSAGE ? 2 : 1;
+}
+
 int main(int argc, char **argv) {
-    struct ob_tool_option o[OPTIONS] = {
-        [MODEL] = {.name = "model"},
-        [DATA] = {.name = "data"},
-        [HELD_OUT] = {.name = "held-out"},
-        [MACHINES] = {.name = "machines", .value = "1"},
-        [PER_ROUND] = {.name = "samples-per-round", .value = "1"},
-        [STALENESS] = {.name = "staleness", .value = "0"},
-        [SAMPLES] = {.name = "samples", .value = "2048"},
-        [BATCH] = {.name = "batch", .value = "4"},
-        [LENGTH] = {.name = "length", .value = "64"},
-        [S0] = {.name = "s0", .value = "64"},
-        [SEED] = {.name = "seed", .value = "1"},
-        [ROWS] = {.name = "held-out-rows", .value = "256"},
-        [LR] = {.name = "lr", .value = "3e-5"},
-        [COMBINE] = {.name = "combine", .value = "sum"},
-        [SCHEDULE] = {.name = "schedule", .value = "linear"},
-        [LORA_RANK] = {.name = "lora-rank", .value = "0"},
-        [LORA_ALPHA] = {.name = "lora-alpha", .value = "16"},
-        [LORA_SCALE] = {.name = "scale-adapter", .value = "0"},
-        [LORA_MLP] = {.name = "lora-mlp", .is_switch = true},
-    };
-    size_t count;
     struct swarm swarm = {0};
     struct ob_error error = {0};
-    if (ob_blas_fix_core(argv, "auto", &error))
-        return ob_tool_complain(&error);
+    enum ob_options_wanted wanted;
     struct result before, after;
-    if (!ob_tool_parse(argc, argv, o, OPTIONS, NULL, 0, &count) || !read_plan(o, &swarm.plan)) {
-        fputs("parallel needs --model, --data and --held-out; see bench/parallel.c\n", stderr);
-        return OB_EXIT_USAGE;
+    if (ob_options_parse(&COMMAND, argc, argv, &swarm.plan, &wanted, &error))
+        return complain(&error);
+    if (wanted != OB_WANTED_RUN) {
+        ob_options_help("parallel", &COMMAND, stdout);
+        return 0;
     }
-    enum ob_err failed = set_up(&swarm, o[MODEL].value, o[DATA].value, o[HELD_OUT].value, &error);
+    if (swarm.plan.samples < swarm.plan.machines * swarm.plan.samples_per_round) {
+        (void)ob_fail(&error, OB_EUSAGE, "--samples is less than one round has");
+        return complain(&error);
+    }
+    if (ob_blas_fix_core(argv, "auto", &error))
+        return complain(&error);
+    enum ob_err failed = set_up(&swarm, swarm.plan.model, swarm.plan.data, swarm.plan.held_out_data, &error);
     if (!failed)
         failed = held_out_loss(&swarm, &before, &error);
     if (!failed)
@@ -339,5 +325,5 @@ int main(int argc, char **argv) {
     if (!failed)
         print(&swarm, &before, &after);
     tear_down(&swarm);
-    return failed ? ob_tool_complain(&error) : OB_EXIT_DONE;
+    return failed ? complain(&error) : 0;
 }

@@ -1,29 +1,35 @@
-/* audit: what each machine's records do to the held-out loss, by taking them out exactly and putting them
- * back */
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/array.h"
-#include "cli/eval.h"
+#include "base/hex.h"
+#include "cli/command.h"
+#include "cli/evaluate.h"
 #include "cli/open_log.h"
-#include "cli/options.h"
+#include "model/formats/json_value.h"
 #include "run/replica.h"
 #include "transport/identity.h"
 
-enum audit_option {
-    AUDIT_MANIFEST,
-    AUDIT_MODEL,
-    AUDIT_DATA,
-    AUDIT_LENGTH,
-    AUDIT_BATCH,
-    AUDIT_JSON,
-    AUDIT_CHAT_TEMPLATE,
-    AUDIT_OPTIONS
+struct arguments {
+    const char *state_dir, *manifest, *model, *data, *chat_template;
+    int64_t length, batch;
+    bool json;
+};
+
+static const struct ob_operand OPERANDS[] = {
+    {"STATE_DIR", "state directory with the log", offsetof(struct arguments, state_dir)}};
+static const struct ob_option OPTIONS[] = {
+    OB_OPTION_MANIFEST(struct arguments),
+    OB_OPTION_MODEL(struct arguments, "base model"),
+    {"data", "FILE", "held-out rows, JSON Lines", OB_ARGUMENT(struct arguments, data), .required = true},
+    OB_OPTION_LENGTH(struct arguments),
+    OB_OPTION_BATCH(struct arguments),
+    OB_OPTION_CHAT_TEMPLATE(struct arguments),
+    OB_OPTION_JSON(struct arguments),
 };
 
 /* A machine's records are neighbours in the log. */
@@ -46,7 +52,7 @@ struct audit {
     struct ob_updates updates;
     struct share *shares;
     size_t share_count, share_max;
-    int64_t length, batch;
+    size_t batch;
     double loss; /* with everything */
     struct ob_hash digest;
     bool differs; /* the weights after everything was put back */
@@ -84,27 +90,23 @@ static enum ob_err take_name(void *context, const void *data, size_t bytes, stru
 
 static enum ob_err take_log(struct audit *a, struct ob_error *error) {
     enum ob_err failed = ob_store_each(a->store, take_record, a, error);
-    if (!failed)
-        failed = ob_store_each_control(a->store, take_name, a, error);
-    return failed;
+    return failed ? failed : ob_store_each_control(a->store, take_name, a, error);
 }
 
-static enum ob_err open_all(struct audit *a, const char *state_dir, const struct ob_tool_option *o,
-                            struct ob_error *error) {
-    const char *model = o[AUDIT_MODEL].value;
-    enum ob_err failed = ob_tool_open_log(state_dir, o[AUDIT_MANIFEST].value, &a->manifest, &a->store, error);
+static enum ob_err open_all(struct audit *a, const struct arguments *wanted, struct ob_error *error) {
+    enum ob_err failed = ob_cli_open_log(wanted->state_dir, wanted->manifest, &a->manifest, &a->store, error);
     if (!failed)
         failed = take_log(a, error);
     if (!failed)
-        failed = ob_replica_new(a->manifest, model, 0, &a->replica, error);
+        failed = ob_replica_new(a->manifest, wanted->model, 0, &a->replica, error);
     if (failed)
         return failed;
-    struct ob_tool_rows rows = {.model = model,
-                                .config = &a->replica->model->config,
-                                .data = o[AUDIT_DATA].value,
-                                .chat_template = o[AUDIT_CHAT_TEMPLATE].value,
-                                .length = a->length};
-    return ob_tool_open_rows(&rows, &a->tokenizer, &a->corpus, error);
+    struct ob_cli_rows rows = {.model = wanted->model,
+                               .config = &a->replica->model->config,
+                               .data = wanted->data,
+                               .chat_template = wanted->chat_template,
+                               .length = wanted->length};
+    return ob_cli_open_rows(&rows, &a->tokenizer, &a->corpus, error);
 }
 
 static void close_all(struct audit *a) {
@@ -120,9 +122,8 @@ static void close_all(struct audit *a) {
 static enum ob_err measure(const struct audit *a, double *ret_loss, struct ob_error *error) {
     struct ob_weight_source source = ob_replica_source(a->replica);
     struct ob_task_score score = {0};
-    enum ob_err failed =
-        ob_tool_evaluate(&source, a->corpus, a->replica->pool, (size_t)a->batch, &score, error);
-    *ret_loss = ob_tool_loss(&score, a->corpus);
+    enum ob_err failed = ob_cli_evaluate(&source, a->corpus, a->replica->pool, a->batch, &score, error);
+    *ret_loss = ob_cli_loss(&score, a->corpus);
     return failed;
 }
 
@@ -150,36 +151,24 @@ static enum ob_err audit(struct audit *a, struct ob_error *error) {
     return failed;
 }
 
-static json_t *number(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
-static enum ob_err print_json(const struct audit *a, const char *digest, struct ob_error *error) {
-    json_t *machines = json_array();
+static void print_json(const struct audit *a, const char *digest) {
+    json_t *machines = json_array(), *root = json_object();
     for (size_t i = 0; i < a->share_count; i++) {
         const struct share *s = &a->shares[i];
-        char key[OB_HEX_KEY_MAX];
-        ob_machine_to_text(&s->machine, key);
-        json_array_append_new(machines, json_pack("{s:s,s:s,s:I,s:o,s:o}", "name", s->name, "machine", key,
-                                                  "samples", (json_int_t)s->samples, "loss_without",
-                                                  number(s->loss), "difference", number(s->loss - a->loss)));
+        json_array_append_new(machines,
+                              json_pack("{s:o, s:o, s:I, s:o, s:o}", "name", ob_json_text(s->name), "machine",
+                                        ob_json_hex(s->machine.key, sizeof s->machine.key), "samples",
+                                        (json_int_t)s->samples, "loss_without", ob_json_real(s->loss),
+                                        "difference", ob_json_real(s->loss - a->loss)));
     }
-    json_t *root =
-        json_pack("{s:o,s:s,s:o}", "loss", number(a->loss), "weights_digest", digest, "machines", machines);
-    char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
-    json_decref(root);
-    if (!text)
-        return ob_fail(error, OB_ENOMEM, "audit: out of memory");
-    puts(text);
-    free(text);
-    return OB_OK;
+    bool good = ob_json_set(root, "loss", ob_json_real(a->loss));
+    good = ob_json_set(root, "weights_digest", json_string(digest)) && good;
+    good = ob_json_set(root, "machines", machines) && good;
+    (void)ob_json_print(root, stdout);
 }
 
-static enum ob_err report(const struct audit *a, bool json, struct ob_error *error) {
-    char digest[65], key[OB_HEX_KEY_MAX];
-    sodium_bin2hex(digest, sizeof digest, a->digest.bytes, sizeof a->digest.bytes);
-    if (json)
-        return print_json(a, digest, error);
+static void print_text(const struct audit *a, const char *digest) {
+    char key[OB_HEX_KEY_MAX];
     printf("weights %s\nloss %.6f with all records\n", digest, a->loss);
     for (size_t i = 0; i < a->share_count; i++) {
         const struct share *s = &a->shares[i];
@@ -187,39 +176,47 @@ static enum ob_err report(const struct audit *a, bool json, struct ob_error *err
         printf("%-16s %.12s samples %-9" PRIu64 " loss without it %.6f difference %+.6f\n",
                s->name[0] ? s->name : "-", key, s->samples, s->loss, s->loss - a->loss);
     }
-    return OB_OK;
 }
 
-int ob_tool_audit(int argc, char **argv) {
-    struct ob_tool_option o[AUDIT_OPTIONS] = {
-        [AUDIT_MANIFEST] = {.name = "manifest"},
-        [AUDIT_MODEL] = {.name = "model"},
-        [AUDIT_DATA] = {.name = "data"},
-        [AUDIT_LENGTH] = {.name = "length", .value = "0"},
-        [AUDIT_BATCH] = {.name = "batch", .value = "8"},
-        [AUDIT_JSON] = {.name = "json", .is_switch = true},
-        [AUDIT_CHAT_TEMPLATE] = {.name = "chat-template"},
-    };
-    const char *state_dir = NULL;
-    size_t count = 0;
+static int report(const struct audit *a, const struct arguments *wanted) {
+    char digest[65];
+    if (a->differs) {
+        fprintf(stderr, "onebyte: %s: the weights differ after re-applying the records\n", wanted->state_dir);
+        return OB_EXIT_CHECK;
+    }
+    ob_hex_encode(a->digest.bytes, sizeof a->digest.bytes, digest);
+    (wanted->json ? print_json : print_text)(a, digest);
+    if (isfinite(a->loss))
+        return OB_EXIT_DONE;
+    fprintf(stderr, "onebyte: the loss on %s is not finite: the run has diverged\n", wanted->data);
+    return OB_EXIT_FAILED;
+}
+
+static int run(const void *arguments) {
+    const struct arguments *wanted = arguments;
     struct ob_error error = {0};
-    struct audit a = {0};
-    if (!ob_tool_parse(argc, argv, o, AUDIT_OPTIONS, &state_dir, 1, &count))
-        return OB_EXIT_USAGE;
-    if (count != 1 || !o[AUDIT_MANIFEST].value || !o[AUDIT_MODEL].value || !o[AUDIT_DATA].value)
-        return ob_tool_usage("audit needs a state directory, --manifest, --model and --data");
-    if (!ob_tool_integer(&o[AUDIT_LENGTH], 0, 1 << 20, &a.length) ||
-        !ob_tool_integer(&o[AUDIT_BATCH], 1, 4096, &a.batch))
-        return OB_EXIT_USAGE;
-    enum ob_err failed = open_all(&a, state_dir, o, &error);
+    struct audit a = {.batch = (size_t)wanted->batch};
+    enum ob_err failed = open_all(&a, wanted, &error);
     if (!failed)
         failed = audit(&a, &error);
-    if (!failed && !a.differs)
-        failed = report(&a, o[AUDIT_JSON].value != NULL, &error);
+    int code = failed ? ob_cli_fail(&error) : report(&a, wanted);
     close_all(&a);
-    if (failed)
-        return ob_tool_complain(&error);
-    if (a.differs)
-        fprintf(stderr, "onebyte: %s: the weights are others after the records were put back\n", state_dir);
-    return a.differs ? OB_EXIT_CHECK : OB_EXIT_DONE;
+    return code;
 }
+
+const struct ob_command OB_COMMAND_AUDIT = {
+    .name = "audit",
+    .summary = "measure what each machine's records do to the held-out loss",
+    .details = "Takes one machine's records after the other out of a copy of the weights, exactly, and "
+               "evaluates without "
+               "them. The difference is the loss without the machine minus the loss with all machines: "
+               "positive, the run "
+               "is better with it; negative, look closer before you revoke it. Works beside a running daemon "
+               "and changes "
+               "nothing. The exit code is 3 when re-applying the records did not give the same weights.",
+    OB_OPERANDS(OPERANDS),
+    OB_OPTIONS(OPTIONS),
+    .arguments_bytes = sizeof(struct arguments),
+    .needs_blas = true,
+    .run = run,
+};

@@ -1,4 +1,4 @@
-/* bench: what this machine does with a checkpoint, on random tokens. Everything is given as a median with the
+/* On random tokens. Everything is given as a median with the
  * lowest and highest time; the ratios that matter are formed from the medians of this one run. */
 #include <cblas.h>
 #include <jansson.h>
@@ -8,7 +8,8 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
-#include "cli/options.h"
+#include "cli/command.h"
+#include "model/formats/json_value.h"
 #include "model/forward/blas.h"
 #include "model/forward/forward.h"
 #include "run/base_weights.h"
@@ -20,6 +21,25 @@
 #define PEAK_TERMS     768
 #define BENCH_EXPONENT 24    /* of every tensor: what counts here is how many elements there are */
 #define PART_ELEMENTS  65536 /* of one thread's step through memory */
+
+struct arguments {
+    const char *model;
+    int64_t batch, length;
+    double seconds;
+    bool json, bfloat16;
+};
+
+#define AT(member) OB_ARGUMENT(struct arguments, member)
+
+static const struct ob_option OPTIONS[] = {
+    OB_OPTION_MODEL(struct arguments, "model to measure with"),
+    {"batch", "N", "sequences per forward pass", AT(batch), .low = 1, .high = 4096, .fallback = "8"},
+    {"length", "N", "tokens per sequence, at most the model's context", AT(length), .low = 2, .high = 1 << 20,
+     .fallback = "64"},
+    {"seconds", "S", "time for each measurement", AT(seconds), .least = 0, .most = 600, .fallback = "2"},
+    {"bfloat16", NULL, "use bfloat16 products", AT(bfloat16)},
+    {"json", NULL, "print the JSON on one line", AT(json)},
+};
 
 struct bench {
     struct ob_pool *pool;
@@ -145,7 +165,7 @@ static enum ob_err measure_kernels(struct bench *bench, json_t *ret_rates, struc
         failed = measure(bench, replay_many_alone, &timing, error);
         if (!failed)
             json_object_set_new(ret_rates, ob_spsa_engine_name_at(isa),
-                                json_real(64.0 * (double)bench->parameters / timing.median));
+                                ob_json_real(64.0 * (double)bench->parameters / timing.median));
     }
     bench->engine.kernels = best;
     return failed;
@@ -189,7 +209,7 @@ static enum ob_err load_weights(struct bench *bench, struct ob_error *error) {
     size_t count = bench->model->tensor_count;
     struct ob_spsa_tensor *layout = calloc(count, sizeof *layout);
     if (!layout)
-        return ob_fail(error, OB_ENOMEM, "out of memory");
+        return ob_fail(error, OB_ENOMEM, "bench: out of memory");
     for (size_t i = 0; i < count; i++) {
         layout[i] = (struct ob_spsa_tensor){.elements = bench->model->tensors[i].elements,
                                             .exponent = BENCH_EXPONENT};
@@ -206,7 +226,7 @@ static enum ob_err fill_batches(struct bench *bench, size_t sequences, size_t le
                                 struct ob_error *error) {
     int32_t *tokens = calloc(length, sizeof *tokens);
     if (!tokens)
-        return ob_fail(error, OB_ENOMEM, "out of memory");
+        return ob_fail(error, OB_ENOMEM, "bench: out of memory");
     enum ob_err failed = ob_batch_new(sequences, sequences * length, &bench->batch, error);
     if (!failed)
         failed = ob_batch_new(sequences, sequences * length, &bench->completions, error);
@@ -243,7 +263,7 @@ static enum ob_err make_operands(struct bench *bench, struct ob_error *error) {
     size_t count = (size_t)ob_pool_threads(bench->pool) * 3 * PEAK_SIDE * PEAK_SIDE;
     bench->peak = malloc(count * sizeof *bench->peak);
     if (!bench->peak)
-        return ob_fail(error, OB_ENOMEM, "out of memory");
+        return ob_fail(error, OB_ENOMEM, "bench: out of memory");
     for (size_t i = 0; i < count; i++)
         bench->peak[i] = (float)(i % 1021) * 1e-3f;
     return OB_OK;
@@ -259,7 +279,7 @@ static void tear_down(struct bench *bench) {
     ob_pool_free(bench->pool);
 }
 
-/* ---- the result ---- */
+/* ---- measuring ---- */
 
 /* Floating-point operations of one pass in products with weights: two for each weight of a layer's matrices
  * and token, and for each weight of the head and target. What attention multiplies is left out. */
@@ -304,73 +324,120 @@ static enum ob_err measure_all(struct bench *bench, struct results *r, struct ob
     return failed ? failed : measure(bench, peak_products, &r->peak, error);
 }
 
+/* ---- the result ---- */
+
 static json_t *timing_json(const struct timing *t) {
-    return json_pack("{s:f, s:f, s:f}", "median", t->median, "low", t->low, "high", t->high);
+    json_t *root = json_object();
+    bool good = ob_json_set(root, "median", ob_json_real(t->median));
+    good = ob_json_set(root, "low", ob_json_real(t->low)) &&
+           ob_json_set(root, "high", ob_json_real(t->high)) && good;
+    if (good)
+        return root;
+    json_decref(root);
+    return NULL;
 }
 
-static json_t *results_json(const struct bench *bench, const struct results *r) {
+static bool add_reals(json_t *root, const struct bench *bench, const struct results *r) {
     double parameters = (double)bench->parameters, tokens = (double)bench->batch->tokens_used;
     double threads = (double)ob_pool_threads(bench->pool);
     double peak = threads * 8 * 2.0 * PEAK_SIDE * PEAK_SIDE * PEAK_TERMS / r->peak.median;
-    json_t *result = json_pack(
-        "{s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "parameters",
-        (json_int_t)bench->parameters, "tokens", (json_int_t)bench->batch->tokens_used, "targets",
-        (json_int_t)ob_batch_targets(bench->batch), "completion_targets",
-        (json_int_t)ob_batch_targets(bench->completions), "forward_seconds", r->plain.median,
-        "forward_tokens_per_second", tokens / r->plain.median, "frozen_forward_seconds", r->frozen.median,
-        "sample_seconds", r->sample.median, "completion_sample_seconds", r->completions.median,
-        "sample_over_two_forwards", r->sample.median / (2 * r->plain.median),
-        "sample_over_two_frozen_forwards", r->sample.median / (2 * r->frozen.median), "sgemm_peak_flops",
-        peak, "matrix_efficiency", 2 * pass_flops(bench, bench->batch) / peak / r->sample.median);
-    json_t *more = json_pack(
-        "{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:i, s:s, s:s, s:O, s:o, s:o}",
-        "completion_matrix_efficiency",
-        2 * pass_flops(bench, bench->completions) / peak / r->completions.median,
-        "materialise_pair_seconds_one_thread", r->materialise.median, "replay_1_param_records_per_second",
-        parameters / r->one.median, "replay_64_param_records_per_second", 64 * parameters / r->many.median,
-        "replay_64_param_records_per_second_one_thread", 64 * parameters / r->alone.median,
-        "memory_bytes_per_second", 2.0 * (double)bench->weights->arena_bytes / r->memory.median,
-        "replay_1_over_memory", r->memory.median / r->one.median, "peak_memory_bytes",
-        (json_int_t)r->peak_kib * 1024, "activation_bytes", (json_int_t)ob_forward_bytes(bench->forward),
-        "threads", (int)threads, "blas_core", ob_blas_core(), "kernels", ob_spsa_engine_name(&bench->engine),
-        "replay_64_by_kernels_one_thread", r->kernels, "sample_spread", timing_json(&r->sample),
-        "forward_spread", timing_json(&r->plain));
-    json_object_update(result, more);
-    json_decref(more);
-    return result;
+    const struct {
+        const char *name;
+        double value;
+    } REALS[] = {
+        {"forward_seconds", r->plain.median},
+        {"forward_tokens_per_second", tokens / r->plain.median},
+        {"frozen_forward_seconds", r->frozen.median},
+        {"sample_seconds", r->sample.median},
+        {"completion_sample_seconds", r->completions.median},
+        {"sample_over_two_forwards", r->sample.median / (2 * r->plain.median)},
+        {"sample_over_two_frozen_forwards", r->sample.median / (2 * r->frozen.median)},
+        {"sgemm_peak_flops", peak},
+        {"matrix_efficiency", 2 * pass_flops(bench, bench->batch) / peak / r->sample.median},
+        {"completion_matrix_efficiency",
+         2 * pass_flops(bench, bench->completions) / peak / r->completions.median},
+        {"materialise_pair_seconds_one_thread", r->materialise.median},
+        {"replay_1_param_records_per_second", parameters / r->one.median},
+        {"replay_64_param_records_per_second", 64 * parameters / r->many.median},
+        {"replay_64_param_records_per_second_one_thread", 64 * parameters / r->alone.median},
+        {"memory_bytes_per_second", 2.0 * (double)bench->weights->arena_bytes / r->memory.median},
+        {"replay_1_over_memory", r->memory.median / r->one.median},
+    };
+    bool good = true;
+    for (size_t i = 0; i < sizeof REALS / sizeof *REALS; i++)
+        good = ob_json_set(root, REALS[i].name, ob_json_real(REALS[i].value)) && good;
+    return good;
 }
 
-int ob_tool_bench(int argc, char **argv) {
-    struct ob_tool_option o[] = {{.name = "model"},
-                                 {.name = "batch", .value = "8"},
-                                 {.name = "length", .value = "64"},
-                                 {.name = "seconds", .value = "2"},
-                                 {.name = "json", .is_switch = true},
-                                 {.name = "bfloat16", .is_switch = true}};
-    size_t count = 0;
-    int64_t batch = 0, length = 0;
+static bool add_integers(json_t *root, const struct bench *bench, const struct results *r) {
+    const struct {
+        const char *name;
+        uint64_t value;
+    } INTEGERS[] = {
+        {"parameters", bench->parameters},
+        {"tokens", bench->batch->tokens_used},
+        {"targets", ob_batch_targets(bench->batch)},
+        {"completion_targets", ob_batch_targets(bench->completions)},
+        {"peak_memory_bytes", (uint64_t)r->peak_kib * 1024},
+        {"activation_bytes", ob_forward_bytes(bench->forward)},
+        {"threads", ob_pool_threads(bench->pool)},
+    };
+    bool good = true;
+    for (size_t i = 0; i < sizeof INTEGERS / sizeof *INTEGERS; i++)
+        good = ob_json_set(root, INTEGERS[i].name, json_integer((json_int_t)INTEGERS[i].value)) && good;
+    return good;
+}
+
+static json_t *results_json(const struct bench *bench, const struct results *r) {
+    json_t *root = json_object();
+    bool good = add_integers(root, bench, r);
+    good = add_reals(root, bench, r) && good;
+    good = ob_json_set(root, "blas_core", ob_json_text(ob_blas_core())) && good;
+    good = ob_json_set(root, "kernels", ob_json_text(ob_spsa_engine_name(&bench->engine))) && good;
+    good = ob_json_set(root, "replay_64_by_kernels_one_thread", json_incref(r->kernels)) && good;
+    good = ob_json_set(root, "sample_spread", timing_json(&r->sample)) && good;
+    good = ob_json_set(root, "forward_spread", timing_json(&r->plain)) && good;
+    if (good)
+        return root;
+    json_decref(root);
+    return NULL;
+}
+
+static enum ob_err print_results(const struct bench *bench, const struct results *r, bool json,
+                                 struct ob_error *error) {
+    json_t *root = results_json(bench, r);
+    if (!root)
+        return ob_fail(error, OB_ENOMEM, "bench: out of memory for the results");
+    size_t layout = json ? JSON_COMPACT : JSON_INDENT(2);
+    json_dumpf(root, stdout, layout | JSON_REAL_PRECISION(6));
+    putchar('\n');
+    json_decref(root);
+    return OB_OK;
+}
+
+static int run(const void *arguments) {
+    const struct arguments *a = arguments;
     struct ob_error error = {0};
-    struct bench bench = {0};
+    struct bench bench = {.seconds = a->seconds};
     struct results results = {0};
-    if (!ob_tool_parse(argc, argv, o, 6, NULL, 0, &count))
-        return OB_EXIT_USAGE;
-    if (!o[0].value)
-        return ob_tool_usage("bench needs --model");
-    if (!ob_tool_integer(&o[1], 1, 4096, &batch) || !ob_tool_integer(&o[2], 2, 1 << 20, &length) ||
-        !ob_tool_real(&o[3], 0, 600, &bench.seconds))
-        return OB_EXIT_USAGE;
-    enum ob_err failed = set_up(&bench, o[0].value, (size_t)batch, (size_t)length, o[5].value, &error);
+    enum ob_err failed = set_up(&bench, a->model, (size_t)a->batch, (size_t)a->length, a->bfloat16, &error);
     if (!failed)
         failed = measure_all(&bench, &results, &error);
-    if (!failed) {
-        json_t *result = results_json(&bench, &results);
-        json_dumpf(result, stdout,
-                   o[4].value ? JSON_COMPACT | JSON_REAL_PRECISION(6)
-                              : JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-        putchar('\n');
-        json_decref(result);
-    }
+    if (!failed)
+        failed = print_results(&bench, &results, a->json, &error);
     json_decref(results.kernels);
     tear_down(&bench);
-    return failed ? ob_tool_complain(&error) : OB_EXIT_DONE;
+    return failed ? ob_cli_fail(&error) : OB_EXIT_DONE;
 }
+
+const struct ob_command OB_COMMAND_BENCH = {
+    .name = "bench",
+    .summary = "measure this machine with a model",
+    .details = "Measures forward passes, one sample and its efficiency against the peak of sgemm, a loss on "
+               "completions "
+               "alone, replay with 1 and 64 records per pass, memory bandwidth and peak memory.",
+    OB_OPTIONS(OPTIONS),
+    .arguments_bytes = sizeof(struct arguments),
+    .needs_blas = true,
+    .run = run,
+};

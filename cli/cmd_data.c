@@ -1,5 +1,4 @@
-/* data check: what a JSON Lines file holds, before a run starts. The corpus itself reads it, so that what is
- * said here is what a run does with the file. */
+/* The corpus itself reads the file, so that what is said here is what a run does with it. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -7,9 +6,24 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "cli/eval.h"
-#include "cli/options.h"
+#include "cli/command.h"
+#include "cli/evaluate.h"
+#include "model/formats/json_value.h"
 #include "run/replica.h"
+
+struct arguments {
+    const char *data, *model, *chat_template;
+    int64_t length;
+    bool json;
+};
+
+static const struct ob_operand OPERANDS[] = {{"FILE", "rows, JSON Lines", offsetof(struct arguments, data)}};
+static const struct ob_option OPTIONS[] = {
+    OB_OPTION_MODEL(struct arguments, "model whose tokenizer is used"),
+    OB_OPTION_LENGTH(struct arguments),
+    OB_OPTION_CHAT_TEMPLATE(struct arguments),
+    OB_OPTION_JSON(struct arguments),
+};
 
 #define SHOWN_MAX  5 /* lines, and errors, that are named */
 #define GROUPS_MAX 64
@@ -187,20 +201,18 @@ static json_t *groups_to_json(const struct survey *survey) {
 static void print_json(const struct survey *survey) {
     json_t *errors = json_array(), *run = json_null();
     for (size_t i = 0; i < survey->bad && i < SHOWN_MAX; i++)
-        json_array_append_new(errors, json_string(survey->errors[i].text));
+        json_array_append_new(errors, ob_json_text(survey->errors[i].text));
     if (survey->sequences > 0)
         run = json_pack("{s:I, s:I, s:I}", "sequences", (json_int_t)survey->sequences, "tokens",
                         (json_int_t)survey->tokens, "targets", (json_int_t)survey->targets);
     json_t *all = json_pack("{s:I, s:o, s:o, s:o, s:I, s:o}", "length", (json_int_t)survey->length, "kinds",
                             kinds_to_json(survey), "run", run, "problems", groups_to_json(survey), "bad_rows",
                             (json_int_t)survey->bad, "errors", errors);
-    json_dumpf(all, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(all);
+    (void)ob_json_print(all, stdout);
 }
 
 /* Fills the survey; what was noted before an error stays. */
-static enum ob_err look(struct survey *survey, struct ob_tool_rows *rows, struct ob_error *error) {
+static enum ob_err look(struct survey *survey, struct ob_cli_rows *rows, struct ob_error *error) {
     struct ob_model *model = NULL;
     struct ob_tokenizer *tokenizer = NULL;
     struct ob_corpus *corpus = NULL;
@@ -209,14 +221,14 @@ static enum ob_err look(struct survey *survey, struct ob_tool_rows *rows, struct
         rows->config = &model->config;
         rows->report = note_row;
         rows->context = survey;
-        failed = ob_tool_length(rows, &survey->length, error);
+        failed = ob_cli_length(rows, &survey->length, error);
     }
     if (!failed)
-        failed = ob_tool_open_rows(rows, &tokenizer, &corpus, error);
+        failed = ob_cli_open_rows(rows, &tokenizer, &corpus, error);
     if (!failed && survey->is_out_of_memory)
-        failed = ob_fail(error, OB_ENOMEM, "%s: no memory for its rows' lengths", rows->data);
+        failed = ob_fail(error, OB_ENOMEM, "%s: out of memory for the lengths of its rows", rows->data);
     if (survey->bad > 0)
-        failed = ob_fail(error, OB_EFORMAT, "%s: a run refuses this file for %" PRIu64 " of its lines",
+        failed = ob_fail(error, OB_EFORMAT, "%s: a run refuses this file because of %" PRIu64 " bad lines",
                          rows->data, survey->bad);
     if (!failed) {
         survey->sequences = ob_corpus_sequences(corpus);
@@ -237,42 +249,44 @@ static bool saw_rows(const struct survey *survey) {
     return saw;
 }
 
-static int check(struct survey *survey, struct ob_tool_rows *rows, bool json) {
+static int check(struct survey *survey, struct ob_cli_rows *rows, bool json) {
     struct ob_error error = {0};
     enum ob_err failed = look(survey, rows, &error);
     if (!failed || saw_rows(survey))
         (json ? print_json : print_text)(survey);
     if (failed)
-        return ob_tool_complain(&error);
+        return ob_cli_fail(&error);
     return skipped_rows(survey) > 0 ? OB_EXIT_CHECK : OB_EXIT_DONE;
 }
 
-int ob_tool_data(int argc, char **argv) {
-    struct ob_tool_option o[] = {{.name = "model"},
-                                 {.name = "length", .value = "0"},
-                                 {.name = "json", .is_switch = true},
-                                 {.name = "chat-template"}};
-    const char *operands[2];
-    size_t count = 0;
-    struct ob_tool_rows rows = {0};
-    if (!ob_tool_parse(argc, argv, o, sizeof o / sizeof *o, operands, 2, &count))
-        return OB_EXIT_USAGE;
-    if (count != 2 || strcmp(operands[0], "check") != 0 || !o[0].value)
-        return ob_tool_usage("data check needs a FILE and --model");
-    if (!ob_tool_integer(&o[1], 0, 1 << 20, &rows.length))
-        return OB_EXIT_USAGE;
-    rows.model = o[0].value;
-    rows.data = operands[1];
-    rows.chat_template = o[3].value;
+static int run(const void *arguments) {
+    const struct arguments *a = arguments;
+    struct ob_cli_rows rows = {
+        .model = a->model, .data = a->data, .chat_template = a->chat_template, .length = a->length};
     struct survey *survey = calloc(1, sizeof *survey);
     if (!survey) {
         struct ob_error error = {0};
-        (void)ob_fail(&error, OB_ENOMEM, "out of memory");
-        return ob_tool_complain(&error);
+        (void)ob_fail(&error, OB_ENOMEM, "%s: out of memory", a->data);
+        return ob_cli_fail(&error);
     }
-    int status = check(survey, &rows, o[2].value != NULL);
+    int status = check(survey, &rows, a->json);
     for (size_t k = 0; k < OB_ROW_KINDS; k++)
         free(survey->kinds[k].lengths);
     free(survey);
     return status;
 }
+
+const struct ob_command OB_COMMAND_DATA_CHECK = {
+    .name = "data check",
+    .summary = "check a file of rows before a run starts",
+    .details = "For each kind of row, reports the count, token lengths, and which rows are cut or skipped, "
+               "why, and on which "
+               "lines; and what a run sees of the file. The exit code is 0 when all rows are usable (some "
+               "may be cut), 3 "
+               "when some are skipped, 1 when a run would refuse the file, 2 when --length exceeds the "
+               "model's context.",
+    OB_OPERANDS(OPERANDS),
+    OB_OPTIONS(OPTIONS),
+    .arguments_bytes = sizeof(struct arguments),
+    .run = run,
+};

@@ -14,10 +14,11 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "cli/eval.h"
-#include "cli/options.h"
+#include "cli/command.h"
+#include "cli/evaluate.h"
 #include "model/data/corpus.h"
 #include "model/data/loss.h"
+#include "model/formats/json_value.h"
 #include "run/replica.h"
 #include "spsa/probe.h"
 
@@ -28,17 +29,29 @@
 #define WIDEN_MAX      64
 #define BYTE_ERROR     0.035 /* of stochastic rounding between codes 2^(1/8) apart, relative */
 
-enum probe_option {
-    PROBE_MANIFEST,
-    PROBE_MODEL,
-    PROBE_DATA,
-    PROBE_BATCH,
-    PROBE_LENGTH,
-    PROBE_SAMPLES,
-    PROBE_JSON,
-    PROBE_BFLOAT16,
-    PROBE_CHAT_TEMPLATE,
-    PROBE_OPTIONS
+struct arguments {
+    const char *manifest, *model, *data, *chat_template;
+    int64_t batch, length, samples;
+    bool bfloat16, json;
+};
+
+#define AT(member) OB_ARGUMENT(struct arguments, member)
+
+static const struct ob_option OPTIONS[] = {
+    OB_OPTION_MANIFEST(struct arguments),
+    OB_OPTION_MODEL(struct arguments, "base model"),
+    {"data", "FILE", "rows to train on, JSON Lines", AT(data), .required = true},
+    {"samples", "N", "directions to measure, three forward passes each", AT(samples), .low = 2,
+     .high = 100000, .fallback = "32"},
+    OB_OPTION_BATCH(struct arguments),
+    {"length", "N", "longest row in tokens; longer ones are cut", AT(length), .low = 2, .high = OB_LENGTH_MAX,
+     .fallback = "128"},
+    OB_OPTION_CHAT_TEMPLATE(struct arguments),
+    {"bfloat16", NULL,
+     "also measure each sample with bfloat16 products: its time, and how far the estimates are from those in "
+     "float32 (what [training] products = bfloat16 does to this run)",
+     AT(bfloat16)},
+    OB_OPTION_JSON(struct arguments),
 };
 
 struct probing {
@@ -50,7 +63,7 @@ struct probing {
     struct ob_batch *batch;
     struct ob_task task;
     struct ob_forward *half; /* the same with products in bfloat16, when they are to be compared; NULL */
-    int64_t batch_size, length, samples;
+    int64_t batch_size, samples;
     double epsilon; /* that is measured with */
 };
 
@@ -94,7 +107,7 @@ static enum ob_err find(struct probing *p, struct finding *ret_finding, struct o
         double curvature = (losses[1] + losses[2] - 2 * losses[0]) / (epsilon * epsilon);
         double estimate = (losses[1] - losses[2]) / (2 * epsilon);
         if (!isfinite(curvature))
-            return ob_fail(error, OB_ENOTFINITE, "a loss of the base model is not finite on these rows");
+            return ob_fail(error, OB_ENOTFINITE, "the base model's loss on these rows is not finite");
         sum.loss += losses[0];
         sum.curvature += curvature;
         squares += curvature * curvature;
@@ -135,19 +148,18 @@ static enum ob_err find_surely(struct probing *p, struct finding *ret_finding, s
     return failed;
 }
 
-static enum ob_err open_all(struct probing *p, const struct ob_tool_option *o, struct ob_error *error) {
-    const char *model = o[PROBE_MODEL].value;
-    enum ob_err failed = ob_manifest_read(o[PROBE_MANIFEST].value, &p->manifest, error);
+static enum ob_err open_all(struct probing *p, const struct arguments *a, struct ob_error *error) {
+    enum ob_err failed = ob_manifest_read(a->manifest, &p->manifest, error);
     if (!failed)
-        failed = ob_replica_new(p->manifest, model, 0, &p->replica, error);
+        failed = ob_replica_new(p->manifest, a->model, 0, &p->replica, error);
     if (failed)
         return failed;
-    struct ob_tool_rows rows = {.model = model,
-                                .config = &p->replica->model->config,
-                                .data = o[PROBE_DATA].value,
-                                .chat_template = o[PROBE_CHAT_TEMPLATE].value,
-                                .length = p->length};
-    failed = ob_tool_open_rows(&rows, &p->tokenizer, &p->corpus, error);
+    struct ob_cli_rows rows = {.model = a->model,
+                               .config = &p->replica->model->config,
+                               .data = a->data,
+                               .chat_template = a->chat_template,
+                               .length = a->length};
+    failed = ob_cli_open_rows(&rows, &p->tokenizer, &p->corpus, error);
     if (failed)
         return failed;
     size_t sequences = (size_t)p->batch_size * ob_corpus_item_sequences(p->corpus);
@@ -158,7 +170,7 @@ static enum ob_err open_all(struct probing *p, const struct ob_tool_option *o, s
                                 error);
     if (!failed)
         failed = ob_batch_new(sequences, tokens, &p->batch, error);
-    if (!failed && o[PROBE_BFLOAT16].value)
+    if (!failed && a->bfloat16)
         failed =
             ob_forward_new(&p->replica->model->config, tokens, sequences, p->replica->pool, &p->half, error);
     return failed || !p->half ? failed : ob_forward_use_bf16(p->half, error);
@@ -182,70 +194,77 @@ static double peak_rate(const struct ob_manifest *manifest) {
     return ldexp((double)peak, -48);
 }
 
-static int report(const struct probing *p, const struct finding *f, bool json) {
-    bool sure = is_sure(f);
-    double kappa = p->manifest->lora_rank ? KAPPA_ADAPTERS : KAPPA;
-    double decay = sure ? kappa / f->curvature : 0, constant = CONSTANT * decay;
-    if (json) {
-        printf("{\"samples\":%lld,\"epsilon\":%.6g,\"loss\":%.6f,\"curvature\":%.6g,\"curvature_error\":%.6g,"
-               "\"estimate_rms\":"
-               "%.6g,"
-               "\"sample_seconds\":%.6g,\"rate_of_run\":%.6g,\"rate_decay\":%.6g,\"rate_constant\":%.6g",
-               (long long)p->samples, p->epsilon, f->loss, f->curvature, f->curvature_error, f->estimate_rms,
-               f->sample_seconds, peak_rate(p->manifest), decay, constant);
-        if (p->half)
-            printf(",\"bfloat16_sample_seconds\":%.6g,\"bfloat16_error\":%.6g", f->half_seconds,
-                   f->half_error);
-        puts("}");
-        return sure ? OB_EXIT_DONE : OB_EXIT_CHECK;
-    }
+static void print_json(const struct probing *p, const struct finding *f, double decay) {
+    json_t *root = json_object();
+    const struct {
+        const char *name;
+        double value;
+    } REALS[] = {{"epsilon", p->epsilon},
+                 {"loss", f->loss},
+                 {"curvature", f->curvature},
+                 {"curvature_error", f->curvature_error},
+                 {"estimate_rms", f->estimate_rms},
+                 {"sample_seconds", f->sample_seconds},
+                 {"rate_of_run", peak_rate(p->manifest)},
+                 {"rate_decay", decay},
+                 {"rate_constant", CONSTANT * decay},
+                 {"bfloat16_sample_seconds", f->half_seconds},
+                 {"bfloat16_error", f->half_error}};
+    size_t count = sizeof REALS / sizeof *REALS - (p->half ? 0 : 2);
+    bool good = ob_json_set(root, "samples", json_integer(p->samples));
+    for (size_t i = 0; i < count; i++)
+        good = ob_json_set(root, REALS[i].name, ob_json_real(REALS[i].value)) && good;
+    (void)ob_json_print(root, stdout);
+}
+
+static void print_text(const struct probing *p, const struct finding *f, double decay) {
     printf(
         "loss %.4f, |g| %.3g (rms), curvature %.4g ± %.2g over %lld samples of epsilon %.3g, %.3g s each\n",
         f->loss, f->estimate_rms, f->curvature, f->curvature_error, (long long)p->samples, p->epsilon,
         f->sample_seconds);
     if (p->half)
-        printf("products in bfloat16: %.3g s each; estimates differ by %.2g of |g| (rms; the byte's own "
-               "rounding "
-               "is %.2g)\n",
+        printf("bfloat16 products: %.3g s each; the estimates differ by %.2g of |g| (rms; the rounding of "
+               "the byte "
+               "alone is %.2g)\n",
                f->half_seconds, f->half_error, BYTE_ERROR);
-    if (!sure) {
-        printf("the curvature is lost in its error: take more --samples\n");
-        return OB_EXIT_CHECK;
-    }
-    printf("this run's peak rate is %.3g; suggested for a run like it: --lr %.2g with a decaying schedule, "
-           "%.2g constant\n",
-           peak_rate(p->manifest), decay, constant);
-    return OB_EXIT_DONE;
+    if (!is_sure(f))
+        puts("the curvature estimate is mostly noise; use more --samples");
+    else
+        printf(
+            "this run's peak rate is %.3g; suggested for a run like it: --lr %.2g with a decaying schedule, "
+            "%.2g with a constant one\n",
+            peak_rate(p->manifest), decay, CONSTANT * decay);
 }
 
-int ob_tool_probe(int argc, char **argv) {
-    struct ob_tool_option o[PROBE_OPTIONS] = {
-        [PROBE_MANIFEST] = {.name = "manifest"},
-        [PROBE_MODEL] = {.name = "model"},
-        [PROBE_DATA] = {.name = "data"},
-        [PROBE_BATCH] = {.name = "batch", .value = "8"},
-        [PROBE_LENGTH] = {.name = "length", .value = "128"},
-        [PROBE_SAMPLES] = {.name = "samples", .value = "32"},
-        [PROBE_JSON] = {.name = "json", .is_switch = true},
-        [PROBE_BFLOAT16] = {.name = "bfloat16", .is_switch = true},
-        [PROBE_CHAT_TEMPLATE] = {.name = "chat-template"},
-    };
-    size_t count = 0;
-    struct probing probing = {0};
+static int report(const struct probing *p, const struct finding *f, bool json) {
+    double kappa = p->manifest->lora_rank ? KAPPA_ADAPTERS : KAPPA;
+    (json ? print_json : print_text)(p, f, is_sure(f) ? kappa / f->curvature : 0);
+    return is_sure(f) ? OB_EXIT_DONE : OB_EXIT_CHECK;
+}
+
+static int probe(const void *arguments) {
+    const struct arguments *a = arguments;
+    struct probing probing = {.batch_size = a->batch, .samples = a->samples};
     struct finding finding = {0};
     struct ob_error error = {0};
-    if (!ob_tool_parse(argc, argv, o, PROBE_OPTIONS, NULL, 0, &count))
-        return OB_EXIT_USAGE;
-    if (!o[PROBE_MANIFEST].value || !o[PROBE_MODEL].value || !o[PROBE_DATA].value)
-        return ob_tool_usage("probe needs --manifest, --model and --data");
-    if (!ob_tool_integer(&o[PROBE_BATCH], 1, 4096, &probing.batch_size) ||
-        !ob_tool_integer(&o[PROBE_LENGTH], 2, 1 << 20, &probing.length) ||
-        !ob_tool_integer(&o[PROBE_SAMPLES], 2, 100000, &probing.samples))
-        return OB_EXIT_USAGE;
-    enum ob_err failed = open_all(&probing, o, &error);
+    enum ob_err failed = open_all(&probing, a, &error);
     if (!failed)
         failed = find_surely(&probing, &finding, &error);
-    int status = failed ? ob_tool_complain(&error) : report(&probing, &finding, o[PROBE_JSON].value != NULL);
+    int status = failed ? ob_cli_fail(&error) : report(&probing, &finding, a->json);
     close_all(&probing);
     return status;
 }
+
+const struct ob_command OB_COMMAND_PROBE = {
+    .name = "probe",
+    .summary = "suggest a learning rate for a run",
+    .details = "Measures the curvature that steps along the run's random directions meet on these rows and "
+               "suggests a rate; "
+               "recreate the run with it. The step size is increased until the curvature rises above the "
+               "noise, which "
+               "adapters need most; the exit code is 3 if it never does.",
+    OB_OPTIONS(OPTIONS),
+    .arguments_bytes = sizeof(struct arguments),
+    .needs_blas = true,
+    .run = probe,
+};

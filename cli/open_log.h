@@ -1,4 +1,5 @@
-/* tool_log - opening a state directory for reading: shared by the subcommands that do. */
+/* open_log - the manifest and the log of a state directory, as they are at one moment: a daemon beside us goes on writing
+ * and is not seen. */
 #ifndef OB_CLI_OPEN_LOG_H
 #define OB_CLI_OPEN_LOG_H
 
@@ -6,8 +7,8 @@
 #include "store/store.h"
 
 /* The caller closes the store, then frees the manifest. */
-OB_MUST_USE enum ob_err ob_tool_open_log(const char *state_dir, const char *manifest_path,
-                                         struct ob_manifest **ret_manifest, struct ob_store **ret_store,
-                                         struct ob_error *error);
+OB_MUST_USE enum ob_err ob_cli_open_log(const char *state_dir, const char *manifest_path,
+                                        struct ob_manifest **ret_manifest, struct ob_store **ret_store,
+                                        struct ob_error *error);
 
 #endif

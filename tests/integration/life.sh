@@ -32,7 +32,7 @@ for p in 1 2 3; do grep -q "^peer$p .*$(key $p | cut -c1-12).* samples [1-9].*di
 grep -q "^weights $digest" "$work/audit" || fail "audit: other weights than the daemon's"
 kill -TERM "${pid[1]}" "${pid[3]}"
 "$BIN/onebyte" verify "$work/p1" --manifest "$work/run.json" --model "$model" --digest "$digest" || fail "verify"
-"$BIN/onebyte" verify "$work/p1" --manifest "$work/run.json" --model "$model" --digest "${digest/[0-9]/x}" 2>/dev/null
+"$BIN/onebyte" verify "$work/p1" --manifest "$work/run.json" --model "$model" --digest "${digest/[0-9]/a}" 2>/dev/null
 [ $? = 3 ] || fail "verify does not notice another digest"
 "$BIN/onebyte" export "$work/p3" --manifest "$work/run.json" --model "$model" --out "$work/out" --dtype bf16 || fail "export"
 "$BIN/onebyte" eval --model "$work/out" --data "$data/held_out.jsonl" --length 16 >/dev/null || fail "eval of the export"

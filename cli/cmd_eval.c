@@ -1,0 +1,119 @@
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "cli/command.h"
+#include "cli/evaluate.h"
+#include "model/formats/json_value.h"
+#include "run/replica.h"
+
+struct arguments {
+    const char *model, *data, *chat_template;
+    int64_t length, batch;
+    bool json;
+};
+
+static const struct ob_option OPTIONS[] = {
+    OB_OPTION_MODEL(struct arguments, "model to evaluate"),
+    {"data", "FILE", "held-out rows, JSON Lines", OB_ARGUMENT(struct arguments, data), .required = true},
+    OB_OPTION_LENGTH(struct arguments),
+    OB_OPTION_BATCH(struct arguments),
+    OB_OPTION_CHAT_TEMPLATE(struct arguments),
+    OB_OPTION_JSON(struct arguments),
+};
+
+struct evaluation {
+    struct ob_task_score score;
+    double loss, token_loss, accuracy;
+    bool choices;
+    size_t sequences, skipped;
+};
+
+static void print_json(const struct evaluation *e) {
+    json_t *root = json_object();
+    const struct ob_task_score *s = &e->score;
+    bool good = ob_json_set(root, "loss", ob_json_real(e->loss));
+    if (e->choices)
+        good = ob_json_set(root, "accuracy", ob_json_real(e->accuracy)) &&
+               ob_json_set(root, "right", json_integer((json_int_t)s->right)) &&
+               ob_json_set(root, "rows", json_integer((json_int_t)s->groups)) &&
+               ob_json_set(root, "token_loss", ob_json_real(e->token_loss)) && good;
+    else
+        good = ob_json_set(root, "perplexity", ob_json_real(exp(e->loss))) && good;
+    good = ob_json_set(root, "targets", json_integer((json_int_t)s->targets)) &&
+           ob_json_set(root, "sequences", json_integer((json_int_t)e->sequences)) &&
+           ob_json_set(root, "skipped", json_integer((json_int_t)e->skipped)) && good;
+    (void)ob_json_print(root, stdout);
+}
+
+static void print_text(const struct evaluation *e) {
+    const struct ob_task_score *s = &e->score;
+    if (e->choices)
+        printf("loss %.4f nats per choice, accuracy %.2f %% (%" PRIu64 " of %" PRIu64
+               " rows; %zu rows skipped)\n",
+               e->loss, 100.0 * e->accuracy, s->right, s->groups, e->skipped);
+    else
+        printf("loss %.4f nats per token, perplexity %.2f, over %" PRIu64
+               " tokens of %zu sequences (%zu rows skipped)\n",
+               e->loss, exp(e->loss), s->targets, e->sequences, e->skipped);
+}
+
+static enum ob_err report(const struct arguments *a, const struct ob_task_score *score,
+                          const struct ob_corpus *corpus, struct ob_error *error) {
+    struct evaluation e = {.score = *score,
+                           .loss = ob_cli_loss(score, corpus),
+                           .token_loss = score->token_loss / (double)score->targets,
+                           .accuracy = (double)score->right / (double)score->groups,
+                           .choices = ob_corpus_has_choices(corpus),
+                           .sequences = ob_corpus_sequences(corpus),
+                           .skipped = ob_corpus_skipped(corpus)};
+    if (a->json)
+        print_json(&e);
+    else if (isfinite(e.loss))
+        print_text(&e);
+    return isfinite(e.loss)
+               ? OB_OK
+               : ob_fail(error, OB_ENOTFINITE,
+                         "%s: the loss on %s is not finite: the model has weights that are not numbers, or "
+                         "its training has diverged",
+                         a->model, a->data);
+}
+
+static int eval(const void *arguments) {
+    const struct arguments *a = arguments;
+    struct ob_error error = {0};
+    struct ob_model *model = NULL;
+    struct ob_tokenizer *tokenizer = NULL;
+    struct ob_corpus *corpus = NULL;
+    struct ob_pool *pool = NULL;
+    struct ob_task_score score = {0};
+    struct ob_cli_rows rows = {
+        .model = a->model, .data = a->data, .chat_template = a->chat_template, .length = a->length};
+    enum ob_err failed = ob_pool_new(ob_processors(), &pool, &error);
+    if (!failed)
+        failed = ob_model_open(a->model, &model, &error);
+    if (!failed) {
+        rows.config = &model->config;
+        failed = ob_cli_open_rows(&rows, &tokenizer, &corpus, &error);
+    }
+    struct ob_weight_source source = {.model = model};
+    if (!failed)
+        failed = ob_cli_evaluate(&source, corpus, pool, (size_t)a->batch, &score, &error);
+    if (!failed)
+        failed = report(a, &score, corpus, &error);
+    ob_corpus_free(corpus);
+    ob_tokenizer_free(tokenizer);
+    ob_model_free(model);
+    ob_pool_free(pool);
+    return failed ? ob_cli_fail(&error) : OB_EXIT_DONE;
+}
+
+const struct ob_command OB_COMMAND_EVAL = {
+    .name = "eval",
+    .summary = "measure a model's loss, and perplexity or accuracy, on held-out rows",
+    .details = "A loss that is not finite is an error (exit code 1), with null in the JSON.",
+    OB_OPTIONS(OPTIONS),
+    .arguments_bytes = sizeof(struct arguments),
+    .needs_blas = true,
+    .run = eval,
+};

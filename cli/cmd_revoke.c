@@ -1,0 +1,92 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/ask.h"
+#include "cli/authority.h"
+#include "cli/command.h"
+
+struct arguments {
+    const char *state_dir, *machine, *authority;
+    int64_t keep_below;
+};
+
+#define AT(member) OB_ARGUMENT(struct arguments, member)
+
+static const struct ob_operand OPERANDS[] = {
+    {"STATE_DIR", "state directory of a running daemon, which spreads the revocation",
+     offsetof(struct arguments, state_dir)},
+    {"MACHINE", "the machine's key, the first 8 or more digits of it, or its name",
+     offsetof(struct arguments, machine)}};
+static const struct ob_option OPTIONS[] = {
+    OB_OPTION_AUTHORITY(struct arguments),
+    {"keep-below", "N",
+     "the machine's samples below N remain valid; default: those that the daemon holds now", AT(keep_below),
+     .low = 0, .high = INT64_MAX},
+};
+
+/* A machine by its key, the beginning of it, or its name, among those that the daemon knows. */
+static enum ob_err find_machine(const json_t *status, const char *wanted, struct ob_machine_id *ret_machine,
+                                uint64_t *ret_samples, struct ob_error *error) {
+    const json_t *machine, *found = NULL;
+    size_t i, length = strlen(wanted);
+    json_array_foreach(json_object_get(status, "machines"), i, machine) {
+        const char *key = json_string_value(json_object_get(machine, "machine"));
+        const char *name = json_string_value(json_object_get(machine, "name"));
+        bool fits =
+            (key && length >= 8 && strncmp(key, wanted, length) == 0) || (name && strcmp(name, wanted) == 0);
+        if (fits && found)
+            return ob_fail(error, OB_EUSAGE, "\"%s\" fits more than one machine; give the whole key", wanted);
+        if (fits)
+            found = machine;
+    }
+    *ret_samples = found ? (uint64_t)json_integer_value(json_object_get(found, "samples")) : 0;
+    if (found)
+        wanted = json_string_value(json_object_get(found, "machine"));
+    if (ob_machine_from_text(wanted, ret_machine, NULL))
+        return ob_fail(error, OB_ENOTFOUND, "the daemon knows no machine \"%s\"; give its whole key", wanted);
+    return OB_OK;
+}
+
+static enum ob_err revoke(const struct arguments *a, struct ob_error *error) {
+    json_t *status = NULL;
+    struct ob_run_id run;
+    struct ob_identity authority;
+    struct ob_control control = {.kind = OB_CONTROL_REVOCATION};
+    uint64_t samples = 0;
+    char text[OB_HEX_KEY_MAX];
+    enum ob_err failed = ob_cli_ask_command(a->state_dir, "status", &status, error);
+    if (!failed)
+        failed = ob_cli_run_of(status, &run, error);
+    if (!failed)
+        failed = find_machine(status, a->machine, &control.subject, &samples, error);
+    json_decref(status);
+    if (!failed)
+        failed = ob_cli_load_authority(a->authority, &authority, error);
+    if (failed)
+        return failed;
+    uint64_t keep = a->keep_below != OB_NOT_GIVEN ? (uint64_t)a->keep_below : samples;
+    failed = ob_cli_sign_and_hand_over(a->state_dir, &run, &authority, &control, keep, error);
+    ob_identity_wipe(&authority);
+    ob_machine_to_text(&control.subject, text);
+    if (!failed)
+        printf("%s revoked; its samples below %" PRIu64 " remain valid\n", text, keep);
+    return failed;
+}
+
+static int run(const void *arguments) {
+    struct ob_error error = {0};
+    return revoke(arguments, &error) ? ob_cli_fail(&error) : OB_EXIT_DONE;
+}
+
+const struct ob_command OB_COMMAND_REVOKE = {
+    .name = "revoke",
+    .summary = "revoke a machine's certificate",
+    .details = "Its records that end at or before sample N remain valid; all later ones are taken out of the "
+               "weights on "
+               "every machine. This cannot be undone: to return, the machine needs a new key.",
+    OB_OPERANDS(OPERANDS),
+    OB_OPTIONS(OPTIONS),
+    .arguments_bytes = sizeof(struct arguments),
+    .run = run,
+};
