@@ -30,7 +30,7 @@ enum {
     }
 #define OB_CHAT_TEMPLATE_HELP "chat template, by name (docs/data.md); default: the model's own"
 #define OB_OPTION_CHAT_TEMPLATE(type)                                                                        \
-    {"chat-template", "NAME", OB_CHAT_TEMPLATE_HELP, OB_ARGUMENT(type, chat_template)}
+    { "chat-template", "NAME", OB_CHAT_TEMPLATE_HELP, OB_ARGUMENT(type, chat_template) }
 
 /* Prints "onebyte: …" and returns the exit code that the error has. */
 int ob_cli_fail(const struct ob_error *error);

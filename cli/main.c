@@ -26,6 +26,21 @@ static void print_commands(const char *prefix, FILE *to) {
     }
 }
 
+/* Of every command whose first word is `prefix`. */
+static void print_usages(const char *prefix) {
+    size_t bytes = strlen(prefix);
+    for (size_t i = 0; i < OB_COMMAND_ROW_COUNT; i++) {
+        const struct ob_command *command = OB_COMMAND_ROWS[i].command;
+        if (!command || strncmp(command->name, prefix, bytes) != 0 || command->name[bytes] != ' ')
+            continue;
+        fputs("usage: ", stdout);
+        ob_options_usage("onebyte", command, stdout);
+        putchar('\n');
+    }
+    puts("");
+    print_commands(prefix, stdout);
+}
+
 static void print_help(FILE *to) {
     fputs("usage: onebyte COMMAND [ARGUMENTS]\n"
           "\n"
@@ -78,7 +93,7 @@ static int help(int count, char **words) {
     else if (command)
         ob_options_help("onebyte", command, stdout);
     else if (count == 1 && ob_command_is_prefix(words[0]))
-        print_commands(words[0], stdout);
+        print_usages(words[0]);
     else
         return complain(count, words);
     return OB_EXIT_DONE;

@@ -1,5 +1,4 @@
 /* onebyted - the daemon's main: arguments, signals, exit codes. */
-#include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,58 +7,26 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "base/options_help.h"
+#include "daemon/arguments.h"
 #include "daemon/daemon.h"
 #include "model/forward/blas.h"
 
-#define OVERRIDES_MAX 256
-
-static const char USAGE[] =
-    "usage: onebyted --config FILE [--set SECTION.KEY=VALUE]...\n"
-    "\n"
-    "Fine-tunes a language model together with other machines: takes part in the run whose manifest the\n"
-    "configuration names, until it is told to leave (SIGTERM, SIGINT or `onebyte leave`).\n"
-    "\n"
-    "  --config FILE              configuration; configs/onebyte.conf documents every key\n"
-    "  --set SECTION.KEY=VALUE    overrides a key of the file; may be repeated\n"
-    "  --check                    reads configuration, manifest, model and data, says what is wrong, and "
-    "ends\n"
-    "  --version, --help\n"
-    "\n"
-    "Exit codes: 0 left properly, 1 could not go on, 2 wrong usage or configuration.\n";
-
-struct arguments {
-    const char *config;
-    const char *overrides[OVERRIDES_MAX];
-    size_t override_count;
-    bool check;
-};
-
 /* -1: go on; else the exit code. */
-static int parse(int argc, char **argv, struct arguments *arguments) {
-    static const struct option OPTIONS[] = {
-        {"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, 's'},
-        {"check", no_argument, NULL, 'k'},        {"version", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},         {0}};
-    int option;
-    while ((option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1) {
-        if (option == 'c')
-            arguments->config = optarg;
-        else if (option == 's' && arguments->override_count < OVERRIDES_MAX)
-            arguments->overrides[arguments->override_count++] = optarg;
-        else if (option == 'k')
-            arguments->check = true;
-        else if (option == 'v')
-            return puts("onebyted " OB_VERSION) < 0;
-        else if (option == 'h')
-            return fputs(USAGE, stdout) < 0;
-        else
-            return 2;
+static int parse(int argc, char **argv, struct ob_daemon_arguments *arguments) {
+    struct ob_error error = {0};
+    enum ob_options_wanted wanted;
+    if (ob_options_parse(&OB_DAEMON_COMMAND, argc, argv, arguments, &wanted, &error)) {
+        fprintf(stderr, "onebyted: %s\nRun `onebyted --help` for its options.\n", error.text);
+        return 2;
     }
-    if (arguments->config && optind == argc)
+    if (wanted == OB_WANTED_RUN)
         return -1;
-    fputs(arguments->config ? "onebyted: too many arguments\n" : "onebyted: --config FILE is missing\n",
-          stderr);
-    return 2;
+    if (wanted == OB_WANTED_HELP)
+        ob_options_help("onebyted", &OB_DAEMON_COMMAND, stdout);
+    else
+        puts("onebyted " OB_VERSION);
+    return fflush(stdout) != 0;
 }
 
 /* Waits for the signals that mean "leave": an ordinary thread, so that nothing runs inside a handler. */
@@ -126,13 +93,14 @@ static int run(struct ob_config *config, bool check, struct ob_error *error) {
 }
 
 int main(int argc, char **argv) {
-    struct arguments arguments = {0};
+    struct ob_daemon_arguments arguments = {0};
     struct ob_error error = {0};
     struct ob_config *config = NULL;
     int code = parse(argc, argv, &arguments);
     if (code >= 0)
         return code;
-    if (ob_config_read(arguments.config, arguments.overrides, arguments.override_count, &config, &error))
+    if (ob_config_read(arguments.config, arguments.overrides.values, arguments.overrides.count, &config,
+                       &error))
         return complain(&error);
     if (ob_blas_fix_core(argv, config->blas_core, &error))
         return complain(&error);

@@ -67,7 +67,7 @@ bool ob_json_set(json_t *root, const char *path, json_t *value) {
 
 bool ob_json_print(json_t *root, FILE *to) {
     bool done =
-        root && json_dumpf(root, to, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0 && putc('\n', to) != EOF;
+        root && json_dumpf(root, to, JSON_COMPACT | JSON_REAL_PRECISION(7)) == 0 && putc('\n', to) != EOF;
     json_decref(root);
     return done;
 }

@@ -20,7 +20,7 @@ json_t *ob_json_hex_or_null(const uint8_t data[32]); /* null for 32 zero bytes: 
 /* Sets root.a.b for the path "a.b" and makes the objects on the way. Takes `value`, also when it fails; a `value` that
  * is NULL is a failure. */
 bool ob_json_set(json_t *root, const char *path, json_t *value);
-/* Takes `root` (NULL: no memory) and prints it as one line, reals with nine digits. False: no memory, or what ferror(to) says. */
+/* Takes `root` (NULL: no memory) and prints it as one line, reals with seven digits. False: no memory, or what ferror(to) says. */
 bool ob_json_print(json_t *root, FILE *to);
 
 #endif

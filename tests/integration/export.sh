@@ -42,7 +42,7 @@ head -c 1000 "$work/run.delta" >"$work/bad.delta"; refused "cut short" 1 "is dam
 { head -c 2000 "$work/run.delta"; printf X; tail -c +2002 "$work/run.delta"; } >"$work/bad.delta"; refused "a flipped byte" 1 "is damaged"
 { head -c 40 "$work/run.delta"; head -c 32 /dev/zero; tail -c +73 "$work/run.delta" | head -c -32; } >"$work/body"
 { cat "$work/body"; printf "$(b2sum -l 256 "$work/body" | cut -c 1-64 | sed 's/../\\x&/g')"; } >"$work/bad.delta"
-refused "a right hash over another result" 3 "says another weights digest: nothing was written"
+refused "a right hash over another result" 3 "weights digest mismatch; nothing written"
 echo nothing >"$work/bad.delta"; refused "another file" 1 "is not a delta"
 "$BIN/onebyte" apply --model "$work/hf" --delta "$work/run.delta" --out "$work/bad" 2>"$work/bad.err" && fail "applied to another base"
 grep -q "is not the base model" "$work/bad.err" || fail "no word about the base"

@@ -49,7 +49,7 @@ echo '{"text":7}' >>"$work/rows.jsonl"
 grep -q "^bad .*rows.jsonl:6" "$work/rows.txt" || fail "data check does not name the line: $(cat "$work/rows.txt")"
 "$BIN/onebyte" data check "$work/rows.jsonl" --model "$model" --length 100000 2>"$work/rows.txt"; [ $? = 2 ] && grep -q "context is" "$work/rows.txt" || fail "data check: a length beyond the context"
 echo '{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}' >"$work/chat.jsonl"
-"$BIN/onebyte" eval --data "$work/chat.jsonl" --model "$model" 2>"$work/rows.txt"; [ $? = 1 ] && grep -q "chat.jsonl:1: .*no chat template; name one" "$work/rows.txt" || fail "eval: a model without a chat template: $(cat "$work/rows.txt")"
+"$BIN/onebyte" eval --data "$work/chat.jsonl" --model "$model" 2>"$work/rows.txt"; [ $? = 1 ] && grep -q "chat.jsonl:1: .*no chat template" "$work/rows.txt" || fail "eval: a model without a chat template: $(cat "$work/rows.txt")"
 "$BIN/onebyte" nothing 2>/dev/null; [ $? = 2 ] || fail "exit code of wrong usage"
 for c in keygen run status leave log verify audit export data eval generate probe bench; do "$BIN/onebyte" $c --help | grep -q "usage: onebyte $c" || fail "help of $c"; done
 chmod 644 "$work/p1/identity"
