@@ -1,14 +1,10 @@
 /* fuzz_store - any bytes as log.sqlite: opening either refuses with a text or gives a store whose records are
  * whole and chained; what is damaged is moved away, and what was kept is there when it is opened again. */
 #include <assert.h>
-#include <dirent.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "store/store.h"
+#include "tests/support/folder.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
@@ -67,37 +63,15 @@ static uint64_t look(const char *folder, const struct ob_machine_id *machine) {
     return failed ? UINT64_MAX : seen.records;
 }
 
-static void write_input(const char *folder, const uint8_t *data, size_t bytes) {
-    char path[256];
-    (void)snprintf(path, sizeof path, "%s/log.sqlite", folder);
-    FILE *file = fopen(path, "wb");
-    if (file == NULL || fwrite(data, 1, bytes, file) != bytes || fclose(file) != 0)
-        abort();
-}
-
-static void clean(const char *folder) {
-    DIR *entries = opendir(folder);
-    char path[512];
-    if (entries == NULL)
-        abort();
-    for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
-        (void)snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        (void)unlink(path);
-    }
-    closedir(entries);
-    if (rmdir(folder) != 0)
-        abort();
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
-    char folder[] = "/dev/shm/onebyte-fuzz-XXXXXX";
-    if (mkdtemp(folder) == NULL)
-        abort();
-    write_input(folder, data, bytes);
-    (void)look(folder, NULL);
-    uint64_t records = look(folder, &MACHINE);
+    struct test_folder folder;
+    if (!test_folder_make_under(&folder, "/dev/shm"))
+        test_folder_make(&folder);
+    test_folder_write(&folder, "log.sqlite", data, bytes);
+    (void)look(folder.path, NULL);
+    uint64_t records = look(folder.path, &MACHINE);
     if (records != UINT64_MAX) /* what it has given once it gives again */
-        assert(look(folder, &MACHINE) == records);
-    clean(folder);
+        assert(look(folder.path, &MACHINE) == records);
+    test_folder_remove(&folder);
     return 0;
 }

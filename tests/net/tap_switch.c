@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "tests/support/random.h"
 
 #define PORTS_MAX  16
 #define FRAME_MAX  2048
@@ -41,15 +42,15 @@ struct tap_switch {
     unsigned sides[PORTS_MAX];
     bool mute[PORTS_MAX];
     unsigned loss_percent;
-    uint64_t delay_ms, random;
+    uint64_t delay_ms;
+    struct test_random random;
     uint64_t passed, lost;
     struct frame *frames; /* a ring of FRAMES_MAX; one delay for all keeps it in order */
     size_t first, count;
 };
 
 static bool is_lost(struct tap_switch *s) {
-    s->random = s->random * 6364136223846793005ull + 1442695040888963407ull;
-    return (s->random >> 33) % 100 < s->loss_percent;
+    return test_random_below(&s->random, 100) < s->loss_percent;
 }
 
 static int open_device(const char *name) {
@@ -116,7 +117,7 @@ static bool obey(struct tap_switch *s, char *line) {
         s->delay_ms = number;
         s->first = s->count = 0; /* the order by due time must hold */
     } else if (strcmp(word, "seed") == 0) {
-        s->random = number;
+        s->random.state = number;
     } else if (strcmp(word, "sides") == 0) {
         s->first = s->count = 0;
         for (unsigned port = 0; port < s->ports && value != NULL; port++, value = strtok(NULL, " \n"))
@@ -154,7 +155,7 @@ static int run(struct tap_switch *s) {
 }
 
 int main(int count, char **names) {
-    struct tap_switch s = {.ports = (unsigned)count - 1, .random = 1};
+    struct tap_switch s = {.ports = (unsigned)count - 1, .random = {1}};
     if (count < 3 || count - 1 > PORTS_MAX) {
         fprintf(stderr, "usage: tap_switch DEVICE DEVICE...\n");
         return 2;

@@ -38,7 +38,7 @@ void sim_attacker_start(struct sim_cluster *cluster, size_t number, enum sim_for
         abort();
     attacker->kind = kind;
     attacker->audience = audience;
-    attacker->instance = sim_random_next(&cluster->random);
+    attacker->instance = test_random_next(&cluster->random);
     const struct sim_chain *own = &node->disk.now.chains[node->machine];
     size_t common[BRANCHES] = {own->count, kind == SIM_FORK_DEEP ? own->count / 2 : own->count,
                                own->count / 2};
@@ -110,7 +110,7 @@ static void sign_record(struct sim_cluster *cluster, size_t number, size_t which
     if (which == 1 && attacker->kind == SIM_FORK_ROUND)
         record.round.index++;
     else if (which == 1 && attacker->kind == SIM_FORK_UNEVEN)
-        record.n = (uint16_t)(1 + sim_random_below(&cluster->random, record.n));
+        record.n = (uint16_t)(1 + test_random_below(&cluster->random, record.n));
     if (which >= 1 && attacker->kind != SIM_FORK_ROUND)
         bytes[0] ^= (uint8_t)which;
     sim_machine_sign(machine, body, ob_record_body(&cluster->run, &record, body), signature);
@@ -148,7 +148,7 @@ void sim_attacker_act(struct sim_cluster *cluster, size_t number) {
     uint8_t bytes[OB_SAMPLES_PER_ROUND_MAX];
     bool silent = attacker->kind == SIM_FORK_ONCE && attacker->acts > 0;
     for (size_t i = 0; i < cluster->plan.samples; i++)
-        bytes[i] = (uint8_t)sim_random_next(&cluster->random);
+        bytes[i] = (uint8_t)test_random_next(&cluster->random);
     size_t branches = attacker->kind == SIM_FORK_TWICE ? 3 : 2;
     for (size_t which = 0; which < branches && !silent; which++) {
         sign_record(cluster, number, which, bytes);

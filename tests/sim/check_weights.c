@@ -15,7 +15,7 @@ static struct sim_record **shuffled(struct sim_cluster *cluster, const struct si
         for (size_t j = 0; j < node->disk.now.chains[i].count; j++)
             records[at++] = node->disk.now.chains[i].records[j];
     for (size_t i = count; i > 1; i--) {
-        size_t other = sim_random_below(&cluster->random, i);
+        size_t other = test_random_below(&cluster->random, i);
         struct sim_record *swap = records[i - 1];
         records[i - 1] = records[other];
         records[other] = swap;

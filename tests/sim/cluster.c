@@ -40,9 +40,9 @@ static void init_nodes(struct sim_cluster *cluster) {
         struct sim_node *node = &cluster->nodes[number];
         node->machine = number < cluster->machine_count ? number : 0;
         node->round_ns =
-            (cluster->plan.round_ms + sim_random_below(&cluster->random, 2 * cluster->plan.round_ms)) *
+            (cluster->plan.round_ms + test_random_below(&cluster->random, 2 * cluster->plan.round_ms)) *
             SIM_MILLISECONDS;
-        if (sim_random_below(&cluster->random, 100) < cluster->plan.old)
+        if (test_random_below(&cluster->random, 100) < cluster->plan.old)
             node->round_ns *= 8;
         node->looker = (struct sim_looker){cluster, number};
         node->contact = SIM_NOBODY;
@@ -267,10 +267,10 @@ static void begin_life(struct sim_cluster *cluster, size_t number) {
         return; /* it crashed again */
     sim_network_changed(cluster, number, true);
     struct sim_event event = {.node = (uint32_t)number, .incarnation = node->incarnation, .kind = SIM_TICK};
-    event.time_ns = cluster->now_ns + sim_random_below(&cluster->random, TICK_NS);
+    event.time_ns = cluster->now_ns + test_random_below(&cluster->random, TICK_NS);
     sim_events_push(&cluster->events, event);
     event.kind = SIM_SYNC;
-    event.time_ns += sim_random_below(&cluster->random, SYNC_NS);
+    event.time_ns += test_random_below(&cluster->random, SYNC_NS);
     sim_events_push(&cluster->events, event);
     event.kind = SIM_KNOCK;
     if (cluster->authority.on)

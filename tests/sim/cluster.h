@@ -81,7 +81,7 @@ struct sim_counts {
 
 struct sim_cluster {
     struct sim_plan plan;
-    struct sim_random random;
+    struct test_random random;
     uint64_t start_ns, now_ns;
     struct sim_events events;
     struct sim_machine *machines; /* plan.peers + plan.joiners */

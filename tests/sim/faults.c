@@ -209,7 +209,7 @@ static void strike(struct sim_cluster *cluster, size_t i) {
         break;
     case SIM_FLIP:
         cluster->counts.flips += node->replica.weights != NULL;
-        sim_replica_flip(&node->replica, sim_random_next(&cluster->random));
+        sim_replica_flip(&node->replica, test_random_next(&cluster->random));
         break;
     case SIM_MOVE:
         sim_network_move(cluster, entry->node);

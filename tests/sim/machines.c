@@ -38,11 +38,11 @@ static bool cheap_verify(void *context, const struct ob_machine_id *machine, con
     return memcmp(expected, signature, sizeof expected) == 0;
 }
 
-void sim_machine_init(struct sim_machine *machine, struct sim_random *random, bool ed25519) {
+void sim_machine_init(struct sim_machine *machine, struct test_random *random, bool ed25519) {
     uint8_t seed[crypto_sign_ed25519_SEEDBYTES];
     static_assert(sizeof seed == OB_KEY_BYTES, "a cheap key is as long as a seed");
     for (size_t i = 0; i < sizeof seed; i++)
-        seed[i] = (uint8_t)sim_random_next(random);
+        seed[i] = (uint8_t)test_random_next(random);
     *machine = (struct sim_machine){.ed25519 = ed25519, .honest = true, .forked_at = UINT64_MAX};
     memcpy(machine->id.key, seed, sizeof seed);
     if (ed25519 && crypto_sign_ed25519_seed_keypair(machine->id.key, machine->secret_key, seed) != 0)

@@ -7,7 +7,7 @@
 #define OB_SIM_MACHINES_H
 
 #include "peer/peer.h"
-#include "tests/sim/random.h"
+#include "tests/support/random.h"
 
 struct sim_machine {
     struct ob_machine_id id;
@@ -20,7 +20,7 @@ struct sim_machine {
     uint64_t forked_at;  /* the lowest cut of all evidence that anybody stored; UINT64_MAX: none */
 };
 
-void sim_machine_init(struct sim_machine *machine, struct sim_random *random, bool ed25519);
+void sim_machine_init(struct sim_machine *machine, struct test_random *random, bool ed25519);
 /* `machine` signs; it must outlive the use. */
 struct ob_peer_crypto sim_machine_crypto(struct sim_machine *machine);
 void sim_machine_sign(struct sim_machine *machine, const void *message, size_t bytes,

@@ -60,7 +60,7 @@ void sim_network_wire(struct sim_cluster *cluster) {
     size_t count = cluster->machine_count, degree = cluster->plan.degree, peers = cluster->plan.peers;
     for (size_t a = 0; a < count; a++) {
         if (degree == 0 && cluster->authority.on && a >= peers) {
-            cluster->nodes[a].contact = sim_random_below(&cluster->random, peers);
+            cluster->nodes[a].contact = test_random_below(&cluster->random, peers);
             sim_network_link(cluster, a, cluster->nodes[a].contact);
             continue;
         }
@@ -72,7 +72,7 @@ void sim_network_wire(struct sim_cluster *cluster) {
         sim_network_link(cluster, a, (a + 1) % count);
         cluster->nodes[a].contact = a < peers ? SIM_NOBODY : (a + 1) % count;
         for (size_t tries = 0; cluster->nodes[a].links.count < degree && tries < 8 * degree; tries++) {
-            size_t b = sim_random_below(&cluster->random, count);
+            size_t b = test_random_below(&cluster->random, count);
             if (cluster->nodes[b].links.count < degree)
                 sim_network_link(cluster, a, b);
         }
@@ -113,7 +113,7 @@ static bool allowed(const struct sim_cluster *cluster, size_t from, size_t to) {
 static void notice(struct sim_cluster *cluster, size_t node, size_t other, bool up) {
     sim_events_push(&cluster->events,
                     (struct sim_event){.time_ns = cluster->now_ns +
-                                                  sim_random_below(&cluster->random, 200 * SIM_MILLISECONDS),
+                                                  test_random_below(&cluster->random, 200 * SIM_MILLISECONDS),
                                        .kind = up ? SIM_LINK_UP : SIM_LINK_DOWN,
                                        .node = (uint32_t)node,
                                        .from = (uint32_t)other,
@@ -181,28 +181,28 @@ static bool lost(struct sim_cluster *cluster, size_t from, size_t to, const stru
             return true;
         }
     }
-    return sim_random_chance(&cluster->random, cluster->loss);
+    return test_random_chance(&cluster->random, cluster->loss);
 }
 
 static struct sim_buffer *garbled(struct sim_cluster *cluster, size_t from, struct sim_buffer *buffer) {
     double chance = cluster->nodes[from].trouble.garble;
-    if (chance <= 0 || !sim_random_chance(&cluster->random, chance))
+    if (chance <= 0 || !test_random_chance(&cluster->random, chance))
         return buffer;
     struct sim_buffer *copy = sim_buffer_new(buffer->data, buffer->bytes);
     copy->hops = buffer->hops;
-    copy->data[sim_random_below(&cluster->random, copy->bytes)] ^=
-        (uint8_t)(1u << sim_random_below(&cluster->random, 8));
+    copy->data[test_random_below(&cluster->random, copy->bytes)] ^=
+        (uint8_t)(1u << test_random_below(&cluster->random, 8));
     return copy;
 }
 
 static uint64_t delay(struct sim_cluster *cluster, size_t from, size_t to) {
-    struct sim_random *random = &cluster->random;
-    uint64_t delay = 1 + sim_random_below(random, cluster->plan.delay_ms * SIM_MILLISECONDS);
+    struct test_random *random = &cluster->random;
+    uint64_t delay = 1 + test_random_below(random, cluster->plan.delay_ms * SIM_MILLISECONDS);
     double lag = cluster->nodes[from].trouble.lag_s + cluster->nodes[to].trouble.lag_s;
     if (lag > 0)
-        delay += sim_random_below(random, (uint64_t)(lag * 1e9) + 1);
-    if (cluster->slow > 0 && sim_random_chance(random, cluster->slow))
-        delay += sim_random_below(random, SIM_SECONDS);
+        delay += test_random_below(random, (uint64_t)(lag * 1e9) + 1);
+    if (cluster->slow > 0 && test_random_chance(random, cluster->slow))
+        delay += test_random_below(random, SIM_SECONDS);
     return delay;
 }
 
@@ -214,7 +214,7 @@ static void carry(struct sim_cluster *cluster, size_t from, size_t to, struct si
         return;
     }
     buffer->references++;
-    bool twice = cluster->duplicates > 0 && sim_random_chance(&cluster->random, cluster->duplicates);
+    bool twice = cluster->duplicates > 0 && test_random_chance(&cluster->random, cluster->duplicates);
     for (unsigned copy = 0; copy < 1u + twice; copy++)
         sim_events_push(&cluster->events,
                         (struct sim_event){.time_ns = cluster->now_ns + delay(cluster, from, to),
@@ -236,7 +236,7 @@ void sim_network_send(struct sim_cluster *cluster, size_t from, size_t machine, 
     size_t to = machine, hosts = 1;
     for (size_t other = cluster->machine_count; other < cluster->machine_count + cluster->copies; other++)
         if (cluster->nodes[other].machine == machine && sim_cluster_up(cluster, other) &&
-            sim_random_below(&cluster->random, ++hosts) == 0)
+            test_random_below(&cluster->random, ++hosts) == 0)
             to = other;
     sim_network_give(cluster, from, to, buffer);
 }

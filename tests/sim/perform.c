@@ -161,7 +161,7 @@ static void start_round(struct sim_cluster *cluster, size_t number, const struct
     node->round_samples = effect->n;
     node->round_number++;
     uint64_t takes = (uint64_t)((double)node->round_ns * node->trouble.straggle);
-    takes = takes / 2 + sim_random_below(&cluster->random, takes);
+    takes = takes / 2 + test_random_below(&cluster->random, takes);
     sim_events_push(&cluster->events, (struct sim_event){.time_ns = cluster->now_ns + takes,
                                                          .kind = SIM_ROUND_DONE,
                                                          .node = (uint32_t)number,
@@ -281,7 +281,7 @@ static bool perform(struct sim_cluster *cluster, size_t number, const struct ob_
 /* Perhaps the batch was committed a moment before. */
 static void tear(struct sim_cluster *cluster, size_t number) {
     struct sim_node *node = &cluster->nodes[number];
-    if (!node->disk.full && sim_random_chance(&cluster->random, 0.5))
+    if (!node->disk.full && test_random_chance(&cluster->random, 0.5))
         sim_disk_sync(&node->disk);
     cluster->counts.crashes++;
     sim_cluster_crash(cluster, number);
@@ -333,13 +333,13 @@ void sim_perform_round_done(struct sim_cluster *cluster, size_t number, size_t r
         return;
     node->round_running = false;
     size_t samples =
-        node->leaving ? sim_random_below(&cluster->random, node->round_samples + 1u) : node->round_samples;
+        node->leaving ? test_random_below(&cluster->random, node->round_samples + 1u) : node->round_samples;
     for (size_t i = 0; i < samples; i++)
-        bytes[i] = (uint8_t)sim_random_next(&cluster->random);
+        bytes[i] = (uint8_t)test_random_next(&cluster->random);
     sim_perform_step(
         cluster, number,
         &(struct ob_event){.kind = OB_EVENT_ROUND_DONE,
                            .data = bytes,
                            .bytes = samples,
-                           .exponent = (int8_t)((int)sim_random_below(&cluster->random, 9) - 4)});
+                           .exponent = (int8_t)((int)test_random_below(&cluster->random, 9) - 4)});
 }

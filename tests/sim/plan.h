@@ -14,7 +14,7 @@
 
 #include <stdio.h>
 
-#include "tests/sim/random.h"
+#include "tests/support/random.h"
 
 #define SIM_MILLISECONDS 1000000ull
 #define SIM_SECONDS      (1000 * SIM_MILLISECONDS)

@@ -29,54 +29,54 @@ static const struct kind KINDS[] = {
     {SIM_LEAVE, 0.1, 25, 1.5, 0, 0}, /* come and go */
 };
 
-static uint64_t milliseconds(struct sim_random *random, double at_most_s) {
-    return (1 + sim_random_below(random, (uint64_t)(at_most_s * 1000))) * SIM_MILLISECONDS;
+static uint64_t milliseconds(struct test_random *random, double at_most_s) {
+    return (1 + test_random_below(random, (uint64_t)(at_most_s * 1000))) * SIM_MILLISECONDS;
 }
 
-static double fraction(struct sim_random *random) {
-    return (double)sim_random_below(random, 1001) / 1000;
+static double fraction(struct test_random *random) {
+    return (double)test_random_below(random, 1001) / 1000;
 }
 
 /* Another revocation of the same machine at about the same time, told to somebody else. */
-static struct sim_entry contradiction(const struct sim_plan *plan, struct sim_random *random,
+static struct sim_entry contradiction(const struct sim_plan *plan, struct test_random *random,
                                       struct sim_entry entry) {
     entry.at_ns += milliseconds(random, 4);
-    entry.other = sim_random_below(random, plan->peers);
+    entry.other = test_random_below(random, plan->peers);
     entry.value = floor(120 * fraction(random)) / 100;
     entry.nodes = 0;
     return entry;
 }
 
-static void add(struct sim_plan *plan, struct sim_random *random, const struct kind *kind) {
+static void add(struct sim_plan *plan, struct test_random *random, const struct kind *kind) {
     struct sim_entry entry = {.fault = kind->fault,
                               .at_ns = milliseconds(random, (double)plan->faults_s),
-                              .node = sim_random_below(random, plan->peers + plan->joiners),
-                              .other = sim_random_below(random, plan->peers),
+                              .node = test_random_below(random, plan->peers + plan->joiners),
+                              .other = test_random_below(random, plan->peers),
                               .value = kind->least + floor(kind->span * fraction(random) * 100) / 100,
-                              .nodes = sim_random_next(random)};
+                              .nodes = test_random_next(random)};
     if (kind->for_s > 0)
         entry.for_ns = milliseconds(random, kind->for_s);
-    if (kind->sometimes_for_good && sim_random_chance(random, 0.5))
+    if (kind->sometimes_for_good && test_random_chance(random, 0.5))
         entry.for_ns = 0;
     if (kind->fault == SIM_FORK)
-        entry.value = (double)sim_random_below(random, SIM_FORK_KINDS);
+        entry.value = (double)test_random_below(random, SIM_FORK_KINDS);
     if (kind->fault == SIM_LOSE)
-        entry.other = 1 + sim_random_below(random, 8);
+        entry.other = 1 + test_random_below(random, 8);
     if (kind->fault == SIM_RENEW)
-        entry.value = sim_random_chance(random, 0.5) ? 0 : (double)sim_random_below(random, 40);
+        entry.value = test_random_chance(random, 0.5) ? 0 : (double)test_random_below(random, 40);
     if (kind->fault == SIM_TEAR)
         entry.value = floor(entry.value);
     if (kind->fault != SIM_SPLIT && kind->fault != SIM_FORK)
         entry.nodes = 0;
     if (kind->fault == SIM_ROTATE)
-        entry.value = sim_random_chance(random, 0.4);
-    if (kind->fault == SIM_REVOKE && sim_random_chance(random, 0.4))
+        entry.value = test_random_chance(random, 0.4);
+    if (kind->fault == SIM_REVOKE && test_random_chance(random, 0.4))
         (void)sim_plan_add(plan, contradiction(plan, random, entry));
     if (kind->fault == SIM_RESTORE) { /* from an older copy */
         struct sim_entry backup = entry;
         backup.fault = SIM_BACKUP;
         backup.for_ns = 0;
-        backup.at_ns = sim_random_below(random, entry.at_ns / SIM_MILLISECONDS + 1) * SIM_MILLISECONDS;
+        backup.at_ns = test_random_below(random, entry.at_ns / SIM_MILLISECONDS + 1) * SIM_MILLISECONDS;
         (void)sim_plan_add(plan, backup);
     }
     (void)sim_plan_add(plan, entry);
@@ -85,30 +85,30 @@ static void add(struct sim_plan *plan, struct sim_random *random, const struct k
 struct sim_plan sim_plan_draw(uint64_t seed, size_t peers) {
     static const uint64_t STALENESS[] = {0, 1, 2, 4, 16};
     static const uint64_t ISOLATION[] = {8, 64, 256};
-    struct sim_random random = {seed ^ 0x7363656e6172696full};
+    struct test_random random = {seed ^ 0x7363656e6172696full};
     struct sim_plan plan = sim_plan_default();
     plan.seed = seed;
     plan.peers = peers;
-    plan.joiners = sim_random_below(&random, peers < 40 ? peers / 4 + 2 : 10);
-    plan.staleness = STALENESS[sim_random_below(&random, 5)];
-    plan.samples = 1 + sim_random_below(&random, 12);
-    plan.delay_ms = 1 + sim_random_below(&random, 80);
-    plan.round_ms = 40 + sim_random_below(&random, 200);
-    plan.old = sim_random_below(&random, 3) * 10;
-    plan.degree = sim_random_chance(&random, 0.35) ? 4 : 0;
-    plan.relay = plan.degree != 0 && sim_random_chance(&random, 0.6);
-    plan.silent = sim_random_chance(&random, 0.5);
-    plan.isolation = ISOLATION[sim_random_below(&random, 3)];
+    plan.joiners = test_random_below(&random, peers < 40 ? peers / 4 + 2 : 10);
+    plan.staleness = STALENESS[test_random_below(&random, 5)];
+    plan.samples = 1 + test_random_below(&random, 12);
+    plan.delay_ms = 1 + test_random_below(&random, 80);
+    plan.round_ms = 40 + test_random_below(&random, 200);
+    plan.old = test_random_below(&random, 3) * 10;
+    plan.degree = test_random_chance(&random, 0.35) ? 4 : 0;
+    plan.relay = plan.degree != 0 && test_random_chance(&random, 0.6);
+    plan.silent = test_random_chance(&random, 0.5);
+    plan.isolation = ISOLATION[test_random_below(&random, 3)];
     plan.healed_s = 70; /* a machine restored from a backup waits 25 s for answers first */
     for (size_t joiner = 0; joiner < plan.joiners; joiner++)
         (void)sim_plan_add(&plan, (struct sim_entry){.fault = SIM_JOIN,
                                                      .at_ns = milliseconds(&random, (double)plan.faults_s),
                                                      .node = peers + joiner});
     for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++) {
-        if (!sim_random_chance(&random, KINDS[i].chance))
+        if (!test_random_chance(&random, KINDS[i].chance))
             continue;
         uint64_t most = KINDS[i].most * (peers < 10 ? 10 : peers > 100 ? 100 : peers) / 10;
-        for (uint64_t count = 1 + sim_random_below(&random, most); count > 0; count--)
+        for (uint64_t count = 1 + test_random_below(&random, most); count > 0; count--)
             add(&plan, &random, &KINDS[i]);
     }
     return plan;

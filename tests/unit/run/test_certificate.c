@@ -9,9 +9,11 @@
 
 #include "base/file.h"
 #include "run/certificate.h"
+#include "tests/support/folder.h"
 
 struct fixture {
-    char folder[32], path[64];
+    struct test_folder folder;
+    char path[TEST_PATH_MAX];
     struct ob_identity authority, machine, other;
     struct ob_certificate certificate;
 };
@@ -20,10 +22,8 @@ static int setup(void **state) {
     struct fixture *f = calloc(1, sizeof *f);
     if (!f || sodium_init() < 0)
         return -1;
-    strcpy(f->folder, "/tmp/onebyte-test-XXXXXX");
-    if (!mkdtemp(f->folder))
-        return -1;
-    (void)snprintf(f->path, sizeof f->path, "%s/certificate", f->folder);
+    test_folder_make(&f->folder);
+    test_folder_path(&f->folder, "certificate", f->path);
     ob_identity_generate(&f->authority), ob_identity_generate(&f->machine), ob_identity_generate(&f->other);
     f->certificate =
         (struct ob_certificate){.expiry_s = 2000, .last_round = 77, .name_bytes = 5, .name = "alice"};
@@ -34,7 +34,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
     struct fixture *f = *state;
-    unlink(f->path), rmdir(f->folder), free(f);
+    test_folder_remove(&f->folder), free(f);
     return 0;
 }
 

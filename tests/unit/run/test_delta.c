@@ -12,6 +12,7 @@
 #include "record/hash.h"
 #include "run/delta.h"
 #include "run/delta_format.h"
+#include "tests/support/folder.h"
 
 #define MACHINES     2
 #define RECORDS      3 /* of each */
@@ -218,23 +219,23 @@ static void write_is_the_documented_layout(void **state) {
     struct ob_store *store = NULL;
     struct ob_error error = {0};
     struct ob_hash digest;
-    char folder[] = "/tmp/onebyte-delta-XXXXXX", path[64], command[64];
-    uint8_t written[DELTA_MAX];
+    struct test_folder folder;
+    char path[TEST_PATH_MAX];
+    size_t bytes = 0;
     memset(digest.bytes, 0xdd, OB_HASH_BYTES);
-    assert_non_null(mkdtemp(folder));
-    (void)snprintf(path, sizeof path, "%s/run.delta", folder);
+    test_folder_make(&folder);
+    test_folder_path(&folder, "run.delta", path);
     assert_int_equal(ob_manifest_parse(MANIFEST, sizeof MANIFEST - 1, "x", &manifest, NULL), OB_OK);
     struct ob_store_options options = {
-        .state_dir = folder, .run = s->run, .bounds = manifest->bounds, .machine = &s->keys[0].machine};
+        .state_dir = folder.path, .run = s->run, .bounds = manifest->bounds, .machine = &s->keys[0].machine};
     assert_int_equal(ob_store_open(&options, &store, NULL), OB_OK);
     put_all(s, store);
     if (ob_delta_write(path, manifest, store, &digest, &error))
         fail_msg("%s", error.text);
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    assert_int_equal(fread(written, 1, sizeof written, file), s->bytes);
-    assert_int_equal(fclose(file), 0);
+    char *written = test_file_read(path, &bytes);
+    assert_int_equal(bytes, s->bytes);
     assert_memory_equal(written, s->data, s->bytes);
+    free(written);
     assert_int_equal(ob_delta_write(path, manifest, store, &digest, &error), OB_EBUSY);
     assert_non_null(strstr(error.text, path));
     assert_int_equal(truncate(path, (off_t)OB_DELTA_BYTES_MAX + 1), 0);
@@ -243,8 +244,7 @@ static void write_is_the_documented_layout(void **state) {
     assert_non_null(strstr(error.text, path));
     ob_store_close(store);
     ob_manifest_free(manifest);
-    (void)snprintf(command, sizeof command, "rm -r %s", folder);
-    assert_int_equal(system(command), 0);
+    test_folder_remove(&folder);
     free(s);
 }
 

@@ -12,28 +12,29 @@
 #include "model/families/adapter.h"
 #include "run/manifest_create.h"
 #include "run/replica.h"
+#include "tests/support/folder.h"
+#include "tests/support/json.h"
 
 #define BASE OB_SOURCE_ROOT "/tests/parity/checkpoints/gpt2-odd-heads"
 
 struct place {
-    char folder[64], path[96];
+    struct test_folder folder;
+    char path[TEST_PATH_MAX];
 };
 
 static int set_up(void **state) {
     struct place *place = calloc(1, sizeof *place);
     assert_non_null(place);
     assert_true(sodium_init() >= 0);
-    strcpy(place->folder, "/tmp/onebyte-manifest-XXXXXX");
-    assert_non_null(mkdtemp(place->folder));
-    (void)snprintf(place->path, sizeof place->path, "%s/run.json", place->folder);
+    test_folder_make(&place->folder);
+    test_folder_path(&place->folder, "run.json", place->path);
     *state = place;
     return 0;
 }
 
 static int tear_down(void **state) {
     struct place *place = *state;
-    unlink(place->path);
-    assert_int_equal(rmdir(place->folder), 0);
+    test_folder_remove(&place->folder);
     free(place);
     return 0;
 }
@@ -131,27 +132,6 @@ struct change {
     const char *message;
 };
 
-static void put(json_t *root, const char *path, const char *value) {
-    char key[64];
-    json_t *at = root, *new = value ? json_loads(value, JSON_DECODE_ANY, NULL) : NULL;
-    assert_true(!value || new);
-    for (;;) {
-        size_t length = strcspn(path, ".");
-        bool is_last = !path[length];
-        (void)snprintf(key, sizeof key, "%.*s", (int)length, path);
-        size_t index = (size_t)strtoul(key, NULL, 10);
-        if (is_last && json_is_array(at))
-            assert_int_equal(json_array_set_new(at, index, new), 0);
-        else if (is_last)
-            assert_int_equal(new ? json_object_set_new(at, key, new) : json_object_del(at, key), 0);
-        if (is_last)
-            return;
-        at = json_is_array(at) ? json_array_get(at, index) : json_object_get(at, key);
-        assert_non_null(at);
-        path += length + 1;
-    }
-}
-
 static enum ob_err parse(const json_t *root, struct ob_manifest **ret_manifest, struct ob_error *error) {
     char *text = json_dumps(root, 0);
     assert_non_null(text);
@@ -215,8 +195,8 @@ static void parse_refuses_by_name(void **state) {
     for (size_t i = 0; i < sizeof CHANGES / sizeof *CHANGES; i++) {
         struct ob_manifest *manifest = NULL;
         struct ob_error error = {0};
-        json_t *root = json_loads(good->bytes, 0, NULL);
-        put(root, CHANGES[i].path, CHANGES[i].value);
+        json_t *root = test_json_parse(good->bytes);
+        test_json_put(root, CHANGES[i].path, CHANGES[i].value);
         enum ob_err failed = parse(root, &manifest, &error);
         if (failed != CHANGES[i].code || manifest || !strstr(error.text, CHANGES[i].message) ||
             strncmp(error.text, "some/run.json: ", 15) != 0)
@@ -272,8 +252,8 @@ static void replica_refuses_another_model(void **state) {
         struct ob_manifest *manifest = NULL;
         struct ob_replica *replica = NULL;
         struct ob_error error = {0};
-        json_t *root = json_loads(good->bytes, 0, NULL);
-        put(root, OTHERS[i].path, OTHERS[i].value);
+        json_t *root = test_json_parse(good->bytes);
+        test_json_put(root, OTHERS[i].path, OTHERS[i].value);
         if (parse(root, &manifest, &error))
             fail_msg("%s", error.text);
         enum ob_err failed = ob_replica_new(manifest, BASE, 1, &replica, &error);

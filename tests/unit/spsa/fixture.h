@@ -4,14 +4,7 @@
 
 #include "spsa/digest.h"
 #include "spsa/replay.h"
-
-/* A small fast generator (splitmix64): tests are reproducible. */
-static inline uint64_t next_random(uint64_t *state) {
-    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
+#include "tests/support/random.h"
 
 #define FIXTURE_TENSORS 5
 #define FIXTURE_UPDATES 300
@@ -30,6 +23,7 @@ struct fixture {
 };
 
 static inline struct fixture *fixture_new(uint64_t seed) {
+    struct test_random random = {seed};
     struct fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
     for (int i = 0; i < 4; i++)
@@ -46,17 +40,17 @@ static inline struct fixture *fixture_new(uint64_t seed) {
         memset(u->machine.key, 1 + i % 3, OB_KEY_BYTES);
         u->first.index = (uint64_t)(i / 3) * FIXTURE_BYTES;
         u->round.index = (uint32_t)i;
-        u->live = (uint16_t)(1 + next_random(&seed) % 5);
-        u->n = (uint16_t)(1 + next_random(&seed) % FIXTURE_BYTES);
-        u->exponent = (int8_t)((int)(next_random(&seed) % 5) - 2);
+        u->live = (uint16_t)(1 + test_random_next(&random) % 5);
+        u->n = (uint16_t)(1 + test_random_next(&random) % FIXTURE_BYTES);
+        u->exponent = (int8_t)((int)(test_random_next(&random) % 5) - 2);
         for (int b = 0; b < FIXTURE_BYTES; b++)
-            f->bytes[i][b] = (uint8_t)next_random(&seed);
+            f->bytes[i][b] = (uint8_t)test_random_next(&random);
         u->bytes = f->bytes[i];
     }
     assert_int_equal(ob_spsa_weights_new(FIXTURE_LAYOUT, FIXTURE_TENSORS, &f->base, NULL), OB_OK);
     for (uint32_t t = 0; t < FIXTURE_TENSORS; t++)
         for (uint64_t i = 0; i < FIXTURE_LAYOUT[t].elements; i++) {
-            float value = (float)((double)(next_random(&seed) >> 11) * 0x1p-53 - 0.5);
+            float value = (float)(test_random_unit(&random) - 0.5);
             assert_int_equal(ob_spsa_weights_set(f->base, t, i, 1, &value, NULL), OB_OK);
         }
     return f;

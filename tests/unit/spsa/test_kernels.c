@@ -11,17 +11,12 @@
 #define STREAM_BLOCKS 70
 #define MARK          0xa5
 
-static void fill(void *bytes, size_t count, uint64_t *seed) {
-    for (size_t i = 0; i < count; i++)
-        ((uint8_t *)bytes)[i] = (uint8_t)next_random(seed);
-}
-
 /* Every number of blocks across the kernels' sets of 8, 16 and 32, at counters up to the last one; nothing is
  * written behind the last block. */
 static void keystream_is_libsodiums(void **state) {
     (void)state;
     static uint8_t expected[STREAM_BLOCKS * 64 + 64], got[sizeof expected];
-    uint64_t seed = 11;
+    struct test_random random = {11};
     for (size_t isa = 0; ob_spsa_engine_name_at(isa); isa++) {
         if (!ob_spsa_engine_with(isa, NULL).kernels) {
             print_message("skipped: this processor has no %s\n", ob_spsa_engine_name_at(isa));
@@ -29,11 +24,11 @@ static void keystream_is_libsodiums(void **state) {
         }
         struct ob_spsa_engine engine = ob_spsa_engine_with(isa, NULL);
         for (size_t blocks = 0; blocks <= STREAM_BLOCKS; blocks++) {
-            const uint32_t firsts[] = {0, (uint32_t)next_random(&seed) >> 1, (uint32_t)(0u - blocks)};
+            const uint32_t firsts[] = {0, (uint32_t)test_random_next(&random) >> 1, (uint32_t)(0u - blocks)};
             for (size_t i = 0; i < (blocks ? 3 : 2); i++) {
                 struct ob_spsa_key key;
-                uint32_t tensor = (uint32_t)next_random(&seed);
-                fill(key.bytes, sizeof key.bytes, &seed);
+                uint32_t tensor = (uint32_t)test_random_next(&random);
+                test_random_fill(&random, key.bytes, sizeof key.bytes);
                 memset(expected, MARK, sizeof expected);
                 memset(got, MARK, sizeof got);
                 ob_spsa_direction_bits(&key, tensor, firsts[i], blocks, expected);
@@ -53,12 +48,12 @@ static void accumulate_any_count_is_the_definition(void **state) {
     static uint8_t streams[RECORDS][BLOCKS * 64 + OB_SPSA_BITS_SLACK];
     const uint8_t *bits[RECORDS];
     int32_t q[RECORDS];
-    uint64_t seed = 12;
-    fill(base, sizeof base, &seed);
-    fill(streams, sizeof streams, &seed);
+    struct test_random random = {12};
+    test_random_fill(&random, base, sizeof base);
+    test_random_fill(&random, streams, sizeof streams);
     for (size_t j = 0; j < RECORDS; j++) {
         bits[j] = streams[j];
-        q[j] = (int32_t)(next_random(&seed) % (2 * OB_SPSA_STEP_MAX + 1)) - OB_SPSA_STEP_MAX;
+        q[j] = (int32_t)(test_random_next(&random) % (2 * OB_SPSA_STEP_MAX + 1)) - OB_SPSA_STEP_MAX;
     }
     q[2] = q[9] = OB_SPSA_STEP_MAX;
     q[5] = -OB_SPSA_STEP_MAX;
@@ -80,8 +75,8 @@ static void accumulate_any_count_is_the_definition(void **state) {
 static void count_bits_is_the_definition(void **state) {
     (void)state;
     static uint8_t bytes[3000];
-    uint64_t seed = 14;
-    fill(bytes, sizeof bytes, &seed);
+    struct test_random random = {14};
+    test_random_fill(&random, bytes, sizeof bytes);
     memset(bytes, 0xff, 200);
     for (size_t isa = 1; ob_spsa_engine_name_at(isa); isa++) {
         if (!ob_spsa_engine_with(isa, NULL).kernels)
@@ -96,8 +91,8 @@ static void count_bits_is_the_definition(void **state) {
 static void sum_and_reach_are_the_definitions(void **state) {
     (void)state;
     static int32_t values[3000];
-    uint64_t seed = 13;
-    fill(values, sizeof values, &seed);
+    struct test_random random = {13};
+    test_random_fill(&random, values, sizeof values);
     for (size_t isa = 1; ob_spsa_engine_name_at(isa); isa++) {
         if (!ob_spsa_engine_with(isa, NULL).kernels)
             continue;

@@ -17,11 +17,12 @@ static const struct ob_spsa_tensor LAYOUT[] = {{1, 26, 3},
 
 /* Several leaves, one of them whole, others with a last byte and a last block that are not. */
 static struct ob_spsa_weights *several_leaves(uint64_t seed) {
+    struct test_random random = {seed};
     struct ob_spsa_weights *weights = NULL;
     assert_int_equal(ob_spsa_weights_new(LAYOUT, TENSORS, &weights, NULL), OB_OK);
     for (size_t t = 0; t < TENSORS; t++)
         for (uint64_t i = 0; i < LAYOUT[t].elements; i++)
-            weights->values[t][i] = (int32_t)next_random(&seed) >> 4;
+            weights->values[t][i] = (int32_t)test_random_next(&random) >> 4;
     return weights;
 }
 

@@ -65,12 +65,12 @@ static void probe_mean_is_the_gradient(void **state) {
 static double bias_in_standard_errors(double g, bool stochastic) {
     enum { DRAWS = 200000 };
     const struct ob_spsa_code code = {96, 127};
-    uint64_t seed = 11;
+    struct test_random random = {11};
     double sum = 0, low = INFINITY, high = -INFINITY;
     for (int i = 0; i < DRAWS; i++) {
-        uint64_t random =
-            stochastic ? next_random(&seed) : (uint64_t)1 << 63; /* the middle: rounds to nearest */
-        double value = ob_spsa_decode(&code, 0, ob_spsa_encode(&code, 0, g, random));
+        uint64_t word =
+            stochastic ? test_random_next(&random) : (uint64_t)1 << 63; /* the middle: rounds to nearest */
+        double value = ob_spsa_decode(&code, 0, ob_spsa_encode(&code, 0, g, word));
         sum += value;
         low = fmin(low, value);
         high = fmax(high, value);

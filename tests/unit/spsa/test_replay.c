@@ -8,8 +8,9 @@
 #include "tests/unit/spsa/fixture.h"
 
 static void shuffle(struct ob_spsa_update *updates, size_t count, uint64_t seed) {
+    struct test_random random = {seed};
     for (size_t i = count; i > 1; i--) {
-        size_t j = (size_t)(next_random(&seed) % i);
+        size_t j = (size_t)(test_random_next(&random) % i);
         struct ob_spsa_update held = updates[i - 1];
         updates[i - 1] = updates[j];
         updates[j] = held;
@@ -27,8 +28,9 @@ static struct ob_spsa_weights *plain_replay(struct fixture *f) {
 
 static void apply_in_groups(const struct ob_spsa_engine *engine, struct fixture *f,
                             struct ob_spsa_weights *weights, uint64_t seed) {
+    struct test_random random = {seed};
     for (size_t at = 0; at < FIXTURE_UPDATES;) {
-        size_t count = 1 + (size_t)(next_random(&seed) % 100);
+        size_t count = 1 + (size_t)(test_random_next(&random) % 100);
         if (count > FIXTURE_UPDATES - at)
             count = FIXTURE_UPDATES - at;
         assert_int_equal(ob_spsa_apply(engine, weights, &f->rule, f->updates + at, count, NULL), OB_OK);
@@ -40,7 +42,7 @@ static void apply_any_order_grouping_threads_and_isa(void **state) {
     (void)state;
     struct fixture *f = fixture_new(1);
     struct ob_spsa_weights *expected = plain_replay(f);
-    uint64_t seed = 99;
+    struct test_random random = {99};
     for (size_t isa = 0; ob_spsa_engine_name_at(isa); isa++) {
         if (!ob_spsa_engine_with(isa, NULL).kernels) {
             print_message("skipped: this processor has no %s\n", ob_spsa_engine_name_at(isa));
@@ -51,8 +53,8 @@ static void apply_any_order_grouping_threads_and_isa(void **state) {
             assert_int_equal(ob_pool_new(threads, &pool, NULL), OB_OK);
             struct ob_spsa_engine engine = ob_spsa_engine_with(isa, pool);
             struct ob_spsa_weights *weights = fixture_copy(f);
-            shuffle(f->updates, FIXTURE_UPDATES, next_random(&seed));
-            apply_in_groups(&engine, f, weights, next_random(&seed));
+            shuffle(f->updates, FIXTURE_UPDATES, test_random_next(&random));
+            apply_in_groups(&engine, f, weights, test_random_next(&random));
             assert_same_bits(weights, expected);
             ob_spsa_weights_free(weights);
             ob_pool_free(pool);

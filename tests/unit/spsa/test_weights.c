@@ -33,13 +33,13 @@ static void set_rounds_half_to_even(void **state) {
 
 static void set_error_is_at_most_half_a_unit(void **state) {
     (void)state;
-    uint64_t seed = 5;
+    struct test_random random = {5};
     for (int32_t f = -10; f <= 26; f++) {
         const struct ob_spsa_tensor layout = {1, f, 0};
         struct ob_spsa_weights *weights = NULL;
         assert_int_equal(ob_spsa_weights_new(&layout, 1, &weights, NULL), OB_OK);
         for (int i = 0; i < 200; i++) {
-            float base = (float)(((double)(next_random(&seed) >> 11) * 0x1p-52 - 1.0) * exp2(28 - f));
+            float base = (float)((2 * test_random_unit(&random) - 1.0) * exp2(28 - f));
             assert_int_equal(ob_spsa_weights_set(weights, 0, 0, 1, &base, NULL), OB_OK);
             assert_true(fabs((double)weights->values[0][0] * exp2(-f) - (double)base) <= exp2(-(f + 1)));
         }

@@ -1,4 +1,5 @@
 #include "tests/unit/store/power_vfs.h"
+#include "tests/support/random.h"
 
 #include <assert.h>
 #include <sqlite3.h>
@@ -45,7 +46,8 @@ static struct {
     sqlite3_io_methods methods;
     struct image images[FILES_MAX];
     size_t image_count;
-    uint64_t operations, cut_at, random;
+    uint64_t operations, cut_at;
+    struct test_random random;
     int checkpoint_pages;
 } disk;
 
@@ -81,8 +83,7 @@ static void put(struct bytes *to, size_t offset, const uint8_t *data, size_t cou
 }
 
 static uint64_t draw(uint64_t below) {
-    disk.random = disk.random * 6364136223846793005ull + 1442695040888963407ull;
-    return (disk.random >> 33) % below;
+    return test_random_below(&disk.random, below);
 }
 
 /* False: the power went off with or before this operation. */
@@ -362,7 +363,7 @@ static void lose(struct image *image, enum power_loss loss) {
 
 void power_vfs_lose(enum power_loss loss, uint64_t seed) {
     char shm[PATH_MAX_ + 8];
-    disk.random = seed * 2 + 1;
+    disk.random.state = seed;
     for (size_t i = 0; i < disk.image_count; i++) {
         lose(&disk.images[i], loss);
         (void)snprintf(shm, sizeof shm, "%s-shm", disk.images[i].path);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "tests/support/folder.h"
 #include "tests/unit/transport/fixture.h"
 #include "transport/status_client.h"
 
@@ -53,11 +54,10 @@ static void largest_frames_arrive(void **state) {
 
 static void only_a_socket_makes_way_for_the_status_socket(void **state) {
     (void)state;
-    char path[64];
-    (void)snprintf(path, sizeof path, "/tmp/onebyte-test-%d", (int)getpid());
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fclose(file), 0);
+    struct test_folder folder;
+    char path[TEST_PATH_MAX];
+    test_folder_make(&folder);
+    test_file_write(test_folder_path(&folder, "s", path), "", 0);
     struct ob_identity identity;
     ob_identity_generate(&identity);
     struct ob_transport_options options = {.secret_key = identity.secret_key, .status_path = path};
@@ -66,7 +66,7 @@ static void only_a_socket_makes_way_for_the_status_socket(void **state) {
     assert_int_equal(ob_transport_new(&options, &transport, &error), OB_EBUSY);
     assert_non_null(strstr(error.text, path));
     assert_int_equal(access(path, F_OK), 0);
-    assert_int_equal(unlink(path), 0);
+    test_folder_remove(&folder);
 }
 
 static void answer_over_the_other_sides_connection(void **state) {
@@ -198,11 +198,11 @@ static void *ask(void *argument) {
 
 static void status_round_trip(void **state) {
     (void)state;
-    char path[64];
-    char folder[] = "/tmp/onebyte-test-XXXXXX";
-    assert_non_null(mkdtemp(folder));
-    struct question question = {.state_dir = folder};
-    (void)snprintf(path, sizeof path, "%s/" OB_STATUS_SOCKET, folder);
+    struct test_folder folder;
+    char path[TEST_PATH_MAX];
+    test_folder_make(&folder);
+    struct question question = {.state_dir = folder.path};
+    test_folder_path(&folder, OB_STATUS_SOCKET, path);
     struct ob_error error = {0};
     assert_int_equal(ob_status_ask(question.state_dir, "{}", 100, &question.answer, &error), OB_ENOTFOUND);
     struct machine a, *all[1] = {&a};
@@ -223,7 +223,7 @@ static void status_round_trip(void **state) {
     free(question.answer);
     ob_transport_free(a.transport);
     assert_int_not_equal(stat(path, &info), 0);
-    rmdir(folder);
+    test_folder_remove(&folder);
 }
 
 static void bad_addresses_are_named(void **state) {
