@@ -51,6 +51,9 @@ int ob_cli_tell(const char *state_dir, const char *command) {
     json_t *answer = NULL;
     if (ob_cli_ask_command(state_dir, command, &answer, &error))
         return ob_cli_fail(&error);
+    const char *note = json_string_value(json_object_get(answer, "note"));
+    if (note)
+        printf("%s\n", note);
     json_decref(answer);
     return OB_EXIT_DONE;
 }

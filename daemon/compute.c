@@ -115,7 +115,6 @@ static enum ob_err evaluate(struct ob_compute *compute, struct ob_sample sample,
     pthread_mutex_lock(&compute->lock);
     compute->view.samples_evaluated++;
     compute->view.sample_seconds = smooth(compute->view.sample_seconds, ob_seconds_since(start));
-    compute->view.last_loss = 0.5 * (ret_estimate->losses.plus + ret_estimate->losses.minus);
     pthread_mutex_unlock(&compute->lock);
     return failed;
 }
@@ -176,11 +175,12 @@ static void run_round(struct ob_compute *compute, const struct ob_round_job *job
 
 /* The end of a record's way, for bench/daemons.py: it is in the weights. */
 static void trace(const struct ob_compute *compute, const struct waiting *list) {
-    const struct ob_log *log = compute->options.log;
-    for (const struct waiting *at = list; at && log && log->least == OB_LOG_DEBUG; at = at->next) {
+    const struct ob_logger *logger = compute->options.logger;
+    for (const struct waiting *at = list; at && logger && atomic_load(&logger->least) == OB_LOG_DEBUG;
+         at = at->next) {
         char key[2 * sizeof at->update.machine.key + 1];
         sodium_bin2hex(key, sizeof key, at->update.machine.key, sizeof at->update.machine.key);
-        ob_log(log, OB_LOG_DEBUG, at->unapply ? "unapplied" : "replayed",
+        ob_log(logger, OB_LOG_DEBUG, at->unapply ? "unapplied" : "replayed",
                "key=%s first=%" PRIu64 " at_ns=%" PRIu64, key, at->update.first.index, ob_now_ns());
     }
 }

@@ -11,10 +11,10 @@
 #ifndef OB_DAEMON_COMPUTE_H
 #define OB_DAEMON_COMPUTE_H
 
-#include "daemon/logger.h"
 #include "model/data/corpus.h"
 #include "model/data/loss.h"
 #include "model/forward/forward.h"
+#include "run/logger.h"
 #include "run/rebuild.h"
 #include "spsa/probe.h"
 
@@ -29,7 +29,7 @@ struct ob_compute_options {
     bool bf16; /* products in bfloat16 (model/forward/bf16.h) */
     struct ob_spsa_privacy privacy;
     uint32_t memory_check_interval; /* rounds; 0: never. The weights are watched (spsa/memory_check.h) */
-    const struct ob_log *log;       /* where replayed records are traced; NULL: nowhere */
+    const struct ob_logger *logger; /* where replayed records are traced; NULL: nowhere */
     void (*wake)(void *context);    /* a result is there */
     void *context;
 };
@@ -74,7 +74,6 @@ struct ob_result {
 struct ob_compute_view {
     uint64_t samples_evaluated, samples_replayed, waiting_records, waiting_samples, waiting_bytes;
     double sample_seconds, replay_seconds; /* recent means for one sample */
-    double last_loss;
     size_t forward_bytes;
     uint64_t memory_checks, memory_faults; /* faults: checks that found something */
 };

@@ -28,6 +28,8 @@ struct key {
 #define AT(member)       offsetof(struct ob_config, member), sizeof(((struct ob_config *)0)->member)
 #define SAMPLES_MAX_REAL ((double)OB_SAMPLES_PER_ROUND_MAX)
 
+/* enum ob_log_level */
+static const char *const LOG_LEVELS[] = {"debug", "info", "warn", "error", NULL};
 /* enum ob_snapshot_mode */
 static const char *const SNAPSHOT_MODES[] = {"auto", "always", "never", NULL};
 
@@ -39,7 +41,7 @@ static const struct key KEYS[] = {
     {"machine", "digest_interval", INTEGER, AT(digest_interval), 0, 1e9, "64"},
     {"machine", "memory_check_interval", INTEGER, AT(memory_check_interval), 0, 1e9, "16"},
     {"machine", "snapshot_replay_s", REAL, AT(snapshot_replay_s), 0, 1e9, "60"},
-    {"machine", "log_level", TEXT, AT(log_level), 0, 0, "info"},
+    {"machine", "log_level", WORD, AT(log_level), 0, 0, "info", LOG_LEVELS},
     {"run", "manifest", TEXT, AT(manifest), 0, 0, ""},
     {"run", "model", TEXT, AT(model), 0, 0, ""},
     {"run", "certificate", TEXT, AT(certificate), 0, 0, ""},
@@ -285,7 +287,7 @@ static enum ob_err check(struct ob_config *config, const char *path, struct ob_e
     if (config->data[0] == 0 && !config->observer)
         return ob_fail(error, OB_EUSAGE, "%s: [training] data is not set (or set observer = yes)", path);
     if (strcmp(config->products, "float32") != 0 && strcmp(config->products, "bfloat16") != 0)
-        return ob_fail(error, OB_EUSAGE, "%s: [training] products is float32 or bfloat16, not %s", path,
+        return ob_fail(error, OB_EUSAGE, "%s: [training] products must be float32 or bfloat16, not %s", path,
                        config->products);
     if (config->shard >= config->shards)
         return ob_fail(error, OB_EUSAGE, "%s: [training] shard must be below shards", path);

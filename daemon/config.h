@@ -15,12 +15,11 @@
 #include "base/err.h"
 #include "base/ids.h"
 #include "base/path.h"
+#include "run/logger.h"
+#include "snapshot/context.h"
 #include "transport/address.h"
 
 #define OB_PEERS_MAX 1024
-
-/* [swarm] snapshot: when a newcomer takes the weights of others in place of a replay. */
-enum ob_snapshot_mode { OB_SNAPSHOT_AUTO, OB_SNAPSHOT_ALWAYS, OB_SNAPSHOT_NEVER };
 
 /* A line of [peers]: `name = KEY@tcp://host:port` (a join string), the same with a space instead of the @, or
  * `name = KEY` for one that connects to us: where to look first, and what to call a machine here. Who belongs
@@ -60,7 +59,7 @@ struct ob_config {
     int64_t threads, digest_interval, memory_check_interval;
     double snapshot_replay_s;
     char blas_core[64];
-    char log_level[16];
+    enum ob_log_level log_level;
     /* [peers] */
     struct ob_config_peer *peers;
     size_t peer_count;

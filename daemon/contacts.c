@@ -23,7 +23,7 @@ struct contact {
 
 struct ob_contacts {
     struct ob_transport *transport;
-    const struct ob_log *log;
+    const struct ob_logger *logger;
     struct ob_machine_id self;
     uint8_t hello[OB_HELLO_MAX];
     size_t hello_bytes;
@@ -39,7 +39,7 @@ enum ob_err ob_contacts_new(const struct ob_contacts_options *options, struct ob
     if (!contacts)
         return ob_fail(error, OB_ENOMEM, "out of memory");
     contacts->transport = options->transport;
-    contacts->log = options->log;
+    contacts->logger = options->logger;
     contacts->self = options->self;
     contacts->hello_bytes = options->hello_bytes;
     if (options->hello_bytes > 0)
@@ -111,8 +111,8 @@ static void connect_now(struct ob_contacts *contacts, const struct contact *cont
     const char *endpoint = contact->places[contact->at];
     char text[600];
     if (ob_transport_connect(contacts->transport, &contact->machine, endpoint, &error))
-        ob_log(contacts->log, OB_LOG_WARN, "connect", "endpoint=%s text=%s", endpoint,
-               ob_log_quote(error.text, text, sizeof text));
+        ob_log(contacts->logger, OB_LOG_WARN, "connect", "endpoint=%s text=%s", endpoint,
+               ob_logger_quote(error.text, text, sizeof text));
 }
 
 void ob_contacts_set(struct ob_contacts *contacts, const struct ob_machine_id *machine, enum ob_place place,
@@ -155,7 +155,7 @@ void ob_contacts_answer(struct ob_contacts *contacts, const struct ob_machine_id
         return;
     ob_machine_to_text(machine, key);
     if (verdict == OB_VERDICT_WELCOME) {
-        ob_log(contacts->log, OB_LOG_INFO, "welcome", "machine=%.12s endpoint=%s", key,
+        ob_log(contacts->logger, OB_LOG_INFO, "welcome", "machine=%.12s endpoint=%s", key,
                contact->places[contact->at]);
         contact->silent = 0;
         contact->next_s = now_s + SETTLE_S;
@@ -167,7 +167,7 @@ void ob_contacts_answer(struct ob_contacts *contacts, const struct ob_machine_id
         return;
     }
     if (verdict != OB_VERDICT_SILENCE && verdict != OB_VERDICT_LATER) {
-        ob_log(contacts->log, OB_LOG_ERROR, "refused-by", "machine=%.12s endpoint=%s text=\"%s\"", key,
+        ob_log(contacts->logger, OB_LOG_ERROR, "refused-by", "machine=%.12s endpoint=%s text=\"%s\"", key,
                contact->places[contact->at], ob_verdict_text(verdict));
         contact->next_s = now_s + REFUSED_REST_S;
         return;

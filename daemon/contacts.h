@@ -13,7 +13,7 @@
 #ifndef OB_DAEMON_CONTACTS_H
 #define OB_DAEMON_CONTACTS_H
 
-#include "daemon/logger.h"
+#include "run/logger.h"
 #include "transport/transport.h"
 
 #define OB_CONTACTS_MAX 16384
@@ -22,7 +22,7 @@ struct ob_contacts;
 
 struct ob_contacts_options {
     struct ob_transport *transport;
-    const struct ob_log *log;
+    const struct ob_logger *logger;
     struct ob_machine_id self;
     const uint8_t *hello; /* what a door is shown, copied; 0 bytes: we have nothing to show */
     size_t hello_bytes;

@@ -10,6 +10,7 @@
 #include "base/options_help.h"
 #include "daemon/arguments.h"
 #include "daemon/daemon.h"
+#include "daemon/open.h"
 #include "model/forward/blas.h"
 
 /* -1: go on; else the exit code. */
@@ -40,7 +41,7 @@ static void *watch_signals(void *argument) {
     sigaddset(&set, SIGUSR2); /* ours: the daemon is done */
     if (sigwait(&set, &signal) == 0 && signal != SIGUSR2) {
         atomic_store(&daemon->leave_wanted, true);
-        ob_transport_wake(daemon->transport);
+        ob_transport_wake(daemon->session.transport);
     }
     return NULL;
 }
@@ -85,7 +86,7 @@ static int run(struct ob_config *config, bool check, struct ob_error *error) {
             code = complain(error);
         pthread_kill(signals, SIGUSR2);
         pthread_join(signals, NULL);
-        if (daemon->halted)
+        if (daemon->performer.halted)
             code = 1;
     }
     ob_daemon_close(daemon);

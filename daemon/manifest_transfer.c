@@ -44,7 +44,7 @@ bool ob_manifest_serve(const struct ob_manifest *manifest, struct ob_transport *
 /* A manifest on its way. */
 struct fetching {
     const struct ob_config *config;
-    const struct ob_log *log;
+    const struct ob_logger *logger;
     struct ob_run_id run;
     struct ob_transport *transport;
     struct ob_contacts *contacts;
@@ -75,7 +75,8 @@ static enum ob_err finish(struct fetching *f, struct ob_error *error) {
     struct ob_manifest *manifest = NULL;
     crypto_generichash(hash.bytes, OB_HASH_BYTES, f->bytes, f->total, NULL, 0);
     if (!ob_hash_equal(&hash, &f->run.hash)) {
-        ob_log(f->log, OB_LOG_ERROR, "manifest", "text=\"a peer sent another run's manifest; asking again\"");
+        ob_log(f->logger, OB_LOG_ERROR, "manifest",
+               "text=\"a peer sent another run's manifest; asking again\"");
         start_over(f);
         return OB_OK;
     }
@@ -166,7 +167,7 @@ static enum ob_err open_contacts(struct fetching *f, const struct ob_identity *i
     if (failed)
         return failed;
     struct ob_contacts_options contacts = {.transport = f->transport,
-                                           .log = f->log,
+                                           .logger = f->logger,
                                            .self = identity->machine,
                                            .hello = hello,
                                            .hello_bytes = ob_hello_encode(certificate, hello)};
@@ -181,10 +182,11 @@ static enum ob_err open_contacts(struct fetching *f, const struct ob_identity *i
     return failed;
 }
 
-enum ob_err ob_manifest_fetch(const struct ob_config *config, const struct ob_identity *identity,
-                              const struct ob_certificate_file *certificate, const struct ob_log *log,
+enum ob_err ob_manifest_fetch(const struct ob_session *session, const struct ob_certificate_file *certificate,
                               struct ob_error *error) {
-    struct fetching f = {.config = config, .log = log, .run = certificate->certificate.run};
+    const struct ob_config *config = session->config;
+    const struct ob_logger *logger = session->logger;
+    struct fetching f = {.config = config, .logger = logger, .run = certificate->certificate.run};
     bool reachable = config->beacon;
     for (size_t i = 0; i < config->peer_count; i++)
         reachable = reachable || config->peers[i].endpoint[0];
@@ -192,14 +194,14 @@ enum ob_err ob_manifest_fetch(const struct ob_config *config, const struct ob_id
         return ob_fail(error, OB_EUSAGE,
                        "%s: there is no manifest, and [peers] has no address to fetch it from",
                        config->manifest);
-    ob_log(log, OB_LOG_INFO, "manifest", "text=\"fetching it from a peer\"");
-    enum ob_err failed = open_contacts(&f, identity, certificate, error);
+    ob_log(logger, OB_LOG_INFO, "manifest", "text=\"fetching it from a peer\"");
+    enum ob_err failed = open_contacts(&f, session->identity, certificate, error);
     if (!failed)
         failed = fetch(&f, error);
     ob_contacts_free(f.contacts);
     ob_transport_free(f.transport);
     free(f.bytes);
     if (!failed)
-        ob_log(log, OB_LOG_INFO, "manifest", "file=%s bytes=%zu", config->manifest, f.total);
+        ob_log(logger, OB_LOG_INFO, "manifest", "file=%s bytes=%zu", config->manifest, f.total);
     return failed;
 }

@@ -2,7 +2,7 @@
  *
  *   kind 60, ask     u8 60, u8 version 1, run_id 32, u32 offset
  *   kind 61, piece   u8 61, u8 version 1, run_id 32, u32 total bytes, u32 offset, bytes (at most
- * OB_MANIFEST_PIECE_MAX)
+ *                    OB_MANIFEST_PIECE_MAX)
  *
  * The manifest's hash is the run id, which stands in the certificate: it need not be trusted, only checked.
  *
@@ -12,9 +12,8 @@
 #ifndef OB_DAEMON_MANIFEST_TRANSFER_H
 #define OB_DAEMON_MANIFEST_TRANSFER_H
 
-#include "daemon/config.h"
-#include "daemon/logger.h"
 #include "daemon/manifest_frames.h"
+#include "daemon/session.h"
 #include "run/certificate.h"
 #include "run/manifest.h"
 #include "transport/transport.h"
@@ -25,9 +24,9 @@ bool ob_manifest_serve(const struct ob_manifest *manifest, struct ob_transport *
 /* Fetches the manifest of the certificate's run from the configured peers (or those that a beacon shows) and
  * writes it to config->manifest. Returns when it is there, when a signal to leave is pending, or on an error.
  */
-OB_MUST_USE enum ob_err ob_manifest_fetch(const struct ob_config *config, const struct ob_identity *identity,
+OB_MUST_USE enum ob_err ob_manifest_fetch(const struct ob_session *session,
                                           const struct ob_certificate_file *certificate,
-                                          const struct ob_log *log, struct ob_error *error);
+                                          struct ob_error *error);
 /* What is shown at a door: run_id ‖ entry. Returns its length. */
 size_t ob_hello_encode(const struct ob_certificate_file *certificate, uint8_t ret_hello[OB_HELLO_MAX]);
 /* The run's tag in beacons. */

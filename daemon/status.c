@@ -1,18 +1,14 @@
-/* The status socket's requests: {"command": "status" | "leave" | "pause" | "resume"}, and {"command":
- * "control", "entry": hexadecimal digits} with a signed control entry. Every answer is an object with "ok";
- * docs/files.md lists the fields of a status. */
+#include "daemon/status.h"
+
 #include <jansson.h>
 #include <math.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
-#include "daemon/daemon.h"
+#include "daemon/names.h"
 #include "daemon/status_fields.h"
-#include "model/formats/json_value.h"
 #include "model/forward/blas.h"
 
 /* Bytes that CURVE and ZMTP framing add to a message on the wire (measured; docs/design.md, invariant 7). */
@@ -24,30 +20,30 @@ static double age_s(uint64_t then_ns, uint64_t now_ns) {
 }
 
 static const char *life_of(const struct ob_daemon *daemon, const struct ob_peer_view *view) {
-    return daemon->halted      ? "halted"
-           : daemon->disk_full ? "disk-full"
-           : view->disputed    ? "rebuilding"
-                               : ob_peer_life_name(view->life);
+    return daemon->performer.halted ? "halted"
+           : daemon->disk.full      ? "disk-full"
+           : view->disputed         ? "rebuilding"
+                                    : ob_peer_life_name(view->life);
 }
 
 static void gather_machine(const struct ob_daemon *daemon, const struct ob_status *status, size_t index,
                            uint64_t now_ns, struct ob_status_machine *ret_machine) {
-    struct ob_peer_machine peer = ob_peer_machine(daemon->peer, index);
+    struct ob_peer_machine peer = ob_peer_machine(daemon->session.peer, index);
     bool self = ob_machine_equal(&peer.machine, &daemon->identity.machine);
     enum ob_peer_life life = status->peer.life;
     *ret_machine = (struct ob_status_machine){
         .peer = peer,
         .self = self,
         .trains = self ? life == OB_PEER_TRAINING || life == OB_PEER_WAITING : peer.paced,
-        .linked = self || ob_transport_linked(daemon->transport, &peer.machine),
+        .linked = self || ob_transport_linked(daemon->session.transport, &peer.machine),
         .last_record_s = age_s(peer.last_record_ns, now_ns),
         .last_heard_s = age_s(peer.last_heard_ns, now_ns),
-        .endpoint = self ? "" : ob_transport_endpoint(daemon->transport, &peer.machine),
+        .endpoint = self ? "" : ob_transport_endpoint(daemon->session.transport, &peer.machine),
     };
     if (self)
         (void)snprintf(ret_machine->name, sizeof ret_machine->name, "(this machine)");
     else
-        (void)ob_daemon_name_of(daemon, &peer.machine, ret_machine->name);
+        (void)ob_machine_name(daemon->session.config, daemon->session.peer, &peer.machine, ret_machine->name);
 }
 
 static void gather_snapshot(const struct ob_daemon *daemon, struct ob_status *status) {
@@ -67,41 +63,44 @@ static void gather_snapshot(const struct ob_daemon *daemon, struct ob_status *st
     status->snapshot.dropped = daemon->server.dropped + daemon->snapshot_malformed;
 }
 
-static void gather_work(struct ob_daemon *daemon, struct ob_status *status) {
+static void gather_work(const struct ob_daemon *daemon, struct ob_status *status) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    status->work = ob_compute_view(daemon->compute);
+    status->work = ob_compute_view(daemon->session.compute);
     status->peak_memory_bytes = (uint64_t)usage.ru_maxrss * 1024;
-    status->threads = ob_pool_threads(daemon->replica->pool);
+    status->threads = ob_pool_threads(daemon->session.replica->pool);
     status->blas_core = ob_blas_core();
     status->blas_failed_cores = ob_blas_failed_cores();
-    status->kernels = ob_spsa_engine_name(&daemon->replica->engine);
-    status->products = daemon->config->products;
+    status->kernels = ob_spsa_engine_name(&daemon->session.replica->engine);
+    status->products = daemon->session.config->products;
     status->catch_up_s = ob_catch_up_seconds(&status->peer, &status->work, daemon->catch_up.busy);
 }
 
 static void gather_traffic(const struct ob_daemon *daemon, struct ob_status *status) {
-    struct ob_transport_counters c = ob_transport_counters(daemon->transport);
+    struct ob_transport_counters c = ob_transport_counters(daemon->session.transport);
     double wire = (double)(c.published_bytes + FRAMING_BYTES * c.published_messages);
     status->traffic = c;
     status->wire_bytes_per_sample = daemon->own_samples ? wire / (double)daemon->own_samples : 0.0;
 }
 
 /* Everything but the log and the machines. */
-static void gather(struct ob_daemon *daemon, uint64_t now_ns, struct ob_status *status) {
+static void gather(const struct ob_daemon *daemon, uint64_t now_ns, struct ob_status *status) {
     *status = (struct ob_status){
-        .name = daemon->manifest->name,
-        .run = daemon->manifest->run,
+        .name = daemon->session.manifest->name,
+        .run = daemon->session.manifest->run,
         .machine = daemon->identity.machine,
         .uptime_s = (double)(now_ns - daemon->started_ns) * 1e-9,
         .loss = daemon->loss,
-        .max_rounds = daemon->manifest->bounds.max_rounds,
+        .max_rounds = daemon->session.manifest->bounds.max_rounds,
         .own_rounds = daemon->own_rounds,
         .own_samples = daemon->own_samples,
-        .expires_s = daemon->has_certificate ? daemon->certificate.certificate.expiry_s : 0,
-        .peer = ob_peer_view(daemon->peer),
+        .expires_s =
+            daemon->membership.has_certificate ? daemon->membership.certificate.certificate.expiry_s : 0,
+        .peer = ob_peer_view(daemon->session.peer),
     };
     status->life = life_of(daemon, &status->peer);
+    status->pause = daemon->pause;
+    (void)ob_pause_set(&status->pause, OB_PAUSE_ISOLATED, status->peer.life == OB_PEER_ISOLATED);
     if (daemon->has_digest)
         status->weights_digest = daemon->weights_digest;
     status->weights_digest_current =
@@ -111,12 +110,12 @@ static void gather(struct ob_daemon *daemon, uint64_t now_ns, struct ob_status *
     gather_traffic(daemon, status);
 }
 
-static json_t *status_json(struct ob_daemon *daemon) {
+static json_t *status_json(const struct ob_daemon *daemon) {
     struct ob_status status;
     struct ob_error error = {0};
     uint64_t now_ns = ob_now_ns();
     gather(daemon, now_ns, &status);
-    if (ob_store_counts(daemon->store, &status.log, &error))
+    if (ob_store_counts(daemon->session.store, &status.log, &error))
         status.log_error = error.text;
     status.machines = calloc(status.peer.machines + 1, sizeof *status.machines);
     if (!status.machines)
@@ -128,59 +127,9 @@ static json_t *status_json(struct ob_daemon *daemon) {
     return json;
 }
 
-static json_t *refusal(const char *why) {
-    return json_pack("{s:b, s:o}", "ok", false, "error", ob_json_text(why));
-}
-
-static json_t *simple_event(struct ob_daemon *daemon, enum ob_event_kind kind) {
-    struct ob_event event = {.kind = kind};
-    struct ob_error error;
-    if (ob_daemon_step(daemon, &event, &error))
-        return refusal(error.text);
-    return json_pack("{s:b}", "ok", true);
-}
-
-static json_t *take_control(struct ob_daemon *daemon, const json_t *root) {
-    uint8_t entry[OB_CONTROL_BYTES_MAX];
-    const char *text = json_string_value(json_object_get(root, "entry"));
-    struct ob_error error = {0};
-    size_t bytes = 0;
-    if (!text || sodium_hex2bin(entry, sizeof entry, text, strlen(text), NULL, &bytes, NULL) != 0 ||
-        2 * bytes != strlen(text))
-        return refusal("\"entry\" must be hexadecimal digits");
-    if (ob_membership_control(daemon, entry, bytes, &error))
-        return refusal(error.text);
-    return json_pack("{s:b}", "ok", true);
-}
-
-static json_t *answer(struct ob_daemon *daemon, const char *command, const json_t *root) {
-    if (strcmp(command, "status") == 0)
-        return status_json(daemon);
-    if (strcmp(command, "leave") == 0) {
-        atomic_store(&daemon->leave_wanted, true);
-        return json_pack("{s:b}", "ok", true);
-    }
-    if (daemon->disk_full)
-        return refusal("the disk is full; until there is room the daemon answers only status and leave");
-    if (strcmp(command, "pause") == 0 || strcmp(command, "resume") == 0) {
-        daemon->paused = command[0] == 'p';
-        return simple_event(daemon, daemon->paused ? OB_EVENT_PAUSE : OB_EVENT_RESUME);
-    }
-    if (strcmp(command, "control") == 0)
-        return take_control(daemon, root);
-    return refusal("unknown command; expected status, leave, pause, resume or control");
-}
-
-enum ob_err ob_daemon_answer(struct ob_daemon *daemon, const uint8_t *request, size_t bytes,
-                             char **ret_answer, struct ob_error *error) {
-    json_t *root = json_loadb((const char *)request, bytes, JSON_REJECT_DUPLICATES, NULL);
-    const char *command = json_string_value(json_object_get(root, "command"));
-    json_t *reply = command ? answer(daemon, command, root) : refusal("expected {\"command\": \"…\"}");
-    json_decref(root);
-    char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
-    json_decref(reply);
-    if (!text && !(text = strdup("{\"ok\":false,\"error\":\"out of memory\"}")))
-        return ob_fail(error, OB_ENOMEM, "status: out of memory");
-    *ret_answer = text;
-    return OB_OK;
+char *ob_daemon_status(const struct ob_daemon *daemon) {
+    json_t *json = status_json(daemon);
+    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    json_decref(json);
+    return text;
 }

@@ -15,6 +15,14 @@
 #define MAKE_DIGEST(value)  ob_json_hex_or_null(value)
 #define MAKE_JSON(value)    (value)
 
+static json_t *pause_json(const struct ob_pause *pause) {
+    json_t *reasons = json_array();
+    for (int reason = 0; reason < OB_PAUSE_COUNT; reason++)
+        if (ob_pause_has(pause, (enum ob_pause_reason)reason))
+            json_array_append_new(reasons, json_string(ob_pause_reason_name((enum ob_pause_reason)reason)));
+    return reasons;
+}
+
 static json_t *machine_json(const struct ob_status_machine *m) {
     json_t *root = json_object();
     bool good = root != NULL;

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "daemon/compute.h"
+#include "daemon/pause.h"
 #include "peer/peer.h"
 #include "store/store.h"
 #include "transport/transport.h"
@@ -26,6 +27,7 @@ struct ob_status_machine {
 
 struct ob_status {
     const char *name, *life;
+    struct ob_pause pause; /* isolation included */
     struct ob_run_id run;
     struct ob_machine_id machine;
     double uptime_s, loss, catch_up_s, wire_bytes_per_sample;

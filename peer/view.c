@@ -70,6 +70,35 @@ struct ob_peer_view ob_peer_view(const struct ob_peer *peer) {
     return view;
 }
 
+enum ob_peer_life ob_peer_life(const struct ob_peer *peer) {
+    return peer->life;
+}
+
+size_t ob_peer_count(const struct ob_peer *peer) {
+    return peer->machines.count;
+}
+
+struct ob_hash ob_peer_log_digest(const struct ob_peer *peer) {
+    return ob_log_digest(peer);
+}
+
+bool ob_peer_find(const struct ob_peer *peer, const struct ob_machine_id *machine,
+                  struct ob_peer_machine *ret_machine) {
+    for (size_t low = 0, high = peer->machines.count; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        int order = ob_machine_compare(&peer->machines.order[middle]->id, machine);
+        if (order == 0) {
+            *ret_machine = ob_peer_machine(peer, middle);
+            return true;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
 struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i) {
     assert(i < peer->machines.count);
     const struct machine *machine = peer->machines.order[i];

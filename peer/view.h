@@ -38,6 +38,10 @@ struct ob_peer_view {
     struct ob_hash named_log, named_weights;     /* … its digests; zeros while they are not known */
 };
 struct ob_peer_view ob_peer_view(const struct ob_peer *peer);
+/* Of the view, what is wanted often and costs nothing alone (the digest: what it is to compute). */
+enum ob_peer_life ob_peer_life(const struct ob_peer *peer);
+size_t ob_peer_count(const struct ob_peer *peer); /* view.machines */
+struct ob_hash ob_peer_log_digest(const struct ob_peer *peer);
 
 struct ob_peer_machine {
     struct ob_machine_id machine;
@@ -57,6 +61,9 @@ struct ob_peer_machine {
 };
 /* i < view.machines, sorted by machine key. */
 struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i);
+/* By its key; false: nothing is known of it. */
+bool ob_peer_find(const struct ob_peer *peer, const struct ob_machine_id *machine,
+                  struct ob_peer_machine *ret_machine);
 
 /* May this certificate be let in at the door? `data` is a control entry of kind certificate, wall_s the time.
  * Errors:  those of ob_certificate_check, with all authority keys of the run so far; OB_EREFUSED revoked

@@ -27,7 +27,7 @@ static void name_liar(struct ob_snapshot_fetch *f, size_t source, const char *wh
     char key[65];
     sodium_bin2hex(key, sizeof key, f->sources[source].machine.key, OB_KEY_BYTES);
     f->sources[source].lied = true;
-    ob_log(f->snapshots->log, OB_LOG_ERROR, "snapshot-lie", "machine=%s text=\"%s\"", key, what);
+    ob_log(f->snapshots->logger, OB_LOG_ERROR, "snapshot-lie", "machine=%s text=\"%s\"", key, what);
 }
 
 static void ask(struct ob_snapshot_fetch *f, size_t source, uint64_t offset, size_t bytes) {

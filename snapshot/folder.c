@@ -27,9 +27,9 @@ void ob_snapshots_path_of(const struct ob_snapshots *snapshots, const struct ob_
 }
 
 enum ob_err ob_snapshots_open(struct ob_snapshots *snapshots, const char *state_dir,
-                              const struct ob_manifest *manifest, const struct ob_log *log,
+                              const struct ob_manifest *manifest, const struct ob_logger *logger,
                               struct ob_error *error) {
-    *snapshots = (struct ob_snapshots){.manifest = manifest, .log = log};
+    *snapshots = (struct ob_snapshots){.manifest = manifest, .logger = logger};
     int length = snprintf(snapshots->folder, sizeof snapshots->folder, "%s/snapshots", state_dir);
     if (length < 0 || (size_t)length >= sizeof snapshots->folder)
         return ob_fail(error, OB_EUSAGE, "%.60s...: the path of state_dir is too long", state_dir);
@@ -46,8 +46,8 @@ void ob_snapshots_set_aside(struct ob_snapshots *snapshots, const char *path, co
     ob_snapshots_path(snapshots, "last.aside", to);
     snapshots->set_aside++;
     bool moved = rename(path, to) == 0;
-    ob_log(snapshots->log, OB_LOG_ERROR, "snapshot-refused", "moved_to=%s text=%s", moved ? to : "nowhere",
-           ob_log_quote(why, text, sizeof text));
+    ob_log(snapshots->logger, OB_LOG_ERROR, "snapshot-refused", "moved_to=%s text=%s", moved ? to : "nowhere",
+           ob_logger_quote(why, text, sizeof text));
 }
 
 /* ---- the log beside a snapshot ---- */
@@ -137,7 +137,7 @@ static enum ob_err try_one(struct ob_snapshots *snapshots, const char *path, str
         failed = ob_snapshot_load(file, replica, &why);
     }
     if (!failed) {
-        ob_log(snapshots->log, OB_LOG_INFO, "snapshot", "loaded=%s samples=%llu", path,
+        ob_log(snapshots->logger, OB_LOG_INFO, "snapshot", "loaded=%s samples=%llu", path,
                (unsigned long long)file->table->samples);
         *ret_loaded = true;
         failed = ob_snapshot_replay_above(file->table, replica, store, error);

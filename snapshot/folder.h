@@ -13,7 +13,7 @@
 #ifndef OB_SNAPSHOT_FOLDER_H
 #define OB_SNAPSHOT_FOLDER_H
 
-#include "daemon/logger.h"
+#include "run/logger.h"
 #include "snapshot/file.h"
 
 #define OB_SNAPSHOTS_KEPT 2
@@ -21,14 +21,14 @@
 struct ob_snapshots {
     char folder[OB_PATH_MAX - 64];
     const struct ob_manifest *manifest; /* borrowed, as is the log */
-    const struct ob_log *log;
+    const struct ob_logger *logger;
     size_t count;
     struct ob_snapshot_file *files[OB_SNAPSHOTS_KEPT]; /* newest first */
     uint64_t set_aside;                                /* since the start */
 };
 
 OB_MUST_USE enum ob_err ob_snapshots_open(struct ob_snapshots *snapshots, const char *state_dir,
-                                          const struct ob_manifest *manifest, const struct ob_log *log,
+                                          const struct ob_manifest *manifest, const struct ob_logger *logger,
                                           struct ob_error *error);
 void ob_snapshots_close(struct ob_snapshots *snapshots);
 void ob_snapshots_path(const struct ob_snapshots *snapshots, const char *name, char ret_path[OB_PATH_MAX]);

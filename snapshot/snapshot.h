@@ -8,9 +8,11 @@
  *   56            4     machines m, 0 … OB_MACHINES_MAX
  *   60            4     leaves l: as many as the run's tensors have (spsa/leaf.h)
  *   64            32    weights digest: the root over the leaves' hashes
- *   96            72 m  frontier, ascending keys: 32 machine, 8 next sample (at least 1), 32 hash of its
- * record that ends there …             32 l  the leaves' hashes …             32    BLAKE2b-256 of all
- * before: names the snapshot T             4 e   the values of each leaf in order, int32, e elements in all
+ *   96            72 m  frontier, ascending keys: 32 machine, 8 next sample (at least 1), 32 hash of its record that
+ *                       ends there
+ *   …             32 l  the leaves' hashes
+ *   …             32    BLAKE2b-256 of all before: names the snapshot
+ *   T             4 e   the values of each leaf in order, int32, e elements in all
  *
  * Valid if and only if all of that holds, the file ends there, and each leaf has its hash. T is at most
  * OB_SNAPSHOT_TABLE_MAX. Each leaf can be checked alone.

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "daemon/daemon.h"
 #include "snapshot/file.h"
 
 #define LOOK_EVERY_NS OB_SECOND_NS
@@ -39,10 +38,10 @@ static void free_job(struct ob_snapshot_job *job) {
 /* ---- which frontier ---- */
 
 /* The round that every machine which trains has passed; without one, the highest there is. */
-static uint32_t passed_round(const struct ob_daemon *daemon, size_t machines) {
+static uint32_t passed_round(const struct ob_snapshot_writer *writer, size_t machines) {
     uint64_t lowest = UINT64_MAX, highest = 0;
     for (size_t i = 0; i < machines; i++) {
-        struct ob_peer_machine m = ob_peer_machine(daemon->peer, i);
+        struct ob_peer_machine m = ob_peer_machine(writer->context->peer, i);
         if (!m.has_records)
             continue;
         uint64_t after = (uint64_t)m.head_round.index + 1;
@@ -86,11 +85,11 @@ static enum ob_err leave_out(void *context, const struct ob_record *record, stru
     return ob_updates_add(f->extras, record, error);
 }
 
-static size_t list_machines(const struct ob_daemon *daemon, size_t machines,
+static size_t list_machines(const struct ob_snapshot_writer *writer, size_t machines,
                             struct ob_snapshot_machine *ret_machines) {
     size_t count = 0;
     for (size_t i = 0; i < machines; i++) {
-        struct ob_peer_machine m = ob_peer_machine(daemon->peer, i);
+        struct ob_peer_machine m = ob_peer_machine(writer->context->peer, i);
         if (m.has_records)
             ret_machines[count++] =
                 (struct ob_snapshot_machine){.machine = m.machine, .next = m.next, .head = m.head};
@@ -106,16 +105,17 @@ static size_t drop_empty(struct ob_snapshot_machine *machines, size_t count) {
     return kept;
 }
 
-static enum ob_err make_table(struct ob_daemon *daemon, size_t machines, struct ob_snapshot_job *job,
+static enum ob_err make_table(struct ob_snapshot_writer *writer, size_t machines, struct ob_snapshot_job *job,
                               struct ob_error *error) {
     struct frontier f = {.machines = calloc(machines + 1, sizeof *f.machines), .extras = &job->extras};
     if (!f.machines)
         return ob_fail(error, OB_ENOMEM, "no memory for a frontier");
-    f.count = list_machines(daemon, machines, f.machines);
-    enum ob_err failed = ob_store_since(daemon->store, (struct ob_round){job->round}, leave_out, &f, error);
+    f.count = list_machines(writer, machines, f.machines);
+    enum ob_err failed =
+        ob_store_since(writer->context->store, (struct ob_round){job->round}, leave_out, &f, error);
     if (!failed)
-        failed = ob_snapshot_new(daemon->manifest, f.machines, drop_empty(f.machines, f.count), &job->table,
-                                 error);
+        failed = ob_snapshot_new(writer->context->manifest, f.machines, drop_empty(f.machines, f.count),
+                                 &job->table, error);
     free(f.machines);
     return failed;
 }
@@ -140,92 +140,90 @@ static void *sync_job(void *context) {
     return NULL;
 }
 
-static void tell_failure(struct ob_daemon *daemon, const char *why) {
+static void tell_failure(struct ob_snapshot_writer *writer, const char *why) {
     char text[600];
-    ob_log(&daemon->log, OB_LOG_ERROR, "snapshot", "text=%s", ob_log_quote(why, text, sizeof text));
+    ob_log(writer->context->logger, OB_LOG_ERROR, "snapshot", "text=%s",
+           ob_logger_quote(why, text, sizeof text));
 }
 
-static void drop_job(struct ob_daemon *daemon) {
-    (void)unlink(daemon->writer.job->writing);
-    free_job(daemon->writer.job);
-    daemon->writer.job = NULL;
+static void drop_job(struct ob_snapshot_writer *writer) {
+    (void)unlink(writer->job->writing);
+    free_job(writer->job);
+    writer->job = NULL;
 }
 
-bool ob_snapshot_writer_done(struct ob_daemon *daemon, const void *task, const struct ob_error *how) {
-    struct ob_snapshot_writer *writer = &daemon->writer;
+bool ob_snapshot_writer_done(struct ob_snapshot_writer *writer, const void *task,
+                             const struct ob_error *how) {
     struct ob_snapshot_job *job = writer->job;
     if (!job || task != job)
         return false;
     writer->seconds = job->seconds;
     if (how->code) {
-        tell_failure(daemon, how->text);
-        drop_job(daemon);
+        tell_failure(writer, how->text);
+        drop_job(writer);
         return true;
     }
-    ob_snapshots_path_of(&daemon->snapshots, job->table, job->path);
+    ob_snapshots_path_of(writer->context->snapshots, job->table, job->path);
     job->syncing = pthread_create(&job->thread, NULL, sync_job, job) == 0;
     if (!job->syncing) {
-        tell_failure(daemon, "cannot start a thread that waits for the disk");
-        drop_job(daemon);
+        tell_failure(writer, "cannot start a thread that waits for the disk");
+        drop_job(writer);
     }
     return true;
 }
 
-static void finish(struct ob_daemon *daemon) {
-    struct ob_snapshot_writer *writer = &daemon->writer;
+static void finish(struct ob_snapshot_writer *writer) {
     struct ob_snapshot_job *job = writer->job;
     pthread_join(job->thread, NULL);
     if (job->failed) {
-        tell_failure(daemon, job->error.text);
-        drop_job(daemon);
+        tell_failure(writer, job->error.text);
+        drop_job(writer);
         return;
     }
     writer->written++;
     writer->samples = job->table->samples;
     writer->round = job->round;
-    ob_log(&daemon->log, OB_LOG_INFO, "snapshot",
+    ob_log(writer->context->logger, OB_LOG_INFO, "snapshot",
            "written=%s round=%u samples=%llu bytes=%llu left_out=%zu seconds=%.3f", job->path, job->round,
            (unsigned long long)job->table->samples, (unsigned long long)job->table->file_bytes,
            job->extras.count, job->seconds);
-    ob_snapshots_add(&daemon->snapshots, job->path);
+    ob_snapshots_add(writer->context->snapshots, job->path);
     free_job(job);
     writer->job = NULL;
 }
 
-static uint64_t last_samples(const struct ob_daemon *daemon) {
-    return daemon->snapshots.count > 0 ? daemon->snapshots.files[0]->table->samples : 0;
+static uint64_t last_samples(const struct ob_snapshot_writer *writer) {
+    return writer->context->snapshots->count > 0 ? writer->context->snapshots->files[0]->table->samples : 0;
 }
 
-static bool is_due(struct ob_daemon *daemon, const struct ob_peer_view *view) {
-    const struct ob_snapshot_writer *writer = &daemon->writer;
-    double wanted = daemon->config->snapshot_replay_s, now = (double)ob_now_ns();
-    double each = ob_compute_view(daemon->compute).replay_seconds;
-    uint64_t last = last_samples(daemon);
-    if (wanted <= 0 || view->samples_held <= last || daemon->disk_full || daemon->leaving || daemon->halted ||
-        daemon->join.state != OB_JOIN_OFF)
+static bool is_due(struct ob_snapshot_writer *writer, const struct ob_peer_view *view) {
+    const struct ob_snapshot_context *context = writer->context;
+    double now = (double)ob_now_ns(), each = context->replay_seconds(context->owner);
+    uint64_t last = last_samples(writer);
+    if (view->samples_held <= last)
         return false;
     if (writer->last_ns && now - (double)writer->last_ns < COST_PART * 1e9 * writer->seconds)
         return false;
-    return (double)(view->samples_held - last) * each >= wanted;
+    return (double)(view->samples_held - last) * each >= context->replay_s;
 }
 
-static enum ob_err begin(struct ob_daemon *daemon, const struct ob_peer_view *view, struct ob_error *error) {
-    struct ob_snapshot_writer *writer = &daemon->writer;
-    uint32_t round = passed_round(daemon, view->machines);
+static enum ob_err begin(struct ob_snapshot_writer *writer, const struct ob_peer_view *view,
+                         struct ob_error *error) {
+    uint32_t round = passed_round(writer, view->machines);
     if (round == 0 || round == writer->round)
         return OB_OK;
     struct ob_snapshot_job *job = calloc(1, sizeof *job);
     if (!job)
         return ob_fail(error, OB_ENOMEM, "no memory for a snapshot");
     atomic_init(&job->synced, false);
-    job->replica = daemon->replica;
+    job->replica = writer->context->replica;
     job->round = round;
-    job->folder = daemon->snapshots.folder;
-    ob_snapshots_path(&daemon->snapshots, "writing", job->writing);
-    enum ob_err failed = make_table(daemon, view->machines, job, error);
-    bool news = !failed && job->table->samples > last_samples(daemon);
+    job->folder = writer->context->snapshots->folder;
+    ob_snapshots_path(writer->context->snapshots, "writing", job->writing);
+    enum ob_err failed = make_table(writer, view->machines, job, error);
+    bool news = !failed && job->table->samples > last_samples(writer);
     if (news)
-        failed = ob_compute_task(daemon->compute, write_job, job, error);
+        failed = writer->context->submit(writer->context->owner, write_job, job, error);
     writer->last_ns = ob_now_ns();
     if (failed || !news) {
         free_job(job);
@@ -236,33 +234,36 @@ static enum ob_err begin(struct ob_daemon *daemon, const struct ob_peer_view *vi
 }
 
 /* A snapshot that cannot be made is no reason to stop. */
-static void begin_or_tell(struct ob_daemon *daemon, const struct ob_peer_view *view) {
+static void begin_or_tell(struct ob_snapshot_writer *writer, const struct ob_peer_view *view) {
     struct ob_error error = {0};
-    if (begin(daemon, view, &error) == OB_OK)
+    if (begin(writer, view, &error) == OB_OK)
         return;
-    daemon->writer.seconds = 1; /* not again at once */
-    tell_failure(daemon, error.text);
+    writer->seconds = 1; /* not again at once */
+    tell_failure(writer, error.text);
 }
 
-void ob_snapshot_writer_tend(struct ob_daemon *daemon) {
-    struct ob_snapshot_writer *writer = &daemon->writer;
+void ob_snapshot_writer_start(struct ob_snapshot_writer *writer, const struct ob_snapshot_context *context) {
+    *writer = (struct ob_snapshot_writer){.context = context};
+}
+
+void ob_snapshot_writer_tend(struct ob_snapshot_writer *writer, bool may_begin) {
     if (writer->job) {
         if (writer->job->syncing && atomic_load(&writer->job->synced))
-            finish(daemon);
+            finish(writer);
         return;
     }
-    if (daemon->config->snapshot_replay_s <= 0 || ob_now_ns() - writer->looked_ns < LOOK_EVERY_NS)
+    if (!may_begin || writer->context->replay_s <= 0 || ob_now_ns() - writer->looked_ns < LOOK_EVERY_NS)
         return;
     writer->looked_ns = ob_now_ns();
-    struct ob_peer_view view = ob_peer_view(daemon->peer);
-    if (is_due(daemon, &view))
-        begin_or_tell(daemon, &view);
+    struct ob_peer_view view = ob_peer_view(writer->context->peer);
+    if (is_due(writer, &view))
+        begin_or_tell(writer, &view);
 }
 
-void ob_snapshot_writer_stop(struct ob_daemon *daemon) {
-    struct ob_snapshot_job *job = daemon->writer.job;
+void ob_snapshot_writer_stop(struct ob_snapshot_writer *writer) {
+    struct ob_snapshot_job *job = writer->job;
     if (job && job->syncing)
-        finish(daemon);
+        finish(writer);
     else if (job)
-        drop_job(daemon);
+        drop_job(writer);
 }

@@ -33,7 +33,7 @@ LAYERS = {
     "transport": ["base"],
     "store": ["base", "record"],
     "run": RUN,
-    "snapshot": [*RUN, "run"],
+    "snapshot": [*RUN, "run", "peer"],
     "daemon": [*RUN, "peer", "run", "snapshot"],
     "cli": [*RUN, "run", "snapshot"],
 }
@@ -41,17 +41,12 @@ LAYERS = {
 KNOWN_INCLUDES = {
     ("model/families/config", "model/convert/documents"),
     ("model/families/model", "model/convert/gguf_model"),
-    ("snapshot/folder", "daemon/logger"),
-    ("snapshot/join", "daemon/daemon"),
-    ("snapshot/writer", "daemon/daemon"),
 }
 KNOWN_CYCLES = {  # one a line, so that they go one by one
     "record",
     "model/families",
     "model/convert",
     "transport",
-    "snapshot",
-    "daemon",
     "cli",
 }
 

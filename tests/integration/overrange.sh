@@ -12,6 +12,17 @@ start 1 --set machine.digest_interval=8
 says() { grep -q "$1" "$work/p1.log"; }
 wait_for 60 says ' overrange tensor=.*paused' || fail "no word of a weight beyond half its range"
 wait_for 60 life_is 1 paused || fail "the peer goes on"
+# the operator's resume takes back the operator's pause and no other; a pause of both ends with neither alone
+rounds=$(get 1 own_rounds)
+"$BIN/onebyte" resume "$work/p1" >"$work/resume.out" || fail resume
+grep -q "beyond half its range" "$work/resume.out" || fail "resume does not say why training stays paused"
+sleep 2
+life_is 1 paused || fail "resume lets a peer with a weight out of range train"
+[ "$(get 1 own_rounds)" = "$rounds" ] || fail "a round with a weight out of range"
+"$BIN/onebyte" pause "$work/p1" && "$BIN/onebyte" resume "$work/p1" >/dev/null || fail "pause and resume"
+life_is 1 paused || fail "pause and resume let a peer with a weight out of range train"
+status 1 && grep -q '"paused_by":\["overrange"\]' "$work/p1.json" || fail "status does not say why it is paused"
+
 "$BIN/onebyte" leave "$work/p1" || fail leave
 gone() { ! alive 1; }
 wait_for 60 gone || fail "the peer does not leave"

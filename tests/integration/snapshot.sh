@@ -65,7 +65,7 @@ wait_for 60 agree 1 2 || fail "no agreement before newcomers"
 newcomer() {
     make_machine "$1" && sed "s|$work/p2$|$work/p$1|; s|$(address 2)$|$(address "$1")|; s|^shards\? = .*||; s|^peer2 = .*|peer2 = $(key 2)@$(address 2)|" \
         "$work/p2.conf" >"$work/p$1.conf"
-    start "$1" --set training.observer=yes --set swarm.snapshot=always
+    start "$1" --set training.observer=yes --set swarm.snapshot=always "${@:2}"
 }
 newcomer 3
 wait_for 60 says 3 'snapshot-join state=fetching ' || fail "the newcomer does not fetch"
@@ -73,6 +73,23 @@ wait_for 60 says 3 'snapshot-join state=off used_samples=[1-9].* checked_leaves=
 wait_for 60 agree 1 2 3 || fail "no agreement with the newcomer"
 [ -n "$(newest 3)" ] || fail "the newcomer does not keep the snapshot"
 leave 3
+
+# the end of a join does not undo the operator's pause: slow, so that there is time to pause meanwhile
+leave 1; leave 2
+start 1 --set training.observer=yes --set swarm.snapshot_upload_kib=512; start 2 --set training.observer=yes --set swarm.snapshot_upload_kib=0
+wait_for 60 agree 1 2 || fail "no agreement before a newcomer that is paused"
+newcomer 6 --set training.observer=no
+wait_for 60 says 6 'snapshot-join state=fetching ' || fail "the newcomer that is paused does not fetch"
+"$BIN/onebyte" pause "$work/p6" || fail pause
+status 6 && grep -q '"paused_by":\["operator","joining"\]' "$work/p6.json" || fail "status does not list both reasons to pause"
+wait_for 120 says 6 'snapshot-join state=off used_samples=[1-9]' || fail "the newcomer that is paused does not use the snapshot"
+sleep 2
+life_is 6 paused || fail "the end of a join undid the operator's pause"
+[ "$(get 6 own_rounds)" = 0 ] || fail "a round of a machine that is paused"
+"$BIN/onebyte" resume "$work/p6" || fail resume
+rounds() { [ "$(get "$1" own_rounds)" -gt 0 ] 2>/dev/null; }
+wait_for 60 rounds 6 || fail "the newcomer does not train after resume"
+leave 6
 
 # killed while it fetches, slowly: goes on with what it has
 leave 1; leave 2
@@ -91,7 +108,7 @@ leave 5
 
 # a lying server: every value changed, all hashes made right again. Found by the random leaves, named, thrown away
 leave 1; leave 2
-"$BIN/../tests/integration/forge_snapshot" "$work/run.json" "$(newest 1)" || fail "cannot forge"
+"$BIN/tests/integration/forge_snapshot" "$work/run.json" "$(newest 1)" || fail "cannot forge"
 cp "$(newest 1)" "$work/forged.snapshot"
 forget 1; start 1 --set training.observer=yes
 wait_for 60 says 1 'snapshot loaded=' || fail "the forger does not load what it has forged"

@@ -12,21 +12,21 @@
 #define C "tcp://127.0.0.1:29"
 
 struct fixture {
-    struct ob_log log;
+    struct ob_logger logger;
     struct ob_identity self, others[2];
     struct ob_transport *transport;
     struct ob_contacts *contacts;
 };
 
 static void make(struct fixture *f, bool with_hello) {
-    *f = (struct fixture){.log = {.least = OB_LOG_ERROR}};
+    *f = (struct fixture){.logger = {.least = OB_LOG_ERROR}};
     ob_identity_generate(&f->self);
     for (size_t i = 0; i < 2; i++)
         ob_identity_generate(&f->others[i]);
     struct ob_transport_options transport = {.secret_key = f->self.secret_key};
     assert_int_equal(ob_transport_new(&transport, &f->transport, NULL), OB_OK);
     struct ob_contacts_options options = {.transport = f->transport,
-                                          .log = &f->log,
+                                          .logger = &f->logger,
                                           .self = f->self.machine,
                                           .hello = (const uint8_t *)"hello",
                                           .hello_bytes = with_hello ? 5 : 0};

@@ -14,12 +14,13 @@ static struct ob_status bad_status(struct ob_status_machine *machine) {
     struct ob_status status = {
         .name = "caf\xe9",
         .life = "training",
+        .pause = {1u << OB_PAUSE_OPERATOR}, /* one reason: one leaf */
         .uptime_s = INFINITY,
         .loss = NAN,
         .catch_up_s = -INFINITY,
         .wire_bytes_per_sample = NAN,
         .peer = {.samples_per_s = NAN, .catch_up_s = NAN},
-        .work = {.sample_seconds = NAN, .replay_seconds = NAN, .last_loss = NAN},
+        .work = {.sample_seconds = NAN, .replay_seconds = NAN},
         .snapshot = {.join = "off", .write_seconds = NAN},
         .machines = machine,
         .machine_count = 1,

@@ -1,4 +1,4 @@
-#include "daemon/logger.h"
+#include "run/logger.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -11,15 +11,9 @@
 
 static const char *const NAMES[] = {"debug", "info", "warn", "error"};
 
-int ob_log_level_from_name(const char *name) {
-    for (int i = 0; i < 4; i++)
-        if (strcmp(name, NAMES[i]) == 0)
-            return i;
-    return -1;
-}
-
-void ob_log(const struct ob_log *log, enum ob_log_level level, const char *event, const char *format, ...) {
-    if (level < log->least)
+void ob_log(const struct ob_logger *logger, enum ob_log_level level, const char *event, const char *format,
+            ...) {
+    if ((int)level < atomic_load(&logger->least))
         return;
     char line[2048], pairs[1600];
     struct tm parts;
@@ -38,7 +32,7 @@ void ob_log(const struct ob_log *log, enum ob_log_level level, const char *event
         return; /* nowhere left to complain */
 }
 
-const char *ob_log_quote(const char *text, char *buffer, size_t capacity) {
+const char *ob_logger_quote(const char *text, char *buffer, size_t capacity) {
     size_t used = 0;
     bool plain = text[0] != 0 && strpbrk(text, " \"\\\n=") == NULL;
     if (!plain && used + 1 < capacity)

@@ -1,0 +1,285 @@
+#include "daemon/open.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/path.h"
+#include "daemon/manifest_transfer.h"
+#include "daemon/names.h"
+#include "model/convert/open_tokenizer.h"
+#include "record/record_sign.h"
+#include "spsa/memory_check.h"
+#include "transport/status_client.h"
+
+static void wake(void *context) {
+    struct ob_daemon *daemon = context;
+    ob_transport_wake(daemon->session.transport);
+}
+
+static enum ob_err open_identity(struct ob_daemon *daemon, struct ob_error *error) {
+    enum ob_err failed = ob_file_make_folder(daemon->session.config->state_dir, 0700, error);
+    return failed ? failed : ob_identity_load(daemon->session.config->identity, &daemon->identity, error);
+}
+
+/* Of the file, or, with a certificate and without the file, from a peer. */
+static enum ob_err open_manifest(struct ob_daemon *daemon, struct ob_error *error) {
+    const char *path = daemon->session.config->manifest;
+    struct stat info;
+    bool there = stat(path, &info) == 0 || errno != ENOENT;
+    enum ob_err failed = there ? ob_manifest_read(path, &daemon->session.manifest, error) : OB_OK;
+    if (!failed)
+        failed = ob_membership_read_certificate(&daemon->membership, &daemon->session, there, error);
+    if (failed || there)
+        return failed;
+    failed = ob_certificate_file_check(daemon->session.config->certificate, &daemon->membership.certificate,
+                                       &daemon->identity.machine, NULL, ob_wall_s(), error);
+    if (!failed)
+        failed = ob_manifest_fetch(&daemon->session, &daemon->membership.certificate, error);
+    return failed ? failed : ob_manifest_read(path, &daemon->session.manifest, error);
+}
+
+static enum ob_err open_store(struct ob_daemon *daemon, struct ob_error *error) {
+    struct ob_store_options options = {.state_dir = daemon->session.config->state_dir,
+                                       .run = daemon->session.manifest->run,
+                                       .bounds = daemon->session.manifest->bounds,
+                                       .machine = &daemon->identity.machine};
+    return ob_store_open(&options, &daemon->session.store, error);
+}
+
+static void tell_store(const struct ob_daemon *daemon) {
+    const struct ob_store_rescue *rescue = ob_store_rescued(daemon->session.store);
+    char text[600];
+    if (rescue->happened)
+        ob_log(&daemon->logger, OB_LOG_ERROR, "log-damaged", "kept=%llu text=%s",
+               (unsigned long long)rescue->records, ob_logger_quote(rescue->why, text, sizeof text));
+    if (!ob_store_may_start_alone(daemon->session.store))
+        ob_log(&daemon->logger, OB_LOG_WARN, "log-unsure",
+               "text=\"the state directory is not as it was left (copied, restored or damaged): nothing is "
+               "signed before others have told where our chain ends\"");
+}
+
+static enum ob_err open_data(struct ob_daemon *daemon, struct ob_error *error) {
+    struct ob_config *config = daemon->session.config;
+    if (config->observer)
+        return OB_OK;
+    if ((uint64_t)config->length > daemon->session.replica->model->config.context)
+        return ob_fail(error, OB_EUSAGE, "[training] length is %lld, the model's context is %u",
+                       (long long)config->length, daemon->session.replica->model->config.context);
+    enum ob_err failed = ob_tokenizer_open(config->model, &daemon->tokenizer, error);
+    if (failed)
+        return failed;
+    struct ob_corpus_options options = {.length_max = (size_t)config->length,
+                                        .shard = (uint32_t)config->shard,
+                                        .shards = (uint32_t)config->shards,
+                                        .model = config->model,
+                                        .chat_template = config->chat_template};
+    return ob_corpus_open(config->data, daemon->tokenizer, &options, &daemon->corpus, error);
+}
+
+static enum ob_err open_compute(struct ob_daemon *daemon, struct ob_error *error) {
+    const struct ob_config *config = daemon->session.config;
+    struct ob_compute_options options = {
+        .replica = daemon->session.replica,
+        .corpus = daemon->corpus,
+        .machine = daemon->identity.machine,
+        .batch = (size_t)config->batch,
+        .seed = (uint64_t)config->seed,
+        .bf16 = strcmp(config->products, "bfloat16") == 0,
+        .epsilon = config->epsilon > 0 ? (float)config->epsilon : daemon->session.manifest->epsilon,
+        .exponent = (int8_t)config->exponent,
+        .privacy = {.clip = config->clip, .noise = config->noise},
+        .memory_check_interval = (uint32_t)config->memory_check_interval,
+        .logger = &daemon->logger,
+        .wake = wake,
+        .context = daemon,
+    };
+    if (config->exponent < daemon->session.manifest->bounds.exponent_min ||
+        config->exponent > daemon->session.manifest->bounds.exponent_max)
+        return ob_fail(error, OB_EUSAGE, "[training] exponent is outside what the run allows");
+    return ob_compute_new(&options, &daemon->session.compute, error);
+}
+
+static enum ob_err open_transport(struct ob_daemon *daemon, struct ob_error *error) {
+    char status[OB_PATH_MAX];
+    enum ob_err failed = ob_path_join(status, daemon->session.config->state_dir, OB_STATUS_SOCKET, error);
+    if (failed)
+        return failed;
+    struct ob_transport_options options = {
+        .secret_key = daemon->identity.secret_key,
+        .listen = daemon->session.config->listen[0] ? daemon->session.config->listen : NULL,
+        .status_path = status,
+        .linger_ms = 1000, /* a goodbye gets out */
+    };
+    return ob_transport_new(&options, &daemon->session.transport, error);
+}
+
+static enum ob_err restore_record(void *context, const struct ob_record *record, struct ob_error *error) {
+    return ob_peer_restore_record(context, record, error);
+}
+
+static enum ob_err restore_control(void *context, const void *data, size_t bytes, struct ob_error *error) {
+    return ob_peer_restore_control(context, data, bytes, error);
+}
+
+static size_t find_record(void *context, const struct ob_machine_id *machine, struct ob_sample sample,
+                          uint8_t *ret_data) {
+    size_t bytes = 0;
+    return ob_store_find(context, machine, sample, ret_data, &bytes, NULL) == OB_OK ? bytes : 0;
+}
+
+static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
+    const struct ob_config *config = daemon->session.config;
+    struct ob_peer_options options = {
+        .run = daemon->session.manifest->run,
+        .machine = daemon->identity.machine,
+        .bounds = daemon->session.manifest->bounds,
+        .max_staleness = (uint32_t)config->max_staleness,
+        .rejoin_wait_ns = (uint64_t)config->rejoin_wait_s * OB_SECOND_NS,
+        .may_start_alone = config->solo || ob_store_may_start_alone(daemon->session.store),
+        .observer = config->observer,
+        .relay = config->relay,
+        .machines_max = daemon->session.manifest->bounds.max_machines,
+        .crypto = {.context = daemon->identity.secret_key,
+                   .sign = ob_record_ed25519_sign,
+                   .verify = ob_record_ed25519_verify},
+        .store = {.context = daemon->session.store, .find = find_record},
+        .authority = daemon->session.manifest->authority,
+        .isolation_rounds = config->solo ? 0 : (uint32_t)config->isolation_rounds,
+        .digest_interval = (uint32_t)config->digest_interval,
+    };
+    enum ob_err failed = ob_store_signed(daemon->session.store, &options.signed_below, error);
+    if (!failed)
+        failed = ob_store_instance(daemon->session.store, ob_wall_ns(), &options.instance, error);
+    if (!failed)
+        failed = ob_peer_new(&options, &daemon->session.peer, error);
+    if (!failed)
+        failed = ob_store_each(daemon->session.store, restore_record, daemon->session.peer, error);
+    if (!failed)
+        failed = ob_store_each_control(daemon->session.store, restore_control, daemon->session.peer, error);
+    if (failed)
+        (void)ob_fail_within(error, failed, "%s/log.sqlite", config->state_dir);
+    return failed;
+}
+
+static enum ob_err submit_task(void *owner, ob_task_fn run, void *task, struct ob_error *error) {
+    const struct ob_daemon *daemon = owner;
+    return ob_compute_task(daemon->session.compute, run, task, error);
+}
+
+static double replay_seconds(void *owner) {
+    const struct ob_daemon *daemon = owner;
+    return ob_compute_view(daemon->session.compute).replay_seconds;
+}
+
+static const char *name_of(void *owner, const struct ob_machine_id *machine, char buffer[64]) {
+    const struct ob_daemon *daemon = owner;
+    return ob_machine_name(daemon->session.config, daemon->session.peer, machine, buffer);
+}
+
+/* The weights: of a snapshot and the records above it, or of the base and all. */
+static enum ob_err open_snapshots(struct ob_daemon *daemon, struct ob_error *error) {
+    const struct ob_session *session = &daemon->session;
+    enum ob_err failed = ob_snapshots_open(&daemon->snapshots, session->config->state_dir, session->manifest,
+                                           &daemon->logger, error);
+    return failed ? failed
+                  : ob_snapshots_start(&daemon->snapshots, session->replica, session->store,
+                                       session->config->snapshot != OB_SNAPSHOT_NEVER,
+                                       &daemon->join_from_base, error);
+}
+
+/* What the parts borrow from one another, now that all are open. */
+static void connect_parts(struct ob_daemon *daemon) {
+    const struct ob_session *session = &daemon->session;
+    daemon->snapshot_context = (struct ob_snapshot_context){
+        .logger = &daemon->logger,
+        .manifest = session->manifest,
+        .state_dir = session->config->state_dir,
+        .machine = daemon->identity.machine,
+        .mode = session->config->snapshot,
+        .replay_s = session->config->snapshot_replay_s,
+        .snapshots = &daemon->snapshots,
+        .replica = session->replica,
+        .store = session->store,
+        .transport = session->transport,
+        .peer = session->peer,
+        .owner = daemon,
+        .submit = submit_task,
+        .replay_seconds = replay_seconds,
+        .name_of = name_of,
+    };
+    ob_snapshot_writer_start(&daemon->writer, &daemon->snapshot_context);
+    daemon->performer = (struct ob_performer){
+        .session = session, .membership = &daemon->membership, .join = &daemon->join, .disk = &daemon->disk};
+}
+
+static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
+    struct ob_config *config = daemon->session.config;
+    atomic_store(&daemon->logger.least, (int)config->log_level);
+    enum ob_err failed = open_identity(daemon, error);
+    if (!failed)
+        failed = open_manifest(daemon, error);
+    if (!failed)
+        failed = open_store(daemon, error); /* the log first: it must find descriptors and room */
+    if (!failed)
+        tell_store(daemon);
+    if (!failed)
+        failed = ob_replica_new(daemon->session.manifest, config->model, (unsigned)config->threads,
+                                &daemon->session.replica, error);
+    if (!failed)
+        failed = open_data(daemon, error);
+    if (!failed && config->memory_check_interval > 0)
+        failed = ob_spsa_memory_check_start(&daemon->session.replica->engine,
+                                            daemon->session.replica->weights, error);
+    if (!failed)
+        failed = open_snapshots(daemon, error);
+    if (!failed)
+        failed = open_peer(daemon, error);
+    if (!failed)
+        failed = open_transport(daemon, error);
+    if (!failed)
+        failed = open_compute(daemon, error);
+    if (!failed)
+        connect_parts(daemon);
+    return failed;
+}
+
+enum ob_err ob_daemon_open(struct ob_config *config, struct ob_daemon **ret_daemon, struct ob_error *error) {
+    struct ob_daemon *daemon = calloc(1, sizeof *daemon);
+    if (!daemon)
+        return ob_fail(error, OB_ENOMEM, "out of memory");
+    daemon->session =
+        (struct ob_session){.config = config, .logger = &daemon->logger, .identity = &daemon->identity};
+    atomic_init(&daemon->leave_wanted, false);
+    enum ob_err failed = open_all(daemon, error);
+    if (failed) {
+        ob_daemon_close(daemon);
+        return failed;
+    }
+    *ret_daemon = daemon;
+    return OB_OK;
+}
+
+void ob_daemon_close(struct ob_daemon *daemon) {
+    if (!daemon)
+        return;
+    ob_snapshot_join_hurry(&daemon->join);
+    ob_compute_free(daemon->session.compute); /* first: it wakes the transport and reads replica and corpus */
+    ob_snapshot_writer_stop(&daemon->writer);
+    ob_snapshot_join_free(&daemon->join);
+    ob_membership_stop(&daemon->membership);
+    ob_transport_free(daemon->session.transport);
+    ob_peer_free(daemon->session.peer);
+    ob_corpus_free(daemon->corpus);
+    ob_tokenizer_free(daemon->tokenizer);
+    ob_snapshots_close(&daemon->snapshots);
+    ob_replica_free(daemon->session.replica);
+    ob_store_close(daemon->session.store);
+    ob_manifest_free(daemon->session.manifest);
+    ob_identity_wipe(&daemon->identity);
+    free(daemon);
+}

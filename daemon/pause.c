@@ -1,0 +1,40 @@
+#include "daemon/pause.h"
+
+#include <assert.h>
+
+static const struct {
+    const char *name, *text;
+} REASONS[] = {
+    [OB_PAUSE_OPERATOR] = {"operator", "paused by the operator; run `onebyte resume` to continue"},
+    [OB_PAUSE_OVERRANGE] =
+        {"overrange",
+         "a weight is beyond half its range; training continues when records are cut and it is back"},
+    [OB_PAUSE_JOINING] =
+        {"joining", "the weights are being taken from a snapshot; training continues when it is verified"},
+    [OB_PAUSE_ISOLATED] =
+        {"isolated", "too few machines hold our records; training continues when they are reachable again"},
+};
+_Static_assert(sizeof REASONS / sizeof *REASONS == OB_PAUSE_COUNT, "every reason has its texts");
+
+bool ob_pause_set(struct ob_pause *pause, enum ob_pause_reason reason, bool on) {
+    assert(reason < OB_PAUSE_COUNT);
+    bool was = ob_pause_any(pause);
+    pause->reasons = on ? pause->reasons | 1u << reason : pause->reasons & ~(1u << reason);
+    return was != ob_pause_any(pause);
+}
+
+bool ob_pause_has(const struct ob_pause *pause, enum ob_pause_reason reason) {
+    return (pause->reasons & 1u << reason) != 0;
+}
+
+bool ob_pause_any(const struct ob_pause *pause) {
+    return pause->reasons != 0;
+}
+
+const char *ob_pause_reason_name(enum ob_pause_reason reason) {
+    return REASONS[reason].name;
+}
+
+const char *ob_pause_reason_text(enum ob_pause_reason reason) {
+    return REASONS[reason].text;
+}

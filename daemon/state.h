@@ -1,0 +1,52 @@
+/* state - everything that a daemon is made of. Opened and closed by daemon/open.c, worked by daemon/daemon.c, shown by
+ * daemon/status.c. The parts themselves do not see it: they get the session.
+ *
+ * Threads: the network thread; `leave_wanted` may be set by any. */
+#ifndef OB_DAEMON_STATE_H
+#define OB_DAEMON_STATE_H
+
+#include <stdatomic.h>
+
+#include "daemon/catch_up.h"
+#include "daemon/event_queue.h"
+#include "daemon/membership.h"
+#include "daemon/pause.h"
+#include "daemon/perform.h"
+#include "daemon/session.h"
+#include "snapshot/join.h"
+#include "snapshot/serve.h"
+#include "snapshot/writer.h"
+
+struct ob_daemon {
+    struct ob_session session;
+    struct ob_logger logger;
+    struct ob_identity identity;
+    struct ob_tokenizer *tokenizer;
+    struct ob_corpus *corpus;
+
+    struct ob_snapshots snapshots;
+    struct ob_snapshot_context snapshot_context;
+    struct ob_snapshot_writer writer;
+    struct ob_snapshot_server server;
+    struct ob_snapshot_join join;
+    bool join_from_base; /* the weights are the base: the log is replayed when the join is over */
+    uint64_t snapshot_malformed;
+
+    struct ob_membership membership;
+    struct ob_catch_up catch_up;
+    struct ob_pause pause;
+    struct ob_disk_full disk;
+    struct ob_performer performer;
+    struct ob_event_queue queue;
+
+    atomic_bool leave_wanted; /* set by the signal thread */
+    bool leaving, stepping;
+    uint64_t started_ns, last_tick_ns, last_flush_ns;
+    uint64_t own_rounds, own_samples;
+    double loss;     /* of the last own round */
+    bool has_digest; /* of a whole log: */
+    struct ob_hash digest_log, weights_digest;
+    uint8_t event_data[OB_MESSAGE_MAX]; /* of the event that is being carried out */
+};
+
+#endif
