@@ -12,7 +12,7 @@
 #include "daemon/manifest_transfer.h"
 #include "daemon/names.h"
 #include "model/convert/open_tokenizer.h"
-#include "record/record_sign.h"
+#include "record/sign.h"
 #include "spsa/memory_check.h"
 #include "transport/status_client.h"
 

@@ -9,7 +9,7 @@
 #include "base/limits.h"
 #include "record/record.h"
 
-/* Signing and verifying, handed in (record_sign.h's by the daemon, cheap ones by large simulations). */
+/* Signing and verifying, handed in (sign.h's by the daemon, cheap ones by large simulations). */
 struct ob_peer_crypto {
     void *context;
     void (*sign)(void *context, const void *message, size_t bytes, uint8_t ret_signature[64]);

@@ -1,18 +1,16 @@
 #include "record/control.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/cursor.h"
-#include "record/payload.h"
-#include "record/record_sign.h"
 
 #define LABEL_BYTES (sizeof OB_CONTROL_LABEL - 1)
 
 static_assert(LABEL_BYTES == 16, "the label's length is part of the format");
 static_assert(OB_CONTROL_HEADER_BYTES == 1 + 1 + 2 + 32 + 32 + 8, "fields of the header");
 static_assert(OB_CONTROL_PAYLOAD_MAX <= UINT16_MAX && OB_CONTROL_BYTES_MAX <= UINT16_MAX, "lengths are u16");
-static_assert(OB_CONTROL_CERTIFICATE_BYTES_MIN + OB_CONTROL_NAME_MAX <= OB_CONTROL_PLAIN_MAX,
-              "every kind but evidence is small");
+static_assert(OB_CERTIFICATE_BYTES_MAX <= OB_CONTROL_PLAIN_MAX, "every kind but evidence is small");
 static_assert(OB_CONTROL_BODY_BYTES_MAX ==
                   LABEL_BYTES + OB_HASH_BYTES + OB_CONTROL_HEADER_BYTES + OB_CONTROL_PLAIN_MAX,
               "the longest signed body");
@@ -30,6 +28,80 @@ static enum ob_err check_header(const struct ob_control *control, uint8_t kind, 
     return OB_OK;
 }
 
+static enum ob_err exactly(const struct ob_control *control, uint16_t bytes, const char *what,
+                           struct ob_error *error) {
+    if (control->payload_bytes == bytes)
+        return OB_OK;
+    return ob_fail(error, OB_EFORMAT, "control: %s has %u bytes of payload, not %u", what, bytes,
+                   control->payload_bytes);
+}
+
+static enum ob_err check_sample(const struct ob_control *control, const char *what, struct ob_error *error) {
+    enum ob_err err = exactly(control, 8, what, error);
+    if (err == OB_OK && ob_load_u64(control->payload) > OB_SAMPLE_END)
+        return ob_fail(error, OB_ETOOBIG, "control: the sample of %s is beyond 2^63", what);
+    return err;
+}
+
+static enum ob_err check_certificate(const struct ob_control *control, struct ob_error *error) {
+    struct ob_certificate certificate;
+    return ob_certificate_decode(control->payload, control->payload_bytes, &certificate, error);
+}
+
+static enum ob_err check_address(const struct ob_control *control, struct ob_error *error) {
+    static const char SCHEME[6] = "tcp://";
+    const uint8_t *text = control->payload;
+    size_t bytes = control->payload_bytes;
+    if (bytes == 0)
+        return OB_OK;
+    if (bytes <= sizeof SCHEME || memcmp(text, SCHEME, sizeof SCHEME) != 0)
+        return ob_fail(error, OB_EFORMAT, "control: an address that is not tcp://host:port");
+    for (size_t i = 0; i < bytes; i++)
+        if (text[i] <= 0x20 || text[i] >= 0x7f)
+            return ob_fail(error, OB_EFORMAT, "control: an address with a space or an unprintable character");
+    return OB_OK;
+}
+
+static enum ob_err check_evidence(const struct ob_control *control, struct ob_error *error) {
+    static const uint8_t ZEROS[OB_SIGNATURE_BYTES];
+    struct ob_record records[2];
+    if (control->sequence != 0 || memcmp(control->signature, ZEROS, sizeof ZEROS) != 0)
+        return ob_fail(error, OB_EFORMAT, "control: evidence has sequence 0 and no signature of its own");
+    enum ob_err err = ob_evidence_decode(control->payload, control->payload_bytes, records, error);
+    if (err != OB_OK)
+        return err;
+    if (!ob_machine_equal(&records[0].machine, &control->subject))
+        return ob_fail(error, OB_EREFUSED, "control: evidence about another machine than its records are of");
+    return OB_OK;
+}
+
+static bool signs_for_itself(enum ob_control_kind kind) {
+    return kind == OB_CONTROL_GOODBYE || kind == OB_CONTROL_EVIDENCE || kind == OB_CONTROL_ADDRESS;
+}
+
+static enum ob_err check_payload(const struct ob_control *control, struct ob_error *error) {
+    if (signs_for_itself(control->kind) && !ob_machine_equal(&control->signer, &control->subject))
+        return ob_fail(error, OB_EREFUSED, "control: only the machine itself may make this entry");
+    switch (control->kind) {
+    case OB_CONTROL_GOODBYE:
+        return check_sample(control, "a goodbye", error);
+    case OB_CONTROL_CERTIFICATE:
+        return check_certificate(control, error);
+    case OB_CONTROL_REVOCATION:
+        return check_sample(control, "a revocation", error);
+    case OB_CONTROL_EVIDENCE:
+        return check_evidence(control, error);
+    case OB_CONTROL_ADDRESS:
+        return check_address(control, error);
+    case OB_CONTROL_ROTATION:
+        if (ob_machine_equal(&control->signer, &control->subject))
+            return ob_fail(error, OB_EREFUSED, "control: a rotation to the same key");
+        return exactly(control, OB_CONTROL_ROTATION_BYTES, "a rotation", error);
+    }
+    assert(false);
+    return OB_EFORMAT;
+}
+
 enum ob_err ob_control_decode(const void *data, size_t bytes, struct ob_control *ret_control,
                               struct ob_error *error) {
     struct ob_reader reader = ob_reader_init(data, bytes);
@@ -43,12 +115,12 @@ enum ob_err ob_control_decode(const void *data, size_t bytes, struct ob_control 
     control.payload = ob_read_view(&reader, control.payload_bytes);
     control.signature = ob_read_view(&reader, OB_SIGNATURE_BYTES);
     if (reader.failed || reader.left != 0)
-        return ob_fail(error, OB_EFORMAT, "control: %zu bytes, which is not 140 and the payload", bytes);
+        return ob_fail(error, OB_EFORMAT, "control: %zu bytes, expected 140 + payload", bytes);
     enum ob_err err = check_header(&control, kind, reserved, error);
     if (err != OB_OK)
         return err;
     control.kind = (enum ob_control_kind)kind;
-    err = ob_payload_check(&control, error);
+    err = check_payload(&control, error);
     if (err != OB_OK)
         return err;
     *ret_control = control;
@@ -95,6 +167,58 @@ size_t ob_control_sign(const struct ob_run_id *run, const struct ob_control *con
     return ob_control_encode(&signed_control, ret_data);
 }
 
+struct ob_sample ob_control_goodbye_next(const struct ob_control *control) {
+    assert(control->kind == OB_CONTROL_GOODBYE && control->payload_bytes == OB_CONTROL_GOODBYE_BYTES);
+    return (struct ob_sample){ob_load_u64(control->payload)};
+}
+
+struct ob_sample ob_control_keep_below(const struct ob_control *control) {
+    assert(control->kind == OB_CONTROL_REVOCATION && control->payload_bytes == OB_CONTROL_REVOCATION_BYTES);
+    return (struct ob_sample){ob_load_u64(control->payload)};
+}
+
+uint64_t ob_control_until(const struct ob_control *control) {
+    assert(control->kind == OB_CONTROL_ROTATION && control->payload_bytes == OB_CONTROL_ROTATION_BYTES);
+    return ob_load_u64(control->payload);
+}
+
+void ob_control_evidence(const struct ob_control *control, struct ob_record ret_records[static 2]) {
+    assert(control->kind == OB_CONTROL_EVIDENCE);
+    enum ob_err err = ob_evidence_decode(control->payload, control->payload_bytes, ret_records, NULL);
+    assert(err == OB_OK); /* decoding the entry checked it */
+    (void)err;
+}
+
+struct ob_sample ob_control_cut(const struct ob_control *control) {
+    if (control->kind == OB_CONTROL_REVOCATION)
+        return ob_control_keep_below(control);
+    struct ob_record records[2];
+    ob_control_evidence(control, records);
+    return records[0].first.index < records[1].first.index ? records[0].first : records[1].first;
+}
+
+size_t ob_evidence_encode(const struct ob_record *one, const struct ob_record *other, uint8_t *ret_data) {
+    static const uint8_t ZEROS[OB_SIGNATURE_BYTES];
+    uint8_t payload[OB_EVIDENCE_BYTES_MAX];
+    size_t bytes = ob_evidence_payload(one, other, payload);
+    struct ob_control control = {.kind = OB_CONTROL_EVIDENCE,
+                                 .payload_bytes = (uint16_t)bytes,
+                                 .signer = one->machine,
+                                 .subject = one->machine,
+                                 .payload = payload,
+                                 .signature = ZEROS};
+    return bytes == 0 ? 0 : ob_control_encode(&control, ret_data);
+}
+
+struct ob_certificate ob_control_certificate(const struct ob_control *control) {
+    assert(control->kind == OB_CONTROL_CERTIFICATE);
+    struct ob_certificate certificate = {0};
+    enum ob_err err = ob_certificate_decode(control->payload, control->payload_bytes, &certificate, NULL);
+    assert(err == OB_OK); /* decoding the entry checked it */
+    (void)err;
+    return certificate;
+}
+
 static bool record_verifies(const struct ob_verifier *verifier, const struct ob_run_id *run,
                             const struct ob_record *record) {
     uint8_t body[OB_RECORD_BODY_BYTES_MAX];
@@ -122,4 +246,29 @@ bool ob_control_verify_with(const struct ob_verifier *verifier, const struct ob_
 
 bool ob_control_verify(const struct ob_run_id *run, const struct ob_control *control) {
     return ob_control_verify_with(&OB_VERIFIER_ED25519, run, control);
+}
+
+enum ob_err ob_certificate_check(const void *data, size_t bytes, const struct ob_run_id *run,
+                                 const struct ob_machine_id *authority, const struct ob_machine_id *machine,
+                                 uint64_t wall_s, const struct ob_verifier *verifier,
+                                 struct ob_error *error) {
+    struct ob_control control;
+    enum ob_err err = ob_control_decode(data, bytes, &control, error);
+    if (err != OB_OK)
+        return err;
+    if (control.kind != OB_CONTROL_CERTIFICATE)
+        return ob_fail(error, OB_EFORMAT, "certificate: this is a control entry of kind %d", control.kind);
+    struct ob_certificate certificate = ob_control_certificate(&control);
+    if (!ob_hash_equal(&certificate.run.hash, &run->hash))
+        return ob_fail(error, OB_EMISMATCH, "certificate of %s: issued for another run", certificate.name);
+    if (machine != NULL && !ob_machine_equal(&control.subject, machine))
+        return ob_fail(error, OB_EMISMATCH, "certificate of %s: issued for another machine key",
+                       certificate.name);
+    if (!ob_machine_equal(&control.signer, authority) || !ob_control_verify_with(verifier, run, &control))
+        return ob_fail(error, OB_EREFUSED, "certificate of %s: not signed by the run's authority",
+                       certificate.name);
+    if (wall_s != 0 && certificate.expiry_s != 0 && wall_s >= certificate.expiry_s)
+        return ob_fail(error, OB_ETIMEOUT,
+                       "certificate of %s has expired: ask the run's operator to renew it", certificate.name);
+    return OB_OK;
 }

@@ -13,15 +13,14 @@
  *
  *   KIND           SIGNER     PAYLOAD, little-endian
  *   1 goodbye      = subject  next u64: "I have left; my chain ends here until I publish again"
- *   2 certificate  authority  run 32 (the run_id), expiry u64 (Unix seconds; 0: none), last_round u32
- * (records of later rounds do not count; 2^32-1: none), name_bytes u8 (1 … 63), name (bytes of UTF-8, none
- * below 0x20, no 0x7f) 3 revocation   authority  keep_below u64: of the machine's records those that end at
- * or before it count 4 evidence     = subject  record ‖ record, each u16 length and a whole record (record.h)
- * of the subject with the same prev and different bodies, the one whose bytes compare smaller first; sequence
- * 0. It proves itself: whoever finds it hands it on. 5 address      = subject  the endpoint,
- * "tcp://host:port" in printable ASCII without spaces, at most 255 bytes; none: cannot be reached any more 6
- * rotation     authority  until u64: entries that the old key signed with a sequence below `until` count on,
- * no others; the subject is the new authority key
+ *   2 certificate  authority  certificate.h
+ *   3 revocation   authority  keep_below u64: of the machine's records those that end at or before it count
+ *   4 evidence     = subject  evidence.h, about the subject; sequence 0. It proves itself: whoever finds it
+ *                             hands it on
+ *   5 address      = subject  the endpoint, "tcp://host:port" in printable ASCII without spaces, at most 255
+ *                             bytes; none: cannot be reached any more
+ *   6 rotation     authority  until u64: entries that the old key signed with a sequence below `until` remain
+ *                             valid, no others; the subject is the new authority key
  *
  * Valid if and only if: the length is exact, the kind is known, the payload follows its kind, a certificate
  * names the run, and the signature is the signer's (evidence: both records' are the subject's). Which signers
@@ -35,22 +34,23 @@
 
 #include "base/err.h"
 #include "base/ids.h"
+#include "record/certificate.h"
+#include "record/evidence.h"
 #include "record/record.h"
-#include "record/record_sign.h"
+#include "record/sign.h"
 
 #define OB_CONTROL_HEADER_BYTES 76
 #define OB_CONTROL_LABEL        "onebyte/control1"
-#define OB_CONTROL_NEVER        UINT32_MAX /* last_round of a certificate that names none */
-#define OB_CONTROL_NAME_MAX     63         /* bytes of a machine's name, no NUL */
+#define OB_CONTROL_NEVER        OB_CERTIFICATE_NEVER
+#define OB_CONTROL_NAME_MAX     OB_CERTIFICATE_NAME_MAX
 #define OB_CONTROL_ADDRESS_MAX  255
 
 /* Payloads. */
-#define OB_CONTROL_GOODBYE_BYTES         8
-#define OB_CONTROL_CERTIFICATE_BYTES_MIN (OB_HASH_BYTES + 8 + 4 + 1)
-#define OB_CONTROL_REVOCATION_BYTES      8
-#define OB_CONTROL_ROTATION_BYTES        8
-#define OB_CONTROL_PAYLOAD_MAX           (2 * (2 + OB_RECORD_BYTES_MAX)) /* evidence */
-#define OB_CONTROL_PLAIN_MAX             OB_CONTROL_ADDRESS_MAX          /* every other kind */
+#define OB_CONTROL_GOODBYE_BYTES    8
+#define OB_CONTROL_REVOCATION_BYTES 8
+#define OB_CONTROL_ROTATION_BYTES   8
+#define OB_CONTROL_PAYLOAD_MAX      OB_EVIDENCE_BYTES_MAX
+#define OB_CONTROL_PLAIN_MAX        OB_CONTROL_ADDRESS_MAX /* every other kind */
 
 /* Whole entries: of any kind, and of any kind but evidence. */
 #define OB_CONTROL_BYTES_MAX       (OB_CONTROL_HEADER_BYTES + OB_CONTROL_PAYLOAD_MAX + 64)
@@ -94,14 +94,6 @@ bool ob_control_verify_with(const struct ob_verifier *verifier, const struct ob_
 
 /* ---- payloads ---- */
 
-struct ob_certificate {
-    struct ob_run_id run;
-    uint64_t expiry_s;   /* Unix seconds; 0: never */
-    uint32_t last_round; /* OB_CONTROL_NEVER: none */
-    uint8_t name_bytes;
-    char name[OB_CONTROL_NAME_MAX + 1]; /* with a NUL after it */
-};
-
 /* Of a decoded entry of that kind. */
 struct ob_sample ob_control_goodbye_next(const struct ob_control *control);
 struct ob_certificate ob_control_certificate(const struct ob_control *control);
@@ -112,10 +104,6 @@ void ob_control_evidence(const struct ob_control *control, struct ob_record ret_
 /* The first sample that does not count any more because of a revocation or evidence. */
 struct ob_sample ob_control_cut(const struct ob_control *control);
 
-/* Writes a certificate's payload to ret_payload (OB_CONTROL_PLAIN_MAX). Returns its length.
- * Errors:  OB_EUSAGE when the name is empty, too long or has control characters. */
-OB_MUST_USE enum ob_err ob_certificate_encode(const struct ob_certificate *certificate, uint8_t *ret_payload,
-                                              uint16_t *ret_bytes, struct ob_error *error);
 /* Is this a certificate for `machine` (NULL: any) in `run`, signed by `authority`, not expired at wall_s (0:
  * the time is not looked at)? Errors say what is wrong: OB_EFORMAT; OB_EMISMATCH another run or machine;
  * OB_EREFUSED not signed by this authority; OB_ETIMEOUT expired. */
@@ -123,8 +111,7 @@ OB_MUST_USE enum ob_err ob_certificate_check(const void *data, size_t bytes, con
                                              const struct ob_machine_id *authority,
                                              const struct ob_machine_id *machine, uint64_t wall_s,
                                              const struct ob_verifier *verifier, struct ob_error *error);
-/* Makes the whole entry out of two records, in either order. Returns its length, or 0 when they prove
- * nothing: another machine, another prev, or the same body. */
+/* Makes the whole entry out of two records. Returns its length, or 0 when they do not conflict. */
 size_t ob_evidence_encode(const struct ob_record *one, const struct ob_record *other, uint8_t *ret_data);
 
 #endif

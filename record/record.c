@@ -4,7 +4,7 @@
 
 #include "base/cursor.h"
 #include "record/hash.h"
-#include "record/record_sign.h"
+#include "record/sign.h"
 
 #define LABEL_BYTES (sizeof OB_RECORD_LABEL - 1)
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "record/record_sign.h"
+#include "record/sign.h"
 #include "run/updates.h"
 #include "spsa/memory_check.h"
 

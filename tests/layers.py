@@ -43,7 +43,6 @@ KNOWN_INCLUDES = {
     ("model/families/model", "model/convert/gguf_model"),
 }
 KNOWN_CYCLES = {  # one a line, so that they go one by one
-    "record",
     "model/families",
     "model/convert",
     "transport",

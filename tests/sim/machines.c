@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/cursor.h"
-#include "record/record_sign.h"
+#include "record/sign.h"
 
 static uint64_t mix(uint64_t state, uint64_t word) {
     state = (state ^ word) * 0x9fb21c651e98df25ull;

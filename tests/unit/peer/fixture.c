@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "peer/message.h"
-#include "record/record_sign.h"
+#include "record/sign.h"
 
 static size_t find(void *context, const struct ob_machine_id *machine, struct ob_sample sample,
                    uint8_t *ret_data) {

@@ -1,7 +1,7 @@
 #include "tests/unit/peer/fixture.h"
 
 #include "peer/message.h"
-#include "record/record_sign.h"
+#include "record/sign.h"
 
 #define NEIGHBOUR 1 /* linked */
 #define OTHER     2 /* linked as well */

@@ -170,6 +170,28 @@ static void certificate_check_names_what_is_wrong(void **state) {
     assert_int_equal(ob_certificate_encode(&certificate, payload, &control.payload_bytes, NULL), OB_EUSAGE);
 }
 
+static void certificate_encode_refuses_a_name_that_is_not_utf8(void **state) {
+    static const char *const GOOD[] = {"alice", "Zoë", "名前", "\xf0\x9f\xa6\x8a", "\xed\x9f\xbf"};
+    static const char *const BAD[] = {"Zo\xeb",       "\xc3",         "\xc0\x80",
+                                      "\xe0\x80\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80",
+                                      "\x80",         "a\xf0\x9f\xa6"};
+    (void)state;
+    uint8_t payload[OB_CERTIFICATE_BYTES_MAX];
+    uint16_t bytes;
+    struct ob_error error;
+    for (size_t i = 0; i < sizeof GOOD / sizeof GOOD[0]; i++) {
+        struct ob_certificate certificate = {0};
+        strcpy(certificate.name, GOOD[i]);
+        assert_int_equal(ob_certificate_encode(&certificate, payload, &bytes, &error), OB_OK);
+    }
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        struct ob_certificate certificate = {0};
+        strcpy(certificate.name, BAD[i]);
+        assert_int_equal(ob_certificate_encode(&certificate, payload, &bytes, &error), OB_EUSAGE);
+        assert_non_null(strstr(error.text, "UTF-8"));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sign_goodbye_gives_golden_bytes),
@@ -180,6 +202,7 @@ int main(void) {
         cmocka_unit_test(decode_long_payload_fails),
         cmocka_unit_test(evidence_is_the_same_in_either_order),
         cmocka_unit_test(certificate_check_names_what_is_wrong),
+        cmocka_unit_test(certificate_encode_refuses_a_name_that_is_not_utf8),
     };
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -302,7 +302,7 @@ static const struct {
     {HEADER, 24, 4, 3, OB_EFORMAT, "its chains are empty, cut short or not in order"},
     {HEADER, 32, 8, 31, OB_EFORMAT, "does not hold as many samples as it says"},
     {CONTROLS, 0, 2, 0xffff, OB_EFORMAT, "a control entry goes beyond its end"},
-    {CONTROLS, 0, 2, 100, OB_EFORMAT, "control: 100 bytes, which is not 140 and the payload"},
+    {CONTROLS, 0, 2, 100, OB_EFORMAT, "control: 100 bytes, expected 140 + payload"},
     {CONTROLS, 2, 1, 77, OB_EUNSUPPORTED, "control: kind 77 is not known to this version"},
     {CONTROLS, 2 + 68, 8, 2, OB_EREFUSED, "the signature of a control entry is not its signer's"},
     {CHAINS, 32, 4, 0, OB_EFORMAT, "its chains are empty, cut short or not in order"},

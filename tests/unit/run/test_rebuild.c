@@ -2,7 +2,7 @@
  * model, for some of its tensors and for adapters. */
 #include "tests/unit/cmocka_all.h"
 
-#include "record/record_sign.h"
+#include "record/sign.h"
 #include "run/manifest_create.h"
 #include "run/rebuild.h"
 #include "spsa/memory_check.h"

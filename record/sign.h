@@ -1,8 +1,8 @@
-/* record_sign - Ed25519 over whole messages, in the shape that ob_peer_crypto wants.
+/* sign - Ed25519 over whole messages, in the shape that ob_peer_crypto wants.
  * Threads: pure functions.
  * Source:  RFC 8032. */
-#ifndef OB_RECORD_RECORD_SIGN_H
-#define OB_RECORD_RECORD_SIGN_H
+#ifndef OB_RECORD_SIGN_H
+#define OB_RECORD_SIGN_H
 
 #include <stdbool.h>
 #include <stddef.h>

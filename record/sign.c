@@ -1,4 +1,4 @@
-#include "record/record_sign.h"
+#include "record/sign.h"
 
 #include <assert.h>
 #include <sodium/crypto_sign_ed25519.h>
