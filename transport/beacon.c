@@ -64,7 +64,7 @@ enum ob_err ob_transport_announce(struct ob_transport *transport, const struct o
     ob_beacon_free(transport);
     transport->announcing = beacon;
     transport->beacon = (struct ob_source){.kind = OB_SOURCE_BEACON, .fd = fd};
-    enum ob_err failed = ob_watch_add(transport, &transport->beacon, error);
+    enum ob_err failed = ob_poll_add(transport, &transport->beacon, error);
     if (failed)
         ob_beacon_free(transport);
     return failed;
@@ -74,7 +74,7 @@ void ob_beacon_free(struct ob_transport *transport) {
     int fd = transport->beacon.fd;
     if (!transport->announcing)
         return;
-    ob_watch_remove(transport, &transport->beacon);
+    ob_poll_remove(transport, &transport->beacon);
     close(fd);
     free(transport->announcing);
     transport->announcing = NULL;

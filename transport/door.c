@@ -77,7 +77,7 @@ void ob_transport_answer(struct ob_transport *transport, enum ob_verdict verdict
     else
         (void)zmq_send(door->socket, answer, sizeof answer, ZMQ_DONTWAIT);
     transport->knocker_open = false;
-    ob_watch_mark(transport, &door->source);
+    ob_poll_mark(transport, &door->source);
 }
 
 const char *ob_verdict_text(enum ob_verdict verdict) {
@@ -169,7 +169,7 @@ void ob_knocks_tend(struct ob_transport *transport) {
         if (!knock->source.socket || now < knock->until_s)
             continue;
         knock->expired = true;
-        ob_watch_mark(transport, &knock->source);
+        ob_poll_mark(transport, &knock->source);
     }
 }
 

@@ -1,6 +1,5 @@
+/* links - our connections to other machines, and which machines may connect. */
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,10 +12,10 @@ bool ob_link_up(const struct ob_link *link) {
 
 void ob_link_changed(struct ob_transport *transport, struct ob_link *link) {
     if (ob_link_up(link) != link->reported_up)
-        ob_watch_mark(transport, &link->change);
+        ob_poll_mark(transport, &link->change);
 }
 
-void ob_link_close(struct ob_transport *transport, struct ob_link *link) {
+static void close_link(struct ob_transport *transport, struct ob_link *link) {
     if (link->dealer.socket) {
         zmq_socket_monitor(link->dealer.socket, NULL, 0);
         transport->connected--;
@@ -27,19 +26,13 @@ void ob_link_close(struct ob_transport *transport, struct ob_link *link) {
     link->dealer_up = false;
 }
 
-void ob_monitor_name(struct ob_transport *transport, char ret_name[OB_MONITOR_NAME_MAX]) {
-    (void)snprintf(ret_name, OB_MONITOR_NAME_MAX, "inproc://monitor-%" PRIu64, transport->monitors++);
-}
-
-void *ob_monitor_reader(struct ob_transport *transport, const char *name) {
-    void *pair = zmq_socket(transport->context, ZMQ_PAIR);
-    if (!pair)
-        return NULL;
-    ob_socket_set(pair, ZMQ_RCVHWM, 0);
-    if (zmq_connect(pair, name) == 0)
-        return pair;
-    zmq_close(pair);
-    return NULL;
+/* Frees it when it is neither admitted nor connected to. */
+static void drop_unused(struct ob_transport *transport, struct ob_link *link) {
+    if (link->admitted || link->endpoint[0])
+        return;
+    close_link(transport, link);
+    ob_poll_remove(transport, &link->change);
+    ob_link_remove(transport, link);
 }
 
 static enum ob_err open_monitor(struct ob_transport *transport, struct ob_link *link,
@@ -83,9 +76,9 @@ static void tend(struct ob_transport *transport, struct ob_link *link, uint64_t 
         link->routing_id_bytes = 0;
     if (link->endpoint[0] && now - link->opened_s > OB_LINK_SILENCE_S &&
         !(link->dealer_up && now - link->published_s <= OB_LINK_SILENCE_S)) {
-        ob_link_close(transport, link);
+        close_link(transport, link);
         if (open_link(transport, link, NULL))
-            ob_link_close(transport, link); /* once more after a while */
+            close_link(transport, link); /* once more after a while */
     }
     ob_link_changed(transport, link);
 }
@@ -112,13 +105,13 @@ enum ob_err ob_transport_connect(struct ob_transport *transport, const struct ob
     failed = ob_link_take(transport, machine, &link, error);
     if (failed)
         return failed;
-    ob_link_close(transport, link);
+    close_link(transport, link);
     memcpy(link->endpoint, endpoint, strlen(endpoint) + 1);
     failed = open_link(transport, link, error);
     if (failed) {
-        ob_link_close(transport, link);
+        close_link(transport, link);
         link->endpoint[0] = 0;
-        ob_link_drop_unused(transport, link);
+        drop_unused(transport, link);
         return failed;
     }
     ob_link_changed(transport, link);
@@ -129,10 +122,10 @@ void ob_transport_disconnect(struct ob_transport *transport, const struct ob_mac
     struct ob_link *link = ob_link_find(transport, machine);
     if (!link)
         return;
-    ob_link_close(transport, link);
+    close_link(transport, link);
     link->endpoint[0] = 0;
     ob_link_changed(transport, link);
-    ob_link_drop_unused(transport, link);
+    drop_unused(transport, link);
 }
 
 const char *ob_transport_endpoint(const struct ob_transport *transport, const struct ob_machine_id *machine) {
@@ -154,19 +147,6 @@ enum ob_taken ob_link_take_change(struct ob_link *link, struct ob_transport_even
     return OB_TAKEN_EVENT;
 }
 
-bool ob_monitor_receive(void *reader, uint16_t *ret_kind, int *ret_value) {
-    uint8_t first[6];
-    char address[OB_ENDPOINT_MAX];
-    int32_t value;
-    if (zmq_recv(reader, first, sizeof first, ZMQ_DONTWAIT) != (int)sizeof first)
-        return false;
-    (void)zmq_recv(reader, address, sizeof address, ZMQ_DONTWAIT);
-    memcpy(ret_kind, first, sizeof *ret_kind);
-    memcpy(&value, first + sizeof *ret_kind, sizeof value);
-    *ret_value = value;
-    return true;
-}
-
 enum ob_taken ob_link_take_monitor(struct ob_link *link, struct ob_transport_event *event) {
     uint16_t kind;
     int value;
@@ -176,4 +156,41 @@ enum ob_taken ob_link_take_monitor(struct ob_link *link, struct ob_transport_eve
     if (!link->dealer_up)
         link->routing_id_bytes = 0; /* it is gone; its own connection is known again with its next frame */
     return ob_link_take_change(link, event) == OB_TAKEN_EVENT ? OB_TAKEN_EVENT : OB_TAKEN_MORE;
+}
+
+enum ob_err ob_transport_allow(struct ob_transport *transport, const struct ob_machine_id *machine,
+                               struct ob_error *error) {
+    struct ob_link *link = NULL;
+    enum ob_err failed = ob_link_take(transport, machine, &link, error);
+    if (!failed)
+        link->admitted = true;
+    return failed;
+}
+
+bool ob_transport_allowed(const struct ob_transport *transport, const struct ob_machine_id *machine) {
+    const struct ob_link *link = ob_link_find(transport, machine);
+    return link && link->admitted;
+}
+
+void ob_transport_forbid(struct ob_transport *transport, const struct ob_machine_id *machine) {
+    struct ob_link *link = ob_link_find(transport, machine);
+    if (!link)
+        return;
+    /* ZAP asks only at the handshake: connections that are open must go */
+    transport->rebind_wanted = transport->rebind_wanted || link->admitted;
+    link->admitted = false;
+    close_link(transport, link);
+    link->endpoint[0] = 0;
+    drop_unused(transport, link);
+}
+
+void ob_links_free(struct ob_transport *transport) {
+    while (transport->link_count > 0) {
+        struct ob_link *link = transport->links[transport->link_count - 1];
+        link->admitted = false;
+        link->endpoint[0] = 0;
+        drop_unused(transport, link);
+    }
+    free(transport->links);
+    free(transport->by_curve);
 }

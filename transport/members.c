@@ -91,50 +91,9 @@ enum ob_err ob_link_take(struct ob_transport *transport, const struct ob_machine
     return OB_OK;
 }
 
-void ob_link_drop_unused(struct ob_transport *transport, struct ob_link *link) {
-    if (link->admitted || link->endpoint[0])
-        return;
+void ob_link_remove(struct ob_transport *transport, struct ob_link *link) {
     take_out(transport->links, transport->link_count, link, BY_MACHINE);
     take_out(transport->by_curve, transport->link_count, link, BY_CURVE);
     transport->link_count--;
-    ob_link_close(transport, link);
-    ob_watch_remove(transport, &link->change);
     free(link);
-}
-
-enum ob_err ob_transport_allow(struct ob_transport *transport, const struct ob_machine_id *machine,
-                               struct ob_error *error) {
-    struct ob_link *link = NULL;
-    enum ob_err failed = ob_link_take(transport, machine, &link, error);
-    if (!failed)
-        link->admitted = true;
-    return failed;
-}
-
-bool ob_transport_allowed(const struct ob_transport *transport, const struct ob_machine_id *machine) {
-    const struct ob_link *link = ob_link_find(transport, machine);
-    return link && link->admitted;
-}
-
-void ob_transport_forbid(struct ob_transport *transport, const struct ob_machine_id *machine) {
-    struct ob_link *link = ob_link_find(transport, machine);
-    if (!link)
-        return;
-    /* ZAP asks only at the handshake: connections that are open must go */
-    transport->rebind_wanted = transport->rebind_wanted || link->admitted;
-    link->admitted = false;
-    ob_link_close(transport, link);
-    link->endpoint[0] = 0;
-    ob_link_drop_unused(transport, link);
-}
-
-void ob_members_free(struct ob_transport *transport) {
-    while (transport->link_count > 0) {
-        struct ob_link *link = transport->links[transport->link_count - 1];
-        link->admitted = false;
-        link->endpoint[0] = 0;
-        ob_link_drop_unused(transport, link);
-    }
-    free(transport->links);
-    free(transport->by_curve);
 }

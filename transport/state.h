@@ -159,13 +159,13 @@ struct ob_transport {
     struct ob_pace refusals;
 };
 
-/* watch.c */
-OB_MUST_USE enum ob_err ob_watch_add(struct ob_transport *transport, struct ob_source *source,
-                                     struct ob_error *error); /* kind, owner, and socket or fd are set */
-void ob_watch_remove(struct ob_transport *transport, struct ob_source *source);
-void ob_watch_mark(struct ob_transport *transport, struct ob_source *source); /* look at it again */
-struct ob_source *ob_watch_next(struct ob_transport *transport);              /* NULL: nothing is ready */
-OB_MUST_USE enum ob_err ob_watch_wait(struct ob_transport *transport, int timeout_ms, struct ob_error *error);
+/* poll.c */
+OB_MUST_USE enum ob_err ob_poll_add(struct ob_transport *transport, struct ob_source *source,
+                                    struct ob_error *error); /* kind, owner, and socket or fd are set */
+void ob_poll_remove(struct ob_transport *transport, struct ob_source *source);
+void ob_poll_mark(struct ob_transport *transport, struct ob_source *source); /* look at it again */
+struct ob_source *ob_poll_next(struct ob_transport *transport);              /* NULL: nothing is ready */
+OB_MUST_USE enum ob_err ob_poll_wait(struct ob_transport *transport, int timeout_ms, struct ob_error *error);
 /* Makes a socket's source; closes socket and source. */
 OB_MUST_USE enum ob_err ob_source_open(struct ob_transport *transport, struct ob_source *source,
                                        enum ob_source_kind kind, void *owner, void *socket,
@@ -173,8 +173,12 @@ OB_MUST_USE enum ob_err ob_source_open(struct ob_transport *transport, struct ob
 void ob_source_close(struct ob_transport *transport, struct ob_source *source);
 
 /* sockets.c */
-void *ob_socket_new(struct ob_transport *transport, int type, const uint8_t *server_key); /* a client */
 void ob_socket_set(void *socket, int option, int value);
+/* Options that every socket between machines has: bounded queues and messages, dead connections found. */
+void ob_socket_common(const struct ob_transport *transport, void *socket, int64_t largest);
+void *ob_socket_new(struct ob_transport *transport, int type, const uint8_t *server_key); /* a client */
+
+/* servers.c */
 OB_MUST_USE enum ob_err ob_servers_listen(struct ob_transport *transport, struct ob_error *error);
 void ob_servers_close(struct ob_transport *transport);
 /* Closes the data sockets with every connection that they have, and opens them again. */
@@ -197,16 +201,20 @@ struct ob_link *ob_link_find(const struct ob_transport *transport, const struct 
 struct ob_link *ob_link_by_curve(const struct ob_transport *transport, const uint8_t *curve_key);
 OB_MUST_USE enum ob_err ob_link_take(struct ob_transport *transport, const struct ob_machine_id *machine,
                                      struct ob_link **ret_link, struct ob_error *error);
-/* Frees it when it is neither admitted nor connected to. */
-void ob_link_drop_unused(struct ob_transport *transport, struct ob_link *link);
-void ob_members_free(struct ob_transport *transport);
+void ob_link_remove(struct ob_transport *transport, struct ob_link *link); /* closed by the caller */
 
 /* links.c */
-void ob_link_close(struct ob_transport *transport, struct ob_link *link);
+void ob_links_free(struct ob_transport *transport);
 bool ob_link_up(const struct ob_link *link);
 void ob_link_changed(struct ob_transport *transport, struct ob_link *link);
 enum ob_taken ob_link_take_monitor(struct ob_link *link, struct ob_transport_event *event);
 enum ob_taken ob_link_take_change(struct ob_link *link, struct ob_transport_event *event);
+/* Call now and then. libzmq does not connect again after a protocol error, and a ROUTER does not tell that a
+ * machine is gone: a connection that was silent for OB_LINK_SILENCE_S is opened anew, a way back over a
+ * machine's own connection is given up. */
+void ob_links_tend(struct ob_transport *transport);
+
+/* monitor.c */
 /* A new name for each: libzmq lets go of a closed monitor's name some time later. */
 #define OB_MONITOR_NAME_MAX 48
 void ob_monitor_name(struct ob_transport *transport, char ret_name[OB_MONITOR_NAME_MAX]);
@@ -215,10 +223,6 @@ void ob_monitor_name(struct ob_transport *transport, char ret_name[OB_MONITOR_NA
  */
 void *ob_monitor_reader(struct ob_transport *transport, const char *name);
 bool ob_monitor_receive(void *reader, uint16_t *ret_kind, int *ret_value);
-/* Call now and then. libzmq does not connect again after a protocol error, and a ROUTER does not tell that a
- * machine is gone: a connection that was silent for OB_LINK_SILENCE_S is opened anew, a way back over a
- * machine's own connection is given up. */
-void ob_links_tend(struct ob_transport *transport);
 
 /* gate.c */
 OB_MUST_USE enum ob_err ob_gate_new(struct ob_transport *transport, size_t connections_max,

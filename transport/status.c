@@ -34,7 +34,7 @@ static enum ob_err listen_at(struct ob_transport *transport, const char *path, s
     }
     memcpy(transport->status_path, path, strlen(path) + 1);
     transport->status = (struct ob_source){.kind = OB_SOURCE_STATUS, .fd = fd};
-    return ob_watch_add(transport, &transport->status, error);
+    return ob_poll_add(transport, &transport->status, error);
 }
 
 enum ob_err ob_status_bind(struct ob_transport *transport, const char *path, struct ob_error *error) {
@@ -51,7 +51,7 @@ enum ob_err ob_status_bind(struct ob_transport *transport, const char *path, str
 
 static void dismiss(struct ob_transport *transport, struct ob_status_client *client) {
     int fd = client->source.fd;
-    ob_watch_remove(transport, &client->source);
+    ob_poll_remove(transport, &client->source);
     if (fd >= 0)
         close(fd);
     free(client->data);
@@ -66,7 +66,7 @@ void ob_status_unbind(struct ob_transport *transport) {
         if (transport->status_clients[i].source.owner)
             dismiss(transport, &transport->status_clients[i]);
     int fd = transport->status.fd;
-    ob_watch_remove(transport, &transport->status);
+    ob_poll_remove(transport, &transport->status);
     if (fd >= 0)
         close(fd);
     if (transport->status_path[0])
@@ -101,7 +101,7 @@ enum ob_taken ob_status_accept(struct ob_transport *transport) {
         .data = malloc(REQUEST_MAX),
         .until_s = ob_now_s() + STAY_S,
     };
-    if (!client->data || ob_watch_add(transport, &client->source, NULL))
+    if (!client->data || ob_poll_add(transport, &client->source, NULL))
         dismiss(transport, client);
     return OB_TAKEN_MORE;
 }

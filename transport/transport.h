@@ -11,9 +11,9 @@
  * Liveness: ZMTP heartbeats find dead connections; ZeroMQ reconnects by itself, and a connection over which
  *           nothing came for 30 s (machines publish every second or so) is opened anew.
  * Bounds:   OB_MESSAGE_MAX on every socket (MAXMSGSIZE), OB_SEND_QUEUE_MAX and OB_RECEIVE_QUEUE_MAX messages
- * on every queue; what does not fit is dropped (records are fetched again). Links to other machines and
- * connections to us stay far below the descriptors of the process; each address has its share of them and may
- * come only so often (gate.c).
+ *           on every queue; what does not fit is dropped (records are fetched again). Links to other machines
+ *           and connections to us stay far below the descriptors of the process; each address has its share
+ *           of them and may come only so often (gate.c).
  * Errors:  OB_EIO, OB_EBUSY (address in use) name the endpoint; OB_EUSAGE a malformed endpoint.
  * Owns:    its context, sockets and keys (wiped by free).
  * Threads: one thread uses a transport; ob_transport_wake may be called from any. No global state:

@@ -179,7 +179,7 @@ enum ob_err ob_zap_self_test(struct ob_transport *transport, struct ob_error *er
             refused = refused_stranger(transport, public_key);
         }
     zmq_close(stranger);
-    ob_watch_mark(transport, &transport->zap);
+    ob_poll_mark(transport, &transport->zap);
     if (!refused)
         return ob_fail(error, OB_EIO, "%s: the self-test failed: a stranger's key was not refused there",
                        endpoint);

@@ -1,3 +1,4 @@
+/* poll - what can be waited for, in one epoll set; the sources that are ready, in a queue. */
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -6,7 +7,7 @@
 
 #define SEEN_MAX 64
 
-void ob_watch_mark(struct ob_transport *transport, struct ob_source *source) {
+void ob_poll_mark(struct ob_transport *transport, struct ob_source *source) {
     if (source->ready)
         return;
     source->ready = true;
@@ -34,38 +35,38 @@ static void unmark(struct ob_transport *transport, struct ob_source *source) {
     source->ready = false;
 }
 
-enum ob_err ob_watch_add(struct ob_transport *transport, struct ob_source *source, struct ob_error *error) {
+enum ob_err ob_poll_add(struct ob_transport *transport, struct ob_source *source, struct ob_error *error) {
     size_t size = sizeof source->fd;
     if (source->socket && zmq_getsockopt(source->socket, ZMQ_FD, &source->fd, &size) != 0)
         return ob_fail(error, OB_EIO, "cannot wait for a socket: %s", zmq_strerror(zmq_errno()));
     struct epoll_event wanted = {.events = EPOLLIN, .data.ptr = source};
     if (epoll_ctl(transport->epoll, EPOLL_CTL_ADD, source->fd, &wanted) != 0)
         return ob_fail(error, OB_EIO, "cannot wait for a socket: %s", strerror(errno));
-    ob_watch_mark(transport, source); /* what came before it was watched */
+    ob_poll_mark(transport, source); /* what came before it was watched */
     return OB_OK;
 }
 
-void ob_watch_remove(struct ob_transport *transport, struct ob_source *source) {
+void ob_poll_remove(struct ob_transport *transport, struct ob_source *source) {
     unmark(transport, source);
     if (source->fd >= 0)
         (void)epoll_ctl(transport->epoll, EPOLL_CTL_DEL, source->fd, NULL);
     source->fd = -1;
 }
 
-struct ob_source *ob_watch_next(struct ob_transport *transport) {
+struct ob_source *ob_poll_next(struct ob_transport *transport) {
     struct ob_source *source = transport->ready_first;
     if (source)
         unmark(transport, source);
     return source;
 }
 
-enum ob_err ob_watch_wait(struct ob_transport *transport, int timeout_ms, struct ob_error *error) {
+enum ob_err ob_poll_wait(struct ob_transport *transport, int timeout_ms, struct ob_error *error) {
     struct epoll_event seen[SEEN_MAX];
     int count = epoll_wait(transport->epoll, seen, SEEN_MAX, timeout_ms);
     if (count < 0 && errno != EINTR)
         return ob_fail(error, OB_EIO, "waiting for messages: %s", strerror(errno));
     for (int i = 0; i < count; i++)
-        ob_watch_mark(transport, seen[i].data.ptr);
+        ob_poll_mark(transport, seen[i].data.ptr);
     return OB_OK;
 }
 
@@ -74,7 +75,7 @@ enum ob_err ob_source_open(struct ob_transport *transport, struct ob_source *sou
     *source = (struct ob_source){.kind = kind, .owner = owner, .socket = socket, .fd = -1};
     if (!socket)
         return ob_fail(error, OB_EIO, "cannot open a socket: %s", zmq_strerror(zmq_errno()));
-    enum ob_err failed = ob_watch_add(transport, source, error);
+    enum ob_err failed = ob_poll_add(transport, source, error);
     if (failed) {
         zmq_close(socket);
         source->socket = NULL;
@@ -85,7 +86,7 @@ enum ob_err ob_source_open(struct ob_transport *transport, struct ob_source *sou
 void ob_source_close(struct ob_transport *transport, struct ob_source *source) {
     if (!source->socket)
         return;
-    ob_watch_remove(transport, source);
+    ob_poll_remove(transport, source);
     zmq_close(source->socket);
     source->socket = NULL;
 }
