@@ -6,12 +6,10 @@
 #include "base/cursor.h"
 #include "run/manifest.h"
 
-#define VERSION 1
-
 static struct ob_writer start(const struct ob_run_id *run, uint8_t kind, uint8_t *data, size_t capacity) {
     struct ob_writer writer = ob_writer_init(data, capacity);
     ob_write_u8(&writer, kind);
-    ob_write_u8(&writer, VERSION);
+    ob_write_u8(&writer, OB_TRANSFER_VERSION);
     ob_write_bytes(&writer, run->hash.bytes, OB_HASH_BYTES);
     return writer;
 }
@@ -19,7 +17,7 @@ static struct ob_writer start(const struct ob_run_id *run, uint8_t kind, uint8_t
 static bool is_of(const struct ob_run_id *run, uint8_t kind, struct ob_reader *reader) {
     uint8_t found = ob_read_u8(reader), version = ob_read_u8(reader);
     const uint8_t *of = ob_read_view(reader, OB_HASH_BYTES);
-    return !reader->failed && found == kind && version == VERSION &&
+    return !reader->failed && found == kind && version == OB_TRANSFER_VERSION &&
            memcmp(of, run->hash.bytes, OB_HASH_BYTES) == 0;
 }
 

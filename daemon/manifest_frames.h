@@ -12,9 +12,8 @@
 
 #include "base/ids.h"
 #include "base/limits.h"
+#include "record/wire.h"
 
-#define OB_MESSAGE_MANIFEST_ASK   60
-#define OB_MESSAGE_MANIFEST       61
 #define OB_MANIFEST_PIECE_MAX     60000
 #define OB_MANIFEST_ASK_BYTES     (2 + OB_HASH_BYTES + 4)
 #define OB_MANIFEST_PIECE_HEAD    (2 + OB_HASH_BYTES + 4 + 4)

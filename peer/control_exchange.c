@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "peer/authority.h"
-#include "peer/codec.h"
 #include "peer/control.h"
+#include "peer/control_put.h"
 #include "peer/effects.h"
 #include "peer/machines.h"
 #include "peer/state.h"
@@ -15,6 +15,29 @@
 #define MESSAGES      2                    /* that answer one question */
 #define SAID_EVERY_NS (5 * SECONDS)
 #define SAID_BURST    4 /* goodbyes and addresses of one machine taken in SAID_EVERY_NS */
+
+/* ---- on the wire ---- */
+
+size_t ob_control_ask_encode(const struct ob_run_id *run, const struct ob_hash *leaves, uint8_t *ret_data) {
+    struct ob_writer writer = ob_message_start(OB_MESSAGE_CONTROL_ASK, run, ret_data, OB_CONTROL_ASK_BYTES);
+    for (size_t i = 0; i < OB_LEAVES; i++)
+        ob_write_bytes(&writer, leaves[i].bytes, OB_LEAF_BYTES);
+    assert(!writer.failed && writer.used == OB_CONTROL_ASK_BYTES);
+    return writer.used;
+}
+
+bool ob_control_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run, const uint8_t **ret_leaves) {
+    struct ob_run_id run;
+    ob_read_bytes(&reader, run.hash.bytes, OB_HASH_BYTES);
+    const uint8_t *leaves = ob_read_view(&reader, (size_t)OB_LEAVES * OB_LEAF_BYTES);
+    if (!ob_message_read(&reader))
+        return false;
+    *ret_run = run;
+    *ret_leaves = leaves;
+    return true;
+}
+
+/* ---- asking ---- */
 
 static void send_leaf_hashes(struct ob_peer *peer, const struct machine *of) {
     uint8_t *data = ob_effects_scratch(peer, OB_CONTROL_ASK_BYTES);

@@ -8,6 +8,16 @@
 #define OB_PEER_CONTROL_EXCHANGE_H
 
 #include "base/cursor.h"
+#include "peer/leaves.h"
+#include "peer/message.h"
+
+#define OB_LEAF_BYTES        16 /* how much of each hash of a leaf a question carries */
+#define OB_CONTROL_ASK_BYTES (OB_MESSAGE_HEADER_BYTES + OB_HASH_BYTES + OB_LEAVES * OB_LEAF_BYTES)
+
+/* leaves: OB_LEAVES hashes, of which the first OB_LEAF_BYTES each are told; ret_leaves points into the body.
+ */
+size_t ob_control_ask_encode(const struct ob_run_id *run, const struct ob_hash *leaves, uint8_t *ret_data);
+bool ob_control_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run, const uint8_t **ret_leaves);
 
 struct ob_peer;
 struct machine;

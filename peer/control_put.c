@@ -3,9 +3,31 @@
 #include <assert.h>
 
 #include "peer/authority.h"
-#include "peer/codec.h"
 #include "peer/effects.h"
 #include "peer/state.h"
+
+/* ---- on the wire ---- */
+
+struct ob_writer ob_control_list_start(const struct ob_run_id *run, void *buffer, size_t capacity) {
+    struct ob_writer writer = ob_message_start(OB_MESSAGE_CONTROL, run, buffer, capacity);
+    ob_write_u32(&writer, 0);
+    return writer;
+}
+
+bool ob_control_list_add(struct ob_writer *writer, const void *entry, size_t bytes) {
+    assert(bytes <= OB_CONTROL_BYTES_MAX);
+    if (writer->failed || writer->capacity - writer->used < 2 + bytes)
+        return false;
+    ob_write_u16(writer, (uint16_t)bytes);
+    ob_write_bytes(writer, entry, bytes);
+    return true;
+}
+
+void ob_control_list_end(struct ob_writer *writer, uint32_t count) {
+    ob_store_u32(writer->start + OB_MESSAGE_HEADER_BYTES + OB_HASH_BYTES, count);
+}
+
+/* ---- putting ---- */
 
 static void publish(struct ob_peer *peer, const uint8_t *entry, size_t bytes) {
     size_t capacity = OB_CONTROL_LIST_HEADER_BYTES + 2 + bytes;

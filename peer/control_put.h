@@ -6,7 +6,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "peer/message.h"
 #include "record/control.h"
+
+#define OB_CONTROL_LIST_HEADER_BYTES (OB_MESSAGE_HEADER_BYTES + OB_HASH_BYTES + 4)
+
+/* A message of control entries in the caller's storage: start, add entries until it returns false (full), end. */
+struct ob_writer ob_control_list_start(const struct ob_run_id *run, void *buffer, size_t capacity);
+bool ob_control_list_add(struct ob_writer *writer, const void *entry, size_t bytes);
+void ob_control_list_end(struct ob_writer *writer, uint32_t count);
 
 struct ob_peer;
 

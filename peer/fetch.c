@@ -4,7 +4,6 @@
 
 #include "peer/admission.h"
 #include "peer/asks.h"
-#include "peer/codec.h"
 #include "peer/effects.h"
 #include "peer/machines.h"
 #include "peer/state.h"
@@ -14,6 +13,31 @@
 #define CLAIM_REST_NS     (5 * SECONDS) /* … and not believed again for this long */
 #define SPREAD_FROM       4             /* asks open at a claimant from which on others are asked as well */
 #define REACHABLE_NS      (5 * SECONDS) /* since its last message */
+
+/* ---- on the wire ---- */
+
+size_t ob_records_ask_encode(const struct ob_records_ask *ask, uint8_t *ret_data) {
+    struct ob_writer writer =
+        ob_message_start(OB_MESSAGE_RECORDS_ASK, &ask->run, ret_data, OB_SMALL_MESSAGE_BYTES_MAX);
+    ob_write_bytes(&writer, ask->machine.key, OB_KEY_BYTES);
+    ob_write_u64(&writer, ask->first.index);
+    ob_write_u16(&writer, ask->count);
+    return writer.used;
+}
+
+bool ob_records_ask_decode(struct ob_reader reader, struct ob_records_ask *ret_ask) {
+    struct ob_records_ask ask;
+    ob_read_bytes(&reader, ask.run.hash.bytes, OB_HASH_BYTES);
+    ob_read_bytes(&reader, ask.machine.key, OB_KEY_BYTES);
+    ask.first.index = ob_read_u64(&reader);
+    ask.count = ob_read_u16(&reader);
+    if (!ob_message_read(&reader) || ask.first.index > OB_SAMPLE_END)
+        return false;
+    *ret_ask = ask;
+    return true;
+}
+
+/* ---- asking ---- */
 
 static bool missing(const struct machine *machine) {
     return machine->fetch.target > machine->chain.next;

@@ -11,6 +11,17 @@
 #include <stdint.h>
 
 #include "base/ids.h"
+#include "peer/message.h"
+
+/* The question for records; records.h has what answers it. */
+struct ob_records_ask {
+    struct ob_run_id run;
+    struct ob_machine_id machine;
+    struct ob_sample first; /* from the record that holds this sample on */
+    uint16_t count;         /* at most so many records; 0: as many as fit */
+};
+size_t ob_records_ask_encode(const struct ob_records_ask *ask, uint8_t *ret_data);
+bool ob_records_ask_decode(struct ob_reader reader, struct ob_records_ask *ret_ask);
 
 struct ob_peer;
 struct machine;

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 
-#include "peer/codec.h"
 #include "peer/effects.h"
 #include "peer/fetch.h"
 #include "peer/fork.h"
@@ -10,6 +9,76 @@
 #include "peer/isolation.h"
 #include "peer/machines.h"
 #include "peer/state.h"
+
+static_assert(OB_FRONTIER_PAGE_MAX >= 512, "a frontier page is worth its message");
+
+/* ---- on the wire ---- */
+
+struct ob_writer ob_frontier_start(const struct ob_run_id *run, uint32_t total, uint32_t first,
+                                   uint32_t count, void *buffer, size_t capacity) {
+    assert(count <= OB_FRONTIER_PAGE_MAX);
+    struct ob_writer writer = ob_message_start(OB_MESSAGE_FRONTIER, run, buffer, capacity);
+    ob_write_u32(&writer, total);
+    ob_write_u32(&writer, first);
+    ob_write_u32(&writer, count);
+    return writer;
+}
+
+void ob_frontier_add(struct ob_writer *writer, const struct ob_frontier_entry *entry) {
+    ob_write_bytes(writer, entry->machine.key, OB_KEY_BYTES);
+    ob_write_u64(writer, entry->next.index);
+    ob_write_u32(writer, entry->head_round.index);
+    ob_write_bytes(writer, entry->head.bytes, OB_HASH_BYTES);
+}
+
+bool ob_frontier_decode(struct ob_reader reader, struct ob_run_id *ret_run,
+                        struct ob_frontier_page *ret_page) {
+    struct ob_run_id run;
+    struct ob_frontier_page page;
+    ob_read_bytes(&reader, run.hash.bytes, OB_HASH_BYTES);
+    page.total = ob_read_u32(&reader);
+    page.first = ob_read_u32(&reader);
+    page.count = ob_read_u32(&reader);
+    if (reader.failed || page.total > OB_MACHINES_MAX || page.first > page.total ||
+        page.count > page.total - page.first || reader.left != (size_t)page.count * OB_FRONTIER_ENTRY_BYTES)
+        return false;
+    page.entries = reader;
+    *ret_run = run;
+    *ret_page = page;
+    return true;
+}
+
+bool ob_frontier_next(struct ob_reader *entries, struct ob_frontier_entry *ret_entry) {
+    struct ob_frontier_entry entry;
+    ob_read_bytes(entries, entry.machine.key, OB_KEY_BYTES);
+    entry.next.index = ob_read_u64(entries);
+    entry.head_round.index = ob_read_u32(entries);
+    ob_read_bytes(entries, entry.head.bytes, OB_HASH_BYTES);
+    if (entries->failed || entry.next.index == 0 || entry.next.index > OB_SAMPLE_END)
+        return false;
+    *ret_entry = entry;
+    return true;
+}
+
+size_t ob_frontier_ask_encode(const struct ob_run_id *run, uint32_t first, uint8_t *ret_data) {
+    struct ob_writer writer =
+        ob_message_start(OB_MESSAGE_FRONTIER_ASK, run, ret_data, OB_SMALL_MESSAGE_BYTES_MAX);
+    ob_write_u32(&writer, first);
+    return writer.used;
+}
+
+bool ob_frontier_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run, uint32_t *ret_first) {
+    struct ob_run_id run;
+    ob_read_bytes(&reader, run.hash.bytes, OB_HASH_BYTES);
+    uint32_t first = ob_read_u32(&reader);
+    if (!ob_message_read(&reader))
+        return false;
+    *ret_run = run;
+    *ret_first = first;
+    return true;
+}
+
+/* ---- asking, telling ---- */
 
 void ob_frontier_ask(struct ob_peer *peer, struct machine *of) {
     uint8_t *data = ob_effects_scratch(peer, OB_SMALL_MESSAGE_BYTES_MAX);

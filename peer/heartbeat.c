@@ -1,6 +1,7 @@
 #include "peer/heartbeat.h"
 
-#include "peer/codec.h"
+#include <assert.h>
+
 #include "peer/control_exchange.h"
 #include "peer/dispute.h"
 #include "peer/effects.h"
@@ -15,6 +16,68 @@
 
 #define FRONTIER_EVERY_NS (500 * MILLISECONDS) /* between two frontier asks, to one peer and in all */
 #define TWIN_EVERY_NS     (2 * SECONDS)
+
+static_assert(sizeof OB_HEARTBEAT_LABEL - 1 == 16, "the label's length is part of the format");
+static_assert(OB_HEARTBEAT_BYTES <= OB_SMALL_MESSAGE_BYTES_MAX, "small messages");
+
+/* ---- on the wire ---- */
+
+static void write_heartbeat(struct ob_writer *writer, const struct ob_heartbeat *heartbeat) {
+    ob_write_bytes(writer, heartbeat->run.hash.bytes, OB_HASH_BYTES);
+    ob_write_bytes(writer, heartbeat->machine.key, OB_KEY_BYTES);
+    ob_write_u64(writer, heartbeat->instance);
+    ob_write_u64(writer, heartbeat->sequence);
+    ob_write_u64(writer, heartbeat->twin);
+    ob_write_u8(writer, heartbeat->trains ? 1 : 0);
+    ob_write_u64(writer, heartbeat->next.index);
+    ob_write_u32(writer, heartbeat->round.index);
+    ob_write_bytes(writer, heartbeat->log.bytes, OB_HASH_BYTES);
+    ob_write_bytes(writer, heartbeat->control.bytes, OB_HASH_BYTES);
+    ob_write_bytes(writer, heartbeat->weights.bytes, OB_HASH_BYTES);
+    ob_write_bytes(writer, heartbeat->weights_log.bytes, OB_HASH_BYTES);
+}
+
+size_t ob_heartbeat_body(const struct ob_heartbeat *heartbeat, uint8_t *ret_body) {
+    struct ob_writer writer = ob_writer_init(ret_body, OB_HEARTBEAT_BODY_BYTES);
+    ob_write_bytes(&writer, OB_HEARTBEAT_LABEL, sizeof OB_HEARTBEAT_LABEL - 1);
+    write_heartbeat(&writer, heartbeat);
+    assert(!writer.failed && writer.used == OB_HEARTBEAT_BODY_BYTES);
+    return writer.used;
+}
+
+size_t ob_heartbeat_encode(const struct ob_heartbeat *heartbeat, uint8_t *ret_data) {
+    struct ob_writer writer = ob_writer_init(ret_data, OB_HEARTBEAT_BYTES);
+    ob_write_u8(&writer, OB_MESSAGE_HEARTBEAT);
+    ob_write_u8(&writer, OB_PROTOCOL_VERSION);
+    write_heartbeat(&writer, heartbeat);
+    ob_write_bytes(&writer, heartbeat->signature, 64);
+    assert(!writer.failed && writer.used == OB_HEARTBEAT_BYTES);
+    return writer.used;
+}
+
+bool ob_heartbeat_decode(struct ob_reader reader, struct ob_heartbeat *ret_heartbeat) {
+    struct ob_heartbeat heartbeat = {0};
+    ob_read_bytes(&reader, heartbeat.run.hash.bytes, OB_HASH_BYTES);
+    ob_read_bytes(&reader, heartbeat.machine.key, OB_KEY_BYTES);
+    heartbeat.instance = ob_read_u64(&reader);
+    heartbeat.sequence = ob_read_u64(&reader);
+    heartbeat.twin = ob_read_u64(&reader);
+    uint8_t flags = ob_read_u8(&reader);
+    heartbeat.next.index = ob_read_u64(&reader);
+    heartbeat.round.index = ob_read_u32(&reader);
+    ob_read_bytes(&reader, heartbeat.log.bytes, OB_HASH_BYTES);
+    ob_read_bytes(&reader, heartbeat.control.bytes, OB_HASH_BYTES);
+    ob_read_bytes(&reader, heartbeat.weights.bytes, OB_HASH_BYTES);
+    ob_read_bytes(&reader, heartbeat.weights_log.bytes, OB_HASH_BYTES);
+    heartbeat.signature = ob_read_view(&reader, 64);
+    if (!ob_message_read(&reader) || flags > 1 || heartbeat.next.index > OB_SAMPLE_END)
+        return false;
+    heartbeat.trains = flags == 1;
+    *ret_heartbeat = heartbeat;
+    return true;
+}
+
+/* ---- saying ---- */
 
 static bool trains(const struct ob_peer *peer) {
     if (peer->options.observer || peer->rounds.pause || peer->rounds.leaving || peer->dispute.open)

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 
-#include "peer/codec.h"
 #include "peer/effects.h"
 #include "peer/fetch.h"
 #include "peer/frontier.h"
@@ -18,6 +17,115 @@
 #define SILENCES_MAX 4             /* … so often */
 #define FAR_A_TICK   4
 #define HELD_HOPS    32
+
+static_assert(sizeof OB_HELD_LABEL - 1 == 16, "the label's length is part of the format");
+
+/* ---- on the wire ---- */
+
+size_t ob_holds_ask_encode(const struct ob_run_id *run, const struct ob_machine_id *machine,
+                           uint8_t *ret_data) {
+    struct ob_writer writer =
+        ob_message_start(OB_MESSAGE_HOLDS_ASK, run, ret_data, OB_SMALL_MESSAGE_BYTES_MAX);
+    ob_write_bytes(&writer, machine->key, OB_KEY_BYTES);
+    return writer.used;
+}
+
+bool ob_holds_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run,
+                         struct ob_machine_id *ret_machine) {
+    struct ob_run_id run;
+    struct ob_machine_id machine;
+    ob_read_bytes(&reader, run.hash.bytes, OB_HASH_BYTES);
+    ob_read_bytes(&reader, machine.key, OB_KEY_BYTES);
+    if (!ob_message_read(&reader))
+        return false;
+    *ret_run = run;
+    *ret_machine = machine;
+    return true;
+}
+
+size_t ob_holds_encode(const struct ob_holds *holds, uint8_t *ret_data) {
+    struct ob_writer writer =
+        ob_message_start(OB_MESSAGE_HOLDS, &holds->run, ret_data, OB_SMALL_MESSAGE_BYTES_MAX);
+    ob_write_bytes(&writer, holds->machine.key, OB_KEY_BYTES);
+    ob_write_u64(&writer, holds->next.index);
+    ob_write_bytes(&writer, holds->head.bytes, OB_HASH_BYTES);
+    return writer.used;
+}
+
+bool ob_holds_decode(struct ob_reader reader, struct ob_holds *ret_holds) {
+    struct ob_holds holds;
+    ob_read_bytes(&reader, holds.run.hash.bytes, OB_HASH_BYTES);
+    ob_read_bytes(&reader, holds.machine.key, OB_KEY_BYTES);
+    holds.next.index = ob_read_u64(&reader);
+    ob_read_bytes(&reader, holds.head.bytes, OB_HASH_BYTES);
+    if (!ob_message_read(&reader) || holds.next.index > OB_SAMPLE_END)
+        return false;
+    *ret_holds = holds;
+    return true;
+}
+
+size_t ob_held_ask_encode(const struct ob_held_ask *ask, uint8_t *ret_data) {
+    struct ob_writer writer =
+        ob_message_start(OB_MESSAGE_HELD_ASK, &ask->run, ret_data, OB_SMALL_MESSAGE_BYTES_MAX);
+    ob_write_bytes(&writer, ask->asker.key, OB_KEY_BYTES);
+    ob_write_bytes(&writer, ask->machine.key, OB_KEY_BYTES);
+    ob_write_u8(&writer, ask->attempt);
+    ob_write_u8(&writer, ask->hops);
+    return writer.used;
+}
+
+bool ob_held_ask_decode(struct ob_reader reader, struct ob_held_ask *ret_ask) {
+    struct ob_held_ask ask;
+    ob_read_bytes(&reader, ask.run.hash.bytes, OB_HASH_BYTES);
+    ob_read_bytes(&reader, ask.asker.key, OB_KEY_BYTES);
+    ob_read_bytes(&reader, ask.machine.key, OB_KEY_BYTES);
+    ask.attempt = ob_read_u8(&reader);
+    ask.hops = ob_read_u8(&reader);
+    if (!ob_message_read(&reader))
+        return false;
+    *ret_ask = ask;
+    return true;
+}
+
+size_t ob_held_body(const struct ob_held *held, uint8_t *ret_body) {
+    struct ob_writer writer = ob_writer_init(ret_body, OB_HELD_BODY_BYTES);
+    ob_write_bytes(&writer, OB_HELD_LABEL, sizeof OB_HELD_LABEL - 1);
+    ob_write_bytes(&writer, held->run.hash.bytes, OB_HASH_BYTES);
+    ob_write_bytes(&writer, held->asker.key, OB_KEY_BYTES);
+    ob_write_bytes(&writer, held->machine.key, OB_KEY_BYTES);
+    ob_write_u64(&writer, held->next.index);
+    assert(!writer.failed && writer.used == OB_HELD_BODY_BYTES);
+    return writer.used;
+}
+
+size_t ob_held_encode(const struct ob_held *held, uint8_t *ret_data) {
+    struct ob_writer writer =
+        ob_message_start(OB_MESSAGE_HELD, &held->run, ret_data, OB_SMALL_MESSAGE_BYTES_MAX);
+    ob_write_bytes(&writer, held->asker.key, OB_KEY_BYTES);
+    ob_write_bytes(&writer, held->machine.key, OB_KEY_BYTES);
+    ob_write_u8(&writer, held->attempt);
+    ob_write_u8(&writer, held->hops);
+    ob_write_u64(&writer, held->next.index);
+    ob_write_bytes(&writer, held->signature, 64);
+    return writer.used;
+}
+
+bool ob_held_decode(struct ob_reader reader, struct ob_held *ret_held) {
+    struct ob_held held;
+    ob_read_bytes(&reader, held.run.hash.bytes, OB_HASH_BYTES);
+    ob_read_bytes(&reader, held.asker.key, OB_KEY_BYTES);
+    ob_read_bytes(&reader, held.machine.key, OB_KEY_BYTES);
+    held.attempt = ob_read_u8(&reader);
+    held.hops = ob_read_u8(&reader);
+    held.next.index = ob_read_u64(&reader);
+    held.signature = ob_read_view(&reader, 64);
+    if (!ob_message_read(&reader) || held.next.index > OB_SAMPLE_END)
+        return false;
+    *ret_held = held;
+    return true;
+}
+
+/* ---- between neighbours ---- */
 
 void ob_holds_send(struct ob_peer *peer, const struct machine *to, const struct ob_machine_id *id) {
     const struct machine *machine = ob_machines_find(peer, id);

@@ -9,6 +9,46 @@
 
 #include "base/cursor.h"
 #include "base/ids.h"
+#include "peer/message.h"
+
+#define OB_HELD_LABEL      "onebyte/holds/1/"
+#define OB_HELD_BODY_BYTES (16 + OB_HASH_BYTES + 2 * OB_KEY_BYTES + 8)
+
+/* How far a peer holds a machine's chain. */
+struct ob_holds {
+    struct ob_run_id run;
+    struct ob_machine_id machine;
+    struct ob_sample next;
+    struct ob_hash head; /* zeros when next = 0 */
+};
+size_t ob_holds_ask_encode(const struct ob_run_id *run, const struct ob_machine_id *machine,
+                           uint8_t *ret_data);
+bool ob_holds_ask_decode(struct ob_reader reader, struct ob_run_id *ret_run,
+                         struct ob_machine_id *ret_machine);
+size_t ob_holds_encode(const struct ob_holds *holds, uint8_t *ret_data);
+bool ob_holds_decode(struct ob_reader reader, struct ob_holds *ret_holds);
+
+/* The same between machines without a link, handed on by those between them. What is handed on is signed
+ * where it says something; `hops` is what is left of its way, `attempt` chooses between ways. */
+struct ob_held_ask {
+    struct ob_run_id run;
+    struct ob_machine_id asker, machine; /* whose chain; who is asked */
+    uint8_t attempt, hops;
+};
+size_t ob_held_ask_encode(const struct ob_held_ask *ask, uint8_t *ret_data);
+bool ob_held_ask_decode(struct ob_reader reader, struct ob_held_ask *ret_ask);
+
+struct ob_held {
+    struct ob_run_id run;
+    struct ob_machine_id asker, machine;
+    uint8_t attempt, hops;
+    struct ob_sample next;    /* `machine` holds this much of the asker's chain */
+    const uint8_t *signature; /* 64 bytes, of `machine`; into the decoded buffer */
+};
+/* The signed body: label ‖ run ‖ asker ‖ machine ‖ next. Returns OB_HELD_BODY_BYTES. */
+size_t ob_held_body(const struct ob_held *held, uint8_t *ret_body);
+size_t ob_held_encode(const struct ob_held *held, uint8_t *ret_data);
+bool ob_held_decode(struct ob_reader reader, struct ob_held *ret_held);
 
 struct ob_peer;
 struct machine;

@@ -1,7 +1,9 @@
 /* message - what peers say to each other: the first byte is the kind, the second the protocol version.
- * Nothing is longer than OB_MESSAGE_MAX. docs/wire.md has every layout to the byte.
+ * Nothing is longer than OB_MESSAGE_MAX. record/wire.h has all kinds, docs/wire.md every layout to the byte, the
+ * header of each receiver its structs.
  *
- * Kinds 1 to 31 are the peer's; 32 to 63 are the daemon's own direct transfers. */
+ * A decoder of those gets the bytes after kind and version. It returns false for a body that does not follow its
+ * layout or its bounds, and leaves ret_* as it was; an encoder writes the whole message and returns its length. */
 #ifndef OB_PEER_MESSAGE_H
 #define OB_PEER_MESSAGE_H
 
@@ -11,25 +13,7 @@
 #include "base/err.h"
 #include "base/ids.h"
 #include "record/record.h"
-
-#define OB_PROTOCOL_VERSION     2
-#define OB_MESSAGE_HEADER_BYTES 2
-
-enum ob_message_kind {
-    OB_MESSAGE_RECORD = 1,   /* published: a record as it was taken or made */
-    OB_MESSAGE_HEARTBEAT,    /* published, sent: signed; what a machine says of itself every second */
-    OB_MESSAGE_FRONTIER_ASK, /* sent: a page of the frontier is wanted */
-    OB_MESSAGE_FRONTIER,     /* sent: that page */
-    OB_MESSAGE_RECORDS_ASK,  /* sent: records of one chain are wanted */
-    OB_MESSAGE_RECORDS,      /* sent: these */
-    OB_MESSAGE_CONTROL_ASK,  /* sent: the asker's hashes of its control table */
-    OB_MESSAGE_CONTROL,      /* published, sent: control entries */
-    OB_MESSAGE_HOLDS_ASK,    /* sent: how far do you hold this chain? */
-    OB_MESSAGE_HOLDS,        /* sent: so far */
-    OB_MESSAGE_HELD_ASK,     /* handed on from peer to peer: does this machine hold the asker's chain? */
-    OB_MESSAGE_HELD,         /* handed on: its signed answer */
-    OB_MESSAGE_KINDS = OB_MESSAGE_HELD
-};
+#include "record/wire.h"
 
 /* The beginning that all have: kind, version, run. */
 struct ob_writer ob_message_start(enum ob_message_kind kind, const struct ob_run_id *run, void *buffer,
@@ -39,6 +23,8 @@ bool ob_message_read(const struct ob_reader *reader);
 
 /* count × (length, item): le32 lengths in RECORDS, le16 in CONTROL. Decoding walks over all of them: the
  * items fill the message exactly, and taking the next one cannot fail. */
+#define OB_SMALL_MESSAGE_BYTES_MAX 512 /* messages that carry no list are shorter */
+
 struct ob_list {
     struct ob_reader items;
     uint32_t count;

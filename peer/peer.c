@@ -92,20 +92,9 @@ void ob_peer_free(struct ob_peer *peer) {
 
 typedef void (*receive_fn)(struct ob_peer *peer, struct machine *sender, struct ob_reader body);
 
-static const receive_fn RECEIVE[] = {
-    [OB_MESSAGE_RECORD] = ob_receive_record,
-    [OB_MESSAGE_HEARTBEAT] = ob_receive_heartbeat,
-    [OB_MESSAGE_FRONTIER_ASK] = ob_receive_frontier_ask,
-    [OB_MESSAGE_FRONTIER] = ob_receive_frontier,
-    [OB_MESSAGE_RECORDS_ASK] = ob_receive_records_ask,
-    [OB_MESSAGE_RECORDS] = ob_receive_records,
-    [OB_MESSAGE_CONTROL_ASK] = ob_receive_control_ask,
-    [OB_MESSAGE_CONTROL] = ob_receive_control,
-    [OB_MESSAGE_HOLDS_ASK] = ob_receive_holds_ask,
-    [OB_MESSAGE_HOLDS] = ob_receive_holds,
-    [OB_MESSAGE_HELD_ASK] = ob_receive_held_ask,
-    [OB_MESSAGE_HELD] = ob_receive_held,
-};
+#define ROW(number, kind, receiver) [OB_MESSAGE_##kind] = ob_receive_##receiver,
+static const receive_fn RECEIVE[] = {OB_PEER_MESSAGES(ROW)};
+#undef ROW
 
 static void take_message(struct ob_peer *peer, const struct ob_event *event) {
     struct machine *sender = ob_machines_take(peer, &event->machine);

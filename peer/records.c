@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "peer/arrival.h"
-#include "peer/codec.h"
 #include "peer/effects.h"
 #include "peer/fetch.h"
 #include "peer/fork.h"

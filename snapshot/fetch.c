@@ -32,7 +32,7 @@ static void name_liar(struct ob_snapshot_fetch *f, size_t source, const char *wh
 
 static void ask(struct ob_snapshot_fetch *f, size_t source, uint64_t offset, size_t bytes) {
     uint8_t data[OB_SNAPSHOT_MESSAGE_MAX];
-    struct ob_snapshot_message message = {.kind = OB_SNAPSHOT_PIECE_ASK,
+    struct ob_snapshot_message message = {.kind = OB_MESSAGE_PIECE_ASK,
                                           .run = f->snapshots->manifest->run,
                                           .name = f->name,
                                           .offset = offset,

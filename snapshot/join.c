@@ -39,7 +39,7 @@ bool ob_snapshot_join_behind(const struct ob_snapshot_join *join) {
 
 static void ask(struct ob_snapshot_join *join, const struct ob_machine_id *machine) {
     uint8_t data[OB_SNAPSHOT_MESSAGE_MAX];
-    struct ob_snapshot_message message = {.kind = OB_SNAPSHOT_OFFER_ASK, .run = join->context->manifest->run};
+    struct ob_snapshot_message message = {.kind = OB_MESSAGE_OFFER_ASK, .run = join->context->manifest->run};
     (void)ob_transport_send(join->context->transport, machine, data,
                             ob_snapshot_message_encode(&message, data));
 }
@@ -107,10 +107,10 @@ static void take_offer(struct ob_snapshot_join *join, const struct ob_machine_id
 
 void ob_snapshot_join_take(struct ob_snapshot_join *join, const struct ob_machine_id *from,
                            const struct ob_snapshot_message *message) {
-    if (message->kind == OB_SNAPSHOT_OFFER &&
+    if (message->kind == OB_MESSAGE_OFFER &&
         (join->state == OB_JOIN_ASKING || join->state == OB_JOIN_FETCHING))
         take_offer(join, from, message);
-    else if (message->kind == OB_SNAPSHOT_PIECE_DATA && join->state == OB_JOIN_FETCHING)
+    else if (message->kind == OB_MESSAGE_PIECE && join->state == OB_JOIN_FETCHING)
         ob_snapshot_fetch_take(&join->fetch, from, message, ob_now_ns());
 }
 

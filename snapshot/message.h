@@ -10,19 +10,13 @@
 #ifndef OB_SNAPSHOT_MESSAGE_H
 #define OB_SNAPSHOT_MESSAGE_H
 
+#include "record/wire.h"
 #include "snapshot/snapshot.h"
 
 #define OB_SNAPSHOT_PIECE 53248 /* five for a leaf */
 
-enum ob_snapshot_kind {
-    OB_SNAPSHOT_OFFER_ASK = 32,
-    OB_SNAPSHOT_OFFER,
-    OB_SNAPSHOT_PIECE_ASK,
-    OB_SNAPSHOT_PIECE_DATA
-};
-
 struct ob_snapshot_message {
-    enum ob_snapshot_kind kind;
+    enum ob_message_kind kind;
     struct ob_run_id run;
     struct ob_hash name;   /* OFFER, PIECE_ASK, PIECE_DATA */
     const uint8_t *header; /* OFFER; NULL: there is none */

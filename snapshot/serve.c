@@ -14,7 +14,7 @@ static const struct ob_snapshot_file *find(const struct ob_snapshots *snapshots,
 static void offer(const struct ob_snapshots *snapshots, struct ob_transport *transport,
                   const struct ob_machine_id *to, bool any) {
     uint8_t data[OB_SNAPSHOT_MESSAGE_MAX], header[OB_SNAPSHOT_HEADER_BYTES];
-    struct ob_snapshot_message answer = {.kind = OB_SNAPSHOT_OFFER, .run = snapshots->manifest->run};
+    struct ob_snapshot_message answer = {.kind = OB_MESSAGE_OFFER, .run = snapshots->manifest->run};
     if (any && snapshots->count > 0 &&
         ob_snapshot_pread(snapshots->files[0]->descriptor, header, sizeof header, 0) == 0) {
         answer.name = snapshots->files[0]->table->name;
@@ -47,9 +47,9 @@ static void queue(struct ob_snapshot_server *server, const struct ob_machine_id 
 void ob_snapshot_serve(struct ob_snapshot_server *server, const struct ob_snapshots *snapshots,
                        struct ob_transport *transport, const struct ob_machine_id *from,
                        const struct ob_snapshot_message *ask, int64_t kib) {
-    if (ask->kind == OB_SNAPSHOT_OFFER_ASK)
+    if (ask->kind == OB_MESSAGE_OFFER_ASK)
         offer(snapshots, transport, from, kib > 0);
-    else if (ask->kind == OB_SNAPSHOT_PIECE_ASK && kib > 0)
+    else if (ask->kind == OB_MESSAGE_PIECE_ASK && kib > 0)
         queue(server, from, ask);
 }
 
@@ -62,7 +62,7 @@ static void send_piece(struct ob_snapshot_server *server, const struct ob_snapsh
     if (!file || offset > file->table->file_bytes || count > file->table->file_bytes - offset ||
         ob_snapshot_pread(file->descriptor, bytes, count, offset) != 0)
         return; /* it is gone, or there never was such a piece: who asks notices */
-    struct ob_snapshot_message piece = {.kind = OB_SNAPSHOT_PIECE_DATA,
+    struct ob_snapshot_message piece = {.kind = OB_MESSAGE_PIECE,
                                         .run = snapshots->manifest->run,
                                         .name = file->table->name,
                                         .offset = offset,

@@ -2,7 +2,12 @@
 
 #include <stdlib.h>
 
-#include "peer/codec.h"
+#include "peer/control_exchange.h"
+#include "peer/control_put.h"
+#include "peer/fetch.h"
+#include "peer/frontier.h"
+#include "peer/heartbeat.h"
+#include "peer/holds.h"
 
 struct branch {
     struct sim_chain records; /* the whole chain; records belong to the ledger */

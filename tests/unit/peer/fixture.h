@@ -6,7 +6,12 @@
 
 #include <string.h>
 
-#include "peer/codec.h"
+#include "peer/control_exchange.h"
+#include "peer/control_put.h"
+#include "peer/fetch.h"
+#include "peer/frontier.h"
+#include "peer/heartbeat.h"
+#include "peer/holds.h"
 #include "peer/peer.h"
 
 #define FIXTURE_MACHINES 8 /* number 0 is the peer under test */
