@@ -278,8 +278,12 @@ enum ob_err ob_corpus_open(const char *path, const struct ob_tokenizer *tokenize
     if (corpus == NULL)
         return ob_fail(error, OB_ENOMEM, "%s: no memory for a corpus", path);
     struct reading reading = {.path = path, .options = options, .corpus = corpus, .error = error};
-    ob_row_encoder_init(&reading.encoder, tokenizer, options->length_max, options->model,
-                        options->chat_template);
+    reading.encoder = (struct ob_row_encoder){.tokenizer = tokenizer,
+                                              .length_max = options->length_max,
+                                              .embedding_rows = options->embedding_rows,
+                                              .model = options->model,
+                                              .chat_template = options->chat_template,
+                                              .mutex = PTHREAD_MUTEX_INITIALIZER};
     err = ob_line_reader_open(&reading.reader, path, error);
     if (err == OB_OK)
         err = read_rows(&reading);

@@ -27,7 +27,8 @@ struct ob_corpus_options {
     /* Rows with messages: the model that the tokenizer is of, and the format that the user names (NULL or "":
      * the model's own). Only looked at when there is such a row. */
     const char *model, *chat_template;
-    struct ob_pool *pool; /* shares the work; NULL: one thread */
+    uint32_t embedding_rows; /* of the model: a row with a token beyond them is refused; 0: not checked */
+    struct ob_pool *pool;    /* shares the work; NULL: one thread */
     /* Hears of each row, in the file's order and in the calling thread; with it, a bad row does not end the reading. NULL: nobody does. */
     void (*report)(void *context, const struct ob_row_report *report);
     void *context;

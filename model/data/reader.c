@@ -1,6 +1,5 @@
 #include "model/data/reader.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,41 +7,54 @@
 #include "base/array.h"
 #include "base/limits.h"
 
+#define BUFFER_BYTES (256u << 10)
+
 enum ob_err ob_line_reader_open(struct ob_line_reader *reader, const char *path, struct ob_error *error) {
-    *reader = (struct ob_line_reader){.path = path, .file = fopen(path, "rbe")};
-    if (reader->file == NULL)
-        return ob_fail(error, errno == ENOENT ? OB_ENOTFOUND : OB_EIO, "%s: %s", path, strerror(errno));
-    return OB_OK;
+    *reader = (struct ob_line_reader){.path = path, .buffer = malloc(BUFFER_BYTES)};
+    if (reader->buffer == NULL)
+        return ob_fail(error, OB_ENOMEM, "%s: no memory to read it", path);
+    return ob_input_open(path, &reader->input, error);
 }
 
 void ob_line_reader_done(struct ob_line_reader *reader) {
-    if (reader->file != NULL)
-        (void)fclose(reader->file);
+    ob_input_free(reader->input);
+    free(reader->buffer);
     *reader = (struct ob_line_reader){0};
+}
+
+static enum ob_err fill(struct ob_line_reader *reader, struct ob_error *error) {
+    reader->at = reader->filled = 0;
+    enum ob_err err = ob_input_read(reader->input, reader->buffer, BUFFER_BYTES, &reader->filled, error);
+    reader->bytes += reader->filled;
+    reader->ended = err == OB_OK && reader->filled == 0;
+    if (err == OB_OK && reader->bytes > OB_CORPUS_BYTES_MAX)
+        return ob_fail(error, OB_ETOOBIG, "%s:%" PRIu64 ": the file has more than %llu bytes", reader->path,
+                       reader->lines, OB_CORPUS_BYTES_MAX);
+    return err;
 }
 
 /* Appends one line to the block's data; *ret_bytes may be beyond OB_CORPUS_ROW_MAX, then it is read to its end and
  * forgotten. */
 static enum ob_err read_line(struct ob_line_reader *reader, struct ob_line_block *block, uint64_t *ret_bytes,
                              struct ob_error *error) {
-    int byte = 0;
-    uint64_t bytes = 0;
+    const char *newline = NULL;
     reader->lines++;
-    if (!ob_array_reserve(&block->data, block->data_count, OB_CORPUS_ROW_MAX, 1, &block->data_max))
-        return ob_fail(error, OB_ENOMEM, "%s: no memory to read it", reader->path);
-    char *line = block->data + block->data_count;
-    for (; bytes <= OB_CORPUS_BYTES_MAX && (byte = getc_unlocked(reader->file)) != EOF && byte != '\n';
-         bytes++)
-        if (bytes < OB_CORPUS_ROW_MAX)
-            line[bytes] = (char)byte;
-    if (byte == EOF && ferror(reader->file))
-        return ob_fail(error, OB_EIO, "%s:%" PRIu64 ": %s", reader->path, reader->lines, strerror(errno));
-    reader->bytes += bytes + 1;
-    if (reader->bytes > OB_CORPUS_BYTES_MAX)
-        return ob_fail(error, OB_ETOOBIG, "%s:%" PRIu64 ": the file has more than %llu bytes", reader->path,
-                       reader->lines, OB_CORPUS_BYTES_MAX);
-    reader->ended = byte == EOF;
-    *ret_bytes = bytes;
+    for (*ret_bytes = 0; newline == NULL;) {
+        enum ob_err err = reader->at == reader->filled ? fill(reader, error) : OB_OK;
+        if (err != OB_OK || reader->ended)
+            return err;
+        const char *from = reader->buffer + reader->at;
+        newline = memchr(from, '\n', reader->filled - reader->at);
+        size_t bytes = newline != NULL ? (size_t)(newline - from) : reader->filled - reader->at;
+        if (*ret_bytes + bytes <= OB_CORPUS_ROW_MAX) {
+            size_t used = block->data_count + (size_t)*ret_bytes;
+            if (!ob_array_reserve(&block->data, used, bytes + 1, 1, &block->data_max))
+                return ob_fail(error, OB_ENOMEM, "%s: no memory to read it", reader->path);
+            memcpy(block->data + used, from, bytes);
+        }
+        *ret_bytes += bytes;
+        reader->at += bytes + (newline != NULL);
+    }
     return OB_OK;
 }
 
@@ -62,7 +74,7 @@ enum ob_err ob_line_reader_next(struct ob_line_reader *reader, size_t bytes, str
         if (err != OB_OK)
             return err;
         bool too_long = length > OB_CORPUS_ROW_MAX;
-        if (!too_long && is_blank(block->data + block->data_count, (size_t)length))
+        if (length == 0 || (!too_long && is_blank(block->data + block->data_count, (size_t)length)))
             continue;
         if (!ob_array_reserve(&block->lines, block->count, 1, sizeof *block->lines, &block->lines_max))
             return ob_fail(error, OB_ENOMEM, "%s: no memory to read it", reader->path);

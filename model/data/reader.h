@@ -1,17 +1,16 @@
 /* reader - the lines of a JSON Lines file, in blocks of whole lines, each line of bounded length.
  *
- * Errors:  OB_ENOTFOUND, OB_EIO, OB_ENOMEM; OB_ETOOBIG for a file beyond OB_CORPUS_BYTES_MAX. Messages name the
+ * Errors:  those of model/data/input.h; OB_ETOOBIG for a file beyond OB_CORPUS_BYTES_MAX, unpacked. Messages name the
  *          file.
- * Owns:    the open file; a block is the caller's, which calls ob_line_block_done.
+ * Owns:    the open file and a buffer; a block is the caller's, which calls ob_line_block_done.
  * Threads: one at a time. */
 #ifndef OB_MODEL_DATA_READER_H
 #define OB_MODEL_DATA_READER_H
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
-#include "base/err.h"
+#include "model/data/input.h"
 
 struct ob_line {
     uint64_t number; /* in the file, from 1 */
@@ -30,7 +29,9 @@ struct ob_line_block {
 
 struct ob_line_reader {
     const char *path; /* the caller's */
-    FILE *file;
+    struct ob_input *input;
+    char *buffer; /* [at, filled) is still to be cut into lines */
+    size_t at, filled;
     uint64_t lines, rows, bytes; /* so far */
     bool ended;
 };

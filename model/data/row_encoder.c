@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "model/convert/open_tokenizer.h"
+#include "model/tokenizer/utf8.h"
 
 /* The ids of one text; free(data). */
 struct ids {
@@ -239,6 +240,40 @@ static enum ob_err take_chat(const struct taking *t, struct ob_row_encoder *enco
     return err;
 }
 
+static enum ob_err take(const struct taking *t, struct ob_row_encoder *encoder, const struct ob_row *row) {
+    switch (row->kind) {
+    case OB_ROW_TEXT:
+        return take_text(t, row);
+    case OB_ROW_PAIR:
+        return take_pair(t, row);
+    case OB_ROW_CHOICE:
+        return take_choices(t, row);
+    default:
+        return take_chat(t, encoder, row);
+    }
+}
+
+/* Tokens from `first` on have a row in the model's embedding. */
+static enum ob_err check_ids(const struct ob_row_encoder *encoder, const struct ob_token_store *store,
+                             size_t first, struct ob_error *error) {
+    char *text = NULL, quote[OB_QUOTE_BYTES];
+    size_t bytes = 0, at = first;
+    while (at < store->tokens_count && (uint32_t)store->tokens[at] < encoder->embedding_rows)
+        at++;
+    if (at == store->tokens_count || encoder->embedding_rows == 0)
+        return OB_OK;
+    enum ob_err err =
+        ob_tokenizer_decode(encoder->tokenizer, &store->tokens[at], 1, false, &text, &bytes, error);
+    if (err == OB_OK)
+        err = ob_fail(
+            error, OB_EMISMATCH,
+            "token %d (\"%s\") has no row in the model's embedding, which has %u: the tokenizer and the "
+            "model do not belong together, or the embedding was never resized",
+            store->tokens[at], ob_utf8_quote(text, bytes, quote), encoder->embedding_rows);
+    free(text);
+    return err;
+}
+
 enum ob_err ob_row_encode(struct ob_row_encoder *encoder, const struct ob_row *row,
                           struct ob_token_store *store, struct ob_row_report *report,
                           struct ob_error *error) {
@@ -248,26 +283,10 @@ enum ob_err ob_row_encode(struct ob_row_encoder *encoder, const struct ob_row *r
                        .length_max = encoder->length_max,
                        .report = report,
                        .error = error};
+    size_t first = store->tokens_count;
     report->kind = row->kind;
-    switch (row->kind) {
-    case OB_ROW_TEXT:
-        return take_text(&t, row);
-    case OB_ROW_PAIR:
-        return take_pair(&t, row);
-    case OB_ROW_CHOICE:
-        return take_choices(&t, row);
-    default:
-        return take_chat(&t, encoder, row);
-    }
-}
-
-void ob_row_encoder_init(struct ob_row_encoder *encoder, const struct ob_tokenizer *tokenizer,
-                         size_t length_max, const char *model, const char *chat_template) {
-    *encoder = (struct ob_row_encoder){.tokenizer = tokenizer,
-                                       .length_max = length_max,
-                                       .model = model,
-                                       .chat_template = chat_template,
-                                       .mutex = PTHREAD_MUTEX_INITIALIZER};
+    enum ob_err err = take(&t, encoder, row);
+    return err != OB_OK ? err : check_ids(encoder, store, first, error);
 }
 
 void ob_row_encoder_done(struct ob_row_encoder *encoder) {

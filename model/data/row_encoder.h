@@ -2,7 +2,7 @@
  *
  * Prompts and what follows them are encoded apart, as at generation. A conversation that is too long loses its end.
  *
- * Errors:  those of model/tokenizer/tokenizer.h, model/chat/chat.h, model/data/token_store.h; the caller puts the file
+ * Errors:  OB_EMISMATCH for a token that the model has no embedding for; those of model/tokenizer/tokenizer.h, model/chat/chat.h, model/data/token_store.h; the caller puts the file
  *          and the line before the message.
  * Owns:    the chat; the tokenizer and the options must outlive it. Done accepts a zeroed encoder.
  * Threads: many may encode with one encoder, each into a store of its own. */
@@ -35,6 +35,7 @@ struct ob_row_report {
 struct ob_row_encoder {
     const struct ob_tokenizer *tokenizer;
     size_t length_max;           /* tokens of one sequence, at least 2 */
+    uint32_t embedding_rows;     /* of the model: ids from there on are refused; 0: not known */
     const char *model;           /* whose chat template is taken; NULL: rows with messages are refused */
     const char *chat_template;   /* the format that the user names; NULL or "": the model's own */
     struct ob_chat *chat;        /* opened for the first row with messages; the encoder's, as are: */
@@ -42,12 +43,10 @@ struct ob_row_encoder {
     pthread_mutex_t mutex;       /* around those two */
 };
 
-/* Appends to the store, and fills the report but for its line. */
+/* Appends to the store (of a row that is refused, perhaps a part), and fills the report but for its line. */
 OB_MUST_USE enum ob_err ob_row_encode(struct ob_row_encoder *encoder, const struct ob_row *row,
                                       struct ob_token_store *store, struct ob_row_report *report,
                                       struct ob_error *error);
-void ob_row_encoder_init(struct ob_row_encoder *encoder, const struct ob_tokenizer *tokenizer,
-                         size_t length_max, const char *model, const char *chat_template);
 void ob_row_encoder_done(struct ob_row_encoder *encoder);
 
 #endif

@@ -198,7 +198,7 @@ static void open_refuses_bad_rows(void **state) {
     } BAD[] = {
         {"{\"text\": \"ab\"}\n\n{\"text\": ", ":3: column"},
         {"{\"text\": 7}\n", ":1: \"text\" is not a string"},
-        {"{\"text\": null}\n", ":1: \"text\" is not a string"},
+        {"{\"text\": null}\n", ":1: none of"},
         {"{\"txt\": \"ab\"}\n", ":1: none of"},
         {"{\"prompt\": \"ab\"}\n", ":1: \"prompt\" without \"completion\" or \"choices\""},
         {"{\"completion\": \"ab\"}\n", ":1: \"completion\" without \"prompt\""},
@@ -215,26 +215,24 @@ static void open_refuses_bad_rows(void **state) {
          ":1: \"label\" is not the number of one"},
         {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": -1}\n",
          ":1: \"label\" is not the number of one"},
-        {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": \"b\"}\n",
-         ":1: \"label\" is not a whole"},
+        {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": \"c\"}\n",
+         ":1: \"label\" \"c\" is none"},
         {"{\"text\": \"ab\"}\n{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": 0}\n",
          ":2: rows with"},
         {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": 0}\n{\"text\": \"ab\"}\n",
          ":2: rows with"},
-        {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": 1.0}\n",
-         ":1: \"label\" is not a whole"},
+        {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": 1.0}\n", ":1: \"label\" is neither"},
         {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": 4294967296}\n",
          ":1: \"label\" is not the number of one"},
         {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": 99999999999999999999}\n",
-         ":1: column"},
-        {"{\"text\": \"ab\", \"text\": \"cd\"}\n", "duplicate"},
+         ":1: \"label\" is neither"},
         {"{\"messages\": []}\n", ":1: \"messages\" is not an array, or empty"},
-        {"{\"messages\": [{\"role\": \"user\"}]}\n", ":1: one of \"messages\""},
-        {"[\"text\"]\n", ":1: not an object"},
-        {"\"text\"\n", ":1: not an object"},
+        {"{\"messages\": [{\"role\": \"user\"}]}\n", ":1: message 1 of \"messages\""},
+        {"{\"text\": \"ab\"}\n[\"text\"]\n", ":2: not a JSON object"},
+        {"\"text\"\n", ":1: not a JSON object"},
         {"{\"text\": \"ab\"} {\"text\": \"ab\"}\n", ":1: column"},
         {"{\"text\": \"a\xff\"}\n", ":1: column"},
-        {"{\"text\": \"\\ud800\"}\n", ":1: column"},
+        {"{\"text\": \"\\ud800\"}\n", ":1: \"text\" has half"},
         {"", "no usable row"},
         {"\n\n", "no usable row"},
         {"{\"text\": \"a\"}\n", "no usable row (1 skipped)"},
@@ -298,7 +296,7 @@ static void open_bounds_the_nesting(void **state) {
     memset(rows + used, '[', 3000);
     memset(rows + used + 3000, ']', 3000);
     memcpy(rows + used + 6000, "}\n", 2);
-    expect_refused(rows, used + 6002, OB_EFORMAT, ":2: column");
+    expect_refused(rows, used + 6002, OB_ETOOBIG, ":2: column");
 }
 
 static void open_missing_file_or_folder(void **state) {
@@ -335,6 +333,79 @@ static void open_names_the_row_that_cannot_be_encoded(void **state) {
     ob_tokenizer_free(slow);
 }
 
+/* The vocabulary of the fixture ends with <|end|>. */
+static void open_refuses_tokens_beyond_the_embedding(void **state) {
+    (void)state;
+    static const char ROWS[] = "{\"text\": \"ab\"}\n{\"text\": \"ab<|end|>\"}\n{\"text\": \"cd\"}\n"
+                               "{\"prompt\": \"ab<|end|>\", \"completion\": \"c\"}\n";
+    write_rows(ROWS, sizeof ROWS - 1);
+    struct ob_corpus_options options = {.length_max = 8, .embedding_rows = END + 1};
+    struct ob_corpus *corpus = NULL;
+    struct ob_error error = {0};
+    assert_int_equal(ob_corpus_open(path, tokenizer, &options, &corpus, &error), OB_OK);
+    ob_corpus_free(corpus);
+    corpus = NULL;
+    options.embedding_rows = END;
+    assert_int_equal(ob_corpus_open(path, tokenizer, &options, &corpus, &error), OB_EMISMATCH);
+    assert_non_null(
+        strstr(error.text, ":2: token 263 (\"<|end|>\") has no row in the model's embedding, which has 263"));
+    assert_null(corpus);
+    options.report = note_report;
+    options.context = reports;
+    reports_count = 0;
+    assert_int_equal(ob_corpus_open(path, tokenizer, &options, &corpus, &error), OB_OK);
+    assert_int_equal(reports_count, 4);
+    assert_int_equal(reports[1].fate, OB_ROW_BAD);
+    assert_int_equal(reports[3].fate, OB_ROW_BAD);
+    assert_int_equal(ob_corpus_sequences(corpus), 2);
+    ob_corpus_free(corpus);
+}
+
+/* Whatever the number of threads, the same rows in the same order, and the first bad one is the one that is named. */
+static void open_in_many_threads_is_the_same(void **state) {
+    (void)state;
+    enum { ROWS = 4000, LENGTH = 40 };
+    char *rows = malloc((size_t)ROWS * 64);
+    size_t used = 0;
+    for (int i = 0; i < ROWS; i++)
+        used += (size_t)sprintf(rows + used, "{\"text\": \"hello world %d\"}\n", i);
+    write_rows(rows, used);
+    struct ob_pool *pool = NULL;
+    struct ob_corpus *one = NULL, *many = NULL;
+    struct ob_corpus_options options = {.length_max = LENGTH};
+    assert_int_equal(ob_pool_new(4, &pool, NULL), OB_OK);
+    assert_int_equal(ob_corpus_open(path, tokenizer, &options, &one, NULL), OB_OK);
+    options.pool = pool;
+    assert_int_equal(ob_corpus_open(path, tokenizer, &options, &many, NULL), OB_OK);
+    assert_int_equal(ob_corpus_sequences(many), ROWS);
+    struct ob_batch *left = NULL, *right = NULL;
+    assert_int_equal(ob_batch_new(1, LENGTH, &left, NULL), OB_OK);
+    assert_int_equal(ob_batch_new(1, LENGTH, &right, NULL), OB_OK);
+    for (size_t i = 0; i < ROWS; i++) {
+        ob_batch_clear(left);
+        ob_batch_clear(right);
+        assert_true(ob_corpus_add(one, i, left) && ob_corpus_add(many, i, right));
+        assert_int_equal(left->tokens_used, right->tokens_used);
+        assert_memory_equal(left->tokens, right->tokens, left->tokens_used * sizeof *left->tokens);
+    }
+    ob_corpus_free(one);
+    ob_corpus_free(many);
+    many = NULL;
+    memcpy(rows + used / 2, "{{{{", 4);
+    memcpy(rows + used - 8, "{{{{", 4);
+    write_rows(rows, used);
+    struct ob_error first = {0}, error = {0};
+    options.pool = NULL;
+    assert_int_equal(ob_corpus_open(path, tokenizer, &options, &many, &first), OB_EFORMAT);
+    options.pool = pool;
+    assert_int_equal(ob_corpus_open(path, tokenizer, &options, &many, &error), OB_EFORMAT);
+    assert_string_equal(error.text, first.text);
+    ob_batch_free(left);
+    ob_batch_free(right);
+    ob_pool_free(pool);
+    free(rows);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(open_text_and_pairs),
@@ -348,6 +419,8 @@ int main(void) {
         cmocka_unit_test(open_bounds_the_nesting),
         cmocka_unit_test(open_missing_file_or_folder),
         cmocka_unit_test(open_names_the_row_that_cannot_be_encoded),
+        cmocka_unit_test(open_refuses_tokens_beyond_the_embedding),
+        cmocka_unit_test(open_in_many_threads_is_the_same),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
