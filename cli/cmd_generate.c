@@ -120,7 +120,7 @@ static enum ob_err generate(struct generation *g, struct ob_pool *pool, struct o
 static enum ob_err start_prompt(struct generation *g, const char *prompt, struct ob_error *error) {
     int32_t *ids = NULL;
     size_t count = 0;
-    enum ob_err failed = ob_tokenizer_encode(g->tokenizer, prompt, strlen(prompt), &ids, &count, error);
+    enum ob_err failed = ob_tokenizer_encode(g->tokenizer, NULL, prompt, strlen(prompt), &ids, &count, error);
     if (failed)
         return failed;
     struct ob_tokenizer_affixes affixes = ob_tokenizer_affixes(g->tokenizer);
@@ -151,7 +151,7 @@ static enum ob_err start_chat(struct generation *g, const char *model, const cha
     size_t first = system == NULL;
     enum ob_err failed = ob_chat_open(model, format, g->tokenizer, &chat, error);
     if (!failed)
-        failed = ob_chat_encode(chat, messages + first, 2 - first, true, &ids, error);
+        failed = ob_chat_encode(chat, NULL, messages + first, 2 - first, true, &ids, error);
     if (!failed && !(g->tokens = calloc(ids.count + g->wanted, sizeof *g->tokens)))
         failed = ob_fail(error, OB_ENOMEM, "out of memory for the text");
     if (!failed) {

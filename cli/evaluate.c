@@ -23,12 +23,18 @@ enum ob_err ob_cli_open_rows(const struct ob_cli_rows *rows, struct ob_tokenizer
                              struct ob_corpus **ret_corpus, struct ob_error *error) {
     struct ob_corpus_options options = {.model = rows->model,
                                         .chat_template = rows->chat_template,
+                                        .embedding_rows = rows->config->vocabulary,
                                         .report = rows->report,
                                         .context = rows->context};
     enum ob_err failed = ob_cli_length(rows, &options.length_max, error);
     if (!failed)
         failed = ob_tokenizer_open(rows->model, ret_tokenizer, error);
-    return failed ? failed : ob_corpus_open(rows->data, *ret_tokenizer, &options, ret_corpus, error);
+    if (!failed)
+        failed = ob_pool_new(ob_processors(), &options.pool, error);
+    if (!failed)
+        failed = ob_corpus_open(rows->data, *ret_tokenizer, &options, ret_corpus, error);
+    ob_pool_free(options.pool);
+    return failed;
 }
 
 enum ob_err ob_cli_evaluate(const struct ob_weight_source *source, const struct ob_corpus *corpus,

@@ -77,7 +77,9 @@ static enum ob_err open_data(struct ob_daemon *daemon, struct ob_error *error) {
                                         .shard = (uint32_t)config->shard,
                                         .shards = (uint32_t)config->shards,
                                         .model = config->model,
-                                        .chat_template = config->chat_template};
+                                        .chat_template = config->chat_template,
+                                        .embedding_rows = daemon->session.replica->model->config.vocabulary,
+                                        .pool = daemon->session.replica->pool};
     return ob_corpus_open(config->data, daemon->tokenizer, &options, &daemon->corpus, error);
 }
 

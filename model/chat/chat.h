@@ -56,11 +56,11 @@ const char *ob_chat_name(const struct ob_chat *chat);
 OB_MUST_USE enum ob_err ob_chat_check_name(const char *format, struct ob_error *error);
 /* False when there is no such role. */
 bool ob_chat_role(const char *name, enum ob_chat_role *ret_role);
-/* At least one message. ask: the header of an answer that is to come follows at the end. The caller calls
+/* At least one message. scratch: the thread's, or NULL. ask: the header of an answer that is to come follows at the end. The caller calls
  * ob_chat_ids_done; no prefix or suffix is added (the format has its own). */
-OB_MUST_USE enum ob_err ob_chat_encode(const struct ob_chat *chat, const struct ob_chat_message *messages,
-                                       size_t count, bool ask, struct ob_chat_ids *ret_ids,
-                                       struct ob_error *error);
+OB_MUST_USE enum ob_err ob_chat_encode(const struct ob_chat *chat, struct ob_tokenizer_scratch *scratch,
+                                       const struct ob_chat_message *messages, size_t count, bool ask,
+                                       struct ob_chat_ids *ret_ids, struct ob_error *error);
 void ob_chat_ids_done(struct ob_chat_ids *ids); /* accepts a zeroed one */
 /* The special token that ends an answer. */
 int32_t ob_chat_end(const struct ob_chat *chat);

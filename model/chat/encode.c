@@ -19,6 +19,7 @@ struct text {
 /* A conversation under way. */
 struct encoding {
     const struct ob_chat *chat;
+    struct ob_tokenizer_scratch *scratch;
     struct text text;    /* since the last control token */
     size_t answer;       /* where in it an answer begins, or NOWHERE */
     struct text content; /* of a message, while it is put together */
@@ -52,14 +53,21 @@ static enum ob_err put_ids(struct encoding *e, const int32_t *ids, size_t count,
     return OB_OK;
 }
 
+/* What people and the format wrote, up to `bytes` of it. */
+static enum ob_err encode_text(const struct encoding *e, size_t bytes, int32_t **ret_ids, size_t *ret_count) {
+    struct ob_encode_options options = {
+        .position = e->out.count == 0 ? OB_TEXT_FIRST : OB_TEXT_INNER, .plain = true, .scratch = e->scratch};
+    return ob_tokenizer_encode(e->chat->tokenizer, &options, e->text.data, bytes, ret_ids, ret_count,
+                               e->error);
+}
+
 /* How many of the ids are those of the text before the answer, encoded alone: what differs holds a part of
  * the answer. */
 static enum ob_err count_header(const struct encoding *e, const int32_t *ids, size_t count,
                                 size_t *ret_header) {
     int32_t *header = NULL;
     size_t header_count = 0, same = 0;
-    enum ob_err err = ob_tokenizer_encode_plain(e->chat->tokenizer, e->out.count == 0, e->text.data,
-                                                e->answer, &header, &header_count, e->error);
+    enum ob_err err = encode_text(e, e->answer, &header, &header_count);
     while (err == OB_OK && same < header_count && same < count && header[same] == ids[same])
         same++;
     free(header);
@@ -73,8 +81,7 @@ static enum ob_err flush(struct encoding *e) {
     size_t count = 0, header = 0;
     enum ob_err err = OB_OK;
     if (e->text.bytes > 0)
-        err = ob_tokenizer_encode_plain(e->chat->tokenizer, e->out.count == 0, e->text.data, e->text.bytes,
-                                        &ids, &count, e->error);
+        err = encode_text(e, e->text.bytes, &ids, &count);
     if (e->answer == NOWHERE)
         header = count;
     else if (err == OB_OK && e->answer > 0)
@@ -319,13 +326,14 @@ static enum ob_err check(const struct ob_chat_format *f, struct conversation *c,
     return OB_OK;
 }
 
-enum ob_err ob_chat_encode(const struct ob_chat *chat, const struct ob_chat_message *messages, size_t count,
-                           bool ask, struct ob_chat_ids *ret_ids, struct ob_error *error) {
+enum ob_err ob_chat_encode(const struct ob_chat *chat, struct ob_tokenizer_scratch *scratch,
+                           const struct ob_chat_message *messages, size_t count, bool ask,
+                           struct ob_chat_ids *ret_ids, struct ob_error *error) {
     assert(count > 0);
     struct ob_error ours;
     error = error == NULL ? &ours : error;
     struct conversation conversation = {.messages = messages, .count = count};
-    struct encoding e = {.chat = chat, .answer = NOWHERE, .error = error};
+    struct encoding e = {.chat = chat, .scratch = scratch, .answer = NOWHERE, .error = error};
     enum ob_err err = check(chat->format, &conversation, error);
     if (err == OB_OK)
         err = put_all(&e, &conversation, ask);

@@ -83,6 +83,7 @@ struct reading {
     struct ob_line_reader reader;
     struct ob_line_block block;
     struct ob_row_encoder encoder;
+    struct ob_tokenizer_scratch *scratch[OB_POOL_THREADS_MAX]; /* of each thread; NULL until it is needed */
     struct slice *slices;
     size_t slices_count, slices_max;
     struct ob_corpus *corpus;
@@ -90,14 +91,15 @@ struct reading {
     struct ob_error *error;
 };
 
-static enum ob_err take_line(struct reading *r, struct slice *slice, const struct ob_line *line,
-                             struct ob_row_report *report, struct ob_error *error) {
+static enum ob_err take_line(struct reading *r, struct ob_tokenizer_scratch *scratch, struct slice *slice,
+                             const struct ob_line *line, struct ob_row_report *report,
+                             struct ob_error *error) {
     struct ob_row row = {0};
     if (line->too_long)
         return ob_fail(error, OB_ETOOBIG, "more than %u bytes in one line", OB_CORPUS_ROW_MAX);
     enum ob_err err = ob_row_read(r->block.data + line->start, line->bytes, &row, error);
     if (err == OB_OK)
-        err = ob_row_encode(&r->encoder, &row, &slice->store, report, error);
+        err = ob_row_encode(&r->encoder, scratch, &row, &slice->store, report, error);
     ob_row_done(&row);
     return err;
 }
@@ -108,8 +110,11 @@ static bool is_ours(const struct ob_corpus_options *options, uint64_t row) {
 }
 
 static void run_slice(void *context, size_t index, unsigned thread) {
-    (void)thread;
     struct reading *r = context;
+    enum ob_err slower = OB_OK;
+    if (r->scratch[thread] == NULL)
+        slower = ob_tokenizer_scratch_new(r->encoder.tokenizer, &r->scratch[thread], NULL);
+    (void)slower; /* NULL will do */
     struct slice *slice = &r->slices[index];
     for (size_t i = slice->first; i < slice->end; i++) {
         const struct ob_line *line = &r->block.lines[i];
@@ -119,7 +124,7 @@ static void run_slice(void *context, size_t index, unsigned thread) {
         size_t sequences = slice->store.sequences_count, items = slice->store.items_count;
         struct ob_error error = {0};
         *outcome = (struct outcome){.report = {.line = line->number}};
-        outcome->err = take_line(r, slice, line, &outcome->report, &error);
+        outcome->err = take_line(r, r->scratch[thread], slice, line, &outcome->report, &error);
         outcome->text = outcome->err == OB_OK ? NULL : strdup(error.text);
         outcome->sequences = slice->store.sequences_count - sequences;
         outcome->items = slice->store.items_count - items;
@@ -223,6 +228,8 @@ static void reading_done(struct reading *r) {
         free(r->slices[i].outcomes);
     }
     free(r->slices);
+    for (size_t i = 0; i < OB_POOL_THREADS_MAX; i++)
+        ob_tokenizer_scratch_free(r->scratch[i]);
     ob_row_encoder_done(&r->encoder);
     ob_line_block_done(&r->block);
     ob_line_reader_done(&r->reader);

@@ -16,6 +16,7 @@ struct ids {
 struct taking {
     struct ob_token_store *store;
     const struct ob_tokenizer *tokenizer;
+    struct ob_tokenizer_scratch *scratch;
     struct ob_tokenizer_affixes affixes;
     size_t length_max;
     struct ob_row_report *report;
@@ -24,8 +25,10 @@ struct taking {
 
 static enum ob_err encode(const struct taking *t, struct ob_row_text text, bool goes_on,
                           struct ids *ret_ids) {
-    return (goes_on ? ob_tokenizer_encode_on : ob_tokenizer_encode)(
-        t->tokenizer, text.data, text.bytes, &ret_ids->data, &ret_ids->count, t->error);
+    struct ob_encode_options options = {.position = goes_on ? OB_TEXT_CONTINUED : OB_TEXT_FIRST,
+                                        .scratch = t->scratch};
+    return ob_tokenizer_encode(t->tokenizer, &options, text.data, text.bytes, &ret_ids->data, &ret_ids->count,
+                               t->error);
 }
 
 static enum ob_err skip(const struct taking *t, const char *why) {
@@ -233,7 +236,8 @@ static enum ob_err take_chat(const struct taking *t, struct ob_row_encoder *enco
     struct ob_chat_ids ids = {0};
     enum ob_err err = open_chat(encoder, t->error);
     if (err == OB_OK)
-        err = ob_chat_encode(encoder->chat, row->messages, row->messages_count, false, &ids, t->error);
+        err = ob_chat_encode(encoder->chat, t->scratch, row->messages, row->messages_count, false, &ids,
+                             t->error);
     if (err == OB_OK)
         err = keep_chat(t, &ids);
     ob_chat_ids_done(&ids);
@@ -274,11 +278,12 @@ static enum ob_err check_ids(const struct ob_row_encoder *encoder, const struct 
     return err;
 }
 
-enum ob_err ob_row_encode(struct ob_row_encoder *encoder, const struct ob_row *row,
-                          struct ob_token_store *store, struct ob_row_report *report,
-                          struct ob_error *error) {
+enum ob_err ob_row_encode(struct ob_row_encoder *encoder, struct ob_tokenizer_scratch *scratch,
+                          const struct ob_row *row, struct ob_token_store *store,
+                          struct ob_row_report *report, struct ob_error *error) {
     struct taking t = {.store = store,
                        .tokenizer = encoder->tokenizer,
+                       .scratch = scratch,
                        .affixes = ob_tokenizer_affixes(encoder->tokenizer),
                        .length_max = encoder->length_max,
                        .report = report,

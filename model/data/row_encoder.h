@@ -5,7 +5,7 @@
  * Errors:  OB_EMISMATCH for a token that the model has no embedding for; those of model/tokenizer/tokenizer.h, model/chat/chat.h, model/data/token_store.h; the caller puts the file
  *          and the line before the message.
  * Owns:    the chat; the tokenizer and the options must outlive it. Done accepts a zeroed encoder.
- * Threads: many may encode with one encoder, each into a store of its own. */
+ * Threads: many may encode with one encoder, each with a scratch and into a store of its own. */
 #ifndef OB_MODEL_DATA_ROW_ENCODER_H
 #define OB_MODEL_DATA_ROW_ENCODER_H
 
@@ -43,10 +43,10 @@ struct ob_row_encoder {
     pthread_mutex_t mutex;       /* around those two */
 };
 
-/* Appends to the store (of a row that is refused, perhaps a part), and fills the report but for its line. */
-OB_MUST_USE enum ob_err ob_row_encode(struct ob_row_encoder *encoder, const struct ob_row *row,
-                                      struct ob_token_store *store, struct ob_row_report *report,
-                                      struct ob_error *error);
+/* Appends to the store (of a row that is refused, perhaps a part), and fills the report but for its line. scratch: the thread's, or NULL. */
+OB_MUST_USE enum ob_err ob_row_encode(struct ob_row_encoder *encoder, struct ob_tokenizer_scratch *scratch,
+                                      const struct ob_row *row, struct ob_token_store *store,
+                                      struct ob_row_report *report, struct ob_error *error);
 void ob_row_encoder_done(struct ob_row_encoder *encoder);
 
 #endif

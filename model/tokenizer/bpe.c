@@ -67,22 +67,70 @@ enum ob_err ob_ids_append(struct ob_ids *ids, int32_t id, struct ob_error *error
     return OB_OK;
 }
 
-void ob_bpe_work_done(struct ob_bpe_work *work) {
+static void free_scratch(struct ob_bpe_work *work) {
     free(work->symbols);
     free(work->heap);
+    work->symbols = NULL;
+    work->heap = NULL;
+    work->symbols_max = 0;
+}
+
+void ob_bpe_work_done(struct ob_bpe_work *work) {
+    free_scratch(work);
+    free(work->cache);
     *work = (struct ob_bpe_work){0};
+}
+
+enum ob_err ob_bpe_work_remember(struct ob_bpe_work *work, struct ob_error *error) {
+    assert(work->cache == NULL);
+    work->cache = calloc(OB_BPE_CACHE_SLOTS, sizeof *work->cache);
+    return work->cache != NULL ? OB_OK : ob_fail(error, OB_ENOMEM, "no memory to encode texts");
+}
+
+static struct ob_bpe_cached *cache_slot(const struct ob_bpe_work *work, const char *piece, size_t bytes) {
+    uint64_t words[4] = {0}, hash = bytes;
+    memcpy(words, piece, bytes);
+    for (int i = 0; i < 4; i++)
+        hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15 ^ hash >> 29;
+    return &work->cache[(hash >> 32) % OB_BPE_CACHE_SLOTS];
+}
+
+/* False: not remembered. */
+static bool recall(const struct ob_bpe_work *work, const char *piece, size_t bytes, struct ob_ids *ids,
+                   enum ob_err *ret_err, struct ob_error *error) {
+    if (work->cache == NULL || bytes > OB_BPE_CACHED_BYTES)
+        return false;
+    const struct ob_bpe_cached *slot = cache_slot(work, piece, bytes);
+    if (slot->bytes != bytes || memcmp(slot->piece, piece, bytes) != 0)
+        return false;
+    *ret_err = OB_OK;
+    for (size_t i = 0; *ret_err == OB_OK && i < slot->ids; i++)
+        *ret_err = ob_ids_append(ids, slot->id[i], error);
+    return true;
+}
+
+static void remember(const struct ob_bpe_work *work, const char *piece, size_t bytes, const int32_t *ids,
+                     size_t count) {
+    if (work->cache == NULL || bytes > OB_BPE_CACHED_BYTES || count > OB_BPE_CACHED_IDS)
+        return;
+    struct ob_bpe_cached *slot = cache_slot(work, piece, bytes);
+    slot->bytes = (uint8_t)bytes;
+    slot->ids = (uint8_t)count;
+    memcpy(slot->piece, piece, bytes);
+    if (count > 0)
+        memcpy(slot->id, ids, count * sizeof *ids);
 }
 
 static enum ob_err work_reserve(struct ob_bpe_work *work, size_t symbols, struct ob_error *error) {
     if (symbols <= work->symbols_max)
         return OB_OK;
-    ob_bpe_work_done(work);
+    free_scratch(work);
     size_t wanted = symbols < 128 ? 128 : symbols + symbols / 2;
     work->symbols = calloc(wanted, sizeof *work->symbols);
     /* A candidate for each pair at the start, and at most two more for each merge. */
     work->heap = calloc(wanted, 3 * sizeof *work->heap);
     if (work->symbols == NULL || work->heap == NULL) {
-        ob_bpe_work_done(work);
+        free_scratch(work);
         return ob_fail(error, OB_ENOMEM, "no memory for a piece of %zu bytes", symbols);
     }
     work->symbols_max = wanted;
@@ -200,9 +248,9 @@ static uint32_t start_symbols(const struct ob_bpe *bpe, const struct ob_vocab *v
     return count;
 }
 
-enum ob_err ob_bpe_piece(const struct ob_bpe *bpe, const struct ob_vocab *vocab, struct ob_bpe_work *work,
-                         const char *piece, size_t bytes, struct ob_ids *ids, struct ob_error *error) {
-    assert(bytes > 0 && bytes <= OB_BPE_PIECE_MAX);
+static enum ob_err merge_piece(const struct ob_bpe *bpe, const struct ob_vocab *vocab,
+                               struct ob_bpe_work *work, const char *piece, size_t bytes, struct ob_ids *ids,
+                               struct ob_error *error) {
     int32_t whole = bpe->whole_first ? whole_piece(bpe, vocab, piece, bytes) : -1;
     if (whole >= 0)
         return ob_ids_append(ids, whole, error);
@@ -213,6 +261,19 @@ enum ob_err ob_bpe_piece(const struct ob_bpe *bpe, const struct ob_vocab *vocab,
     merge_all(bpe, work, count);
     for (uint32_t i = count > 0 ? 0 : NONE; i != NONE && err == OB_OK; i = work->symbols[i].after)
         err = ob_ids_append(ids, work->symbols[i].id, error);
+    return err;
+}
+
+enum ob_err ob_bpe_piece(const struct ob_bpe *bpe, const struct ob_vocab *vocab, struct ob_bpe_work *work,
+                         const char *piece, size_t bytes, struct ob_ids *ids, struct ob_error *error) {
+    assert(bytes > 0 && bytes <= OB_BPE_PIECE_MAX);
+    enum ob_err err;
+    if (recall(work, piece, bytes, ids, &err, error))
+        return err;
+    size_t first = ids->count;
+    err = merge_piece(bpe, vocab, work, piece, bytes, ids, error);
+    if (err == OB_OK)
+        remember(work, piece, bytes, ids->count > first ? ids->data + first : NULL, ids->count - first);
     return err;
 }
 

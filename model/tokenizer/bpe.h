@@ -40,10 +40,22 @@ struct ob_bpe_symbol {
     uint32_t before, after;
 };
 
+#define OB_BPE_CACHED_BYTES 26
+#define OB_BPE_CACHED_IDS   9
+#define OB_BPE_CACHE_SLOTS  (1u << 14)
+
+/* What a short piece became: 64 bytes, one cache line. A piece always becomes the same. */
+struct ob_bpe_cached {
+    uint8_t bytes, ids; /* bytes 0: empty */
+    char piece[OB_BPE_CACHED_BYTES];
+    int32_t id[OB_BPE_CACHED_IDS];
+};
+
 struct ob_bpe_work {
     struct ob_bpe_symbol *symbols;
     uint64_t *heap; /* rank << 32 | position of the left symbol */
     size_t symbols_max, heap_used;
+    struct ob_bpe_cached *cache; /* (OB_BPE_CACHE_SLOTS), or NULL: nothing is remembered */
 };
 
 /* The whole of `model`: the vocabulary first, with room for `added` (ob_vocab_read). On failure the caller still
@@ -61,6 +73,8 @@ void ob_bpe_add(struct ob_bpe *bpe, int32_t left, int32_t right, uint32_t rank, 
 OB_MUST_USE enum ob_err ob_bpe_piece(const struct ob_bpe *bpe, const struct ob_vocab *vocab,
                                      struct ob_bpe_work *work, const char *piece, size_t bytes,
                                      struct ob_ids *ids, struct ob_error *error);
+/* From now on short pieces are remembered. The work then belongs to one bpe. */
+OB_MUST_USE enum ob_err ob_bpe_work_remember(struct ob_bpe_work *work, struct ob_error *error);
 void ob_bpe_work_done(struct ob_bpe_work *work);
 OB_MUST_USE enum ob_err ob_ids_append(struct ob_ids *ids, int32_t id, struct ob_error *error);
 

@@ -17,11 +17,9 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "model/tokenizer/text_position.h"
 
 #define OB_NORMALIZER_STEPS_MAX 8
-
-/* Where a text stands among those that are encoded: nothing is put before one that continues another. */
-enum ob_text_position { OB_TEXT_FIRST, OB_TEXT_INNER, OB_TEXT_CONTINUED };
 
 /* A text and, when it is not the caller's, what to free. */
 struct ob_normalized {

@@ -1,5 +1,6 @@
 #include "model/tokenizer/tokenizer.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,11 +92,51 @@ size_t ob_tokenizer_vocabulary(const struct ob_tokenizer *tokenizer) {
     return tokenizer->vocab.ids;
 }
 
+struct ob_tokenizer_scratch {
+    const struct ob_tokenizer *tokenizer;
+    struct ob_bpe_work work;
+    pcre2_match_data *match;
+};
+
+static enum ob_err scratch_init(struct ob_tokenizer_scratch *scratch, const struct ob_tokenizer *tokenizer,
+                                struct ob_error *error) {
+    *scratch = (struct ob_tokenizer_scratch){.tokenizer = tokenizer, .match = ob_split_match_data()};
+    return scratch->match != NULL ? OB_OK : ob_fail(error, OB_ENOMEM, "no memory to encode a text");
+}
+
+static void scratch_done(struct ob_tokenizer_scratch *scratch) {
+    pcre2_match_data_free(scratch->match);
+    ob_bpe_work_done(&scratch->work);
+}
+
+enum ob_err ob_tokenizer_scratch_new(const struct ob_tokenizer *tokenizer,
+                                     struct ob_tokenizer_scratch **ret_scratch, struct ob_error *error) {
+    struct ob_tokenizer_scratch *scratch = malloc(sizeof *scratch);
+    if (scratch == NULL)
+        return ob_fail(error, OB_ENOMEM, "no memory to encode texts");
+    enum ob_err err = scratch_init(scratch, tokenizer, error);
+    if (err == OB_OK)
+        err = ob_bpe_work_remember(&scratch->work, error);
+    if (err != OB_OK) {
+        ob_tokenizer_scratch_free(scratch);
+        return err;
+    }
+    *ret_scratch = scratch;
+    return OB_OK;
+}
+
+void ob_tokenizer_scratch_free(struct ob_tokenizer_scratch *scratch) {
+    if (scratch == NULL)
+        return;
+    scratch_done(scratch);
+    free(scratch);
+}
+
 /* One call of ob_tokenizer_encode. */
 struct encoding {
     const struct ob_tokenizer *tokenizer;
     bool plain; /* special tokens are text */
-    struct ob_bpe_work work;
+    struct ob_bpe_work *work;
     struct ob_ids ids;
     struct ob_split_run run;
     struct ob_error *error;
@@ -104,7 +145,7 @@ struct encoding {
 static enum ob_err encode_piece(void *context, const char *piece, size_t bytes) {
     struct encoding *encoding = context;
     const struct ob_tokenizer *tokenizer = encoding->tokenizer;
-    return ob_bpe_piece(&tokenizer->bpe, &tokenizer->vocab, &encoding->work, piece, bytes, &encoding->ids,
+    return ob_bpe_piece(&tokenizer->bpe, &tokenizer->vocab, encoding->work, piece, bytes, &encoding->ids,
                         encoding->error);
 }
 
@@ -145,43 +186,6 @@ static enum ob_err encode_normalized(struct encoding *encoding, enum ob_text_pos
     return err;
 }
 
-static enum ob_err encode(const struct ob_tokenizer *tokenizer, enum ob_text_position position, bool plain,
-                          const char *text, size_t bytes, int32_t **ret_ids, size_t *ret_count,
-                          struct ob_error *error) {
-    if (bytes >= OB_BPE_PIECE_MAX)
-        return ob_fail(error, OB_ETOOBIG, "a text of %zu bytes; at most %u are encoded", bytes,
-                       OB_BPE_PIECE_MAX);
-    text = bytes == 0 ? "" : text;
-    struct encoding encoding = {.tokenizer = tokenizer, .plain = plain, .error = error};
-    encoding.run = (struct ob_split_run){.pre_tokenizer = &tokenizer->pre_tokenizer,
-                                         .match = ob_split_match_data(),
-                                         .take = encode_piece,
-                                         .context = &encoding,
-                                         .error = error};
-    enum ob_err err = encoding.run.match == NULL ? ob_fail(error, OB_ENOMEM, "no memory to encode a text")
-                                                 : encode_around(&encoding, &tokenizer->added.raw, position,
-                                                                 text, bytes, encode_normalized);
-    pcre2_match_data_free(encoding.run.match);
-    ob_bpe_work_done(&encoding.work);
-    if (err != OB_OK) {
-        free(encoding.ids.data);
-        return err;
-    }
-    *ret_ids = encoding.ids.data;
-    *ret_count = encoding.ids.count;
-    return OB_OK;
-}
-
-enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer, const char *text, size_t bytes,
-                                int32_t **ret_ids, size_t *ret_count, struct ob_error *error) {
-    return encode(tokenizer, OB_TEXT_FIRST, false, text, bytes, ret_ids, ret_count, error);
-}
-
-enum ob_err ob_tokenizer_encode_on(const struct ob_tokenizer *tokenizer, const char *text, size_t bytes,
-                                   int32_t **ret_ids, size_t *ret_count, struct ob_error *error) {
-    return encode(tokenizer, OB_TEXT_CONTINUED, false, text, bytes, ret_ids, ret_count, error);
-}
-
 /* No rule of a vocabulary forbids that ordinary pieces make up a special token: then the two cannot be told
  * apart, and the text is refused. */
 static enum ob_err check_plain(const struct ob_tokenizer *tokenizer, const int32_t *ids, size_t count,
@@ -198,22 +202,48 @@ static enum ob_err check_plain(const struct ob_tokenizer *tokenizer, const int32
     return OB_OK;
 }
 
-enum ob_err ob_tokenizer_encode_plain(const struct ob_tokenizer *tokenizer, bool begins, const char *text,
-                                      size_t bytes, int32_t **ret_ids, size_t *ret_count,
-                                      struct ob_error *error) {
-    int32_t *ids = NULL;
-    size_t count = 0;
+static enum ob_err encode(const struct ob_tokenizer *tokenizer, const struct ob_encode_options *options,
+                          struct ob_tokenizer_scratch *scratch, const char *text, size_t bytes,
+                          struct ob_ids *ret_ids, struct ob_error *error) {
+    assert(scratch->tokenizer == tokenizer);
+    struct encoding encoding = {
+        .tokenizer = tokenizer, .plain = options->plain, .work = &scratch->work, .error = error};
+    encoding.run = (struct ob_split_run){.pre_tokenizer = &tokenizer->pre_tokenizer,
+                                         .match = scratch->match,
+                                         .take = encode_piece,
+                                         .context = &encoding,
+                                         .error = error};
     enum ob_err err =
-        encode(tokenizer, begins ? OB_TEXT_FIRST : OB_TEXT_INNER, true, text, bytes, &ids, &count, error);
+        encode_around(&encoding, &tokenizer->added.raw, options->position, text, bytes, encode_normalized);
+    if (err == OB_OK && options->plain)
+        err = check_plain(tokenizer, encoding.ids.data, encoding.ids.count, error);
+    if (err != OB_OK)
+        free(encoding.ids.data);
+    else
+        *ret_ids = encoding.ids;
+    return err;
+}
+
+enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer, const struct ob_encode_options *options,
+                                const char *text, size_t bytes, int32_t **ret_ids, size_t *ret_count,
+                                struct ob_error *error) {
+    static const struct ob_encode_options FIRST = {.position = OB_TEXT_FIRST};
+    struct ob_tokenizer_scratch ours = {0};
+    struct ob_ids ids = {0};
+    options = options == NULL ? &FIRST : options;
+    if (bytes >= OB_BPE_PIECE_MAX)
+        return ob_fail(error, OB_ETOOBIG, "a text of %zu bytes; at most %u are encoded", bytes,
+                       OB_BPE_PIECE_MAX);
+    enum ob_err err = options->scratch == NULL ? scratch_init(&ours, tokenizer, error) : OB_OK;
     if (err == OB_OK)
-        err = check_plain(tokenizer, ids, count, error);
-    if (err != OB_OK) {
-        free(ids);
-        return err;
+        err = encode(tokenizer, options, options->scratch == NULL ? &ours : options->scratch,
+                     bytes == 0 ? "" : text, bytes, &ids, error);
+    scratch_done(&ours);
+    if (err == OB_OK) {
+        *ret_ids = ids.data;
+        *ret_count = ids.count;
     }
-    *ret_ids = ids;
-    *ret_count = count;
-    return OB_OK;
+    return err;
 }
 
 int32_t ob_tokenizer_special(const struct ob_tokenizer *tokenizer, const char *text, size_t bytes) {

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "model/tokenizer/text_position.h"
 
 struct ob_tokenizer;
 
@@ -40,19 +41,29 @@ struct ob_tokenizer_affixes ob_tokenizer_affixes(const struct ob_tokenizer *toke
 /* Does it put a space before a text (Prepend, Metaspace)? */
 bool ob_tokenizer_prepends_space(const struct ob_tokenizer *tokenizer);
 
-/* ret_ids is malloc'ed, the caller frees it (NULL when there are none). Prefix and suffix are not added. */
-OB_MUST_USE enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer, const char *text,
+/* What one thread keeps from text to text: scratch memory, and the ids of pieces that it has met. It belongs to one
+ * tokenizer, which must outlive it. free accepts NULL. */
+struct ob_tokenizer_scratch;
+OB_MUST_USE enum ob_err ob_tokenizer_scratch_new(const struct ob_tokenizer *tokenizer,
+                                                 struct ob_tokenizer_scratch **ret_scratch,
+                                                 struct ob_error *error);
+void ob_tokenizer_scratch_free(struct ob_tokenizer_scratch *scratch);
+
+/* How a text is encoded. */
+struct ob_encode_options {
+    enum ob_text_position position;
+    bool
+        plain; /* others wrote it: what spells a special token is text in it. OB_EUNSUPPORTED when the vocabulary
+                   cannot tell the two apart */
+    struct ob_tokenizer_scratch *scratch; /* the thread's; NULL: none, which is slower */
+};
+
+/* ret_ids is malloc'ed, the caller frees it (NULL when there are none). Prefix and suffix are not added. options NULL:
+ * a first text. */
+OB_MUST_USE enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer,
+                                            const struct ob_encode_options *options, const char *text,
                                             size_t bytes, int32_t **ret_ids, size_t *ret_count,
                                             struct ob_error *error);
-/* The same for a text that goes on after another one: no space that the tokenizer puts before a text. */
-OB_MUST_USE enum ob_err ob_tokenizer_encode_on(const struct ob_tokenizer *tokenizer, const char *text,
-                                               size_t bytes, int32_t **ret_ids, size_t *ret_count,
-                                               struct ob_error *error);
-/* The same for a text that others wrote, between special tokens or, if it `begins`, before all of them: what
- * spells a special token is text in it. OB_EUNSUPPORTED when the vocabulary cannot tell the two apart. */
-OB_MUST_USE enum ob_err ob_tokenizer_encode_plain(const struct ob_tokenizer *tokenizer, bool begins,
-                                                  const char *text, size_t bytes, int32_t **ret_ids,
-                                                  size_t *ret_count, struct ob_error *error);
 /* The id of the special token with exactly this text; -1 when there is none, or when it changes what stands
  * around it (lstrip, rstrip, single_word, a normalizer that it goes through). */
 int32_t ob_tokenizer_special(const struct ob_tokenizer *tokenizer, const char *text, size_t bytes);

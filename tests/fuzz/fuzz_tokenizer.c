@@ -16,13 +16,15 @@ static void check(enum ob_err failed, const struct ob_error *error) {
         abort(); /* a refusal says why */
 }
 
-static void encode(const struct ob_tokenizer *tokenizer, const char *bytes, size_t length, bool goes_on) {
+static void encode(const struct ob_tokenizer *tokenizer, struct ob_tokenizer_scratch *scratch,
+                   const char *bytes, size_t length, bool goes_on) {
     int32_t *ids = NULL;
     size_t count = 0, decoded = 0;
     char *text = NULL;
     struct ob_error error = {0};
-    enum ob_err failed = (goes_on ? ob_tokenizer_encode_on : ob_tokenizer_encode)(tokenizer, bytes, length,
-                                                                                  &ids, &count, &error);
+    struct ob_encode_options options = {.position = goes_on ? OB_TEXT_CONTINUED : OB_TEXT_FIRST,
+                                        .scratch = scratch};
+    enum ob_err failed = ob_tokenizer_encode(tokenizer, &options, bytes, length, &ids, &count, &error);
     check(failed, &error);
     for (size_t i = 0; !failed && i < count; i++)
         if (ids[i] < 0 || (size_t)ids[i] >= ob_tokenizer_vocabulary(tokenizer))
@@ -40,11 +42,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     size_t json = brace == NULL ? bytes : (size_t)(brace - data) + 1;
     enum ob_err failed = ob_tokenizer_parse((const char *)data, json, "input", &tokenizer, &error);
     check(failed, &error);
+    struct ob_tokenizer_scratch *scratch = NULL;
+    if (!failed && ob_tokenizer_scratch_new(tokenizer, &scratch, NULL))
+        abort();
     if (!failed) {
-        encode(tokenizer, TEXT, sizeof TEXT - 1, false);
-        encode(tokenizer, (const char *)data + json, bytes - json, false);
-        encode(tokenizer, (const char *)data + json, bytes - json, true);
+        encode(tokenizer, scratch, TEXT, sizeof TEXT - 1, false);
+        encode(tokenizer, scratch, (const char *)data + json, bytes - json, false);
+        encode(tokenizer, scratch, (const char *)data + json, bytes - json, true);
     }
+    ob_tokenizer_scratch_free(scratch);
     ob_tokenizer_free(tokenizer);
     return 0;
 }

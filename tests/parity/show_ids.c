@@ -17,7 +17,7 @@ static enum ob_err show(const struct ob_tokenizer *tokenizer, const char *text, 
     int32_t *ids = NULL;
     char *decoded = NULL;
     size_t count = 0, decoded_bytes = 0;
-    enum ob_err failed = ob_tokenizer_encode(tokenizer, text, bytes, &ids, &count, error);
+    enum ob_err failed = ob_tokenizer_encode(tokenizer, NULL, text, bytes, &ids, &count, error);
     if (!failed)
         failed = ob_tokenizer_decode(tokenizer, ids, count, false, &decoded, &decoded_bytes, error);
     if (!failed) {

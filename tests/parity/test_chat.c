@@ -57,7 +57,7 @@ static void describe(const struct ob_chat *chat, const struct ob_chat_message *m
                      char ret_line[static 64]) {
     struct ob_chat_ids ids = {0};
     struct ob_error error = {0};
-    enum ob_err err = ob_chat_encode(chat, messages, count, false, &ids, &error);
+    enum ob_err err = ob_chat_encode(chat, NULL, messages, count, false, &ids, &error);
     uint32_t id_hash = 2166136261U, mark_hash = id_hash;
     size_t targets = 0;
     if (err == OB_EFORMAT && strstr(error.text, ob_chat_name(chat)) != NULL) {

@@ -87,7 +87,7 @@ static struct ob_tokenizer *open_lists(const struct lists *lists) {
 static void expect_ids(const struct ob_tokenizer *tokenizer, const char *text, const int *expected) {
     int32_t *ids = NULL;
     size_t count = 0, i = 0;
-    assert_int_equal(ob_tokenizer_encode(tokenizer, text, strlen(text), &ids, &count, NULL), OB_OK);
+    assert_int_equal(ob_tokenizer_encode(tokenizer, NULL, text, strlen(text), &ids, &count, NULL), OB_OK);
     for (; i < count; i++)
         assert_int_equal(ids[i], expected[i]);
     assert_int_equal(expected[i], -1);

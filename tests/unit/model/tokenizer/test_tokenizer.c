@@ -20,7 +20,7 @@ static void expect_ids(const struct ob_tokenizer *tokenizer, const char *text, s
     struct ob_error error = {0};
     int32_t *ids = NULL;
     size_t count = 0, i = 0;
-    if (ob_tokenizer_encode(tokenizer, text, bytes, &ids, &count, &error) != OB_OK)
+    if (ob_tokenizer_encode(tokenizer, NULL, text, bytes, &ids, &count, &error) != OB_OK)
         fail_msg("%s", error.text);
     va_list list;
     va_start(list, bytes);
@@ -38,7 +38,7 @@ static void expect_round_trip(const struct ob_tokenizer *tokenizer, const char *
     int32_t *ids = NULL;
     char *back = NULL;
     size_t count = 0, back_bytes = 0;
-    assert_int_equal(ob_tokenizer_encode(tokenizer, text, bytes, &ids, &count, &error), OB_OK);
+    assert_int_equal(ob_tokenizer_encode(tokenizer, NULL, text, bytes, &ids, &count, &error), OB_OK);
     assert_int_equal(ob_tokenizer_decode(tokenizer, ids, count, false, &back, &back_bytes, &error), OB_OK);
     assert_int_equal(back_bytes, bytes);
     assert_memory_equal(back, text, bytes);
@@ -130,7 +130,7 @@ static void encode_empty_gives_no_array(void **state) {
     int32_t *ids = (int32_t *)1;
     size_t count = 1, bytes = 1;
     char *text = NULL;
-    assert_int_equal(ob_tokenizer_encode(tokenizer, NULL, 0, &ids, &count, NULL), OB_OK);
+    assert_int_equal(ob_tokenizer_encode(tokenizer, NULL, NULL, 0, &ids, &count, NULL), OB_OK);
     assert_null(ids);
     assert_int_equal(count, 0);
     assert_int_equal(ob_tokenizer_decode(tokenizer, NULL, 0, false, &text, &bytes, NULL), OB_OK);
@@ -183,12 +183,13 @@ static void encode_added_tokens_first(void **state) {
     ob_tokenizer_free(tokenizer);
 }
 
+static const struct ob_encode_options PLAIN = {.position = OB_TEXT_INNER, .plain = true};
+
 static void expect_plain(const struct ob_tokenizer *tokenizer, const char *text, const int32_t *expected,
                          size_t expected_count) {
     int32_t *ids = NULL;
     size_t count = 0;
-    assert_int_equal(ob_tokenizer_encode_plain(tokenizer, false, text, strlen(text), &ids, &count, NULL),
-                     OB_OK);
+    assert_int_equal(ob_tokenizer_encode(tokenizer, &PLAIN, text, strlen(text), &ids, &count, NULL), OB_OK);
     assert_int_equal(count, expected_count);
     assert_memory_equal(ids, expected, count * sizeof *ids);
     free(ids);
@@ -213,7 +214,7 @@ static void encode_plain_makes_no_special_token(void **state) {
     int32_t *ids = NULL;
     size_t count = 0;
     struct ob_error error = {0};
-    assert_int_equal(ob_tokenizer_encode_plain(tokenizer, false, "hello", 5, &ids, &count, &error),
+    assert_int_equal(ob_tokenizer_encode(tokenizer, &PLAIN, "hello", 5, &ids, &count, &error),
                      OB_EUNSUPPORTED);
     assert_non_null(strstr(error.text, "special token \"hello\""));
     assert_null(ids);
@@ -242,7 +243,8 @@ static void encode_beyond_limit_is_refused(void **state) {
     struct ob_error error = {0};
     int32_t *ids = NULL;
     size_t count = 0;
-    assert_int_equal(ob_tokenizer_encode(tokenizer, "", (size_t)1 << 30, &ids, &count, &error), OB_ETOOBIG);
+    assert_int_equal(ob_tokenizer_encode(tokenizer, NULL, "", (size_t)1 << 30, &ids, &count, &error),
+                     OB_ETOOBIG);
     assert_null(ids);
     ob_tokenizer_free(tokenizer);
 }
@@ -489,12 +491,13 @@ static void encode_too_hard_for_the_pattern_is_refused(void **state) {
     char text[200];
     memset(text, 'a', sizeof text);
     text[199] = 'c';
-    assert_int_equal(ob_tokenizer_encode(tokenizer, text, sizeof text, &ids, &count, &error), OB_OK);
+    assert_int_equal(ob_tokenizer_encode(tokenizer, NULL, text, sizeof text, &ids, &count, &error), OB_OK);
     free(ids); /* PCRE2 sees that there is no b */
     text[198] = 'b';
     text[150] = 'c';
     ids = NULL;
-    assert_int_equal(ob_tokenizer_encode(tokenizer, text, sizeof text, &ids, &count, &error), OB_ETOOBIG);
+    assert_int_equal(ob_tokenizer_encode(tokenizer, NULL, text, sizeof text, &ids, &count, &error),
+                     OB_ETOOBIG);
     assert_non_null(strstr(error.text, "too hard"));
     assert_null(ids);
     ob_tokenizer_free(tokenizer);
@@ -613,7 +616,8 @@ static void *encode_many(void *context) {
     for (int i = 0; i < 300; i++) {
         int32_t *ids = NULL;
         size_t count = 0;
-        if (ob_tokenizer_encode(context, "hello world 123 <|end|> hello", 29, &ids, &count, NULL) != OB_OK)
+        if (ob_tokenizer_encode(context, NULL, "hello world 123 <|end|> hello", 29, &ids, &count, NULL) !=
+            OB_OK)
             return NULL;
         bool right = count == 13 && ids[0] == HELLO && ids[10] == END;
         free(ids);
