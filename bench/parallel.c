@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/options_help.h"
+#include "model/convert/open_model.h"
 #include "model/convert/open_tokenizer.h"
 #include "model/data/corpus.h"
 #include "model/data/loss.h"

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "cli/command.h"
+#include "model/convert/open_model.h"
 #include "model/formats/json_value.h"
 #include "model/forward/blas.h"
 #include "model/forward/forward.h"

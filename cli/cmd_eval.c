@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/evaluate.h"
+#include "model/convert/open_model.h"
 #include "model/formats/json_value.h"
 #include "run/replica.h"
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "model/convert/open_model.h"
 #include "model/convert/open_tokenizer.h"
 #include "model/forward/forward.h"
 #include "run/replica.h"

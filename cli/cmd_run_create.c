@@ -5,6 +5,7 @@
 
 #include "base/path.h"
 #include "cli/command.h"
+#include "model/convert/open_model.h"
 #include "model/families/adapter.h"
 #include "run/manifest_create.h"
 #include "transport/identity.h"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/convert/open_model.h"
 #include "model/families/adapter.h"
 #include "run/base_weights.h"
 #include "spsa/memory_check.h"

@@ -6,9 +6,10 @@
 
 #include "base/file.h"
 #include "base/limits.h"
-#include "model/convert/gguf_model.h"
+#include "model/convert/gguf_config.h"
 #include "model/convert/gguf_tokenizer.h"
 #include "model/convert/hf_tokenizer.h"
+#include "model/formats/gguf.h"
 
 static enum ob_err build(const struct ob_gguf *gguf, const char *name, json_t **ret_root,
                          struct ob_error *error) {

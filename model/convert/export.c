@@ -8,8 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "model/convert/documents.h"
-#include "model/convert/export_internal.h"
+#include "model/convert/export_gguf.h"
+#include "model/convert/export_safetensors.h"
 #include "model/families/family.h"
 #include "model/formats/gguf.h"
 

@@ -1,9 +1,13 @@
-/* A model as one GGUF file, version 3. */
+#include "model/convert/export_gguf.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/convert/export_internal.h"
+#include "model/convert/export_elements.h"
+#include "model/convert/gguf_check.h"
 #include "model/convert/gguf_metadata.h"
+#include "model/convert/gguf_names.h"
+#include "model/convert/gguf_rope.h"
 #include "model/families/adapter.h"
 #include "model/families/family.h"
 #include "model/formats/gguf_tensors.h"
@@ -18,7 +22,6 @@ struct place {
 struct exporting {
     const struct ob_weight_source *source;
     const struct ob_model *model;
-    const struct ob_gguf_architecture *architecture;
     enum ob_dtype dtype;
     struct place *places; /* of each canonical tensor */
     struct ob_gguf_writer metadata, tensors;
@@ -38,9 +41,9 @@ static enum ob_err find_places(struct exporting *e) {
     return OB_OK;
 }
 
-static bool is_turned(const struct exporting *e, size_t tensor) {
+static bool is_transposed(const struct exporting *e, size_t tensor) {
     return e->model->tensors[tensor].dims == 2 &&
-           ob_gguf_is_turned(&e->model->config, e->places[tensor].slot);
+           ob_gguf_is_transposed(e->model->config.family, e->places[tensor].slot);
 }
 
 /* llama.cpp wants vectors and learned positions in float32. */
@@ -77,10 +80,10 @@ static enum ob_err describe(struct exporting *e) {
                            tensor->name);
         ob_gguf_put_text(&e->tensors, name, strlen(name));
         ob_gguf_put_u32(&e->tensors, tensor->dims);
-        bool turned = is_turned(e, i);
+        bool transposed = is_transposed(e, i);
         if (tensor->dims == 2) /* the one that varies fastest first */
-            ob_gguf_put_u64(&e->tensors, tensor->shape[turned ? 0 : 1]);
-        ob_gguf_put_u64(&e->tensors, tensor->shape[turned ? 1 : 0]);
+            ob_gguf_put_u64(&e->tensors, tensor->shape[transposed ? 0 : 1]);
+        ob_gguf_put_u64(&e->tensors, tensor->shape[transposed ? 1 : 0]);
         ob_gguf_put_u32(&e->tensors, ob_gguf_dtype_number(dtype_of(e, i)));
         ob_gguf_put_u64(&e->tensors, offset);
         offset += padded(tensor->elements * ob_dtype_block_bytes(dtype_of(e, i)));
@@ -90,7 +93,7 @@ static enum ob_err describe(struct exporting *e) {
     return OB_OK;
 }
 
-static enum ob_err write_turned(const struct exporting *e, struct ob_output *out, size_t tensor) {
+static enum ob_err write_transposed(const struct exporting *e, struct ob_output *out, size_t tensor) {
     const struct ob_model_tensor *t = &e->model->tensors[tensor];
     size_t ins = (size_t)t->shape[0], outs = (size_t)t->shape[1];
     float *whole = calloc(ins * outs, sizeof *whole), *row = calloc(ins, sizeof *row);
@@ -131,9 +134,9 @@ static enum ob_err write_reordered(const struct exporting *e, struct ob_output *
 }
 
 static enum ob_err write_tensor(const struct exporting *e, struct ob_output *out, size_t tensor) {
-    if (is_turned(e, tensor))
-        return write_turned(e, out, tensor);
-    if (ob_gguf_is_reordered(e->architecture, e->places[tensor].slot))
+    if (is_transposed(e, tensor))
+        return write_transposed(e, out, tensor);
+    if (ob_gguf_is_reordered(e->model->config.family, e->places[tensor].slot))
         return write_reordered(e, out, tensor);
     ob_export_elements(out, e->source, tensor, 0, e->model->tensors[tensor].elements, dtype_of(e, tensor));
     return OB_OK;
@@ -184,19 +187,12 @@ static enum ob_err write_file(struct exporting *e, const char *folder) {
 
 enum ob_err ob_export_gguf(const struct ob_weight_source *source, enum ob_dtype dtype, const char *folder,
                            struct ob_error *error) {
-    const char *family = source->model->config.family->architecture;
-    struct exporting e = {.source = source,
-                          .model = source->model,
-                          .architecture = ob_gguf_architecture_of(family),
-                          .dtype = dtype,
-                          .error = error};
-    if (!e.architecture)
-        return ob_fail(error, OB_EUNSUPPORTED, "%s: GGUF has no architecture for %s", e.model->path, family);
-    enum ob_err failed = ob_gguf_check_model(e.architecture, e.model, error);
+    struct exporting e = {.source = source, .model = source->model, .dtype = dtype, .error = error};
+    enum ob_err failed = ob_gguf_check_model(e.model, error);
     if (!failed)
         failed = find_places(&e);
     if (!failed)
-        failed = ob_gguf_metadata(e.model, e.architecture, dtype, &e.metadata, error);
+        failed = ob_gguf_metadata(e.model, dtype, &e.metadata, error);
     if (!failed)
         failed = describe(&e);
     if (!failed)

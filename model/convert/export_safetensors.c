@@ -1,22 +1,12 @@
+#include "model/convert/export_safetensors.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cursor.h"
-#include "model/convert/export_internal.h"
-#include "model/families/adapter.h"
-
-void ob_export_elements(struct ob_output *output, const struct ob_weight_source *source, size_t tensor,
-                        uint64_t first, uint64_t count, enum ob_dtype dtype) {
-    float values[OB_EXPORT_BLOCK];
-    uint8_t bytes[4 * OB_EXPORT_BLOCK];
-    for (uint64_t end = first + count; first < end; first += OB_EXPORT_BLOCK) {
-        size_t part = end - first < OB_EXPORT_BLOCK ? (size_t)(end - first) : OB_EXPORT_BLOCK;
-        ob_source_read_merged(source, tensor, first, part, values);
-        ob_dtype_encode(dtype, values, part, bytes);
-        ob_output_write(output, bytes, part * ob_dtype_block_bytes(dtype));
-    }
-}
+#include "base/file.h"
+#include "model/convert/export_elements.h"
 
 static char *header_text(const struct ob_model *model, const struct ob_export_file *file,
                          enum ob_dtype dtype) {

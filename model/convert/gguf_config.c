@@ -1,22 +1,24 @@
-/* A config.json from the metadata of a GGUF file. A key of the architecture that nothing here knows is
- * refused: it may change what the model computes. */
+#include "model/convert/gguf_config.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/convert/gguf_model.h"
+#include "base/err.h"
+#include "model/convert/gguf_rope.h"
+#include "model/families/family_list.h"
 
 #define KEY_BYTES 160
 
 struct building {
     struct ob_gguf_reader reader;
-    const struct ob_gguf_architecture *architecture;
+    const struct ob_family *family;
     json_t *config;
 };
 
 static const char *key_of(const struct building *b, const char *suffix, char ret_key[KEY_BYTES]) {
-    (void)snprintf(ret_key, KEY_BYTES, "%s.%s", b->architecture->name, suffix);
+    (void)snprintf(ret_key, KEY_BYTES, "%s.%s", b->family->gguf->architecture, suffix);
     return ret_key;
 }
 
@@ -37,7 +39,7 @@ static double shortest(double value) {
     return strtod(text, NULL);
 }
 
-static void copy_key(struct building *b, const struct ob_gguf_key *key) {
+static void copy_key(struct building *b, const struct ob_family_gguf_key *key) {
     char name[KEY_BYTES];
     int64_t integer;
     double real;
@@ -58,6 +60,35 @@ static bool has_tensor(const struct building *b, const char *name) {
     return ob_checkpoint_find(b->reader.gguf->checkpoint, name) >= 0;
 }
 
+/* The entries that all architectures have, by the family's names for them. */
+#define SIZE_KEYS 9
+static void list_sizes(const struct ob_family *family, struct ob_family_gguf_key ret_keys[SIZE_KEYS]) {
+    const struct ob_family_keys *k = family->keys;
+    const char *epsilon = family->base.norm == OB_NORM_LAYER ? "attention.layer_norm_epsilon"
+                                                             : "attention.layer_norm_rms_epsilon";
+    const struct ob_family_gguf_key keys[SIZE_KEYS] = {
+        {"context_length", k->context, OB_GGUF_KEY_INTEGER},
+        {"embedding_length", k->width, OB_GGUF_KEY_INTEGER},
+        {"block_count", k->layers, OB_GGUF_KEY_INTEGER},
+        {"feed_forward_length", k->ff_width, OB_GGUF_KEY_INTEGER},
+        {"attention.head_count", k->heads, OB_GGUF_KEY_INTEGER},
+        {"attention.head_count_kv", k->kv_heads, OB_GGUF_KEY_INTEGER},
+        {"attention.key_length", k->head_width, OB_GGUF_KEY_INTEGER},
+        {epsilon, k->norm_epsilon, OB_GGUF_KEY_REAL},
+        {"rope.freq_base", k->rope_theta, OB_GGUF_KEY_REAL}};
+    memcpy(ret_keys, keys, sizeof keys);
+}
+
+static void copy_keys(struct building *b) {
+    struct ob_family_gguf_key sizes[SIZE_KEYS];
+    list_sizes(b->family, sizes);
+    for (size_t i = 0; i < SIZE_KEYS; i++)
+        if (sizes[i].name)
+            copy_key(b, &sizes[i]);
+    for (const struct ob_family_gguf_key *key = b->family->gguf->keys; key && key->suffix; key++)
+        copy_key(b, key);
+}
+
 /* What the tensors say. */
 static void add_shapes(struct building *b) {
     const struct ob_checkpoint *checkpoint = b->reader.gguf->checkpoint;
@@ -69,12 +100,13 @@ static void add_shapes(struct building *b) {
         return;
     }
     json_object_set_new(b->config, "vocab_size", json_integer((json_int_t)checkpoint->tensors[at].shape[0]));
-    if (strcmp(b->architecture->name, "gpt2") != 0) /* whose head is always the embedding */
+    unsigned also = b->family->gguf->parts_also;
+    if (also & OB_PART_HEAD)
         json_object_set_new(b->config, "tie_word_embeddings", json_boolean(!has_tensor(b, "output.weight")));
-    if (strcmp(b->architecture->name, "llama") == 0) {
+    if (also & OB_PART_QKV_BIAS)
         json_object_set_new(b->config, "attention_bias", json_boolean(has_tensor(b, "blk.0.attn_q.bias")));
+    if (also & OB_PART_MLP_BIAS)
         json_object_set_new(b->config, "mlp_bias", json_boolean(has_tensor(b, "blk.0.ffn_up.bias")));
-    }
 }
 
 static void add_special_tokens(struct building *b) {
@@ -89,25 +121,26 @@ static void add_special_tokens(struct building *b) {
 }
 
 static int64_t head_width(const struct building *b) {
-    int64_t width = json_integer_value(json_object_get(b->config, b->architecture->width));
-    int64_t heads = json_integer_value(json_object_get(b->config, b->architecture->heads));
+    int64_t width = json_integer_value(json_object_get(b->config, b->family->keys->width));
+    int64_t heads = json_integer_value(json_object_get(b->config, b->family->keys->heads));
     const json_t *stated = json_object_get(b->config, "head_dim");
     return stated ? json_integer_value(stated) : heads > 0 ? width / heads : 0;
 }
 
-/* How much of a head turns with its position; and whether values are as wide as keys. */
+/* How much of a head is rotated; and whether values are as wide as keys. */
 static void add_rotation(struct building *b) {
     char key[KEY_BYTES];
-    int64_t turned, wide;
+    int64_t rotated, wide;
     if (ob_gguf_integer(&b->reader, key_of(b, "attention.value_length", key), 1, INT32_MAX, &wide) &&
         wide != head_width(b))
         refuse(b, key, "values that are not as wide as keys are not supported");
-    if (!ob_gguf_integer(&b->reader, key_of(b, "rope.dimension_count", key), 0, INT32_MAX, &turned))
+    if (!ob_gguf_integer(&b->reader, key_of(b, "rope.dimension_count", key), 0, INT32_MAX, &rotated))
         return;
-    if (strcmp(b->architecture->name, "gptneox") == 0 && head_width(b) > 0)
-        json_object_set_new(b->config, "rotary_pct", json_real((double)turned / (double)head_width(b)));
-    else if (turned != head_width(b) && strcmp(b->architecture->name, "gpt2") != 0)
-        refuse(b, key, "positions that turn a part of a head only are not supported");
+    const char *part = b->family->keys->rotary_part;
+    if (part && head_width(b) > 0)
+        json_object_set_new(b->config, part, json_real((double)rotated / (double)head_width(b)));
+    else if (rotated != head_width(b) && b->family->base.position == OB_POSITION_ROTARY)
+        refuse(b, key, "rotary positions on a part of each head are not supported");
 }
 
 static void add_rope_scaling(struct building *b) {
@@ -129,12 +162,17 @@ static void add_rope_scaling(struct building *b) {
         json_object_set_new(b->config, "rope_scaling", scaling);
 }
 
-static bool is_known(const struct ob_gguf_architecture *architecture, struct ob_gguf_text suffix) {
+static bool is_known(const struct ob_family *family, struct ob_gguf_text suffix) {
     static const char *const OTHERS[] = {
         "vocab_size",          "rope.dimension_count", "attention.value_length", "rope.scaling.type",
         "rope.scaling.factor", "attention.causal",     "tensor_data_layout"};
-    for (size_t i = 0; i < architecture->key_count; i++)
-        if (ob_gguf_text_is(suffix, architecture->keys[i].suffix))
+    struct ob_family_gguf_key sizes[SIZE_KEYS];
+    list_sizes(family, sizes);
+    for (size_t i = 0; i < SIZE_KEYS; i++)
+        if (sizes[i].name && ob_gguf_text_is(suffix, sizes[i].suffix))
+            return true;
+    for (const struct ob_family_gguf_key *key = family->gguf->keys; key && key->suffix; key++)
+        if (ob_gguf_text_is(suffix, key->suffix))
             return true;
     for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++)
         if (ob_gguf_text_is(suffix, OTHERS[i]))
@@ -151,14 +189,15 @@ static bool is_nothing(const struct ob_gguf_entry *entry) {
 }
 
 static void refuse_unknown(struct building *b) {
-    size_t prefix = strlen(b->architecture->name);
+    const char *architecture = b->family->gguf->architecture;
+    size_t prefix = strlen(architecture);
     for (size_t i = 0; i < b->reader.gguf->entry_count && !b->reader.failed; i++) {
         const struct ob_gguf_entry *entry = &b->reader.gguf->entries[i];
-        if (entry->key.bytes <= prefix + 1 || memcmp(entry->key.data, b->architecture->name, prefix) != 0 ||
+        if (entry->key.bytes <= prefix + 1 || memcmp(entry->key.data, architecture, prefix) != 0 ||
             entry->key.data[prefix] != '.')
             continue;
         struct ob_gguf_text suffix = {entry->key.data + prefix + 1, entry->key.bytes - prefix - 1};
-        if (!is_known(b->architecture, suffix) && !is_nothing(entry))
+        if (!is_known(b->family, suffix) && !is_nothing(entry))
             b->reader.failed = ob_fail(b->reader.error, OB_EUNSUPPORTED, "%s: entry %.*s is not supported",
                                        b->reader.gguf->checkpoint->path, OB_GGUF_QUOTE(entry->key));
     }
@@ -171,12 +210,12 @@ static enum ob_err find_architecture(struct building *b) {
         return b->reader.failed
                    ? b->reader.failed
                    : ob_fail(b->reader.error, OB_EFORMAT, "%s: entry general.architecture is missing", path);
-    b->architecture = ob_gguf_architecture_named(name.data, name.bytes);
-    if (!b->architecture)
-        return ob_fail(
-            b->reader.error, OB_EUNSUPPORTED,
-            "%s: architecture \"%.*s\" is not supported (llama, gpt2, qwen2, qwen3 and gptneox are)", path,
-            OB_GGUF_QUOTE(name));
+    char names[OB_ERROR_TEXT_MAX];
+    b->family = ob_family_find_gguf(name.data, name.bytes);
+    if (!b->family)
+        return ob_fail(b->reader.error, OB_EUNSUPPORTED,
+                       "%s: architecture \"%.*s\" is not supported (%s are)", path, OB_GGUF_QUOTE(name),
+                       ob_family_gguf_names(names, sizeof names));
     return OB_OK;
 }
 
@@ -185,14 +224,13 @@ enum ob_err ob_gguf_config(const struct ob_gguf *gguf, json_t **ret_config, stru
     enum ob_err failed = find_architecture(&b);
     if (failed)
         return failed;
-    b.config = json_loads(b.architecture->fixed, 0, NULL);
-    json_t *names = json_pack("[s]", b.architecture->family);
+    b.config = json_loads(b.family->gguf->constants, 0, NULL);
+    json_t *names = json_pack("[s]", b.family->architecture);
     if (!b.config || json_object_set_new(b.config, "architectures", names) != 0) {
         json_decref(b.config);
         return ob_fail(error, OB_ENOMEM, "%s: out of memory", gguf->checkpoint->path);
     }
-    for (size_t i = 0; i < b.architecture->key_count; i++)
-        copy_key(&b, &b.architecture->keys[i]);
+    copy_keys(&b);
     add_shapes(&b);
     add_special_tokens(&b);
     add_rotation(&b);

@@ -1,17 +1,19 @@
-/* The metadata of a GGUF file in the making: the base file's as they are, or made from a folder. */
+#include "model/convert/gguf_metadata.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "model/convert/documents.h"
-#include "model/convert/gguf_metadata.h"
 #include "model/convert/tokenizer_from_lists.h"
+#include "model/families/family.h"
+#include "model/formats/gguf.h"
 
 #define KEY_BYTES 160
 
 struct adding {
     struct ob_gguf_writer *writer;
     const struct ob_model *model;
-    const struct ob_gguf_architecture *architecture;
+    const char *architecture;
     struct ob_error *error;
 };
 
@@ -38,13 +40,13 @@ static enum ob_err copy_entries(const struct adding *a) {
 
 static void add_number(const struct adding *a, const char *suffix, uint32_t value) {
     char key[KEY_BYTES];
-    (void)snprintf(key, sizeof key, "%s.%s", a->architecture->name, suffix);
+    (void)snprintf(key, sizeof key, "%s.%s", a->architecture, suffix);
     ob_gguf_add_u32(a->writer, key, value);
 }
 
 static void add_real(const struct adding *a, const char *suffix, float value) {
     char key[KEY_BYTES];
-    (void)snprintf(key, sizeof key, "%s.%s", a->architecture->name, suffix);
+    (void)snprintf(key, sizeof key, "%s.%s", a->architecture, suffix);
     ob_gguf_add_f32(a->writer, key, value);
 }
 
@@ -52,14 +54,14 @@ static void add_rope_scaling(const struct adding *a, const struct ob_rope *rope)
     char key[KEY_BYTES];
     if (rope->scaling != OB_ROPE_LINEAR)
         return;
-    (void)snprintf(key, sizeof key, "%s.rope.scaling.type", a->architecture->name);
+    (void)snprintf(key, sizeof key, "%s.rope.scaling.type", a->architecture);
     ob_gguf_add_text(a->writer, key, "linear");
     add_real(a, "rope.scaling.factor", (float)rope->factor);
 }
 
 static void add_config(const struct adding *a) {
     const struct ob_model_config *c = &a->model->config;
-    ob_gguf_add_text(a->writer, "general.architecture", a->architecture->name);
+    ob_gguf_add_text(a->writer, "general.architecture", a->architecture);
     add_number(a, "context_length", c->context);
     add_number(a, "embedding_length", c->width);
     add_number(a, "block_count", c->layers);
@@ -72,11 +74,6 @@ static void add_config(const struct adding *a) {
         add_number(a, "attention.head_count_kv", c->kv_heads);
         add_real(a, "attention.layer_norm_rms_epsilon", c->norm_epsilon);
     }
-    if (c->qkv_by_head) { /* gptneox */
-        char key[KEY_BYTES];
-        (void)snprintf(key, sizeof key, "%s.use_parallel_residual", a->architecture->name);
-        ob_gguf_add_bool(a->writer, key, c->block == OB_BLOCK_PARALLEL);
-    }
     if (c->position != OB_POSITION_ROTARY)
         return;
     add_real(a, "rope.freq_base", (float)c->rope.theta);
@@ -86,6 +83,29 @@ static void add_config(const struct adding *a) {
         add_number(a, "attention.key_length", c->head_width);
         add_number(a, "attention.value_length", c->head_width);
     }
+}
+
+/* The family's own entries, as its config.json has them. */
+static enum ob_err add_family_keys(const struct adding *a) {
+    const struct ob_family_gguf_key *key = a->model->config.family->gguf->keys;
+    struct ob_document config = {0};
+    enum ob_err failed = key ? ob_document_load(a->model->path, "config.json", &config, a->error) : OB_OK;
+    for (; !failed && key && key->suffix; key++) {
+        const json_t *value = json_object_get(config.root, key->name);
+        double number = json_is_boolean(value)  ? json_is_true(value)
+                        : json_is_number(value) ? json_number_value(value)
+                                                : key->otherwise;
+        char name[KEY_BYTES];
+        (void)snprintf(name, sizeof name, "%s.%s", a->architecture, key->suffix);
+        if (key->kind == OB_GGUF_KEY_BOOL)
+            ob_gguf_add_bool(a->writer, name, number != 0);
+        else if (key->kind == OB_GGUF_KEY_REAL)
+            ob_gguf_add_f32(a->writer, name, (float)number);
+        else
+            ob_gguf_add_u32(a->writer, name, (uint32_t)number);
+    }
+    ob_document_done(&config);
+    return failed;
 }
 
 static void add_texts(struct ob_gguf_writer *writer, const char *key, const struct ob_token_text *texts,
@@ -154,16 +174,17 @@ static enum ob_err add_tokenizer(const struct adding *a) {
     return failed;
 }
 
-enum ob_err ob_gguf_metadata(const struct ob_model *model, const struct ob_gguf_architecture *architecture,
-                             enum ob_dtype dtype, struct ob_gguf_writer *writer, struct ob_error *error) {
+enum ob_err ob_gguf_metadata(const struct ob_model *model, enum ob_dtype dtype, struct ob_gguf_writer *writer,
+                             struct ob_error *error) {
     static const uint32_t FILE_TYPES[OB_DTYPE_PLAIN_COUNT] = {0, 1, 32}; /* ggml's numbers: F32, F16, BF16 */
-    const struct adding adding = {writer, model, architecture, error};
+    const struct adding adding = {writer, model, model->config.family->gguf->architecture, error};
     enum ob_err failed;
     if (ob_gguf_is_file(model->path)) {
         failed = copy_entries(&adding);
     } else {
         add_config(&adding);
-        failed = add_tokenizer(&adding);
+        failed = add_family_keys(&adding);
+        failed = failed ? failed : add_tokenizer(&adding);
     }
     ob_gguf_add_u32(writer, "general.file_type", FILE_TYPES[dtype]);
     ob_gguf_add_u32(writer, "general.quantization_version", 2);

@@ -3,12 +3,11 @@
 #ifndef OB_MODEL_CONVERT_GGUF_METADATA_H
 #define OB_MODEL_CONVERT_GGUF_METADATA_H
 
-#include "model/convert/gguf_model.h"
+#include "model/families/model.h"
 #include "model/formats/gguf_writer.h"
 
 /* Adds all entries. The base file's as they are, but for those that speak of its types and parts. */
-OB_MUST_USE enum ob_err ob_gguf_metadata(const struct ob_model *model,
-                                         const struct ob_gguf_architecture *architecture, enum ob_dtype dtype,
+OB_MUST_USE enum ob_err ob_gguf_metadata(const struct ob_model *model, enum ob_dtype dtype,
                                          struct ob_gguf_writer *writer, struct ob_error *error);
 
 #endif

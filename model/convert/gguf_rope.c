@@ -1,9 +1,6 @@
-/* Llama 3's scaled positions. GGUF has them as a tensor of factors, one for each frequency, by which angles
- * are divided; Hugging Face as the parameters that they are computed from. A factor of the part between short
- * and long waves tells the original context; where there is none, those of published models are tried. */
-#include <math.h>
+#include "model/convert/gguf_rope.h"
 
-#include "model/convert/gguf_model.h"
+#include <math.h>
 
 #define LOW       1.0 /* of all published models */
 #define HIGH      4.0
@@ -15,12 +12,12 @@ static double wave_of(double theta, size_t i, size_t count) {
 
 /* Llama 3.1's rule: short waves stay, long ones are stretched by `factor`, between them it is blended. */
 static double factor_of(const struct ob_rope *rope, double wave) {
-    double turns = rope->original_context / wave;
-    if (turns > rope->high)
+    double rotations = rope->original_context / wave; /* within the original context */
+    if (rotations > rope->high)
         return 1;
-    if (turns < rope->low)
+    if (rotations < rope->low)
         return rope->factor;
-    double blend = (turns - rope->low) / (rope->high - rope->low);
+    double blend = (rotations - rope->low) / (rope->high - rope->low);
     return 1 / ((1 - blend) / rope->factor + blend);
 }
 

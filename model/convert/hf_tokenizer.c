@@ -9,23 +9,10 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "model/convert/pre_tokenizer_names.h"
+#include "model/families/family_list.h"
 #include "model/formats/document.h"
 #include "model/tokenizer/json.h"
 #include "model/tokenizer/utf8.h"
-
-/* Which row of OB_PRE_NAMES a class, or else a kind of model, stands for. */
-static const struct {
-    const char *name, *pre;
-} CLASSES[] = {
-    {"GPT2Tokenizer", "gpt-2"},
-    {"Qwen2Tokenizer", "qwen2"},
-    {"GPTNeoXTokenizer", "olmo"},
-    {"gpt2", "gpt-2"},
-    {"opt", "gpt-2"},
-    {"qwen2", "qwen2"},
-    {"qwen3", "qwen2"},
-    {"gpt_neox", "olmo"},
-};
 
 struct reading {
     const char *folder;
@@ -240,14 +227,23 @@ static enum ob_err class_name(const struct reading *r, char *ret_name, size_t by
     return err;
 }
 
+/* The row of OB_PRE_NAMES that a class of tokenizers, or else a type of model, stands for; NULL: none. */
+static const char *pre_tokenizer_of(const char *name) {
+    for (const struct ob_family *const *family = OB_FAMILIES; *family; family++) {
+        const char *class = (*family)->tokenizer_class;
+        bool is_named = (class && strcmp(class, name) == 0) || strcmp((*family)->model_type, name) == 0;
+        if (is_named && (*family)->pre_tokenizer)
+            return (*family)->pre_tokenizer;
+    }
+    return NULL;
+}
+
 static enum ob_err put_stages(const struct reading *r) {
     char name[64], quote[OB_QUOTE_BYTES];
-    const char *pre = NULL;
     enum ob_err err = class_name(r, name, sizeof name);
-    for (size_t i = 0; i < sizeof CLASSES / sizeof *CLASSES && pre == NULL; i++)
-        pre = strcmp(CLASSES[i].name, name) == 0 ? CLASSES[i].pre : NULL;
     if (err != OB_OK)
         return err;
+    const char *pre = pre_tokenizer_of(name);
     if (pre == NULL)
         return ob_fail(
             r->error, OB_EUNSUPPORTED,

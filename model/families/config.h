@@ -28,12 +28,12 @@ enum ob_activation {
 enum ob_block_kind {
     OB_BLOCK_SEQUENTIAL, /* x += attention(norm1 x); x += mlp(norm2 x) */
     OB_BLOCK_PARALLEL,   /* x += attention(norm1 x) + mlp(norm2 x) */
-    OB_BLOCK_NORM_AFTER, /* x = norm1(x + attention x); x = norm2(x + mlp x) */
+    OB_BLOCK_POST_NORM,  /* x = norm1(x + attention x); x = norm2(x + mlp x) */
 };
 
-/* Rotary positions: frequency i of a turning pair is theta^(-2i / turning width), then scaled. */
+/* Rotary positions (RoPE): frequency i is theta^(-2i / rotary width), then scaled. */
 enum ob_rope_scaling {
-    OB_ROPE_PLAIN,
+    OB_ROPE_DEFAULT,
     OB_ROPE_LINEAR, /* divided by `factor` */
     OB_ROPE_LLAMA3, /* long waves divided by `factor`, short ones kept, a ramp between */
 };
@@ -64,23 +64,23 @@ struct ob_model_config {
 
     enum ob_block_kind block;
     enum ob_norm_kind norm;
-    bool norm_from_one; /* the weights of norms are differences from 1 */
+    bool zero_centered_gamma; /* the weights of norms are differences from 1 */
     float norm_epsilon;
     enum ob_activation activation;
     bool gated;            /* act(gate x) * (up x) */
     float embedding_scale; /* token embeddings are multiplied by it */
-    float logit_cap;       /* cap · tanh(logit / cap); 0: none */
+    float logit_softcap;   /* cap · tanh(logit / cap); 0: none */
 
     enum ob_position_kind position;
-    uint32_t position_offset;           /* row of the first position in a learned table */
-    uint32_t rotary_width;              /* leading elements of a head that turn */
-    struct ob_rope rope, rope_windowed; /* of layers that see everything, and of windowed ones */
+    uint32_t position_offset;          /* row of the first position in a learned table */
+    uint32_t rotary_width;             /* leading elements of a head that are rotated */
+    struct ob_rope rope, rope_sliding; /* of layers with full attention, and with a sliding window */
 
-    bool qkv_by_head;  /* the fused product is (H, 3, D): each head's query, key, value */
-    float query_scale; /* scores are multiplied by it */
-    float score_cap;   /* as logit_cap, for attention scores */
-    uint32_t window; /* a windowed layer's token sees itself and the window - 1 before it; 0: no such layer */
-    bool windowed[OB_LAYERS_MAX];
+    bool qkv_by_head;               /* the fused product is (H, 3, D): each head's query, key, value */
+    float query_scale;              /* scores are multiplied by it */
+    float attention_softcap;        /* as logit_softcap, for attention scores */
+    uint32_t sliding_window;        /* a token sees itself and so many less one before it; 0: no such layer */
+    bool is_sliding[OB_LAYERS_MAX]; /* has this layer a sliding window, or full attention? */
 
     uint32_t adapter_rank; /* 0: no adapters; set by ob_model_adapt, never by a file */
     double adapter_alpha;
@@ -88,9 +88,5 @@ struct ob_model_config {
 
     int32_t bos, eos; /* token ids, -1 when the checkpoint names none */
 };
-
-/* Reads config.json of MODEL (model/convert/documents.h). */
-OB_MUST_USE enum ob_err ob_model_config_read(const char *model, struct ob_model_config *ret_config,
-                                             struct ob_error *error);
 
 #endif

@@ -4,23 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct ob_family *const ALL[] = {
-    &ob_family_gpt2,  &ob_family_opt,   &ob_family_neox,  &ob_family_llama,  &ob_family_mistral,
-    &ob_family_qwen2, &ob_family_qwen3, &ob_family_gemma, &ob_family_gemma2, &ob_family_gemma3,
-};
-
-const struct ob_family *ob_family_find(const char *architecture) {
-    for (size_t i = 0; i < sizeof ALL / sizeof *ALL; i++)
-        if (strcmp(ALL[i]->architecture, architecture) == 0)
-            return ALL[i];
-    return NULL;
-}
-
-const char *ob_family_names(void) {
-    return "GPT2LMHeadModel, OPTForCausalLM, GPTNeoXForCausalLM, LlamaForCausalLM, MistralForCausalLM, "
-           "Qwen2ForCausalLM, Qwen3ForCausalLM, GemmaForCausalLM, Gemma2ForCausalLM and Gemma3ForCausalLM";
-}
-
 uint64_t ob_family_dimension(const struct ob_model_config *config, enum ob_dimension dimension) {
     uint64_t head_width = config->head_width;
     switch (dimension) {

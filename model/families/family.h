@@ -7,45 +7,11 @@
 #ifndef OB_MODEL_FAMILIES_FAMILY_H
 #define OB_MODEL_FAMILIES_FAMILY_H
 
-#include "model/families/config_internal.h"
-#include "model/families/model.h"
-
-/* Where a tensor is used. A family that lacks one (a bias, say) simply has no row for it. */
-enum ob_slot {
-    OB_SLOT_TOKENS,      /* (V, E) token embedding */
-    OB_SLOT_POSITIONS,   /* (P, C) learned positions */
-    OB_SLOT_PROJECT_IN,  /* (C, E) from the embedding to the first layer */
-    OB_SLOT_PROJECT_OUT, /* (E, C) from the last norm to the head */
-    OB_SLOT_NORM1,
-    OB_SLOT_NORM1_BIAS,
-    OB_SLOT_QKV, /* queries, keys and values in one product */
-    OB_SLOT_QKV_BIAS,
-    OB_SLOT_Q,
-    OB_SLOT_Q_BIAS,
-    OB_SLOT_K,
-    OB_SLOT_K_BIAS,
-    OB_SLOT_V,
-    OB_SLOT_V_BIAS,
-    OB_SLOT_Q_NORM, /* (D) of each query head, before it turns */
-    OB_SLOT_K_NORM,
-    OB_SLOT_O,
-    OB_SLOT_O_BIAS,
-    OB_SLOT_O_NORM, /* of the attention's output, before it joins the residual stream */
-    OB_SLOT_NORM2,
-    OB_SLOT_NORM2_BIAS,
-    OB_SLOT_GATE,
-    OB_SLOT_GATE_BIAS,
-    OB_SLOT_UP,
-    OB_SLOT_UP_BIAS,
-    OB_SLOT_DOWN,
-    OB_SLOT_DOWN_BIAS,
-    OB_SLOT_DOWN_NORM, /* of the feed-forward part's output */
-    OB_SLOT_FINAL_NORM,
-    OB_SLOT_FINAL_NORM_BIAS,
-    OB_SLOT_HEAD, /* (V, E); missing when it is tied to the embedding */
-    OB_SLOT_NONE, /* no tensor has it */
-    OB_SLOT_COUNT
-};
+#include "base/limits.h"
+#include "model/families/config.h"
+#include "model/families/config_reader.h"
+#include "model/families/role.h"
+#include "model/families/slot.h"
 
 /* Dimension letters of model/families/config.h, and what is made of them. */
 enum ob_dimension {
@@ -74,13 +40,41 @@ struct ob_family_tensor {
 struct ob_family_keys {
     const char *vocabulary, *width, *layers, *heads, *kv_heads, *head_width, *ff_width, *context;
     const char *norm_epsilon, *activation;
-    uint32_t ff_widths; /* a missing ff_width is so many widths; 0: it must be there */
+    const char *rope_theta;  /* the base of the rotary frequencies, in files without rope_parameters */
+    const char *rotary_part; /* the part of a head that is rotated; NULL: always all of it */
+    uint32_t ff_widths;      /* a missing ff_width is so many widths; 0: it must be there */
+};
+
+enum ob_family_gguf_kind { OB_GGUF_KEY_INTEGER, OB_GGUF_KEY_REAL, OB_GGUF_KEY_BOOL };
+
+/* An entry ARCHITECTURE.suffix of a GGUF file's metadata that is `name` in config.json. */
+struct ob_family_gguf_key {
+    const char *suffix, *name;
+    enum ob_family_gguf_kind kind;
+    double otherwise; /* what a config.json without `name` means */
+};
+
+/* How GGUF describes the family's models. The sizes of struct ob_family_keys, norm_epsilon and rope_theta have
+ * the same entries in all architectures, and slots the same names (model/convert/gguf_names.h). */
+struct ob_family_gguf {
+    const char *architecture; /* general.architecture; several families may have one, the first is read */
+    const char *constants;    /* what config.json says for every model: members of a JSON object */
+    const struct ob_family_gguf_key *keys; /* further ones; ends with a NULL suffix. NULL: none */
+    /* What GGUF does not say, because models of this architecture have it, or have not. */
+    enum ob_activation activation;
+    unsigned parts, parts_also; /* of enum ob_part: all of these, and any of those */
+    bool permuted;              /* rows of queries and keys: the halves of a head interleaved */
+    bool regrouped;             /* rows of the fused product: all queries, all keys, all values */
 };
 
 struct ob_family {
-    const char *architecture;
-    const char *optional_prefix; /* some files leave it out of their names; "" when there is none */
-    bool input_major;            /* matrices are (in, out), as GPT-2's; else (out, in) */
+    const char *architecture, *model_type; /* of config.json */
+    /* Of folders with vocab.json and merges.txt: the class of tokenizer_config.json, without "Fast", and the row of
+     * model/convert/pre_tokenizer_names.h that it or the model type means. NULL: such folders are refused. */
+    const char *tokenizer_class, *pre_tokenizer;
+    const struct ob_family_gguf *gguf; /* NULL: GGUF has no name for it */
+    const char *optional_prefix;       /* some files leave it out of their names; "" when there is none */
+    bool input_major;                  /* matrices are (in, out), as GPT-2's; else (out, in) */
     const struct ob_family_keys *keys;
     /* What all its models are, and the values of keys that are not there (0: it must be there). */
     struct ob_model_config base;
@@ -93,24 +87,13 @@ struct ob_family {
     void (*configure)(struct ob_config_reader *reader, struct ob_model_config *config);
 };
 
-extern const struct ob_family ob_family_gpt2, ob_family_opt, ob_family_neox;
-extern const struct ob_family ob_family_llama, ob_family_mistral, ob_family_qwen2, ob_family_qwen3;
-extern const struct ob_family ob_family_gemma, ob_family_gemma2, ob_family_gemma3;
-
-/* NULL: not supported. */
-const struct ob_family *ob_family_find(const char *architecture);
-/* "A, B and C", for messages. */
-const char *ob_family_names(void);
 uint64_t ob_family_dimension(const struct ob_model_config *config, enum ob_dimension dimension);
 bool ob_family_in_layer(const struct ob_family_tensor *row);
 bool ob_family_has(const struct ob_model_config *config, const struct ob_family_tensor *row);
-/* A name in a file that is no weight of the model: a mask, a table of angles, the copy of a tied head. */
+/* A name in a file that is no weight of the model: a mask, a table of frequencies, the copy of a tied head. */
 bool ob_family_ignores(const struct ob_model_config *config, const char *name);
 
 /* A tensor's name: the layer for a %u in it. */
 void ob_family_name(const char *pattern, uint32_t layer, char ret_name[OB_NAME_MAX]);
-
-/* The tensor in a slot of a layer (0 for what is not in a layer), or -1. */
-int64_t ob_model_slot(const struct ob_model *model, uint32_t layer, enum ob_slot slot);
 
 #endif

@@ -1,8 +1,10 @@
 /* Gemma 2 (Gemma Team 2024) and the text models of Gemma 3 (2025): Llama's layers with a norm after each part
- * as well, windowed layers between those that see everything; Gemma 2 caps its scores and logits, Gemma 3
- * norms queries and keys and turns the two kinds of layers by different angles. */
+ * as well, sliding windows between layers with full attention; Gemma 2 caps its scores and logits, Gemma 3
+ * norms queries and keys and has two RoPE bases. */
 #include <math.h>
 
+#include "model/families/config_rope.h"
+#include "model/families/config_window.h"
 #include "model/families/llama.h"
 
 #define LAYER     "model.layers.%u."
@@ -40,13 +42,14 @@ static const struct ob_family_keys KEYS = {.vocabulary = "vocab_size",
                                            .ff_width = "intermediate_size",
                                            .context = "max_position_embeddings",
                                            .norm_epsilon = "rms_norm_eps",
-                                           .activation = "hidden_activation"};
+                                           .activation = "hidden_activation",
+                                           .rope_theta = "rope_theta"};
 
 #define LIKE_GEMMA                                                                                           \
     .optional_prefix = "model.", .keys = &KEYS, .tensors = TENSORS,                                          \
     .tensor_count = sizeof TENSORS / sizeof *TENSORS
 #define GEMMA_BASE                                                                                           \
-    .norm = OB_NORM_RMS, .norm_epsilon = 1e-6f, .norm_from_one = true, .position = OB_POSITION_ROTARY,       \
+    .norm = OB_NORM_RMS, .norm_epsilon = 1e-6f, .zero_centered_gamma = true, .position = OB_POSITION_ROTARY, \
     .activation = OB_ACTIVATION_GELU_TANH, .gated = true, .head_width = 256, .tied = true
 
 static void configure(struct ob_config_reader *reader, struct ob_model_config *config) {
@@ -66,35 +69,35 @@ static float read_cap(struct ob_config_reader *reader, const char *key, double o
 }
 
 static void configure_gemma2(struct ob_config_reader *reader, struct ob_model_config *config) {
-    static const struct ob_rope_keys ROPE = {"rope_theta", NULL, 10000, 1};
     configure(reader, config);
-    ob_config_rope(reader, &ROPE, config);
-    config->score_cap = read_cap(reader, "attn_logit_softcapping", 50);
-    config->logit_cap = read_cap(reader, "final_logit_softcapping", 30);
+    ob_config_rope(reader, 10000, 1, config);
+    config->attention_softcap = read_cap(reader, "attn_logit_softcapping", 50);
+    config->logit_softcap = read_cap(reader, "final_logit_softcapping", 30);
     ob_config_windows(reader, true, (struct ob_window_rule){.every = 2, .window = 4096}, config);
 }
 
 const struct ob_family ob_family_gemma2 = {
     .architecture = "Gemma2ForCausalLM",
+    .model_type = "gemma2",
     LIKE_GEMMA,
     .base = {GEMMA_BASE, .context = 8192},
     .configure = configure_gemma2,
 };
 
 static void configure_gemma3(struct ob_config_reader *reader, struct ob_model_config *config) {
-    static const struct ob_rope_keys ROPE = {"rope_theta", NULL, 1000000, 1};
     configure(reader, config);
     config->parts |= OB_PART_QK_NORM;
-    ob_config_rope(reader, &ROPE, config);
-    ob_config_rope_windowed(reader, "rope_local_base_freq", 10000, config);
-    config->score_cap = read_cap(reader, "attn_logit_softcapping", 0);
-    config->logit_cap = read_cap(reader, "final_logit_softcapping", 0);
+    ob_config_rope(reader, 1000000, 1, config);
+    ob_config_rope_sliding(reader, "rope_local_base_freq", 10000, config);
+    config->attention_softcap = read_cap(reader, "attn_logit_softcapping", 0);
+    config->logit_softcap = read_cap(reader, "final_logit_softcapping", 0);
     uint32_t pattern = ob_config_size(reader, "sliding_window_pattern", OB_LAYERS_MAX, 6);
     ob_config_windows(reader, true, (struct ob_window_rule){.full_each = pattern, .window = 4096}, config);
 }
 
 const struct ob_family ob_family_gemma3 = {
     .architecture = "Gemma3ForCausalLM",
+    .model_type = "gemma3_text",
     LIKE_GEMMA,
     .base = {GEMMA_BASE, .context = 131072},
     .configure = configure_gemma3,

@@ -41,8 +41,18 @@ static void configure(struct ob_config_reader *reader, struct ob_model_config *c
     ob_config_refuse_false(reader, "scale_attn_weights");
 }
 
+static const struct ob_family_gguf GGUF = {
+    .architecture = "gpt2",
+    .constants = "{\"model_type\": \"gpt2\", \"activation_function\": \"gelu_new\"}",
+    .activation = OB_ACTIVATION_GELU_TANH,
+};
+
 const struct ob_family ob_family_gpt2 = {
     .architecture = "GPT2LMHeadModel",
+    .model_type = "gpt2",
+    .tokenizer_class = "GPT2Tokenizer",
+    .pre_tokenizer = "gpt-2",
+    .gguf = &GGUF,
     .optional_prefix = "transformer.",
     .input_major = true,
     .keys = &KEYS,

@@ -3,6 +3,8 @@
  * feed-forward part. One table; what differs is which of its parts a model has. */
 #include <math.h>
 
+#include "model/families/config_rope.h"
+#include "model/families/config_window.h"
 #include "model/families/llama.h"
 
 const struct ob_family_keys ob_family_llama_keys = {.vocabulary = "vocab_size",
@@ -14,7 +16,8 @@ const struct ob_family_keys ob_family_llama_keys = {.vocabulary = "vocab_size",
                                                     .ff_width = "intermediate_size",
                                                     .context = "max_position_embeddings",
                                                     .norm_epsilon = "rms_norm_eps",
-                                                    .activation = "hidden_act"};
+                                                    .activation = "hidden_act",
+                                                    .rope_theta = "rope_theta"};
 
 #define LAYER     "model.layers.%u."
 #define ATTENTION LAYER "self_attn."
@@ -48,30 +51,40 @@ static const struct ob_family_tensor TENSORS[] = {
     .tensor_count = sizeof TENSORS / sizeof *TENSORS
 #define LLAMA_BASE .norm = OB_NORM_RMS, .norm_epsilon = 1e-6f, .position = OB_POSITION_ROTARY, .gated = true
 
-static const struct ob_rope_keys ROPE = {"rope_theta", NULL, 10000, 1};
-
 static void configure_llama(struct ob_config_reader *reader, struct ob_model_config *config) {
-    ob_config_rope(reader, &ROPE, config);
+    ob_config_rope(reader, 10000, 1, config);
     if (ob_config_bool(reader, "attention_bias", false))
         config->parts |= OB_PART_QKV_BIAS | OB_PART_OUT_BIAS;
     if (ob_config_bool(reader, "mlp_bias", false))
         config->parts |= OB_PART_MLP_BIAS;
 }
 
+static const struct ob_family_gguf GGUF_LLAMA = {
+    .architecture = "llama",
+    .constants = "{\"model_type\": \"llama\", \"hidden_act\": \"silu\"}",
+    .activation = OB_ACTIVATION_SILU,
+    .parts_also = OB_PART_HEAD | OB_PART_QKV_BIAS | OB_PART_OUT_BIAS | OB_PART_MLP_BIAS,
+    .permuted = true,
+};
+
 const struct ob_family ob_family_llama = {
     .architecture = "LlamaForCausalLM",
+    .model_type = "llama",
+    .gguf = &GGUF_LLAMA,
     LIKE_LLAMA,
     .base = {LLAMA_BASE, .activation = OB_ACTIVATION_SILU, .context = 2048},
     .configure = configure_llama,
 };
 
 static void configure_mistral(struct ob_config_reader *reader, struct ob_model_config *config) {
-    ob_config_rope(reader, &ROPE, config);
+    ob_config_rope(reader, 10000, 1, config);
     ob_config_windows(reader, true, (struct ob_window_rule){.every = 1, .window = 4096}, config);
 }
 
 const struct ob_family ob_family_mistral = {
     .architecture = "MistralForCausalLM",
+    .model_type = "mistral",
+    .gguf = &GGUF_LLAMA, /* GGUF keeps it under that name too */
     LIKE_LLAMA,
     .base = {LLAMA_BASE, .activation = OB_ACTIVATION_SILU, .context = 131072},
     .configure = configure_mistral,
@@ -88,12 +101,24 @@ static void configure_qwen_windows(struct ob_config_reader *reader, struct ob_mo
 
 static void configure_qwen2(struct ob_config_reader *reader, struct ob_model_config *config) {
     config->parts |= OB_PART_QKV_BIAS;
-    ob_config_rope(reader, &ROPE, config);
+    ob_config_rope(reader, 10000, 1, config);
     configure_qwen_windows(reader, config);
 }
 
+static const struct ob_family_gguf GGUF_QWEN2 = {
+    .architecture = "qwen2",
+    .constants = "{\"model_type\": \"qwen2\", \"hidden_act\": \"silu\", \"use_sliding_window\": false}",
+    .activation = OB_ACTIVATION_SILU,
+    .parts = OB_PART_QKV_BIAS,
+    .parts_also = OB_PART_HEAD,
+};
+
 const struct ob_family ob_family_qwen2 = {
     .architecture = "Qwen2ForCausalLM",
+    .model_type = "qwen2",
+    .tokenizer_class = "Qwen2Tokenizer",
+    .pre_tokenizer = "qwen2",
+    .gguf = &GGUF_QWEN2,
     LIKE_LLAMA,
     .base = {LLAMA_BASE, .activation = OB_ACTIVATION_SILU, .context = 32768},
     .configure = configure_qwen2,
@@ -103,12 +128,23 @@ static void configure_qwen3(struct ob_config_reader *reader, struct ob_model_con
     config->parts |= OB_PART_QK_NORM;
     if (ob_config_bool(reader, "attention_bias", false))
         config->parts |= OB_PART_QKV_BIAS | OB_PART_OUT_BIAS;
-    ob_config_rope(reader, &ROPE, config);
+    ob_config_rope(reader, 10000, 1, config);
     configure_qwen_windows(reader, config);
 }
 
+static const struct ob_family_gguf GGUF_QWEN3 = {
+    .architecture = "qwen3",
+    .constants = "{\"model_type\": \"qwen3\", \"hidden_act\": \"silu\", \"use_sliding_window\": false}",
+    .activation = OB_ACTIVATION_SILU,
+    .parts = OB_PART_QK_NORM,
+    .parts_also = OB_PART_HEAD,
+};
+
 const struct ob_family ob_family_qwen3 = {
     .architecture = "Qwen3ForCausalLM",
+    .model_type = "qwen3",
+    .pre_tokenizer = "qwen2",
+    .gguf = &GGUF_QWEN3,
     LIKE_LLAMA,
     .base = {LLAMA_BASE, .activation = OB_ACTIVATION_SILU, .context = 32768, .head_width = 128},
     .configure = configure_qwen3,
@@ -116,7 +152,7 @@ const struct ob_family ob_family_qwen3 = {
 
 static void configure_gemma(struct ob_config_reader *reader, struct ob_model_config *config) {
     config->embedding_scale = sqrtf((float)config->width);
-    ob_config_rope(reader, &ROPE, config);
+    ob_config_rope(reader, 10000, 1, config);
     if (ob_config_bool(reader, "attention_bias", false))
         config->parts |= OB_PART_QKV_BIAS | OB_PART_OUT_BIAS;
     ob_config_refuse_true(reader, "use_bidirectional_attention");
@@ -124,8 +160,9 @@ static void configure_gemma(struct ob_config_reader *reader, struct ob_model_con
 
 const struct ob_family ob_family_gemma = {
     .architecture = "GemmaForCausalLM",
+    .model_type = "gemma",
     LIKE_LLAMA,
-    .base = {LLAMA_BASE, .context = 8192, .head_width = 256, .norm_from_one = true,
+    .base = {LLAMA_BASE, .context = 8192, .head_width = 256, .zero_centered_gamma = true,
              .activation = OB_ACTIVATION_GELU_TANH, .tied = true},
     .configure = configure_gemma,
 };

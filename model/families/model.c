@@ -8,17 +8,8 @@
 #include <string.h>
 
 #include "base/cursor.h"
-#include "model/convert/gguf_model.h"
 #include "model/families/family.h"
 #include "model/formats/checkpoint.h"
-#include "model/formats/safetensors.h"
-
-const char *ob_role_name(enum ob_tensor_role role) {
-    static const char *const NAMES[OB_ROLE_COUNT] = {"embedding", "head",      "position", "norm",
-                                                     "bias",      "attention", "mlp",      "adapter"};
-    assert((unsigned)role < OB_ROLE_COUNT);
-    return NAMES[role];
-}
 
 int64_t ob_model_slot(const struct ob_model *model, uint32_t layer, enum ob_slot slot) {
     assert(layer < model->config.layers);
@@ -156,16 +147,6 @@ enum ob_err ob_model_assemble(const char *path, const struct ob_model_config *co
     }
     *ret_model = model;
     return OB_OK;
-}
-
-enum ob_err ob_model_open(const char *path, struct ob_model **ret_model, struct ob_error *error) {
-    struct ob_model_config config;
-    struct ob_checkpoint *checkpoint = NULL;
-    enum ob_err failed = ob_model_config_read(path, &config, error);
-    if (!failed)
-        failed = ob_gguf_is_file(path) ? ob_gguf_checkpoint(path, &config, &checkpoint, error)
-                                       : ob_safetensors_open_folder(path, &checkpoint, error);
-    return failed ? failed : ob_model_assemble(path, &config, checkpoint, ret_model, error);
 }
 
 void ob_model_free(struct ob_model *model) {

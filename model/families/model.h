@@ -1,4 +1,5 @@
 /* model - a checkpoint opened for reading: its configuration and its tensors in canonical order.
+ * model/convert/open_model.h opens one.
  *
  * Canonical order, names and element order are the family table's (model/families/family.h), whatever the file: a
  * tied weight is one tensor. Numbers in the manifest are indices into `tensors`.
@@ -15,19 +16,8 @@
 #include "base/ids.h"
 #include "base/limits.h"
 #include "model/families/config.h"
-
-enum ob_tensor_role {
-    OB_ROLE_EMBEDDING, /* token embedding that is not also the head */
-    OB_ROLE_HEAD,      /* the head, also when it is tied to the embedding */
-    OB_ROLE_POSITION,
-    OB_ROLE_NORM,
-    OB_ROLE_BIAS,
-    OB_ROLE_ATTENTION, /* matrices of the attention */
-    OB_ROLE_MLP,       /* matrices of the feed-forward part */
-    OB_ROLE_ADAPTER,   /* matrices of model/families/adapter.h */
-    OB_ROLE_COUNT
-};
-const char *ob_role_name(enum ob_tensor_role role);
+#include "model/families/role.h"
+#include "model/families/slot.h"
 
 struct ob_model_tensor {
     char name[OB_NAME_MAX]; /* canonical: Hugging Face's name in this family */
@@ -49,9 +39,6 @@ struct ob_model {
     char *path;                       /* the folder or the file */
 };
 
-/* Opens a Hugging Face folder: config.json and model.safetensors, or the files of
- * model.safetensors.index.json (F32, F16, BF16); or a GGUF file. */
-OB_MUST_USE enum ob_err ob_model_open(const char *path, struct ob_model **ret_model, struct ob_error *error);
 /* A model from a checkpoint that a reader of another format has filled. Every tensor of the family must be
  * there with its shape; unexpected ones are refused by name (known buffers such as GPT-2's attention masks
  * and a tied head's copy are ignored). Takes the checkpoint, on failure too. `path`: where tokenizer and
@@ -60,6 +47,9 @@ OB_MUST_USE enum ob_err ob_model_assemble(const char *path, const struct ob_mode
                                           struct ob_checkpoint *checkpoint, struct ob_model **ret_model,
                                           struct ob_error *error);
 void ob_model_free(struct ob_model *model);
+
+/* The tensor in a slot of a layer (0 for what is not in a layer), or -1. */
+int64_t ob_model_slot(const struct ob_model *model, uint32_t layer, enum ob_slot slot);
 
 /* The checkpoint's own values as float32: elements [first, first + count) of a canonical tensor. Exact. */
 void ob_model_read(const struct ob_model *model, size_t tensor, uint64_t first, size_t count,

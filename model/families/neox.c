@@ -1,5 +1,6 @@
 /* GPT-NeoX (Black et al. 2022) and Pythia (Biderman et al. 2023): attention and feed-forward part in
  * parallel, rotary positions on the first part of each head, queries, keys and values fused head by head. */
+#include "model/families/config_rope.h"
 #include "model/families/family.h"
 
 static const struct ob_family_keys KEYS = {.vocabulary = "vocab_size",
@@ -9,7 +10,9 @@ static const struct ob_family_keys KEYS = {.vocabulary = "vocab_size",
                                            .ff_width = "intermediate_size",
                                            .context = "max_position_embeddings",
                                            .norm_epsilon = "layer_norm_eps",
-                                           .activation = "hidden_act"};
+                                           .activation = "hidden_act",
+                                           .rope_theta = "rotary_emb_base",
+                                           .rotary_part = "rotary_pct"};
 
 #define LAYER     "gpt_neox.layers.%u."
 #define ATTENTION LAYER "attention."
@@ -36,16 +39,34 @@ static const struct ob_family_tensor TENSORS[] = {
 static const char *const BUFFERS[] = {".attention.bias", ".attention.masked_bias", NULL};
 
 static void configure(struct ob_config_reader *reader, struct ob_model_config *config) {
-    static const struct ob_rope_keys ROPE = {"rotary_emb_base", "rotary_pct", 10000, 0.25};
-    ob_config_rope(reader, &ROPE, config);
+    ob_config_rope(reader, 10000, 0.25, config);
     if (!ob_config_bool(reader, "use_parallel_residual", true))
         config->block = OB_BLOCK_SEQUENTIAL;
     if (ob_config_bool(reader, "attention_bias", true))
         config->parts |= OB_PART_QKV_BIAS | OB_PART_OUT_BIAS;
 }
 
+static const struct ob_family_gguf_key GGUF_KEYS[] = {
+    {"use_parallel_residual", "use_parallel_residual", OB_GGUF_KEY_BOOL, 1},
+    {NULL},
+};
+
+static const struct ob_family_gguf GGUF = {
+    .architecture = "gptneox",
+    .constants = "{\"model_type\": \"gpt_neox\", \"hidden_act\": \"gelu\", \"attention_bias\": true}",
+    .keys = GGUF_KEYS,
+    .activation = OB_ACTIVATION_GELU_ERF,
+    .parts = OB_PART_QKV_BIAS | OB_PART_OUT_BIAS,
+    .parts_also = OB_PART_HEAD,
+    .regrouped = true,
+};
+
 const struct ob_family ob_family_neox = {
     .architecture = "GPTNeoXForCausalLM",
+    .model_type = "gpt_neox",
+    .tokenizer_class = "GPTNeoXTokenizer",
+    .pre_tokenizer = "olmo",
+    .gguf = &GGUF,
     .optional_prefix = "gpt_neox.",
     .keys = &KEYS,
     .base = {.block = OB_BLOCK_PARALLEL,

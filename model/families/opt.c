@@ -62,7 +62,7 @@ static void configure(struct ob_config_reader *reader, struct ob_model_config *c
     if (ob_config_bool(reader, "enable_bias", true))
         config->parts |= OB_PART_QKV_BIAS | OB_PART_OUT_BIAS | OB_PART_MLP_BIAS;
     if (!ob_config_bool(reader, "do_layer_norm_before", true))
-        config->block = OB_BLOCK_NORM_AFTER;
+        config->block = OB_BLOCK_POST_NORM;
     else if (!ob_config_bool(reader, "_remove_final_layer_norm", false))
         config->parts |= OB_PART_FINAL_NORM;
     ob_config_refuse_false(reader, "layer_norm_elementwise_affine");
@@ -70,6 +70,8 @@ static void configure(struct ob_config_reader *reader, struct ob_model_config *c
 
 const struct ob_family ob_family_opt = {
     .architecture = "OPTForCausalLM",
+    .model_type = "opt",
+    .pre_tokenizer = "gpt-2",
     .optional_prefix = "model.",
     .keys = &KEYS,
     .base = {.norm = OB_NORM_LAYER,

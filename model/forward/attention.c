@@ -56,7 +56,7 @@ static bool read_head_norm(const struct ob_pass *pass, uint32_t layer, enum ob_s
     if (tensor < 0)
         return false;
     ob_source_read(pass->source, (size_t)tensor, 0, c->head_width, to);
-    for (unsigned lane = 0; lane < pass->lanes && c->norm_from_one; lane++)
+    for (unsigned lane = 0; lane < pass->lanes && c->zero_centered_gamma; lane++)
         for (size_t i = 0; i < c->head_width; i++)
             to[lane][i] += 1.0f;
     return true;
@@ -66,7 +66,7 @@ static bool read_head_norm(const struct ob_pass *pass, uint32_t layer, enum ob_s
 static void rope_all(const struct ob_pass *pass, uint32_t layer) {
     struct ob_forward *f = pass->forward;
     float *const a[2] = {f->lanes[0].a, f->lanes[1].a}, *const b[2] = {f->lanes[0].b, f->lanes[1].b};
-    struct rope_job job = {.pass = pass, .table = &f->rope[f->config.windowed[layer]]};
+    struct rope_job job = {.pass = pass, .table = &f->rope[f->config.is_sliding[layer]]};
     job.has_norms =
         read_head_norm(pass, layer, OB_SLOT_Q_NORM, a) && read_head_norm(pass, layer, OB_SLOT_K_NORM, b);
     if (job.has_norms || job.table->cos)
@@ -93,8 +93,8 @@ static void attend_block(const struct ob_forward *f, const struct head *head, si
     for (size_t i = 0; i < rows; i++) {
         float *row = scores + i * keys;
         size_t end = from + i + 1 - low, first = from + i + 1 - low > head->window ? end - head->window : 0;
-        if (c->score_cap > 0)
-            ob_vector_softcap(end - first, c->score_cap, row + first);
+        if (c->attention_softcap > 0)
+            ob_vector_softcap(end - first, c->attention_softcap, row + first);
         ob_vector_softmax(end - first, row + first);
         memset(row, 0, first * sizeof *row);
         memset(row + end, 0, (keys - end) * sizeof *row);
@@ -124,7 +124,7 @@ static void attend(void *context, size_t index, unsigned thread) {
                         .k = base + place_of(c, KEY, kv),
                         .v = base + place_of(c, VALUE, kv),
                         .out = lane->attn_out + (first * c->heads + head) * c->head_width,
-                        .window = c->windowed[job->layer] ? c->window : count};
+                        .window = c->is_sliding[job->layer] ? c->sliding_window : count};
     float *scores = f->scores + (size_t)thread * OB_QUERY_BLOCK * f->tokens_max;
     for (size_t from = 0; from < count; from += OB_QUERY_BLOCK)
         attend_block(f, &rows, from, count - from < OB_QUERY_BLOCK ? count : from + OB_QUERY_BLOCK, scores);

@@ -75,7 +75,7 @@ static size_t lay_out(struct ob_forward *f, uint8_t *base) {
 }
 
 static void fill_rope(struct ob_forward *f) {
-    const struct ob_rope *const ropes[2] = {&f->config.rope, &f->config.rope_windowed};
+    const struct ob_rope *const ropes[2] = {&f->config.rope, &f->config.rope_sliding};
     for (int kind = 0; kind < 2 && f->config.position == OB_POSITION_ROTARY; kind++)
         ob_rope_fill(ropes[kind], f->config.rotary_width / 2, position_count(f), f->rope[kind].cos,
                      f->rope[kind].sin);

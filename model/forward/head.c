@@ -12,8 +12,8 @@ struct tile {
 };
 
 static void softcap_logits(const struct ob_forward *f, float *logits, size_t count) {
-    if (f->config.logit_cap > 0)
-        ob_vector_softcap(count, f->config.logit_cap, logits);
+    if (f->config.logit_softcap > 0)
+        ob_vector_softcap(count, f->config.logit_softcap, logits);
 }
 
 /* Folds one row of one tile into the running softmax: sum stays relative to the maximum so far. */

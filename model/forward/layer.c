@@ -51,7 +51,7 @@ void ob_pass_norm(const struct ob_pass *pass, const struct ob_norm *norm) {
     job.has_weight = read_vector(pass, norm->layer, norm->weight, gains);
     job.has_bias = read_vector(pass, norm->layer, norm->bias, shifts);
     assert(!norm->add || (job.has_weight && !norm->rows));
-    for (unsigned lane = 0; lane < pass->lanes && job.has_weight && f->config.norm_from_one; lane++)
+    for (unsigned lane = 0; lane < pass->lanes && job.has_weight && f->config.zero_centered_gamma; lane++)
         for (size_t i = 0; i < f->config.width; i++)
             gains[lane][i] += 1.0f;
     ob_pool_run(f->pool, pass->lanes * norm->count, norm_row, &job);
@@ -238,7 +238,7 @@ static void add_attention(const struct ob_pass *pass, uint32_t layer) {
 void ob_pass_layer(const struct ob_pass *pass, uint32_t layer) {
     struct ob_forward *f = pass->forward;
     float *const x[2] = {f->lanes[0].x, f->lanes[1].x}, *const h[2] = {f->lanes[0].h, f->lanes[1].h};
-    if (f->config.block == OB_BLOCK_NORM_AFTER) {
+    if (f->config.block == OB_BLOCK_POST_NORM) {
         attend(pass, layer, x);
         add_attention(pass, layer);
         norm(pass, layer, OB_SLOT_NORM1, OB_SLOT_NORM1_BIAS, x, x, false);

@@ -21,7 +21,7 @@ static double scale(const struct ob_rope *rope, double frequency) {
         return frequency / rope->factor;
     case OB_ROPE_LLAMA3:
         return scale_llama3(rope, frequency);
-    case OB_ROPE_PLAIN:
+    case OB_ROPE_DEFAULT:
         break;
     }
     return frequency;

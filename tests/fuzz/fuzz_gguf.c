@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "model/convert/documents.h"
-#include "model/families/model.h"
+#include "model/convert/open_model.h"
 #include "tests/fuzz/memory_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);

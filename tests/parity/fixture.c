@@ -1,45 +1,57 @@
 #include "tests/parity/fixture.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "model/convert/open_model.h"
 #include "model/forward/pass.h"
 
-const char *const CHECKPOINTS[] = {
-    "gpt2-odd-heads",
-    "gpt2-inner-bf16",
-    "gpt2-untied",
-    "opt-before",
-    "opt-350m-like-f16",
-    "opt-wide-embedding",
-    "neox-partial",
-    "neox-in-sequence",
-    "llama-grouped",
-    "llama-tied-f16",
-    "llama3-rope-biases",
-    "llama-rope-linear",
-    "mistral-window",
-    "mistral-no-window",
-    "qwen2-window",
-    "qwen2-untied-bf16",
-    "qwen3-norms",
-    "qwen3-biases-bf16",
-    "gemma",
-    "gemma2-caps",
-    "gemma3-two-angles",
-};
-const size_t CHECKPOINT_COUNT = sizeof CHECKPOINTS / sizeof *CHECKPOINTS;
+static int is_name(const struct dirent *entry) {
+    return entry->d_name[0] != '.';
+}
+
+/* Names under a folder, sorted; those for which `keep` holds. */
+static struct names list_names(const char *folder, bool (*keep)(const char *name)) {
+    struct names names = {0};
+    struct dirent **entries = NULL;
+    int count = scandir(folder, &entries, is_name, alphasort);
+    for (int i = 0; i < count; i++) {
+        if (!keep || keep(entries[i]->d_name)) {
+            assert_true(names.count < NAMES_MAX && strlen(entries[i]->d_name) < sizeof names.list[0]);
+            (void)snprintf(names.list[names.count++], sizeof names.list[0], "%.60s", entries[i]->d_name);
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    return names;
+}
+
+struct names checkpoints(void) {
+    struct names names = list_names(OB_SOURCE_ROOT "/tests/parity/checkpoints", NULL);
+    assert_true(names.count >= 21); /* none is lost */
+    return names;
+}
+
+static bool has_gguf(const char *name) {
+    char file[512];
+    gguf_of(name, file);
+    return access(file, R_OK) == 0;
+}
+
+struct names gguf_files(void) {
+    struct names names = list_names(OB_SOURCE_ROOT "/tests/parity/checkpoints", has_gguf);
+    assert_true(names.count >= 10);
+    return names;
+}
 
 void folder_of(const char *name, char folder[512], char expected[600]) {
     (void)snprintf(folder, 512, OB_SOURCE_ROOT "/tests/parity/checkpoints/%s", name);
     (void)snprintf(expected, 600, "%s/expected.json", folder);
 }
-
-const char *const GGUF_FILES[] = {
-    "gpt2-inner-bf16",    "gpt2-odd-heads",    "llama-grouped", "llama-rope-linear", "llama-tied-f16",
-    "llama3-rope-biases", "mistral-no-window", "neox-partial",  "qwen2-untied-bf16", "qwen3-norms"};
-const size_t GGUF_FILE_COUNT = sizeof GGUF_FILES / sizeof *GGUF_FILES;
 
 void gguf_of(const char *name, char file[512]) {
     (void)snprintf(file, 512, OB_SOURCE_ROOT "/tests/parity/gguf/%s.gguf", name);

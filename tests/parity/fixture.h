@@ -17,13 +17,17 @@ struct loaded {
     struct ob_pool *pool;
 };
 
+#define NAMES_MAX 128
+struct names {
+    size_t count;
+    char list[NAMES_MAX][64];
+};
+
 /* The random checkpoints that make_logits.py wrote. */
-extern const char *const CHECKPOINTS[];
-extern const size_t CHECKPOINT_COUNT;
+struct names checkpoints(void);
 void folder_of(const char *name, char folder[512], char expected[600]);
 /* Those of them that make_gguf.py wrote as GGUF files too. */
-extern const char *const GGUF_FILES[];
-extern const size_t GGUF_FILE_COUNT;
+struct names gguf_files(void);
 void gguf_of(const char *name, char file[512]);
 
 void load(struct loaded *l, const char *model, const char *expected, unsigned threads);

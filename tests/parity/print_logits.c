@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/convert/open_model.h"
 #include "model/forward/forward.h"
 
 #define TOKENS_MAX 4096

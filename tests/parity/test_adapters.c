@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "model/convert/export.h"
+#include "model/convert/open_model.h"
 #include "model/families/adapter.h"
 #include "model/families/select.h"
 #include "model/formats/safetensors.h"

@@ -7,7 +7,10 @@
 #include <unistd.h>
 
 #include "model/convert/export.h"
-#include "model/convert/gguf_model.h"
+#include "model/convert/gguf_check.h"
+#include "model/convert/gguf_config.h"
+#include "model/convert/open_model.h"
+#include "model/formats/gguf.h"
 
 /* Weights that are not the base's any more: odd low bits, and values so large that floats must round. */
 static struct ob_spsa_weights *tuned_weights_of(const struct ob_model *model) {
@@ -95,9 +98,10 @@ static void export_and_compare(const char *base, const char *expected, enum ob_e
  * from. */
 static void folders_are_exported_exactly(void **state) {
     (void)state;
-    for (size_t i = 0; i < CHECKPOINT_COUNT; i++) {
+    struct names names = checkpoints();
+    for (size_t i = 0; i < names.count; i++) {
         char folder[512], expected[600];
-        folder_of(CHECKPOINTS[i], folder, expected);
+        folder_of(names.list[i], folder, expected);
         export_and_compare(folder, expected, OB_EXPORT_SAFETENSORS);
     }
 }
@@ -105,10 +109,11 @@ static void folders_are_exported_exactly(void **state) {
 /* The same from GGUF files, whose rows and matrices lie otherwise, into both formats. */
 static void gguf_files_are_exported_exactly(void **state) {
     (void)state;
-    for (size_t i = 0; i < GGUF_FILE_COUNT; i++) {
+    struct names names = gguf_files();
+    for (size_t i = 0; i < names.count; i++) {
         char folder[512], expected[600], file[512];
-        folder_of(GGUF_FILES[i], folder, expected);
-        gguf_of(GGUF_FILES[i], file);
+        folder_of(names.list[i], folder, expected);
+        gguf_of(names.list[i], file);
         export_and_compare(file, expected, OB_EXPORT_SAFETENSORS);
         export_and_compare(file, expected, OB_EXPORT_GGUF);
     }
@@ -131,9 +136,10 @@ static void write_tokenizer(const char *path) {
 /* Configuration, order of rows and scaled positions as GGUF wants them, made from a folder. */
 static void folders_are_exported_to_gguf_exactly(void **state) {
     (void)state;
-    for (size_t i = 0; i < GGUF_FILE_COUNT; i++) {
+    struct names names = gguf_files();
+    for (size_t i = 0; i < names.count; i++) {
         char folder[512], expected[600], from[600], base[] = "/tmp/onebyte-base-XXXXXX", to[64], command[64];
-        folder_of(GGUF_FILES[i], folder, expected);
+        folder_of(names.list[i], folder, expected);
         assert_non_null(mkdtemp(base));
         static const char *const FILES[] = {"config.json", "model.safetensors"};
         for (size_t f = 0; f < 2; f++) {
@@ -163,11 +169,12 @@ static void quantised_and_shipped_models_are_exported_exactly(void **state) {
 static void gguf_that_cannot_say_what_the_model_is_is_refused(void **state) {
     (void)state;
     static const char *const REFUSED[][2] = {
-        {"gpt2-untied", "has another activation than GGUF's gpt2"},
-        {"neox-in-sequence", "has another activation than GGUF's gptneox"},
-        {"qwen3-biases-bf16", "has biases of queries, keys and values, which GGUF's qwen3 has not"},
-        {"qwen2-window", "windowed layers are not written as GGUF"},
-        {"mistral-window", "windowed layers are not written as GGUF"},
+        {"gpt2-untied", "its activation is not that of GGUF's architecture \"gpt2\""},
+        {"neox-in-sequence", "its activation is not that of GGUF's architecture \"gptneox\""},
+        {"qwen3-biases-bf16",
+         "has biases of queries, keys and values, which GGUF's architecture \"qwen3\" cannot express"},
+        {"qwen2-window", "sliding windows cannot be written as GGUF"},
+        {"mistral-window", "sliding windows cannot be written as GGUF"},
         {"opt-before", "GGUF has no architecture for OPTForCausalLM"},
         {"gemma2-caps", "GGUF has no architecture for Gemma2ForCausalLM"},
     };
@@ -197,14 +204,16 @@ static void gguf_parts_are_all_looked_at(void **state) {
         unsigned taken, given;
         const char *message;
     } CASES[] = {
-        {"gpt2-odd-heads", 0, OB_PART_HEAD, "has a head of its own, which GGUF's gpt2 has not"},
+        {"gpt2-odd-heads", 0, OB_PART_HEAD,
+         "has a head of its own, which GGUF's architecture \"gpt2\" cannot express"},
         {"neox-partial", OB_PART_OUT_BIAS, 0,
-         "has no biases of the attention's output, which GGUF's gptneox has"},
+         "has no biases of the attention's output, which GGUF's architecture \"gptneox\" requires"},
         {"qwen2-untied-bf16", OB_PART_QKV_BIAS, 0,
-         "has no biases of queries, keys and values, which GGUF's qwen2 has"},
+         "has no biases of queries, keys and values, which GGUF's architecture \"qwen2\" requires"},
         {"qwen2-untied-bf16", 0, OB_PART_MLP_BIAS,
-         "has biases of the feed-forward part, which GGUF's qwen2 has not"},
-        {"qwen3-norms", OB_PART_QK_NORM, 0, "has no norms of queries and keys, which GGUF's qwen3 has"},
+         "has biases of the feed-forward part, which GGUF's architecture \"qwen2\" cannot express"},
+        {"qwen3-norms", OB_PART_QK_NORM, 0,
+         "has no norms of queries and keys, which GGUF's architecture \"qwen3\" requires"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         char folder[512], expected[600];
@@ -212,11 +221,9 @@ static void gguf_parts_are_all_looked_at(void **state) {
         struct ob_error error = {0};
         folder_of(CASES[i].checkpoint, folder, expected);
         assert_int_equal(ob_model_open(folder, &model, NULL), OB_OK);
-        const struct ob_gguf_architecture *architecture =
-            ob_gguf_architecture_of(model->config.family->architecture);
-        assert_int_equal(ob_gguf_check_model(architecture, model, &error), OB_OK);
+        assert_int_equal(ob_gguf_check_model(model, &error), OB_OK);
         model->config.parts = (model->config.parts & ~CASES[i].taken) | CASES[i].given;
-        assert_int_equal(ob_gguf_check_model(architecture, model, &error), OB_EUNSUPPORTED);
+        assert_int_equal(ob_gguf_check_model(model, &error), OB_EUNSUPPORTED);
         if (!strstr(error.text, CASES[i].message))
             fail_msg("got \"%s\", expected \"%s\"", error.text, CASES[i].message);
         ob_model_free(model);

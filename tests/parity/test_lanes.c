@@ -37,10 +37,11 @@ static void compare_lanes(struct loaded *l, const int64_t *trainable) {
 
 static void two_lanes_are_two_perturbed_models(void **state) {
     (void)state;
-    for (size_t n = 0; n < CHECKPOINT_COUNT; n++) {
+    struct names names = checkpoints();
+    for (size_t n = 0; n < names.count; n++) {
         char folder[512], expected[600];
         struct loaded l;
-        folder_of(CHECKPOINTS[n], folder, expected);
+        folder_of(names.list[n], folder, expected);
         load(&l, folder, expected, 2);
         int64_t *some = calloc(l.model->tensor_count, sizeof *some);
         assert_non_null(some);
@@ -61,11 +62,12 @@ static void products_in_bfloat16(void **state) {
     (void)state;
     if (!ob_bf16_available())
         skip();
-    for (size_t n = 0; n < CHECKPOINT_COUNT; n++) {
+    struct names names = checkpoints();
+    for (size_t n = 0; n < names.count; n++) {
         char folder[512], expected[600];
         struct loaded l;
         double exact, half[2];
-        folder_of(CHECKPOINTS[n], folder, expected);
+        folder_of(names.list[n], folder, expected);
         load(&l, folder, expected, 2);
         struct ob_weight_source source = {.model = l.model};
         assert_int_equal(ob_forward_losses(l.forward, &source, l.batch, &exact, NULL), OB_OK);
@@ -75,7 +77,7 @@ static void products_in_bfloat16(void **state) {
         assert_int_equal(ob_forward_losses(l.forward, &source, l.batch, &half[1], NULL), OB_OK);
         for (int i = 0; i < 2; i++)
             if (fabs(half[i] - exact) > 1e-2 * exact || half[i] == exact)
-                fail_msg("%s: %.9g in bfloat16, %.9g in float32", CHECKPOINTS[n], half[i], exact);
+                fail_msg("%s: %.9g in bfloat16, %.9g in float32", names.list[n], half[i], exact);
         unload(&l);
     }
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "model/convert/open_model.h"
 #include "model/families/adapter.h"
 #include "run/manifest_create.h"
 #include "run/replica.h"

@@ -1,5 +1,6 @@
 /* Weights made again: as they were below some records, and as base and log say they ought to be; for a whole
  * model, for some of its tensors and for adapters. */
+#include "model/convert/open_model.h"
 #include "tests/unit/cmocka_all.h"
 
 #include "record/sign.h"

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/convert/open_model.h"
 #include "model/data/loss.h"
 #include "tests/unit/cmocka_all.h"
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/convert/open_model.h"
 #include "model/families/adapter.h"
 #include "model/families/select.h"
 #include "spsa/digest.h"

@@ -1,24 +1,16 @@
 /* config.json: what is refused, by which name; older spellings of options that newer files keep elsewhere. */
 #include "tests/unit/cmocka_all.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "model/families/config.h"
+#include "model/families/config_read.h"
+#include "model/families/family_list.h"
+#include "tests/support/json.h"
 
 static enum ob_err read_config(const char *text, struct ob_model_config *config, struct ob_error *error) {
-    char folder[] = "/tmp/onebyte-config-XXXXXX", path[64];
-    assert_non_null(mkdtemp(folder));
-    (void)snprintf(path, sizeof path, "%s/config.json", folder);
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-    enum ob_err failed = ob_model_config_read(folder, config, error);
-    unlink(path);
-    rmdir(folder);
+    json_t *root = test_json_parse(text);
+    enum ob_err failed = ob_model_config_read(root, "config.json", config, error);
+    json_decref(root);
     return failed;
 }
 
@@ -35,15 +27,13 @@ static void read_refuses_by_name(void **state) {
         enum ob_err code;
         const char *message;
     } CONFIGS[] = {
-        {"{", OB_EFORMAT, "line 1"},
-        {"[]", OB_EFORMAT, "not a JSON object"},
         {"{}", OB_EFORMAT, "key \"architectures\" is missing"},
         {OF("FalconForCausalLM", ""), OB_EUNSUPPORTED,
          "architecture FalconForCausalLM is not supported; GPT2LMHeadModel,"},
         {"{\"architectures\":[\"LlamaForCausalLM\"]}", OB_EFORMAT, "key \"vocab_size\" is missing"},
         {LLAMA(",\"head_dim\":0"), OB_EFORMAT, "key \"head_dim\" is out of range"},
         {LLAMA(",\"head_dim\":\"x\""), OB_EFORMAT, "key \"head_dim\" is out of range or no whole number"},
-        {LLAMA(",\"head_dim\":3"), OB_EUNSUPPORTED, "an even number of elements, not 3"},
+        {LLAMA(",\"head_dim\":3"), OB_EUNSUPPORTED, "need an even number of elements, not 3"},
         {LLAMA(",\"num_key_value_heads\":3"), OB_EFORMAT, "2 heads do not divide among 3"},
         {LLAMA(",\"rms_norm_eps\":-1"), OB_EFORMAT, "key \"rms_norm_eps\" is not a number"},
         {LLAMA(",\"attention_bias\":1"), OB_EFORMAT, "key \"attention_bias\" is not true or false"},
@@ -110,26 +100,51 @@ static void read_older_spellings(void **state) {
     assert_true(c.rope.theta == 77 && c.rotary_width == 2 && c.block == OB_BLOCK_PARALLEL);
     c = must_read(OF("Gemma3ForCausalLM", ",\"head_dim\":4,\"sliding_window\":5,\"sliding_window_pattern\":2,"
                                           "\"rope_theta\":99,\"rope_local_base_freq\":44"));
-    assert_true(c.rope.theta == 99 && c.rope_windowed.theta == 44 && c.window == 5);
-    assert_true(c.windowed[0] && !c.windowed[1] && c.windowed[2]);
+    assert_true(c.rope.theta == 99 && c.rope_sliding.theta == 44 && c.sliding_window == 5);
+    assert_true(c.is_sliding[0] && !c.is_sliding[1] && c.is_sliding[2]);
 }
 
 static void read_windows_only_where_they_are_asked_for(void **state) {
     (void)state;
     struct ob_model_config c =
         must_read(OF("Qwen2ForCausalLM", ",\"use_sliding_window\":false,\"sliding_window\":4"));
-    assert_true(c.window == 0 && !c.windowed[2]);
+    assert_true(c.sliding_window == 0 && !c.is_sliding[2]);
     c = must_read(
         OF("Qwen2ForCausalLM", ",\"use_sliding_window\":true,\"sliding_window\":4,\"max_window_layers\":2"));
-    assert_true(c.window == 4 && !c.windowed[1] && c.windowed[2]);
+    assert_true(c.sliding_window == 4 && !c.is_sliding[1] && c.is_sliding[2]);
     c = must_read(OF("MistralForCausalLM", ",\"sliding_window\":null"));
-    assert_true(c.window == 0 && !c.windowed[0]);
+    assert_true(c.sliding_window == 0 && !c.is_sliding[0]);
     c = must_read(OF("MistralForCausalLM", ",\"sliding_window\":6"));
-    assert_true(c.window == 6 && c.windowed[0] && c.windowed[2]);
+    assert_true(c.sliding_window == 6 && c.is_sliding[0] && c.is_sliding[2]);
+}
+
+/* Every family is found by its name, and named in the sentence that lists them. */
+static void families_are_listed(void **state) {
+    (void)state;
+    char names[OB_ERROR_TEXT_MAX], gguf[OB_ERROR_TEXT_MAX], cut[12];
+    (void)ob_family_names(names, sizeof names);
+    (void)ob_family_gguf_names(gguf, sizeof gguf);
+    for (const struct ob_family *const *family = OB_FAMILIES; *family; family++) {
+        assert_ptr_equal(ob_family_find((*family)->architecture), *family);
+        assert_non_null(strstr(names, (*family)->architecture));
+        assert_non_null((*family)->model_type);
+        if (!(*family)->gguf)
+            continue;
+        const char *architecture = (*family)->gguf->architecture;
+        const struct ob_family *found = ob_family_find_gguf(architecture, strlen(architecture));
+        assert_non_null(found);
+        assert_string_equal(found->gguf->architecture, architecture);
+        assert_non_null(strstr(gguf, architecture));
+    }
+    assert_null(ob_family_find("Llama"));
+    assert_null(ob_family_find_gguf("llama2", 6));
+    assert_non_null(strstr(gguf, "gpt2, gptneox, llama"));
+    assert_string_equal(ob_family_names(cut, sizeof cut), "GPT2LMHeadM");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(families_are_listed),
         cmocka_unit_test(read_refuses_by_name),
         cmocka_unit_test(read_older_spellings),
         cmocka_unit_test(read_windows_only_where_they_are_asked_for),

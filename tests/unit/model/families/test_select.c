@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/convert/open_model.h"
 #include "model/families/select.h"
 
 #define TENSORS_MAX 256

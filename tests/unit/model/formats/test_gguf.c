@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "model/convert/gguf_model.h"
+#include "model/convert/gguf_config.h"
+#include "model/convert/open_model.h"
+#include "model/formats/gguf.h"
 #include "model/formats/gguf_writer.h"
 
 struct tensor {
@@ -241,7 +243,7 @@ static void model_open_refuses_what_it_cannot_compute(void **state) {
         "llama.attention.value_length", 4, OB_EUNSUPPORTED,
         "entry llama.attention.value_length: values that are not as wide as keys are not supported");
     refuse_number("llama.rope.dimension_count", 4, OB_EUNSUPPORTED,
-                  "entry llama.rope.dimension_count: positions that turn a part of a head only");
+                  "entry llama.rope.dimension_count: rotary positions on a part of each head");
     refuse_number("llama.expert_count", 8, OB_EUNSUPPORTED, "entry llama.expert_count is not supported");
     refuse_number("llama.expert_count", 0, OB_ENOTFOUND,
                   "tensor model.layers.0.input_layernorm.weight is missing"); /* switches nothing on */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/cursor.h"
-#include "model/families/model.h"
+#include "model/convert/open_model.h"
 #include "model/formats/safetensors.h"
 #include "model/formats/safetensors_index.h"
 

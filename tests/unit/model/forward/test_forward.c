@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "model/convert/open_model.h"
 #include "model/forward/forward.h"
 
 #define BASE OB_SOURCE_ROOT "/tests/parity/checkpoints/llama-tied-f16" /* 113 tokens, context 19 */

@@ -1,13 +1,16 @@
-/* config_json - reading the keys of a config.json with their bounds. The first complaint stays. */
-#ifndef OB_MODEL_FAMILIES_CONFIG_INTERNAL_H
-#define OB_MODEL_FAMILIES_CONFIG_INTERNAL_H
+/* config_reader - the keys of a config.json, read with their bounds. The first complaint stays.
+ *
+ * Errors:  `failed` and the message, which begins with the file's name: OB_EFORMAT for a wrong type or a value
+ *          out of range, OB_EUNSUPPORTED for an option that is known and not supported.
+ * Threads: pure functions over one reader. */
+#ifndef OB_MODEL_FAMILIES_CONFIG_READER_H
+#define OB_MODEL_FAMILIES_CONFIG_READER_H
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
-#include "model/families/config.h"
 
 struct ob_config_reader {
     const json_t *root;
@@ -36,29 +39,5 @@ const char *ob_config_text(struct ob_config_reader *reader, const char *key);
 /* An option that only has one supported value; anything else is refused by name. */
 void ob_config_refuse_true(struct ob_config_reader *reader, const char *key);
 void ob_config_refuse_false(struct ob_config_reader *reader, const char *key);
-
-/* ---- what several families have (config_parts.c) ---- */
-
-/* Where a family keeps the base of its angles and the part of a head that turns (NULL: all of it), in files
- * that have no rope_parameters, and what they are when they are missing. */
-struct ob_rope_keys {
-    const char *theta, *part;
-    double theta_default, part_default;
-};
-/* Fills rope, rope_windowed and rotary_width from rope_parameters, or rope_scaling and the family's keys. */
-void ob_config_rope(struct ob_config_reader *reader, const struct ob_rope_keys *keys,
-                    struct ob_model_config *config);
-/* The angles of windowed layers where they are others: rope_parameters' own, or plain ones with this base. */
-void ob_config_rope_windowed(struct ob_config_reader *reader, const char *key, double fallback,
-                             struct ob_model_config *config);
-
-/* Which layers are windowed when there is no layer_types: of those from `first` on, every `every`-th, or with
- * full_each all but every full_each-th of all. `window` is for files that do not say it. */
-struct ob_window_rule {
-    uint32_t first, every, full_each, window;
-};
-/* Fills window and windowed. `enabled` false: no layer, whatever sliding_window says. */
-void ob_config_windows(struct ob_config_reader *reader, bool enabled, struct ob_window_rule rule,
-                       struct ob_model_config *config);
 
 #endif

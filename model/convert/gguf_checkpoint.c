@@ -1,20 +1,23 @@
-/* A GGUF checkpoint under canonical names and in canonical order: rows by a table, turned matrices copied. */
+#include "model/convert/gguf_checkpoint.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/convert/gguf_model.h"
+#include "model/convert/gguf_names.h"
+#include "model/convert/gguf_rope.h"
+#include "model/families/family.h"
+#include "model/formats/gguf.h"
 
-#define STRIP 32 /* columns of a turned matrix that are written together */
+#define STRIP 32 /* columns of a transposed matrix that are written together */
 
 struct layout {
     struct ob_gguf *gguf;
-    const struct ob_gguf_architecture *architecture;
     const struct ob_model_config *config;
 };
 
 /* (out, in) of the file into (in, out). */
-static enum ob_err turn(struct ob_checkpoint *checkpoint, struct ob_checkpoint_tensor *tensor,
-                        struct ob_error *error) {
+static enum ob_err transpose(struct ob_checkpoint *checkpoint, struct ob_checkpoint_tensor *tensor,
+                             struct ob_error *error) {
     uint64_t outs = tensor->shape[0], ins = tensor->shape[1];
     enum ob_dtype dtype = tensor->dtype < OB_DTYPE_PLAIN_COUNT ? tensor->dtype : OB_DTYPE_F32;
     size_t bytes = ob_dtype_block_bytes(dtype);
@@ -69,9 +72,9 @@ static enum ob_err canonical(const struct layout *l, const struct ob_family_tens
         return OB_OK;
     struct ob_checkpoint_tensor *tensor = &checkpoint->tensors[at];
     ob_family_name(row->name, layer, tensor->name);
-    if (tensor->dims == 2 && ob_gguf_is_turned(l->config, row->slot))
-        return turn(checkpoint, tensor, error);
-    if (ob_gguf_is_reordered(l->architecture, row->slot) &&
+    if (tensor->dims == 2 && ob_gguf_is_transposed(l->config->family, row->slot))
+        return transpose(checkpoint, tensor, error);
+    if (ob_gguf_is_reordered(l->config->family, row->slot) &&
         tensor->shape[0] == ob_family_dimension(l->config, row->shape[0]))
         return order_rows(l, tensor, row->slot, error);
     return OB_OK;
@@ -108,12 +111,11 @@ static enum ob_err canonical_all(struct layout *l, struct ob_error *error) {
 
 enum ob_err ob_gguf_checkpoint(const char *path, const struct ob_model_config *config,
                                struct ob_checkpoint **ret_checkpoint, struct ob_error *error) {
-    struct layout layout = {.config = config,
-                            .architecture = ob_gguf_architecture_of(config->family->architecture)};
+    struct layout layout = {.config = config};
     enum ob_err failed = ob_gguf_open(path, &layout.gguf, error);
     if (failed)
         return failed;
-    if (!layout.architecture)
+    if (!config->family->gguf)
         failed = ob_fail(error, OB_EUNSUPPORTED, "%s: GGUF has no architecture for %s", path,
                          config->family->architecture);
     if (!failed)

@@ -1,0 +1,35 @@
+#include "model/convert/gguf_check.h"
+
+#include "model/families/family.h"
+
+enum ob_err ob_gguf_check_model(const struct ob_model *model, struct ob_error *error) {
+    static const struct {
+        unsigned part;
+        const char *name;
+    } PARTS[] = {{OB_PART_HEAD, "a head of its own"},
+                 {OB_PART_QKV_BIAS, "biases of queries, keys and values"},
+                 {OB_PART_OUT_BIAS, "biases of the attention's output"},
+                 {OB_PART_MLP_BIAS, "biases of the feed-forward part"},
+                 {OB_PART_QK_NORM, "norms of queries and keys"}};
+    const struct ob_model_config *config = &model->config;
+    const struct ob_family_gguf *gguf = config->family->gguf;
+    if (!gguf)
+        return ob_fail(error, OB_EUNSUPPORTED, "%s: GGUF has no architecture for %s: export as safetensors",
+                       model->path, config->family->architecture);
+    if (config->sliding_window > 0)
+        return ob_fail(error, OB_EUNSUPPORTED,
+                       "%s: sliding windows cannot be written as GGUF: export as safetensors", model->path);
+    if (config->activation != gguf->activation)
+        return ob_fail(error, OB_EUNSUPPORTED,
+                       "%s: its activation is not that of GGUF's architecture \"%s\": export as safetensors",
+                       model->path, gguf->architecture);
+    for (size_t i = 0; i < sizeof PARTS / sizeof *PARTS; i++) {
+        bool has = config->parts & PARTS[i].part, needed = gguf->parts & PARTS[i].part;
+        if (needed ? !has : has && !(gguf->parts_also & PARTS[i].part))
+            return ob_fail(error, OB_EUNSUPPORTED,
+                           "%s: has %s%s, which GGUF's architecture \"%s\" %s: export as safetensors",
+                           model->path, has ? "" : "no ", PARTS[i].name, gguf->architecture,
+                           has ? "cannot express" : "requires");
+    }
+    return OB_OK;
+}
