@@ -47,16 +47,22 @@ static enum ob_err open_store(struct ob_daemon *daemon, struct ob_error *error) 
     struct ob_store_options options = {.state_dir = daemon->session.config->state_dir,
                                        .run = daemon->session.manifest->run,
                                        .bounds = daemon->session.manifest->bounds,
-                                       .machine = &daemon->identity.machine};
+                                       .machine = &daemon->identity.machine,
+                                       .threads = (unsigned)daemon->session.config->threads};
     return ob_store_open(&options, &daemon->session.store, error);
 }
 
 static void tell_store(const struct ob_daemon *daemon) {
     const struct ob_store_rescue *rescue = ob_store_rescued(daemon->session.store);
     char text[600];
+    for (size_t i = 0; i < rescue->count && i < OB_STORE_DROPPED_MAX; i++)
+        ob_log(&daemon->logger, OB_LOG_ERROR, "log-damaged", "text=%s",
+               ob_logger_quote(rescue->dropped[i], text, sizeof text));
     if (rescue->happened)
-        ob_log(&daemon->logger, OB_LOG_ERROR, "log-damaged", "kept=%llu text=%s",
-               (unsigned long long)rescue->records, ob_logger_quote(rescue->why, text, sizeof text));
+        ob_log(&daemon->logger, OB_LOG_ERROR, "log-repaired",
+               "kept=%llu dropped=%zu text=\"what was dropped is fetched again from the other machines; the "
+               "damaged log is log.sqlite.damaged\"",
+               (unsigned long long)rescue->records, rescue->count);
     if (!ob_store_may_start_alone(daemon->session.store))
         ob_log(&daemon->logger, OB_LOG_WARN, "log-unsure",
                "text=\"the state directory is not as it was left (copied, restored or damaged): nothing is "
@@ -128,10 +134,18 @@ static enum ob_err restore_control(void *context, const void *data, size_t bytes
     return ob_peer_restore_control(context, data, bytes, error);
 }
 
+/* A row that was changed under us is not held: it must not be taken for a fork (ob_store_find verifies it). */
 static size_t find_record(void *context, const struct ob_machine_id *machine, struct ob_sample sample,
                           uint8_t *ret_data) {
+    const struct ob_daemon *daemon = context;
+    struct ob_error error = {0};
+    char text[600];
     size_t bytes = 0;
-    return ob_store_find(context, machine, sample, ret_data, &bytes, NULL) == OB_OK ? bytes : 0;
+    enum ob_err failed = ob_store_find(daemon->session.store, machine, sample, ret_data, &bytes, &error);
+    if (failed && failed != OB_ENOTFOUND)
+        ob_log(&daemon->logger, OB_LOG_ERROR, "log-damaged", "text=%s",
+               ob_logger_quote(error.text, text, sizeof text));
+    return failed ? 0 : bytes;
 }
 
 static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
@@ -149,7 +163,7 @@ static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
         .crypto = {.context = daemon->identity.secret_key,
                    .sign = ob_record_ed25519_sign,
                    .verify = ob_record_ed25519_verify},
-        .store = {.context = daemon->session.store, .find = find_record},
+        .store = {.context = daemon, .find = find_record},
         .authority = daemon->session.manifest->authority,
         .isolation_rounds = config->solo ? 0 : (uint32_t)config->isolation_rounds,
         .digest_interval = (uint32_t)config->digest_interval,

@@ -16,6 +16,10 @@ enum ob_err ob_store_sql_error(const struct ob_store *store, struct ob_error *er
         return ob_fail(error, OB_EFULL, "%s: the disk is full; make room", store->path);
     if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB)
         return ob_fail(error, OB_EFORMAT, "%s: is damaged (%s)", store->path, what);
+    if ((code & 0xff) == SQLITE_CONSTRAINT) /* the keys of the rows are ours alone to give */
+        return ob_fail(error, OB_EFORMAT,
+                       "%s: was changed by another program (%s); start onebyted again to repair it",
+                       store->path, what);
     return ob_fail(error, OB_EIO, "%s: %s", store->path, what);
 }
 

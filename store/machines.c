@@ -28,6 +28,14 @@ struct ob_store_machine *ob_store_machine_of(const struct ob_store *store, const
     return found ? &store->machines[at] : NULL;
 }
 
+const struct ob_store_machine *ob_store_machine_after(const struct ob_store *store,
+                                                      const struct ob_machine_id *id) {
+    bool found = false;
+    size_t at = id ? position_of(store, id, &found) : 0;
+    at += found;
+    return at < store->machine_count ? &store->machines[at] : NULL;
+}
+
 struct ob_store_machine *ob_store_take(struct ob_store *store, const struct ob_machine_id *id,
                                        int64_t number) {
     bool found;
@@ -63,7 +71,9 @@ enum ob_err ob_store_load_machines(struct ob_store *store, struct ob_error *erro
         int64_t number = sqlite3_column_int64(query, 0);
         if (sqlite3_column_bytes(query, 1) != OB_KEY_BYTES || number < 1 ||
             store->machine_count >= OB_MACHINES_MAX) {
-            failed = ob_fail(error, OB_EFORMAT, "%s: the row of machine %lld is damaged", store->path,
+            if (store->lenient)
+                continue;
+            failed = ob_fail(error, OB_EFORMAT, "%s: the row of machine number %lld is damaged", store->path,
                              (long long)number);
             break;
         }

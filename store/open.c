@@ -26,18 +26,26 @@ static enum ob_err take_lock(struct ob_store *store, struct ob_error *error) {
     return OB_OK;
 }
 
-static enum ob_err open_for_writing(struct ob_store *store, struct ob_error *error) {
+static enum ob_err open_checked(struct ob_store *store, struct ob_pool *pool, struct ob_error *error) {
     struct ob_error damage = {0};
-    enum ob_err failed = take_lock(store, error);
-    if (failed)
-        return failed;
-    failed = ob_store_open_database(store, &damage);
+    enum ob_err failed = ob_store_open_database(store, &damage);
     if (!failed)
-        failed = ob_store_check(store, &damage);
+        failed = ob_store_check(store, pool, &damage);
     if (failed == OB_EFORMAT)
-        return ob_store_rescue_from(store, damage.text, error);
+        return ob_store_rescue_from(store, pool, damage.text, error);
     if (failed && error)
         *error = damage;
+    return failed;
+}
+
+static enum ob_err open_for_writing(struct ob_store *store, unsigned threads, struct ob_error *error) {
+    struct ob_pool *pool = NULL;
+    enum ob_err failed = take_lock(store, error);
+    if (!failed)
+        failed = ob_pool_new(threads ? threads : ob_processors(), &pool, error);
+    if (!failed)
+        failed = open_checked(store, pool, error);
+    ob_pool_free(pool);
     return failed;
 }
 
@@ -55,7 +63,8 @@ enum ob_err ob_store_open(const struct ob_store_options *options, struct ob_stor
     enum ob_err failed = ob_path_join(store->path, options->state_dir, "log.sqlite", error);
     if (!failed) {
         (void)snprintf(store->folder, sizeof store->folder, "%s", options->state_dir);
-        failed = store->read_only ? ob_store_open_database(store, error) : open_for_writing(store, error);
+        failed = store->read_only ? ob_store_open_database(store, error)
+                                  : open_for_writing(store, options->threads, error);
     }
     if (failed) {
         ob_store_close(store);

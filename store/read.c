@@ -162,6 +162,7 @@ enum ob_err ob_store_hold(struct ob_store *store, struct ob_error *error) {
 }
 
 struct finding {
+    const struct ob_store *store;
     struct ob_sample sample;
     uint8_t *data;
     size_t bytes;
@@ -169,15 +170,24 @@ struct finding {
 
 static enum ob_err find_row(void *context, const struct ob_record *record, struct ob_error *error) {
     struct finding *finding = context;
-    if (record->first.index <= finding->sample.index)
-        finding->bytes = ob_record_encode(record, finding->data);
+    char key[OB_HEX_SHORT_MAX];
+    if (record->first.index > finding->sample.index)
+        return ob_fail(error, OB_ENOTFOUND, "that was the one");
+    if (!ob_record_verify(&finding->store->run, record))
+        return ob_fail(
+            error, OB_EFORMAT,
+            "%s: machine %s: the record of sample %llu was changed on the disk; restart onebyted to "
+            "repair the log",
+            finding->store->path, ob_hex_short(&record->machine, key),
+            (unsigned long long)record->first.index);
+    finding->bytes = ob_record_encode(record, finding->data);
     return ob_fail(error, OB_ENOTFOUND, "that was the one");
 }
 
 enum ob_err ob_store_find(struct ob_store *store, const struct ob_machine_id *machine,
                           struct ob_sample sample, uint8_t *ret_data, size_t *ret_bytes,
                           struct ob_error *error) {
-    struct finding finding = {.sample = sample, .data = ret_data};
+    struct finding finding = {.store = store, .sample = sample, .data = ret_data};
     enum ob_err failed = ob_store_from(store, machine, sample, find_row, &finding, error);
     if (failed)
         return failed;
@@ -225,20 +235,67 @@ enum ob_err ob_store_since(struct ob_store *store, struct ob_round round, ob_sto
     return failed;
 }
 
-enum ob_err ob_store_each_control(struct ob_store *store, ob_store_control_fn see, void *context,
-                                  struct ob_error *error) {
+static bool key_of(sqlite3_stmt *query, int column, struct ob_machine_id *ret_key) {
+    if (sqlite3_column_bytes(query, column) != OB_KEY_BYTES)
+        return false;
+    memcpy(ret_key->key, sqlite3_column_blob(query, column), OB_KEY_BYTES);
+    return true;
+}
+
+static struct ob_store_entry entry_of(sqlite3_stmt *query) {
+    struct ob_store_entry entry = {.kind = sqlite3_column_int(query, 0),
+                                   .data = sqlite3_column_blob(query, 3),
+                                   .bytes = (size_t)sqlite3_column_bytes(query, 3)};
+    entry.keys_fit = key_of(query, 1, &entry.signer) && key_of(query, 2, &entry.subject);
+    return entry;
+}
+
+enum ob_err ob_store_each_entry(struct ob_store *store, ob_store_entry_fn see, void *context,
+                                struct ob_error *error) {
     enum ob_err failed = refresh(store, error);
     sqlite3_stmt *query = NULL;
     if (failed)
         return failed;
-    if (sqlite3_prepare_v2(store->db, "SELECT data FROM control", -1, &query, NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(store->db,
+                           "SELECT kind, signer, subject, data FROM control ORDER BY kind, signer, subject",
+                           -1, &query, NULL) != SQLITE_OK)
         return ob_store_sql_error(store, error);
     int step = SQLITE_DONE;
-    while (!failed && (step = sqlite3_step(query)) == SQLITE_ROW)
-        failed = see(context, sqlite3_column_blob(query, 0), (size_t)sqlite3_column_bytes(query, 0), error);
+    while (!failed && (step = sqlite3_step(query)) == SQLITE_ROW) {
+        struct ob_store_entry entry = entry_of(query);
+        failed = see(context, &entry, error);
+    }
     if (!failed && step != SQLITE_DONE)
         failed = ob_store_sql_error(store, error);
     sqlite3_finalize(query);
+    return failed;
+}
+
+struct control_seer {
+    ob_store_control_fn see;
+    void *context;
+};
+
+static enum ob_err see_control(void *context, const struct ob_store_entry *entry, struct ob_error *error) {
+    const struct control_seer *seer = context;
+    return seer->see(seer->context, entry->data, entry->bytes, error);
+}
+
+enum ob_err ob_store_each_control(struct ob_store *store, ob_store_control_fn see, void *context,
+                                  struct ob_error *error) {
+    struct control_seer seer = {see, context};
+    return ob_store_each_entry(store, see_control, &seer, error);
+}
+
+enum ob_err ob_store_each_machine(struct ob_store *store, ob_store_machine_fn see, void *context,
+                                  struct ob_error *error) {
+    enum ob_err failed = refresh(store, error);
+    struct ob_machine_id id; /* a copy: others may come in before it while `see` reads */
+    for (const struct ob_store_machine *at = ob_store_machine_after(store, NULL); at && !failed;
+         at = ob_store_machine_after(store, &id)) {
+        id = at->id;
+        failed = see(context, &id, error);
+    }
     return failed;
 }
 

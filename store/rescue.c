@@ -27,25 +27,62 @@ static enum ob_err move_away(const struct ob_store *store, struct ob_error *erro
     return ob_file_sync_folder(store->folder, error);
 }
 
-static enum ob_err keep_record(void *context, const struct ob_record *record, struct ob_error *error) {
-    return ob_store_other(context, record, error);
-}
+/* ---- what is good of it ---- */
 
-struct keeping {
-    struct ob_store *store;
+struct rescue {
+    struct ob_store *store, *old;
+    struct ob_pool *pool;
     enum ob_err failed; /* of the new database */
     struct ob_error *error;
 };
 
-static enum ob_err keep_control(void *context, const void *data, size_t bytes, struct ob_error *error) {
-    struct keeping *keeping = context;
+static void name(struct ob_store_rescue *rescue, const char *what) {
+    if (rescue->count < OB_STORE_DROPPED_MAX)
+        (void)snprintf(rescue->dropped[rescue->count], OB_STORE_DROPPED_TEXT, "%s", what);
+    rescue->count++;
+}
+
+static enum ob_err keep_record(void *context, const struct ob_record *record, struct ob_error *error) {
+    struct rescue *r = context;
+    (void)error;
+    r->failed = ob_store_other(r->store, record, r->error);
+    return r->failed;
+}
+
+/* Each chain up to its first record that is not good. */
+static enum ob_err keep_records(struct rescue *r) {
+    for (size_t i = 0; i < r->old->machine_count && !r->failed; i++) {
+        struct ob_error why = {0};
+        enum ob_err failed = ob_store_verified(r->old, &r->old->machines[i], r->pool, keep_record, r, &why);
+        if (failed == OB_ENOMEM)
+            r->failed = ob_fail(r->error, failed, "%s", why.text);
+        else if (failed && !r->failed)
+            name(&r->store->rescue, why.text);
+    }
+    return r->failed;
+}
+
+static enum ob_err keep_entry(void *context, const struct ob_store_entry *entry, struct ob_error *error) {
+    struct rescue *r = context;
     struct ob_control control;
-    if (ob_store_check_control(keeping->store, data, bytes, error))
-        return OB_OK; /* that one only */
-    if (ob_control_decode(data, bytes, &control, error))
-        return OB_OK;
-    keeping->failed = ob_store_control(keeping->store, &control, data, bytes, keeping->error);
-    return keeping->failed;
+    struct ob_error why = {0};
+    (void)error;
+    if (ob_store_check_entry(r->old, entry, &control, &why))
+        name(&r->store->rescue, why.text); /* that one only */
+    else
+        r->failed = ob_store_control(r->store, &control, entry->data, entry->bytes, r->error);
+    return r->failed;
+}
+
+static enum ob_err take_over(struct rescue *r) {
+    struct ob_error why = {0};
+    if (ob_store_check_rows(r->old, &why))
+        name(&r->store->rescue, why.text);
+    if (keep_records(r))
+        return r->failed;
+    if (ob_store_each_entry(r->old, keep_entry, r, &why) && !r->failed)
+        name(&r->store->rescue, why.text); /* where the old table ends early, peers have the rest */
+    return r->failed ? r->failed : ob_store_flush(r->store, r->error);
 }
 
 static enum ob_err keep_signed(struct ob_store *store, struct ob_store *old, struct ob_error *error) {
@@ -57,49 +94,44 @@ static enum ob_err keep_signed(struct ob_store *store, struct ob_store *old, str
     return ob_store_meta_put(store, "signed", text, (size_t)bytes, error);
 }
 
-/* Each chain up to its first damaged row. Errors are the new database's alone. */
-static enum ob_err take_over(struct ob_store *store, struct ob_store *old, struct ob_error *error) {
-    for (size_t i = 0; i < old->machine_count; i++) {
-        struct ob_error ignored = {0};
-        enum ob_err failed = ob_store_machine_records(old, &old->machines[i], (struct ob_sample){0},
-                                                      keep_record, store, &ignored);
-        if (failed == OB_EFULL || failed == OB_ENOMEM) {
-            if (error)
-                *error = ignored;
-            return failed;
-        }
+static struct ob_store *open_old(const struct ob_store *store, struct ob_error *error) {
+    struct ob_store *old = calloc(1, sizeof *old);
+    if (!old) {
+        (void)ob_fail(error, OB_ENOMEM, "%s: not enough memory to repair it", store->path);
+        return NULL;
     }
-    struct ob_error ignored = {0};
-    struct keeping keeping = {.store = store, .error = error};
-    if (ob_store_each_control(old, keep_control, &keeping, &ignored) && keeping.failed)
-        return keeping.failed;
-    return ob_store_flush(store, error); /* where the old table ends early, peers have the rest */
-}
-
-enum ob_err ob_store_rescue_from(struct ob_store *store, const char *why, struct ob_error *error) {
-    char place[1] = {'?'};
-    ob_store_close_database(store);
-    store->rescue.happened = true;
-    (void)snprintf(store->rescue.why, sizeof store->rescue.why, "%s", why);
-    enum ob_err failed = move_away(store, error);
-    if (!failed)
-        failed = ob_store_open_database(store, error);
-    if (!failed) /* whatever the place was: something of our own chain may be gone */
-        failed = ob_store_meta_put(store, "place", place, sizeof place, error);
-    store->may_start_alone = false;
-    struct ob_store *old = failed ? NULL : calloc(1, sizeof *old);
-    if (!failed && !old)
-        failed = ob_fail(error, OB_ENOMEM, "%s: out of memory", store->path);
-    if (failed)
-        return failed;
     old->lock = -1;
     old->run = store->run;
     old->bounds = store->bounds;
-    old->read_only = true;
+    old->read_only = old->lenient = true;
+    return old;
+}
+
+/* A place that no file has: whatever it was, something of our own chain may be gone. */
+static enum ob_err begin_anew(struct ob_store *store, struct ob_error *error) {
+    ob_store_close_database(store);
+    store->may_start_alone = false;
+    enum ob_err failed = move_away(store, error);
+    if (!failed)
+        failed = ob_store_open_database(store, error);
+    store->may_start_alone = false;
+    return failed ? failed : ob_store_meta_put(store, "place", "?", 1, error);
+}
+
+enum ob_err ob_store_rescue_from(struct ob_store *store, struct ob_pool *pool, const char *why,
+                                 struct ob_error *error) {
+    store->rescue.happened = true;
+    enum ob_err failed = begin_anew(store, error);
+    struct ob_store *old = failed ? NULL : open_old(store, error);
+    if (!old)
+        return failed ? failed : OB_ENOMEM;
+    struct rescue rescue = {.store = store, .old = old, .pool = pool, .error = error};
     struct ob_error ignored;
     if (ob_path_append(old->path, store->path, DAMAGED, &ignored) == OB_OK &&
         ob_store_open_database(old, &ignored) == OB_OK)
-        failed = take_over(store, old, error);
+        failed = take_over(&rescue);
+    if (store->rescue.count == 0) /* damage that is nobody's row */
+        name(&store->rescue, why);
     if (!failed && old->db)
         failed = keep_signed(store, old, error);
     ob_store_close_database(old);

@@ -6,9 +6,10 @@
  * Durability: synchronous=FULL with a write-ahead log. ob_store_own, ob_store_control and ob_store_cut are
  *          on the disk when they return (invariant 4); ob_store_other waits for ob_store_flush, which takes
  *          everything in the order in which it was handed in.
- * Damage:  every row has a check and every chain is followed whenever it is read. A database that is found
- *          damaged when it is opened for writing is moved away to log.sqlite.damaged; what is good of it is
- *          kept, the rest is for the peer to fetch again.
+ * Damage:  every row has a check and every chain is followed whenever it is read; opening for writing verifies
+ *          every signature as well, by all threads. A database that is found damaged then is moved away to
+ *          log.sqlite.damaged; what is good of it is kept (each chain up to its first wrong record), what is not
+ *          is named, and is for the peer to fetch again.
  * Errors:  OB_EFULL: no room; nothing of what was handed in with that call was kept, what was handed in
  *          before still waits: make room and call again. OB_EFORMAT (damaged), OB_EMISMATCH (another
  *          run's, another machine's), OB_EUNSUPPORTED (another version's), OB_EBUSY (another daemon has
@@ -30,6 +31,7 @@ struct ob_store_options {
     struct ob_run_id run;
     struct ob_record_bounds bounds;
     const struct ob_machine_id *machine; /* whose state it is; NULL: open for reading only */
+    unsigned threads;                    /* that verify it when it is opened for writing; 0: all processors */
 };
 
 OB_MUST_USE enum ob_err ob_store_open(const struct ob_store_options *options, struct ob_store **ret_store,
@@ -53,11 +55,15 @@ OB_MUST_USE enum ob_err ob_store_signed(struct ob_store *store, struct ob_sample
 OB_MUST_USE enum ob_err ob_store_instance(struct ob_store *store, uint64_t at_least, uint64_t *ret_instance,
                                           struct ob_error *error);
 
+#define OB_STORE_DROPPED_MAX  16
+#define OB_STORE_DROPPED_TEXT OB_ERROR_TEXT_MAX
+
 /* What opening found. */
 struct ob_store_rescue {
     bool happened;
     uint64_t records; /* that were kept */
-    char why[OB_ERROR_TEXT_MAX];
+    size_t count;     /* of what was dropped: named by `dropped` up to OB_STORE_DROPPED_MAX */
+    char dropped[OB_STORE_DROPPED_MAX][OB_STORE_DROPPED_TEXT];
 };
 const struct ob_store_rescue *ob_store_rescued(const struct ob_store *store);
 
@@ -79,8 +85,16 @@ typedef enum ob_err (*ob_store_record_fn)(void *context, const struct ob_record 
                                           struct ob_error *error);
 OB_MUST_USE enum ob_err ob_store_each(struct ob_store *store, ob_store_record_fn see, void *context,
                                       struct ob_error *error);
-/* The record of a machine that holds `sample`, to ret_data (OB_RECORD_BYTES_MAX); OB_ENOTFOUND: there is
- * none. */
+/* Every machine that has a row, by key; `see` may read its records (ob_store_from). */
+typedef enum ob_err (*ob_store_machine_fn)(void *context, const struct ob_machine_id *machine,
+                                           struct ob_error *error);
+OB_MUST_USE enum ob_err ob_store_each_machine(struct ob_store *store, ob_store_machine_fn see, void *context,
+                                              struct ob_error *error);
+/* Are there rows of records that nothing leads to (of a machine that has no row, below sample 0)? OB_EFORMAT:
+ * yes; reading leaves them out. */
+OB_MUST_USE enum ob_err ob_store_check_rows(struct ob_store *store, struct ob_error *error);
+/* The record of a machine that holds `sample`, to ret_data (OB_RECORD_BYTES_MAX), its signature verified: what
+ * is concluded from it must not rest on a row that somebody changed. OB_ENOTFOUND: there is none. */
 OB_MUST_USE enum ob_err ob_store_find(struct ob_store *store, const struct ob_machine_id *machine,
                                       struct ob_sample sample, uint8_t *ret_data, size_t *ret_bytes,
                                       struct ob_error *error);
@@ -92,6 +106,18 @@ OB_MUST_USE enum ob_err ob_store_from(struct ob_store *store, const struct ob_ma
 /* Every machine's records of this round and later ones. Costs what they are, not what the log is. */
 OB_MUST_USE enum ob_err ob_store_since(struct ob_store *store, struct ob_round round, ob_store_record_fn see,
                                        void *context, struct ob_error *error);
+/* What an entry's row says of it, beside the entry. */
+struct ob_store_entry {
+    int kind;
+    bool keys_fit; /* signer and subject are keys */
+    struct ob_machine_id signer, subject;
+    const void *data; /* not checked: ob_control_decode, ob_control_verify */
+    size_t bytes;
+};
+typedef enum ob_err (*ob_store_entry_fn)(void *context, const struct ob_store_entry *entry,
+                                         struct ob_error *error);
+OB_MUST_USE enum ob_err ob_store_each_entry(struct ob_store *store, ob_store_entry_fn see, void *context,
+                                            struct ob_error *error);
 typedef enum ob_err (*ob_store_control_fn)(void *context, const void *data, size_t bytes,
                                            struct ob_error *error);
 OB_MUST_USE enum ob_err ob_store_each_control(struct ob_store *store, ob_store_control_fn see, void *context,

@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 
 #include "base/path.h"
+#include "base/pool.h"
 #include "store/row.h"
 #include "store/store.h"
 
@@ -40,6 +41,7 @@ struct ob_store {
     struct ob_record_bounds bounds;
     struct ob_machine_id machine; /* whose state it is, unless read_only */
     bool read_only, may_start_alone;
+    bool lenient; /* a damaged database: rows of machines that are wrong are left out */
     sqlite3_stmt *put_machine, *put_record, *put_control, *remove_records, *forward, *backward;
 
     struct ob_store_machine *machines; /* sorted by id */
@@ -67,6 +69,9 @@ enum ob_err ob_store_meta_put(struct ob_store *store, const char *key, const voi
 
 /* machines.c, on db.c */
 struct ob_store_machine *ob_store_machine_of(const struct ob_store *store, const struct ob_machine_id *id);
+/* The first one behind `id` (NULL: of all); NULL: none. */
+const struct ob_store_machine *ob_store_machine_after(const struct ob_store *store,
+                                                      const struct ob_machine_id *id);
 /* Finds or adds (in memory only). NULL: out of memory. */
 struct ob_store_machine *ob_store_take(struct ob_store *store, const struct ob_machine_id *id,
                                        int64_t number);
@@ -96,13 +101,20 @@ enum ob_err ob_store_open_database(struct ob_store *store, struct ob_error *erro
 void ob_store_close_database(struct ob_store *store);
 
 /* check.c, on read.c */
-/* OB_EFORMAT when something is damaged. Counts records and samples. */
-enum ob_err ob_store_check(struct ob_store *store, struct ob_error *error);
-/* An ob_store_control_fn whose context is the store: an entry is worth what its signature is worth. */
-enum ob_err ob_store_check_control(void *store, const void *data, size_t bytes, struct ob_error *error);
+/* OB_EFORMAT when something is damaged; names it. Counts records and samples. */
+enum ob_err ob_store_check(struct ob_store *store, struct ob_pool *pool, struct ob_error *error);
+/* The records of one machine, chained, checked and their signatures verified by all threads of the pool, up to
+ * the first that is not good: OB_EFORMAT, named. */
+enum ob_err ob_store_verified(struct ob_store *store, const struct ob_store_machine *machine,
+                              struct ob_pool *pool, ob_store_record_fn see, void *context,
+                              struct ob_error *error);
+/* An entry is worth what its signature is worth, in its own row. */
+enum ob_err ob_store_check_entry(const struct ob_store *store, const struct ob_store_entry *entry,
+                                 struct ob_control *ret_control, struct ob_error *error);
 
 /* rescue.c, on all of the above and write.c */
 /* Moves the damaged database away and takes over what is good of it. `why` is told. */
-enum ob_err ob_store_rescue_from(struct ob_store *store, const char *why, struct ob_error *error);
+enum ob_err ob_store_rescue_from(struct ob_store *store, struct ob_pool *pool, const char *why,
+                                 struct ob_error *error);
 
 #endif

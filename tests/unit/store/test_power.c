@@ -65,7 +65,7 @@ static void put_goodbye(struct life *life, struct ob_store *store) {
                                  .signer = life->f.chains[0].machine,
                                  .subject = life->f.chains[0].machine,
                                  .payload = payload};
-    size_t bytes = ob_control_sign(&life->f.options.run, &control, life->f.secret, entry);
+    size_t bytes = ob_control_sign(&life->f.options.run, &control, life->f.chains[0].secret, entry);
     life->controls = 1;
     life->failed = ob_store_control(store, &control, entry, bytes, NULL) != OB_OK;
     if (!life->failed)
@@ -153,7 +153,7 @@ static void check(struct life *life) {
     struct reading reading = {.fixture = &life->f};
     size_t controls = 0;
     if (ob_store_rescued(store)->happened)
-        fail_msg("%s", ob_store_rescued(store)->why);
+        fail_msg("%s", ob_store_rescued(store)->dropped[0]);
     assert_int_equal(ob_store_each(store, read_one, &reading, NULL), OB_OK);
     assert_int_equal(ob_store_each_control(store, count_control, &controls, NULL), OB_OK);
     for (int i = 0; i < CHAINS; i++)
