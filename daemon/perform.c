@@ -32,10 +32,10 @@ static enum ob_err serve_record(void *context, const struct ob_record *record, s
 static enum ob_err serve(struct ob_performer *p, const struct ob_effect *effect, struct ob_error *error) {
     struct serving serving;
     size_t capacity = effect->bytes < sizeof serving.buffer ? effect->bytes : sizeof serving.buffer;
-    serving.most = effect->n;
+    serving.most = effect->serve.count;
     ob_message_records_start(&serving.message, &p->session->manifest->run, serving.buffer, capacity);
-    enum ob_err failed =
-        ob_store_from(p->session->store, &effect->subject, effect->first, serve_record, &serving, error);
+    enum ob_err failed = ob_store_from(p->session->store, &effect->serve.of, effect->serve.first,
+                                       serve_record, &serving, error);
     if (failed)
         return failed;
     size_t bytes = ob_message_records_end(&serving.message);
@@ -75,7 +75,7 @@ struct cut {
 
 static enum ob_err cut(void *context, struct ob_error *error) {
     const struct cut *cut = context;
-    return ob_store_cut(cut->store, &cut->effect->machine, cut->effect->first, error);
+    return ob_store_cut(cut->store, &cut->effect->machine, cut->effect->unapply.first, error);
 }
 
 /* A crash between the two is safe: the start replays what the store holds, and the peer asks again. What is taken out once
@@ -86,7 +86,7 @@ static enum ob_err unapply(struct ob_performer *p, const struct ob_effect *effec
     if (!failed)
         failed = ob_store_flush(p->session->store, error);
     if (!failed)
-        failed = ob_store_from(p->session->store, &effect->machine, effect->first, unapply_record,
+        failed = ob_store_from(p->session->store, &effect->machine, effect->unapply.first, unapply_record,
                                p->session->compute, error);
     return failed ? failed : ob_disk_full_retry(p->disk, cut, &deleting, error);
 }
@@ -99,17 +99,18 @@ static enum ob_err collect(void *context, const struct ob_record *record, struct
 static enum ob_err digest(struct ob_performer *p, const struct ob_effect *effect, struct ob_error *error) {
     if (ob_snapshot_join_behind(p->join)) { /* what was put off is not in the weights */
         p->digest_waits = true;
-        p->digest_wait_log = effect->log;
-        p->digest_wait_round = effect->round;
+        p->digest_wait_log = effect->digest.log;
+        p->digest_wait_round = effect->digest.below;
         return OB_OK;
     }
     struct ob_updates above = {0};
-    enum ob_err failed = effect->round.index == OB_ROUNDS_ALL
-                             ? OB_OK
-                             : ob_store_since(p->session->store, effect->round, collect, &above, error);
+    enum ob_err failed =
+        effect->digest.below.index == OB_ROUNDS_ALL
+            ? OB_OK
+            : ob_store_since(p->session->store, effect->digest.below, collect, &above, error);
     bool too_many = failed == OB_ETOOBIG || failed == OB_ENOMEM; /* then there is none this time */
     if (!failed || too_many)
-        failed = ob_compute_digest(p->session->compute, &effect->log, effect->round.index,
+        failed = ob_compute_digest(p->session->compute, &effect->digest.log, effect->digest.below.index,
                                    too_many ? NULL : &above, error);
     ob_updates_done(&above);
     return failed;
@@ -147,8 +148,10 @@ static enum ob_err start_round(struct ob_performer *p, const struct ob_effect *e
     enum ob_err failed = ob_snapshot_join_end(p->join, "a round begins", error);
     if (failed)
         return failed;
-    struct ob_round_job job = {
-        .first = effect->first, .round = effect->round, .n = effect->n, .live = effect->live};
+    struct ob_round_job job = {.first = effect->start.first,
+                               .round = effect->start.round,
+                               .n = effect->start.n,
+                               .live = effect->start.live};
     int64_t wanted = p->session->config->samples_per_round;
     if (wanted > 0 && wanted < job.n)
         job.n = (uint16_t)wanted;

@@ -57,7 +57,7 @@ void ob_cut_enforce(struct ob_peer *peer, struct machine *machine) {
     machine->pacing.paced = false; /* until it is heard with what counts of it */
     struct ob_effect *unapply = ob_effects_add(peer, OB_EFFECT_UNAPPLY);
     unapply->machine = machine->id;
-    unapply->first.index = machine->chain.next;
+    unapply->unapply.first.index = machine->chain.next;
     ob_effects_tell(
         peer, OB_NOTICE_CUT, &machine->id, "its samples from %llu on count no more: %llu are taken out",
         (unsigned long long)machine->chain.next, (unsigned long long)(before - machine->chain.next));

@@ -55,27 +55,23 @@ enum ob_effect_kind {
     OB_EFFECT_PERSIST_OWN,     /* `record`, our own: durable before anything that follows */
     OB_EFFECT_PERSIST,         /* `record`, somebody else's */
     OB_EFFECT_PERSIST_CONTROL, /* `data`: an entry of the control table; (kind, signer, subject) replaces */
-    OB_EFFECT_APPLY,       /* `record` counts: put it into the weights (after it was handed to the store) */
-    OB_EFFECT_PUBLISH,     /* `data` to everybody */
-    OB_EFFECT_SEND,        /* `data` to `machine`; may be lost */
-    OB_EFFECT_SERVE,       /* send `machine` the stored records of `subject` from sample `first` on, as one
-                              OB_MESSAGE_RECORDS of at most `bytes` (ob_message_records_*, message.h) */
-    OB_EFFECT_START_ROUND, /* evaluate samples `first` … first+n-1 as round `round`, live `live` */
-    OB_EFFECT_TELL,        /* for log and status: `notice`, about `machine`; `text` */
-    OB_EFFECT_LEFT,        /* the goodbye is out: close down */
-    OB_EFFECT_HALT,        /* `text`: we must not sign any more (fork of our own key, a used sample) */
-    OB_EFFECT_ADMIT,       /* `machine` belongs: let it connect */
-    OB_EFFECT_EXPEL,   /* `machine` does not, any more (revoked, expired, forked): cut it off, let it in no
-                          more; `text`: why */
-    OB_EFFECT_REACH,   /* connect to `machine` at `data` (`bytes`, not terminated); another endpoint
-                          replaces, none (0 bytes) ends it */
-    OB_EFFECT_UNAPPLY, /* the stored records of `machine` from sample `first` (a record's first) on count no
-                         more: take each out of the weights, then delete them from the store */
-    OB_EFFECT_DIGEST,  /* the weights digest of the records below `round` (OB_ROUNDS_ALL: all) that we hold
-                         after  the effects before this one; their log digest is `log`. Answered by
-                         OB_EVENT_DIGEST */
-    OB_EFFECT_REBUILD  /* hold the weights against base and log as they are after the effects before this one,
-                         and put right what is wrong. Answered by OB_EVENT_REBUILT; no round starts before */
+    OB_EFFECT_APPLY,           /* `record` counts: put it into the weights (after it was stored) */
+    OB_EFFECT_PUBLISH,         /* `data` to everybody */
+    OB_EFFECT_SEND,            /* `data` to `machine`; may be lost */
+    OB_EFFECT_SERVE,           /* send `machine` stored records, as `serve` says */
+    OB_EFFECT_START_ROUND,     /* evaluate the samples of `start` */
+    OB_EFFECT_TELL,            /* for log and status: `notice`, about `machine`; `text` */
+    OB_EFFECT_LEFT,            /* the goodbye is out: close down */
+    OB_EFFECT_HALT,            /* `text`: we must not sign any more (fork of our own key, a used sample) */
+    OB_EFFECT_ADMIT,           /* `machine` belongs: let it connect */
+    OB_EFFECT_EXPEL,           /* `machine` does not, any more: cut it off, let it in no more; `text`: why */
+    OB_EFFECT_REACH,           /* connect to `machine` at `data` (not terminated); another endpoint replaces,
+                                  none (0 bytes) ends it */
+    OB_EFFECT_UNAPPLY,         /* stored records of `machine` count no more, as `unapply` says */
+    OB_EFFECT_DIGEST,          /* a weights digest is wanted, as `digest` says. Answered by OB_EVENT_DIGEST */
+    OB_EFFECT_REBUILD          /* verify the weights against base and log as they are after the effects before
+                                  this one, and put right what is wrong. Answered by OB_EVENT_REBUILT; no round
+                                  starts before */
 };
 
 enum ob_notice {
@@ -101,18 +97,52 @@ enum ob_notice {
     OB_NOTICE_HEALED         /* our weights were wrong */
 };
 
-struct ob_effect {
-    enum ob_effect_kind kind;
-    enum ob_notice notice;
-    struct ob_machine_id machine, subject;
-    struct ob_record record;
+/* The stored records of `of` from the one on that holds sample `first`, as one OB_MESSAGE_RECORDS of at most
+ * `bytes_max` (ob_message_records_*, message.h); at most `count` of them, 0: as many as fit. */
+struct ob_effect_serve {
+    struct ob_machine_id of;
+    struct ob_sample first;
+    uint16_t count;
+    size_t bytes_max;
+};
+
+/* Samples `first` … first + n - 1, as round `round`, with `live` machines counted as training. */
+struct ob_effect_start {
     struct ob_sample first;
     struct ob_round round;
     uint16_t n, live;
-    const uint8_t *data;
-    size_t bytes;
-    const char *text;   /* TELL, HALT: one line */
-    struct ob_hash log; /* DIGEST */
+};
+
+/* Records from sample `first` on, a record's first: take each out of the weights, then delete them. */
+struct ob_effect_unapply {
+    struct ob_sample first;
+};
+
+/* Of the records below round `below` (OB_ROUNDS_ALL: all) that we hold after the effects before this one;
+ * their log digest is `log`. */
+struct ob_effect_digest {
+    struct ob_round below;
+    struct ob_hash log;
+};
+
+struct ob_effect {
+    enum ob_effect_kind kind;
+    struct ob_machine_id machine; /* whom or whose it is about; zeros for PUBLISH and PERSIST_CONTROL */
+    union {                       /* by kind */
+        struct ob_record record;
+        struct {
+            const uint8_t *data;
+            size_t bytes;
+        };
+        struct {
+            enum ob_notice notice;
+            const char *text; /* one line */
+        };
+        struct ob_effect_serve serve;
+        struct ob_effect_start start;
+        struct ob_effect_unapply unapply;
+        struct ob_effect_digest digest;
+    };
 };
 
 struct ob_effects {

@@ -87,8 +87,7 @@ static void ask(struct ob_peer *peer, uint32_t below, const struct ob_hash *log)
         (struct digest_ask){.open = true, .below = below, .log = *log, .since_ns = peer->now_ns};
     struct ob_effect *effect = ob_effects_add(peer, OB_EFFECT_DIGEST);
     effect->machine = peer->options.machine;
-    effect->round.index = below;
-    effect->log = *log;
+    effect->digest = (struct ob_effect_digest){.below = {below}, .log = *log};
 }
 
 static bool at_rest(struct ob_peer *peer) {

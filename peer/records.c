@@ -86,8 +86,6 @@ void ob_receive_records_ask(struct ob_peer *peer, struct machine *sender, struct
     }
     struct ob_effect *serve = ob_effects_add(peer, OB_EFFECT_SERVE);
     serve->machine = sender->id;
-    serve->subject = ask.machine;
-    serve->first = ask.first;
-    serve->n = ask.count;
-    serve->bytes = OB_MESSAGE_MAX;
+    serve->serve = (struct ob_effect_serve){
+        .of = ask.machine, .first = ask.first, .count = ask.count, .bytes_max = OB_MESSAGE_MAX};
 }

@@ -69,10 +69,10 @@ void ob_rounds_try_start(struct ob_peer *peer) {
     ob_life_move(peer, OB_PEER_TRAINING);
     struct ob_effect *effect = ob_effects_add(peer, OB_EFFECT_START_ROUND);
     effect->machine = peer->options.machine;
-    effect->first.index = peer->rounds.current.first;
-    effect->round.index = peer->rounds.current.round;
-    effect->n = n;
-    effect->live = peer->rounds.current.live;
+    effect->start.first.index = peer->rounds.current.first;
+    effect->start.round.index = peer->rounds.current.round;
+    effect->start.n = n;
+    effect->start.live = peer->rounds.current.live;
 }
 
 static void sign_record(struct ob_peer *peer, const struct ob_event *event) {

@@ -40,7 +40,7 @@ static void step(struct ob_peer *peer, const struct ob_event *event) {
         if ((digest || effect->kind == OB_EFFECT_REBUILD) && count < 2)
             answers[count++] = (struct ob_event){.kind = digest ? OB_EVENT_DIGEST : OB_EVENT_REBUILT,
                                                  .now_ns = event->now_ns,
-                                                 .log = effect->log,
+                                                 .log = effect->digest.log,
                                                  .weights = {{1}},
                                                  .healed = event->now_ns / 100000000 % 2 == 0};
     }

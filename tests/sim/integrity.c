@@ -45,11 +45,11 @@ static void without(struct sim_cluster *cluster, size_t number, uint32_t below,
 
 void sim_integrity_digest(struct sim_cluster *cluster, size_t number, const struct ob_effect *effect) {
     struct sim_node *node = &cluster->nodes[number];
-    node->digest_log = effect->log;
+    node->digest_log = effect->digest.log;
     node->digest = (struct ob_hash){{0}};
     if (node->replica.weights != NULL) {
         struct sim_replica then;
-        without(cluster, number, effect->round.index, &then);
+        without(cluster, number, effect->digest.below.index, &then);
         if (ob_spsa_digest(&cluster->engine, then.weights, &node->digest, NULL) != OB_OK)
             abort();
         sim_replica_done(&then);

@@ -126,9 +126,10 @@ static void send_data(struct sim_cluster *cluster, size_t from, const struct ob_
 
 static void serve(struct sim_cluster *cluster, size_t number, const struct ob_effect *effect) {
     uint8_t data[OB_MESSAGE_MAX];
-    size_t subject = sim_cluster_number(cluster, &effect->subject);
-    size_t bytes = sim_chain_message(&cluster->nodes[number].disk.now.chains[subject], &cluster->run,
-                                     effect->first.index, effect->n, effect->bytes, data);
+    size_t subject = sim_cluster_number(cluster, &effect->serve.of);
+    size_t bytes =
+        sim_chain_message(&cluster->nodes[number].disk.now.chains[subject], &cluster->run,
+                          effect->serve.first.index, effect->serve.count, effect->serve.bytes_max, data);
     send_data(cluster, number, &effect->machine, data, bytes);
 }
 
@@ -141,24 +142,24 @@ static void check_pacing(struct sim_cluster *cluster, size_t number, const struc
         if (!machine.paced)
             continue;
         uint64_t finished = machine.has_records ? (uint64_t)machine.head_round.index + 1 : 0;
-        if (finished + cluster->plan.staleness < effect->round.index)
+        if (finished + cluster->plan.staleness < effect->start.round.index)
             sim_cluster_break(cluster, number,
                               "a round was started too far ahead of a machine that is waited for");
         live++;
     }
-    if (effect->live != live)
+    if (effect->start.live != live)
         sim_cluster_break(cluster, number, "live is not the size of the pacing set");
 }
 
 static void start_round(struct sim_cluster *cluster, size_t number, const struct ob_effect *effect) {
     struct sim_node *node = &cluster->nodes[number];
     check_pacing(cluster, number, effect);
-    if (effect->first.index != sim_chain_end(&node->disk.now.chains[node->machine]))
+    if (effect->start.first.index != sim_chain_end(&node->disk.now.chains[node->machine]))
         sim_cluster_break(cluster, number, "a round was started for samples that are used");
     if (node->round_running || cluster->calm || node->trouble.paused)
         sim_cluster_break(cluster, number, "a round was started while another runs, or while paused");
     node->round_running = true;
-    node->round_samples = effect->n;
+    node->round_samples = effect->start.n;
     node->round_number++;
     uint64_t takes = (uint64_t)((double)node->round_ns * node->trouble.straggle);
     takes = takes / 2 + test_random_below(&cluster->random, takes);
@@ -206,8 +207,8 @@ static void unapply(struct sim_cluster *cluster, size_t number, const struct ob_
     struct sim_node *node = &cluster->nodes[number];
     size_t machine = sim_cluster_number(cluster, &effect->machine);
     const struct sim_chain *chain = &node->disk.now.chains[machine];
-    size_t position = sim_chain_find(chain, effect->first.index);
-    if (position == chain->count || chain->records[position]->first != effect->first.index)
+    size_t position = sim_chain_find(chain, effect->unapply.first.index);
+    if (position == chain->count || chain->records[position]->first != effect->unapply.first.index)
         sim_cluster_break(cluster, number, "records are taken back that are not there");
     cluster->counts.cuts++;
     while (chain->count > position) {

@@ -32,7 +32,7 @@ static void store_record(struct fixture *f, const struct ob_record *record) {
 static void cut_records(struct fixture *f, const struct ob_effect *effect) {
     for (size_t i = 0; i < f->stored; i++)
         if (memcmp(f->store[i].data, effect->machine.key, OB_KEY_BYTES) == 0 &&
-            ob_load_u64(f->store[i].data + OB_KEY_BYTES) >= effect->first.index)
+            ob_load_u64(f->store[i].data + OB_KEY_BYTES) >= effect->unapply.first.index)
             f->store[i].there = false;
 }
 

@@ -129,7 +129,7 @@ static void revocation_takes_out_what_is_above_and_a_lower_one_more(void **state
     receive_control(f, 2, entry, bytes);
     assert_non_null(find_effect(f, OB_EFFECT_EXPEL));
     const struct ob_effect *unapply = find_effect(f, OB_EFFECT_UNAPPLY);
-    assert_int_equal(unapply->first.index, 3 * FIXTURE_SAMPLES);
+    assert_int_equal(unapply->unapply.first.index, 3 * FIXTURE_SAMPLES);
     assert_int_equal(look(f, 1).next.index, 3 * FIXTURE_SAMPLES);
     assert_int_equal(look(f, 1).head_round.index, 2);
     step_message(f, 2, fourth, fourth_bytes); /* extends the chain, and ends above the cut */
@@ -140,7 +140,7 @@ static void revocation_takes_out_what_is_above_and_a_lower_one_more(void **state
     assert_null(find_effect(f, OB_EFFECT_PERSIST_CONTROL));
     bytes = make_revocation(f, 1, 2, FIXTURE_SAMPLES, entry);
     receive_control(f, 2, entry, bytes);
-    assert_int_equal(find_effect(f, OB_EFFECT_UNAPPLY)->first.index, FIXTURE_SAMPLES);
+    assert_int_equal(find_effect(f, OB_EFFECT_UNAPPLY)->unapply.first.index, FIXTURE_SAMPLES);
     struct ob_hash after = ob_peer_view(f->peer).log_digest;
     assert_false(ob_hash_equal(&five, &after));
     /* the same as one that never had more */
@@ -170,7 +170,7 @@ static void last_round_bounds_records_whenever_it_arrives(void **state) {
         receive_record(f, 1, 12);
         if (!early) {
             receive_control(f, 2, entry, bytes);
-            assert_int_equal(find_effect(f, OB_EFFECT_UNAPPLY)->first.index, 2 * FIXTURE_SAMPLES);
+            assert_int_equal(find_effect(f, OB_EFFECT_UNAPPLY)->unapply.first.index, 2 * FIXTURE_SAMPLES);
         }
         assert_int_equal(look(f, 1).next.index, 2 * FIXTURE_SAMPLES);
         digests[early] = ob_peer_view(f->peer).log_digest;

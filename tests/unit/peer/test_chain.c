@@ -161,8 +161,8 @@ static void own_lost_record_is_taken_back(void **state) {
     assert_null(find_effect(f, OB_EFFECT_PUBLISH));
     const struct ob_effect *start = find_effect(f, OB_EFFECT_START_ROUND);
     assert_non_null(start);
-    assert_int_equal(start->first.index, FIXTURE_SAMPLES);
-    assert_int_equal(start->round.index, 1);
+    assert_int_equal(start->start.first.index, FIXTURE_SAMPLES);
+    assert_int_equal(start->start.round.index, 1);
     fixture_free(f);
 }
 
@@ -180,7 +180,7 @@ static void own_record_beyond_a_gap_stops_signing(void **state) {
     assert_int_equal(ob_peer_view(f->peer).life, OB_PEER_WAITING);
     step_message(f, 1, first, first_bytes);
     step_message(f, 1, second, second_bytes);
-    assert_int_equal(find_effect(f, OB_EFFECT_START_ROUND)->first.index, 2 * FIXTURE_SAMPLES);
+    assert_int_equal(find_effect(f, OB_EFFECT_START_ROUND)->start.first.index, 2 * FIXTURE_SAMPLES);
     fixture_free(f);
 }
 
@@ -262,9 +262,9 @@ static void restore_continues_the_chains(void **state) {
         }
     step(f, OB_EVENT_START);
     const struct ob_effect *start = find_effect(f, OB_EFFECT_START_ROUND);
-    assert_int_equal(start->first.index, 3 * FIXTURE_SAMPLES);
-    assert_int_equal(start->round.index, 3);
-    assert_int_equal(start->live, 2); /* machine 1 may be there: it has its time from START on */
+    assert_int_equal(start->start.first.index, 3 * FIXTURE_SAMPLES);
+    assert_int_equal(start->start.round.index, 3);
+    assert_int_equal(start->start.live, 2); /* machine 1 may be there: it has its time from START on */
     assert_int_equal(ob_peer_restore_record(f->peer, &record, NULL), OB_ESTATE);
     fixture_free(f);
 }

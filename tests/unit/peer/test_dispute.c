@@ -62,8 +62,8 @@ static void a_frontier_is_named_when_all_have_passed_it(void **state) {
     step(f, OB_EVENT_TICK);
     const struct ob_effect *effect = find_effect(f, OB_EFFECT_DIGEST);
     assert_non_null(effect);
-    assert_int_equal(effect->round.index, 4);
-    assert_true(ob_hash_equal(&effect->log, &below));
+    assert_int_equal(effect->digest.below.index, 4);
+    assert_true(ob_hash_equal(&effect->digest.log, &below));
     step(f, OB_EVENT_TICK);
     assert_null(find_effect(f, OB_EFFECT_DIGEST)); /* once */
     answer(f, &below, &OURS);
@@ -81,15 +81,15 @@ static void a_straggler_has_the_digest_made_anew(void **state) {
     step(f, OB_EVENT_TICK);
     const struct ob_effect *effect = find_effect(f, OB_EFFECT_DIGEST);
     assert_non_null(effect);
-    struct ob_hash before = effect->log;
+    struct ob_hash before = effect->digest.log;
     answer(f, &before, &OURS);
     receive_record(f, 2, 1);
     receive_record(f, 2, 2);
     step(f, OB_EVENT_TICK);
     effect = find_effect(f, OB_EFFECT_DIGEST);
     assert_non_null(effect);
-    assert_int_equal(effect->round.index, 4);
-    assert_false(ob_hash_equal(&effect->log, &before));
+    assert_int_equal(effect->digest.below.index, 4);
+    assert_false(ob_hash_equal(&effect->digest.log, &before));
     fixture_free(f);
 }
 
@@ -101,9 +101,9 @@ static void a_log_at_rest_has_a_digest(void **state) {
     receive_record(f, 1, 0);
     const struct ob_effect *effect = pass_until(f, 3 * SECOND, OB_EFFECT_DIGEST);
     assert_non_null(effect);
-    assert_int_equal(effect->round.index, OB_ROUNDS_ALL);
+    assert_int_equal(effect->digest.below.index, OB_ROUNDS_ALL);
     struct ob_hash log = ob_peer_view(f->peer).log_digest;
-    assert_true(ob_hash_equal(&effect->log, &log));
+    assert_true(ob_hash_equal(&effect->digest.log, &log));
     answer(f, &log, &(struct ob_hash){{0}}); /* it cannot be had */
     assert_null(pass_until(f, 5 * SECOND, OB_EFFECT_DIGEST));
     receive_record(f, 1, 1);
@@ -117,7 +117,7 @@ static struct ob_hash with_digest(struct fixture *f) {
     step(f, OB_EVENT_TICK);
     const struct ob_effect *effect = find_effect(f, OB_EFFECT_DIGEST);
     assert_non_null(effect);
-    struct ob_hash log = effect->log;
+    struct ob_hash log = effect->digest.log;
     answer(f, &log, &OURS);
     return log;
 }
@@ -144,7 +144,7 @@ static void a_digest_of_ours_is_held_against_what_was_reported(void **state) {
     struct fixture *f = two_that_train(4);
     train_to(f, 5);
     step(f, OB_EVENT_TICK);
-    struct ob_hash log = find_effect(f, OB_EFFECT_DIGEST)->log;
+    struct ob_hash log = find_effect(f, OB_EFFECT_DIGEST)->digest.log;
     report(f, 1, &log, &THEIRS);
     assert_null(find_notice(f, OB_NOTICE_DISAGREE));
     answer(f, &log, &OURS);
@@ -220,7 +220,7 @@ static void healed_weights_have_new_digests(void **state) {
     step(f, OB_EVENT_TICK);
     const struct ob_effect *effect = find_effect(f, OB_EFFECT_DIGEST);
     assert_non_null(effect);
-    assert_true(ob_hash_equal(&effect->log, &log));
+    assert_true(ob_hash_equal(&effect->digest.log, &log));
     answer(f, &log, &THEIRS);
     assert_true(look(f, 1).compared && look(f, 1).agrees);
     fixture_free(f);

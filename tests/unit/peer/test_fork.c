@@ -80,7 +80,8 @@ static void equal_counts_are_bisected_to_the_record_where_they_part(void **state
         assert_true(ob_control_verify(&f->options.run, &control));
         assert_int_equal(ob_control_cut(&control).index, (uint64_t)parts * FIXTURE_SAMPLES);
         assert_non_null(find_effect(f, OB_EFFECT_PUBLISH));
-        assert_int_equal(find_effect(f, OB_EFFECT_UNAPPLY)->first.index, (uint64_t)parts * FIXTURE_SAMPLES);
+        assert_int_equal(find_effect(f, OB_EFFECT_UNAPPLY)->unapply.first.index,
+                         (uint64_t)parts * FIXTURE_SAMPLES);
         assert_non_null(find_effect(f, OB_EFFECT_EXPEL));
         assert_int_equal(look(f, 1).next.index, (uint64_t)parts * FIXTURE_SAMPLES);
         assert_true(look(f, 1).forked);
@@ -175,7 +176,7 @@ static void cut_survives_a_stop_between_evidence_and_unapply(void **state) {
     }
     assert_int_equal(ob_peer_restore_control(f->peer, entry, bytes, NULL), OB_OK);
     step(f, OB_EVENT_START);
-    assert_int_equal(find_effect(f, OB_EFFECT_UNAPPLY)->first.index, 3 * FIXTURE_SAMPLES);
+    assert_int_equal(find_effect(f, OB_EFFECT_UNAPPLY)->unapply.first.index, 3 * FIXTURE_SAMPLES);
     fixture_free(f);
 }
 

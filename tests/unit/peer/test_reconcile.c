@@ -72,8 +72,8 @@ static void claims_are_fetched_before_anything_is_signed(void **state) {
     assert_int_equal(count_effects(f, OB_EFFECT_APPLY), 3);
     const struct ob_effect *start = find_effect(f, OB_EFFECT_START_ROUND);
     assert_non_null(start);
-    assert_int_equal(start->first.index, 3 * FIXTURE_SAMPLES);
-    assert_int_equal(start->round.index, 3);
+    assert_int_equal(start->start.first.index, 3 * FIXTURE_SAMPLES);
+    assert_int_equal(start->start.round.index, 3);
     fixture_free(f);
 }
 
@@ -83,7 +83,7 @@ static void equal_heartbeat_is_an_answer(void **state) {
     start_expecting(f);
     receive_heartbeat(f, 1, true);
     assert_int_equal(life(f), OB_PEER_TRAINING);
-    assert_int_equal(find_effect(f, OB_EFFECT_START_ROUND)->live, 2);
+    assert_int_equal(find_effect(f, OB_EFFECT_START_ROUND)->start.live, 2);
     fixture_free(f);
 }
 
@@ -252,7 +252,7 @@ static void samples_that_were_signed_and_cut_are_not_signed_again(void **state) 
     step(f, OB_EVENT_START);
     const struct ob_effect *start = find_effect(f, OB_EFFECT_START_ROUND);
     assert_non_null(start);
-    assert_int_equal(start->first.index, FIXTURE_SAMPLES);
+    assert_int_equal(start->start.first.index, FIXTURE_SAMPLES);
     fixture_free(f);
 }
 

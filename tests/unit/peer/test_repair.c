@@ -134,10 +134,10 @@ static void records_ask_is_served_from_the_store(void **state) {
     const struct ob_effect *serve = find_effect(f, OB_EFFECT_SERVE);
     assert_non_null(serve);
     assert_true(ob_machine_equal(&serve->machine, &f->machines[2].id));
-    assert_true(ob_machine_equal(&serve->subject, &f->machines[1].id));
-    assert_int_equal(serve->first.index, 0);
-    assert_int_equal(serve->bytes, OB_MESSAGE_MAX);
-    assert_int_equal(serve->n, 7);
+    assert_true(ob_machine_equal(&serve->serve.of, &f->machines[1].id));
+    assert_int_equal(serve->serve.first.index, 0);
+    assert_int_equal(serve->serve.bytes_max, OB_MESSAGE_MAX);
+    assert_int_equal(serve->serve.count, 7);
     ask.first.index = FIXTURE_SAMPLES;
     bytes = ob_records_ask_encode(&ask, message);
     step_message(f, 2, message, bytes);

@@ -10,10 +10,10 @@ static void start_alone_begins_round_0(void **state) {
     fixture_start(f);
     const struct ob_effect *start = find_effect(f, OB_EFFECT_START_ROUND);
     assert_non_null(start);
-    assert_int_equal(start->first.index, 0);
-    assert_int_equal(start->round.index, 0);
-    assert_int_equal(start->n, FIXTURE_SAMPLES);
-    assert_int_equal(start->live, 1);
+    assert_int_equal(start->start.first.index, 0);
+    assert_int_equal(start->start.round.index, 0);
+    assert_int_equal(start->start.n, FIXTURE_SAMPLES);
+    assert_int_equal(start->start.live, 1);
     assert_int_equal(life(f), OB_PEER_TRAINING);
     fixture_free(f);
 }
@@ -30,8 +30,8 @@ static void round_done_persists_then_publishes_then_applies(void **state) {
     assert_int_equal(e[1].kind, OB_EFFECT_PUBLISH);
     assert_int_equal(e[2].kind, OB_EFFECT_APPLY);
     assert_int_equal(e[3].kind, OB_EFFECT_START_ROUND);
-    assert_int_equal(e[3].round.index, 1);
-    assert_int_equal(e[3].first.index, FIXTURE_SAMPLES);
+    assert_int_equal(e[3].start.round.index, 1);
+    assert_int_equal(e[3].start.first.index, FIXTURE_SAMPLES);
     struct ob_record record;
     assert_int_equal(ob_record_decode(e[1].data + 2, e[1].bytes - 2, &f->options.bounds, &record, NULL),
                      OB_OK);
@@ -92,7 +92,7 @@ static uint32_t rounds_until_blocked(uint32_t staleness, uint32_t other) {
     receive_record(f, 1, other);
     const struct ob_effect *start = find_effect(f, OB_EFFECT_START_ROUND);
     assert_non_null(start);
-    assert_int_equal(start->live, 2);
+    assert_int_equal(start->start.live, 2);
     fixture_free(f);
     return done;
 }
@@ -123,7 +123,7 @@ static void pacing_quiet_machine_is_left_behind_and_comes_back(void **state) {
     assert_non_null(find_notice(f, OB_NOTICE_QUIET));
     const struct ob_effect *start = find_effect(f, OB_EFFECT_START_ROUND);
     assert_non_null(start);
-    assert_int_equal(start->live, 1);
+    assert_int_equal(start->start.live, 1);
     step_round_done(f, FIXTURE_SAMPLES);
     receive_record(f, 1, 1); /* we are in round 3 */
     assert_false(look(f, 1).paced);
@@ -202,8 +202,8 @@ static void newcomer_starts_after_the_lower_median(void **state) {
     receive_heartbeat(f, 1, true); /* its log is ours: its answer */
     const struct ob_effect *start = find_effect(f, OB_EFFECT_START_ROUND);
     assert_non_null(start);
-    assert_int_equal(start->round.index, 43);
-    assert_int_equal(start->live, 5);
+    assert_int_equal(start->start.round.index, 43);
+    assert_int_equal(start->start.live, 5);
     fixture_free(f);
 }
 
@@ -215,11 +215,11 @@ static void far_behind_jumps_to_the_median(void **state) {
     receive_record(f, 2, 3);
     receive_record(f, 3, 90);
     step_round_done(f, FIXTURE_SAMPLES);
-    assert_int_equal(find_effect(f, OB_EFFECT_START_ROUND)->round.index, 1); /* 3 is within 2 of 1 */
+    assert_int_equal(find_effect(f, OB_EFFECT_START_ROUND)->start.round.index, 1); /* 3 is within 2 of 1 */
     receive_record(f, 1, 5);
     receive_record(f, 2, 5);
     step_round_done(f, FIXTURE_SAMPLES);
-    assert_int_equal(find_effect(f, OB_EFFECT_START_ROUND)->round.index, 5);
+    assert_int_equal(find_effect(f, OB_EFFECT_START_ROUND)->start.round.index, 5);
     fixture_free(f);
 }
 
@@ -249,7 +249,7 @@ static void finished_goes_on_when_its_certificate_allows_more(void **state) {
     assert_int_equal(life(f), OB_PEER_FINISHED);
     receive_control(f, 1, entry, make_certificate(f, 0, 2, 0, 5, entry));
     assert_int_equal(life(f), OB_PEER_TRAINING);
-    assert_int_equal(find_effect(f, OB_EFFECT_START_ROUND)->round.index, 1);
+    assert_int_equal(find_effect(f, OB_EFFECT_START_ROUND)->start.round.index, 1);
     fixture_free(f);
 }
 
