@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <stdio.h>
 
 #include "base/options_help.h"
@@ -53,8 +54,8 @@ static void print_options(const struct ob_command *command) {
 }
 
 static void print_command(const struct ob_command *command) {
-    printf(".TP\n.B onebyte %s\n", command->name);
-    print_roff(command->summary);
+    printf(".TP\n.B onebyte %s\n%c", command->name, toupper((unsigned char)command->summary[0]));
+    print_roff(command->summary + 1);
     fputs(".\n", stdout);
     if (command->details) {
         print_roff(command->details);

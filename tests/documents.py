@@ -99,30 +99,38 @@ def check_completions(build, programs):
 
 
 def shown_commands(text):
-    """(program, words, options) of each command line in a text."""
+    """(is a command for certain, program, words, options) of each command line in a text."""
     text = text.replace("\\\n", " ").replace("\\-", "-")
-    for program, rest in re.findall(r"(?<![\w./-])\"?(?:\$\{?\w+\}?/|build/)?(onebyted?)\"?((?: [^\n`|;&]*)?)", text):
+    for before, program, rest in re.findall(r"([`/\"]|(?<![\w.-]))(onebyted?)\"?((?: [^\n`|;&]*)?)", text, re.M):
         words = re.findall(r"^ ([a-z]+)(?: ([a-z]+))?", rest)
         if rest.startswith(" --") or words:
-            yield program, [w for w in (words[0] if words else []) if w], options_in(re.split(r" (?:&&|\|\|) |\)", rest)[0])
+            yield bool(before), program, [w for w in (words[0] if words else []) if w], options_in(re.split(r" (?:&&|\|\|) |\)", rest)[0])
 
 
 def check_shown(root, programs):
-    firsts = {name.split()[0] for name in programs["onebyte"]}
     for path in sorted(sum((glob.glob(f"{root}/{pattern}") for pattern in SHOWN), [])):
-        for program, words, options in shown_commands(read(path)):
+        for certain, program, words, options in shown_commands(read(path)):
             where = f"{path[len(root) + 1:]}: {program} {' '.join(words)}"
             if program == "onebyted":
                 unknown = options - programs["onebyted"][""] if not words else set()
             else:
                 name = next((n for n in (" ".join(words), words[0] if words else "") if n in programs["onebyte"]), None)
                 if name is None:
-                    if words and words[0] in firsts and options:
+                    if certain and words and options and words != ["help"]:
                         bad.append(f"{where}: no such command")
                     continue
                 unknown = options - programs["onebyte"][name]
             if unknown:
                 bad.append(f"{where}: no option {', '.join(sorted(unknown))}")
+
+
+def check_named(root, programs):
+    """`onebyte WORD` in prose."""
+    firsts = {name.split()[0] for name in programs["onebyte"]} | {"help"}
+    for path in sorted(sum((glob.glob(f"{root}/{pattern}") for pattern in SHOWN), [])):
+        for word in re.findall(r"`onebyte ([a-z]+)", read(path)):
+            if word not in firsts:
+                bad.append(f"{path[len(root) + 1:]}: `onebyte {word}` is no command")
 
 
 def check_keys(root):
@@ -146,6 +154,7 @@ def main():
     check_pages(build, programs)
     check_completions(build, programs)
     check_shown(root, programs)
+    check_named(root, programs)
     check_keys(root)
     print("\n".join(bad))
     return 1 if bad else 0

@@ -10,6 +10,11 @@ grep -qw avx512_bf16 /proc/cpuinfo && half=(--set training.products=bfloat16)
 start 1; start 2 "${half[@]}"
 trained() { [ "$(get 1 own_rounds)" -ge 5 ] 2>/dev/null; }
 wait_for 60 trained || fail "no rounds"
+"$BIN/onebyte" status "$work/p1" >"$work/status.txt" && grep -q "^machine .*up [0-9]* s$" "$work/status.txt" || fail "status: $(cat "$work/status.txt")"
+"$BIN/onebyte" status "$work/p1" --all | grep -q "^peer.postponed: 0$" || fail "status --all has no peer.postponed"
+"$BIN/onebyte" status "$work/p1" >/dev/full 2>/dev/null && fail "status >/dev/full"
+timeout 2 "$BIN/onebyte" status "$work/p1" --watch >"$work/status.txt"; [ "$(grep -c "^machine " "$work/status.txt")" -ge 2 ] || fail "status --watch"
+grep -q $'\x1b' "$work/status.txt" && fail "status --watch writes terminal codes into a file"
 [ "$(stat -c %a "$work/p1/status.sock")" = 600 ] || fail "the status socket is open to others"
 "$BIN/onebyted" --config "$work/p1.conf" 2>"$work/second.log" && fail "a second daemon on one state directory"
 grep -q "another onebyted uses" "$work/second.log" || fail "the second daemon does not say why"
@@ -32,6 +37,11 @@ for p in 1 2 3; do grep -q "^peer$p .*$(key $p | cut -c1-12).* samples [1-9].*di
 grep -q "^weights $digest" "$work/audit" || fail "audit: other weights than the daemon's"
 kill -TERM "${pid[1]}" "${pid[3]}"
 "$BIN/onebyte" verify "$work/p1" --manifest "$work/run.json" --model "$model" --digest "$digest" || fail "verify"
+"$BIN/onebyte" log "$work/p1" --manifest "$work/run.json" --json | python3 -c 'import json, sys
+for line in sys.stdin: assert len(json.loads(line)["bytes"]) > 0' || fail "log --json"
+for c in "log $work/p1 --manifest $work/run.json" "log $work/p1 --manifest $work/run.json --json" "verify $work/p1 --manifest $work/run.json --model $model"; do
+    "$BIN/onebyte" $c >/dev/full 2>/dev/null && fail "onebyte $c >/dev/full"
+done
 "$BIN/onebyte" verify "$work/p1" --manifest "$work/run.json" --model "$model" --digest "${digest/[0-9]/a}" 2>/dev/null
 [ $? = 3 ] || fail "verify does not notice another digest"
 "$BIN/onebyte" export "$work/p3" --manifest "$work/run.json" --model "$model" --out "$work/out" --dtype bf16 || fail "export"

@@ -94,46 +94,125 @@ static void bad_settings_are_named(void **state) {
     assert_refused(GOOD "shard = 3\nshards = 2\n", NULL, "shard");
 }
 
-struct documentation {
-    const char *text;
-    size_t keys;
+/* A key of configs/onebyte.conf, with its section and the default that stands there. */
+struct documented_key {
+    char section[64], name[64], value[128];
+    bool in_table;
 };
 
-static void find_key(void *context, const char *section, const char *key, const char *fallback) {
-    (void)section;
-    struct documentation *documentation = context;
-    char line[128];
-    (void)snprintf(line, sizeof line, "\n%s =", key);
-    if (!strstr(documentation->text, line))
-        fail_msg("configs/onebyte.conf does not mention %s", key);
-    if (fallback[0]) {
-        (void)snprintf(line, sizeof line, "\n%s = %s\n", key, fallback);
-        if (!strstr(documentation->text, line))
-            fail_msg("configs/onebyte.conf has another default for %s than %s", key, fallback);
+struct documentation {
+    struct documented_key keys[128];
+    size_t count;
+    const char *complaint; /* static text, with the key below */
+    char where[160];
+};
+
+static void read_documentation(const char *text, struct documentation *ret) {
+    char section[64] = "", key[64], value[128];
+    memset(ret, 0, sizeof *ret);
+    for (const char *line = text; *line; line = strchrnul(line, '\n') + (*strchrnul(line, '\n') != 0)) {
+        char copy[512];
+        (void)snprintf(copy, sizeof copy, "%.*s", (int)strcspn(line, "\n"), line);
+        if (sscanf(copy, "[%63[^]]]", section) == 1 || copy[0] == '#' || copy[0] == 0)
+            continue;
+        value[0] = 0;
+        assert_true(sscanf(copy, "%63[a-z_0-9] = %127[^\n]", key, value) >= 1);
+        assert_true(ret->count < sizeof ret->keys / sizeof *ret->keys);
+        struct documented_key *to = &ret->keys[ret->count++];
+        memcpy(to->section, section, sizeof section);
+        memcpy(to->name, key, sizeof key);
+        memcpy(to->value, value, sizeof value);
     }
-    documentation->keys++;
 }
 
-static void every_key_is_documented(void **state) {
-    (void)state;
+static void complain(struct documentation *d, const char *what, const char *section, const char *key) {
+    if (d->complaint)
+        return;
+    d->complaint = what;
+    (void)snprintf(d->where, sizeof d->where, "[%s] %s", section, key);
+}
+
+static void find_key(void *context, const char *section, const char *key, const char *fallback) {
+    struct documentation *d = context;
+    for (size_t i = 0; i < d->count; i++) {
+        struct documented_key *k = &d->keys[i];
+        if (strcmp(k->section, section) != 0 || strcmp(k->name, key) != 0)
+            continue;
+        if (k->in_table)
+            complain(d, "stands twice in the file", section, key);
+        if (fallback[0] && strcmp(k->value, fallback) != 0)
+            complain(d, "has another default in the file", section, key);
+        k->in_table = true;
+        return;
+    }
+    complain(d, "is not in the file", section, key);
+}
+
+static const char *compare_with_table(struct documentation *d) {
+    ob_config_each_key(find_key, d);
+    for (size_t i = 0; i < d->count; i++)
+        if (!d->keys[i].in_table)
+            complain(d, "is in the file and is no key", d->keys[i].section, d->keys[i].name);
+    return d->complaint;
+}
+
+#define EXAMPLE_MAX (1 << 16)
+
+static void read_example(char ret_text[static EXAMPLE_MAX]) {
     char *text = NULL;
     size_t bytes = 0;
-    assert_int_equal(ob_file_read(OB_SOURCE_ROOT "/configs/onebyte.conf", 1 << 20, &text, &bytes, NULL),
-                     OB_OK);
-    struct documentation documentation = {.text = text};
-    ob_config_each_key(find_key, &documentation);
-    size_t lines = 0;
-    for (const char *at = text; (at = strstr(at, " =")); at++)
-        lines++;
-    assert_true(documentation.keys > 20 && lines >= documentation.keys);
+    assert_int_equal(
+        ob_file_read(OB_SOURCE_ROOT "/configs/onebyte.conf", EXAMPLE_MAX - 1, &text, &bytes, NULL), OB_OK);
+    memcpy(ret_text, text, bytes + 1);
     free(text);
+}
+
+static void every_key_is_documented_and_no_other(void **state) {
+    (void)state;
+    static struct documentation d;
+    static char text[EXAMPLE_MAX];
+    read_example(text);
+    read_documentation(text, &d);
+    if (compare_with_table(&d))
+        fail_msg("configs/onebyte.conf: %s %s", d.where, d.complaint);
+}
+
+/* The example with one thing replaced: what the comparison says. */
+static const char *complaint_after(const char *old, const char *new) {
+    static struct documentation d;
+    static char text[EXAMPLE_MAX];
+    char *changed = NULL;
+    read_example(text);
+    char *at = strstr(text, old);
+    assert_non_null(at);
+    *at = 0;
+    assert_true(asprintf(&changed, "%s%s%s", text, new, at + strlen(old)) > 0);
+    read_documentation(changed, &d);
+    free(changed);
+    const char *complaint = compare_with_table(&d);
+    assert_non_null(complaint);
+    return complaint;
+}
+
+/* The comparison finds what it is for: in each direction, and in the wrong section. */
+static void the_comparison_can_fail(void **state) {
+    (void)state;
+    assert_string_equal(complaint_after("\nsolo = no\n", "\n"), "is not in the file");
+    assert_string_equal(complaint_after("\nsolo = no\n", "\nsolo = no\nduo = no\n"),
+                        "is in the file and is no key");
+    assert_string_equal(complaint_after("\nsolo = no\n", "\nsolo = yes\n"),
+                        "has another default in the file");
+    assert_string_equal(complaint_after("[training]", "[learning]"), "is not in the file");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(read_defaults_and_override), cmocka_unit_test(read_peers),
-        cmocka_unit_test(read_join_strings),          cmocka_unit_test(bad_settings_are_named),
-        cmocka_unit_test(every_key_is_documented),
+        cmocka_unit_test(read_defaults_and_override),
+        cmocka_unit_test(read_peers),
+        cmocka_unit_test(read_join_strings),
+        cmocka_unit_test(bad_settings_are_named),
+        cmocka_unit_test(every_key_is_documented_and_no_other),
+        cmocka_unit_test(the_comparison_can_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# The tool without a daemon: what it does with models that have diverged, outputs that cannot be written, and wrong input.
+BIN=$1 ROOT=$2
+. "$ROOT/tests/integration/common.sh"
+cd "$work" || exit 1
+
+# a model with one weight that is not a number
+cp -r "$model" nan && chmod -R u+w nan
+python3 - nan/model.safetensors <<'P' || fail "cannot make the model"
+import json, struct, sys
+with open(sys.argv[1], "r+b") as file:
+    size = struct.unpack("<Q", file.read(8))[0]
+    header = json.loads(file.read(size))
+    name = next(n for n in sorted(header) if "norm" in n or "ln_" in n)
+    kind = header[name]["dtype"]
+    file.seek(8 + size + header[name]["data_offsets"][0])
+    file.write({"F32": struct.pack("<f", float("nan")), "F16": struct.pack("<e", float("nan")), "BF16": b"\xc0\x7f"}[kind])
+P
+head -20 "$data/held_out.jsonl" >rows.jsonl
+"$BIN/onebyte" eval --model nan --data rows.jsonl --length 16 --json >nan.json 2>nan.err
+[ $? = 1 ] || fail "eval of a model with NaN: exit code"
+python3 -c 'import json; e = json.load(open("nan.json"), parse_constant=lambda x: 1 / 0); assert e["loss"] is None and e["perplexity"] is None' ||
+    fail "eval of a model with NaN prints $(cat nan.json)"
+grep -q "not finite" nan.err || fail "eval of a model with NaN says $(cat nan.err)"
+"$BIN/onebyte" eval --model nan --data rows.jsonl --length 16 >nan.txt 2>/dev/null && fail "eval of a model with NaN"
+[ ! -s nan.txt ] || fail "eval of a model with NaN prints $(cat nan.txt)"
+printf '{"prompt":"a","choices":[" b"," c"],"label":0}\n{"prompt":"d","choices":[" e"," f"],"label":1}\n' >choices.jsonl
+"$BIN/onebyte" eval --model nan --data choices.jsonl --json >nan.json 2>/dev/null && fail "eval of choices with NaN"
+python3 -c 'import json; e = json.load(open("nan.json"), parse_constant=lambda x: 1 / 0); assert e["loss"] is None and e["rows"] == 2' || fail "eval of choices with NaN prints $(cat nan.json)"
+
+# every command fails when its output cannot be written
+"$BIN/onebyte" run create --model "$model" --out run.json --lr 3e-5 >create.out || fail "run create"
+grep -q "^run.authority: new key" create.out || fail "run create does not name the authority's file: $(cat create.out)"
+for c in "--help" "--version" "help eval" "run --help" "keygen full-key" "eval --model $model --data rows.jsonl --length 16 --json" \
+    "generate --model $model --tokens 2" "data check rows.jsonl --model $model" "bench --model $model --seconds 0 --length 8 --batch 1" \
+    "probe --manifest run.json --model $model --data rows.jsonl --samples 4 --length 8 --json" "run create --model $model --out full.json"; do
+    "$BIN/onebyte" $c >/dev/full 2>err && fail "onebyte $c >/dev/full"
+    grep -q "cannot write to standard output: No space left on device" err || fail "onebyte $c >/dev/full says $(cat err)"
+    rm -f full*
+    "$BIN/onebyte" $c >&- 2>err && fail "onebyte $c >&-"
+    grep -q "cannot write to standard output" err || fail "onebyte $c >&- says $(cat err)"
+    rm -f full*
+done
+"$BIN/onebyted" --help >/dev/full 2>/dev/null && fail "onebyted --help >/dev/full"
+
+# names that others could not show; what exists; a mistyped word
+"$BIN/onebyte" keygen machine >/dev/null || fail keygen
+key=$(cat machine.pub)
+invite_as() { "$BIN/onebyte" invite --authority run.authority --manifest run.json --machine "$key" --name "$1" --out cert 2>err; }
+invite_as $'caf\xe9'; [ $? = 2 ] && grep -q "not UTF-8" err || fail "a name that is not UTF-8: $(cat err)"
+invite_as $'a\nb' && fail "a name with a newline"
+invite_as "" && fail "an empty name"
+[ ! -e cert ] || fail "a certificate was written"
+invite_as "café" >/dev/null || fail "a name in UTF-8: $(cat err)"
+"$BIN/onebyte" cert show cert | grep -q "^name       café$" || fail "cert show"
+"$BIN/onebyte" run create --model "$model" --out run.json 2>err && fail "run create overwrites"
+grep -q "run.json already exists; choose another name" err || fail "run create says $(cat err)"
+rm run.json && "$BIN/onebyte" run create --model "$model" --out run.json >create.out || fail "run create again: the authority's key is not used again"
+grep -q "^run.authority: existing key" create.out || fail "run create with a key that exists says $(cat create.out)"
+"$BIN/onebyte" evla 2>err; [ $? = 2 ] && grep -q 'did you mean `onebyte eval`' err || fail "a mistyped command: $(cat err)"
+"$BIN/onebyte" eval --modle x 2>err; [ $? = 2 ] && grep -q 'did you mean --model' err || fail "a mistyped option: $(cat err)"
+"$BIN/onebyte" verify "$work" --manifest run.json --model "$model" --digest abc 2>err; [ $? = 2 ] || fail "a digest that is none"
+exit 0
