@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "model/convert/gguf_config.h"
 #include "model/convert/gguf_tokenizer.h"
+#include "model/convert/hf_added_tokens.h"
 #include "model/convert/hf_tokenizer.h"
 #include "model/formats/gguf.h"
 
@@ -39,7 +40,11 @@ static enum ob_err load_gguf(const char *path, const char *name, struct ob_docum
 static enum ob_err load_from_folder(const char *folder, const char *name, struct ob_document *document,
                                     struct ob_error *error) {
     enum ob_err failed = ob_document_read(folder, name, document, error);
-    if (failed != OB_ENOTFOUND || strcmp(name, "tokenizer.json") != 0)
+    if (strcmp(name, "tokenizer.json") != 0)
+        return failed;
+    if (!failed)
+        return ob_hf_added_tokens(folder, document->root, error);
+    if (failed != OB_ENOTFOUND)
         return failed;
     failed = ob_path_join(document->name, folder, name, error);
     return failed ? failed : ob_tokenizer_folder(folder, &document->root, error);

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/limits.h"
+#include "model/convert/hf_added_tokens.h"
 #include "model/convert/pre_tokenizer_names.h"
 #include "model/families/family_list.h"
 #include "model/formats/document.h"
@@ -20,7 +21,6 @@ struct reading {
     const json_t *vocab; /* of the model, in root */
     json_t *added;       /* in root */
     struct ob_document config, special;
-    json_int_t next; /* id of the next token that the vocabulary does not have */
     struct ob_error *error;
 };
 
@@ -79,98 +79,21 @@ static bool flag(const json_t *token, const char *name, bool otherwise) {
     return json_is_boolean(value) ? json_is_true(value) : otherwise;
 }
 
-static bool is_added(const struct reading *r, const char *content) {
-    size_t i;
-    const json_t *token;
-    json_array_foreach(r->added, i, token) {
-        const char *known = json_string_value(json_object_get(token, "content"));
-        if (known != NULL && strcmp(known, content) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* `token`: its text, or an object with it. id -1: the vocabulary's, or the next. */
-static enum ob_err add_token(struct reading *r, const json_t *token, json_int_t id, bool special) {
-    const json_t *content = json_is_object(token) ? json_object_get(token, "content") : token;
-    const char *text = json_string_value(content);
-    if (text == NULL || text[0] == 0)
-        return ob_fail(r->error, OB_EFORMAT, "%s: a special token of its configuration has no text",
-                       r->folder);
-    if (is_added(r, text))
-        return OB_OK;
-    const json_t *known = json_object_get(r->vocab, text);
-    if (id < 0)
-        id = json_is_integer(known) ? json_integer_value(known) : r->next;
-    r->next += known == NULL;
-    json_t *entry =
-        json_pack("{s:I, s:s, s:b, s:b, s:b, s:b, s:b}", "id", id, "content", text, "single_word",
-                  flag(token, "single_word", false), "lstrip", flag(token, "lstrip", false), "rstrip",
-                  flag(token, "rstrip", false), "normalized", flag(token, "normalized", !special), "special",
-                  flag(token, "special", special));
-    return entry != NULL && json_array_append_new(r->added, entry) == 0 ? OB_OK : no_memory(r);
-}
-
-struct numbered {
-    json_int_t id;
-    const json_t *token;
-};
-
-static int compare(const void *a, const void *b) {
-    const struct numbered *x = a, *y = b;
-    return (x->id > y->id) - (x->id < y->id);
-}
-
-/* {"ID": {"content": …}} of tokenizer_config.json, or {"content": ID} of added_tokens.json, in the order of
- * ids. */
-static enum ob_err add_numbered(struct reading *r, const json_t *tokens, bool by_id) {
-    size_t count = 0;
-    const char *key;
-    json_t *value;
-    struct numbered *list = calloc(json_object_size(tokens) + 1, sizeof *list);
-    json_t *names = json_array(); /* keeps the texts of added_tokens.json */
-    bool ok = list != NULL && names != NULL;
-    json_object_foreach((json_t *)tokens, key, value) {
-        json_t *name = by_id || !ok ? NULL : json_string(key);
-        ok = ok && (by_id || (name != NULL && json_array_append_new(names, name) == 0));
-        if (ok)
-            list[count++] = by_id ? (struct numbered){strtoll(key, NULL, 10), value}
-                                  : (struct numbered){json_integer_value(value), name};
-    }
-    if (ok)
-        qsort(list, count, sizeof *list, compare);
-    enum ob_err err = ok ? OB_OK : no_memory(r);
-    for (size_t i = 0; err == OB_OK && i < count; i++)
-        err = add_token(r, list[i].token, list[i].id, false);
-    json_decref(names);
-    free(list);
-    return err;
-}
-
 static const json_t *setting(const struct reading *r, const char *name) {
     const json_t *value = ob_json_field(r->config.root, name);
     return value != NULL ? value : ob_json_field(r->special.root, name);
 }
 
+/* Where no file names one, GPT-2's. */
 static enum ob_err add_tokens(struct reading *r) {
-    static const char *const NAMES[] = {"bos_token", "eos_token", "unk_token", "pad_token"};
     static const char DEFAULT[] = "<|endoftext|>";
-    const json_t *numbered = ob_json_field(r->config.root, "added_tokens_decoder");
-    struct ob_document added = {0};
-    r->next = (json_int_t)json_object_size(r->vocab);
-    enum ob_err err = numbered != NULL ? OB_OK : load_if_there(r, "added_tokens.json", &added);
-    if (err == OB_OK)
-        err = add_numbered(r, numbered != NULL ? numbered : added.root, numbered != NULL);
-    for (size_t i = 0; err == OB_OK && i < sizeof NAMES / sizeof *NAMES; i++)
-        if (setting(r, NAMES[i]) != NULL)
-            err = add_token(r, setting(r, NAMES[i]), -1, true);
-    ob_document_done(&added);
-    if (err != OB_OK || json_array_size(r->added) > 0 || json_object_get(r->vocab, DEFAULT) == NULL)
+    enum ob_err err = ob_hf_added_tokens(r->folder, r->root, r->error);
+    const json_t *id = json_object_get(r->vocab, DEFAULT);
+    if (err != OB_OK || json_array_size(r->added) > 0 || id == NULL)
         return err;
-    json_t *token = json_string(DEFAULT);
-    err = token == NULL ? no_memory(r) : add_token(r, token, -1, true);
-    json_decref(token);
-    return err;
+    json_t *token =
+        json_pack("{s:O, s:s, s:b, s:b}", "id", id, "content", DEFAULT, "normalized", 0, "special", 1);
+    return token != NULL && json_array_append_new(r->added, token) == 0 ? OB_OK : no_memory(r);
 }
 
 /* ---- what stands around a text ---- */

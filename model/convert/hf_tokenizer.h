@@ -3,9 +3,8 @@
  *
  * How a text is cut is not in these files: the class says it ("tokenizer_class" of tokenizer_config.json,
  * else "model_type" of config.json): GPT2Tokenizer (GPT-2, OPT), Qwen2Tokenizer, GPTNeoXTokenizer; others are
- * refused by name. Special tokens: those that tokenizer_config.json names (added_tokens_decoder, bos_token,
- * eos_token, unk_token, pad_token), else added_tokens.json and special_tokens_map.json. add_bos_token and
- * add_eos_token count here, because no post_processor says otherwise. All as `transformers` 5 does.
+ * refused by name. Special tokens: model/convert/hf_added_tokens.h. add_bos_token
+ * and add_eos_token count here, because no post_processor says otherwise. All as `transformers` 5 does.
  *
  * A folder with a SentencePiece tokenizer.model alone is refused, with what to do.
  *
