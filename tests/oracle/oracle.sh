@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The oracle (written from docs/ alone) against real daemons: adapters beside some trained base tensors, one machine
-# revoked, the authority rotated; then all tensors with another way to combine. Equal log digests and weights digests, from
+# revoked, the authority rotated, a machine that only the new key admitted; then all tensors with another way to combine. Equal log digests and weights digests, from
 # a log that a daemon holds and from a delta; every float of the exports equal.
 BIN=$1 ROOT=$2
 . "$ROOT/tests/integration/common.sh"
@@ -8,7 +8,6 @@ BIN=$1 ROOT=$2
 oracle_python "$BIN" || exit 77
 oracle() { "$PYTHON" "$ROOT/tests/oracle/onebyte_oracle.py" --model "$model" "$@"; }
 trained() { [ "$(get "$1" own_rounds)" -ge "$2" ] 2>/dev/null; }
-gone() { ! alive 1 && ! alive 2 && ! alive 3; }
 says() { grep -q "$2" "$work/p$1.log"; }
 # equal WHAT ORACLE-FIELD VALUE
 equal() { [ "$(sed "s/.*\"$2\": \"\{0,1\}\([0-9a-z]*\).*/\1/" "$work/oracle.json")" = "$3" ] || fail "$1: $2 is $3, the oracle has $(cat "$work/oracle.json")"; }
@@ -26,20 +25,50 @@ compare() {
     equal delta weights_digest "$weights"; equal delta records "$records"
 }
 
+# with_cut_records FROM TO: what FROM (a log before the revocation) has more of the revoked machine, put into the log TO
+with_cut_records() {
+    python3 - "$1" "$2" "$(key 3)" <<'PY'
+import sqlite3, sys
+before, after, key = sqlite3.connect(sys.argv[1]), sqlite3.connect(sys.argv[2]), bytes.fromhex(sys.argv[3])
+number = lambda log: log.execute("SELECT number FROM machine WHERE key = ?", (key,)).fetchone()[0]
+rows = before.execute("SELECT first, data FROM record WHERE machine = ?", (number(before),)).fetchall()
+added = after.executemany("INSERT OR IGNORE INTO record VALUES(?, ?, ?)", [(number(after), *row) for row in rows]).rowcount
+after.commit()
+sys.exit(added < 1)
+PY
+}
+copy_log() { python3 -c 'import sqlite3, sys; a, b = map(sqlite3.connect, sys.argv[1:]); a.backup(b)' "$1" "$2" || fail "cannot copy $1"; }
+
 run_options=(--lora-rank 4 --lora-target attention --trainable norms --trainable mlp --lr 0.0001 --schedule cosine --s0 3)
-make_run 3 8 4
+make_run 4 20 4
+rm "$work/p4/certificate"
 for p in 1 2 3; do start $p; done
 for p in 1 2 3; do wait_for 120 trained $p 3 || fail "no rounds"; done
+copy_log "$work/p3/log.sqlite" "$work/before.sqlite"
 "$BIN/onebyte" revoke "$work/p1" peer3 --authority "$work/run.authority" --keep-below 8 >/dev/null || fail revoke
+for p in 1 2; do "$BIN/onebyte" pause "$work/p$p" || fail "peer $p does not pause"; done
 wait_for 60 life_is 3 halted || fail "the revoked peer does not stop"
 "$BIN/onebyte" authority rotate "$work/p1" --authority "$work/run.authority" --out "$work/new.authority" >/dev/null || fail rotate
 wait_for 60 says 2 ' rotated ' || fail "the rotation does not spread"
-"$BIN/onebyte" renew "$work/p2/certificate" --authority "$work/new.authority" --out "$work/renewed" --state "$work/p1" >/dev/null || fail renew
-for p in 1 2; do wait_for 120 life_is $p finished || fail "peer $p does not finish"; done
-wait_for 60 agree 1 2 || fail "no agreement"
+# 4 is admitted by the new key alone
+"$BIN/onebyte" invite --authority "$work/new.authority" --manifest "$work/run.json" --machine "$(key 4)" --name peer4 --out "$work/p4/certificate" \
+    >/dev/null || fail "invite with the new key"
+start 4
+wait_for 120 trained 4 2 || fail "peer 4 does not train"
+for p in 1 2; do "$BIN/onebyte" resume "$work/p$p" || fail "peer $p does not resume"; done
+for p in 1 2 4; do wait_for 120 life_is $p finished || fail "peer $p does not finish"; done
+wait_for 60 agree 1 2 4 || fail "no agreement"
 compare 2
-[ "$("$BIN/onebyte" log "$work/p2" --manifest "$work/run.json" --json | grep -c "\"machine\":\"$(key 3)\"")" = 2 ] || fail "the revocation keeps other records than it should"
-for p in 1 2 3; do kill -TERM "${pid[$p]}"; done
+[ "$("$BIN/onebyte" log "$work/p2" --manifest "$work/run.json" --json | grep -c "$(key 3)")" = 2 ] || fail "the revocation keeps other records than it should"
+# records above the cut, still in a log, do not count
+copy_log "$work/p2/log.sqlite" "$work/after.sqlite"
+with_cut_records "$work/before.sqlite" "$work/after.sqlite" || fail "the revoked peer had no records above the cut"
+digest=$(get 2 weights_digest)
+oracle --manifest "$work/run.json" --log "$work/after.sqlite" >"$work/oracle.json" || fail "the oracle does not take the log with cut records"
+equal "log with cut records" weights_digest "$digest"
+grep -q '"ignored_records": [1-9]' "$work/oracle.json" || fail "the oracle ignored no record"
+for p in 1 2 3 4; do kill -TERM "${pid[$p]}"; done
+gone() { ! alive 1 && ! alive 2 && ! alive 3 && ! alive 4; }
 wait_for 30 gone || fail "the daemons do not stop"
 
 rm -rf "$work"/p? "$work"/run.* "$work"/p?.conf
