@@ -1,11 +1,13 @@
+#include <inttypes.h>
 #include <stdio.h>
 
+#include "base/hex.h"
 #include "cli/command.h"
 #include "cli/write_model.h"
 #include "run/delta.h"
 
 struct arguments {
-    const char *model, *delta, *out;
+    const char *model, *delta, *out, *authority;
     int format, dtype;
 };
 
@@ -16,6 +18,8 @@ static const struct ob_option OPTIONS[] = {
     {"delta", "FILE", "the run as `onebyte export --delta` wrote it", AT(delta), .required = true},
     {"out", "FOLDER", "folder for the model and its card; must be empty or not exist", AT(out),
      .required = true},
+    {"authority", "KEY", "refuse the delta unless its run has this authority: the key in run.authority.pub",
+     AT(authority)},
     OB_OPTION_FORMAT(struct arguments),
     OB_OPTION_DTYPE(struct arguments),
 };
@@ -23,6 +27,72 @@ static const struct ob_option OPTIONS[] = {
 static enum ob_err each_of_delta(void *source, ob_store_record_fn see, void *context,
                                  struct ob_error *error) {
     return ob_delta_each(source, see, context, error);
+}
+
+/* ---- whose records these are ---- */
+
+struct machine {
+    struct ob_machine_id id;
+    uint64_t records, samples;
+};
+
+static void print_machine(const struct ob_delta *delta, const struct machine *machine) {
+    struct ob_standing standing = ob_admission_of(delta->admission, &machine->id);
+    char key[OB_HEX_SHORT_MAX];
+    printf("machine %s %s: %" PRIu64 " records, %" PRIu64 " samples%s\n", ob_hex_short(&machine->id, key),
+           standing.name, machine->records, machine->samples,
+           standing.forked    ? "; cut at a fork"
+           : standing.revoked ? "; revoked"
+                              : "");
+}
+
+struct owners {
+    const struct ob_delta *delta;
+    struct machine machine; /* the one whose chain is being read */
+};
+
+static enum ob_err count_record(void *context, const struct ob_record *record, struct ob_error *error) {
+    struct owners *owners = context;
+    (void)error;
+    if (owners->machine.records > 0 && !ob_machine_equal(&owners->machine.id, &record->machine)) {
+        print_machine(owners->delta, &owners->machine);
+        owners->machine = (struct machine){0};
+    }
+    owners->machine.id = record->machine;
+    owners->machine.records++;
+    owners->machine.samples += record->n;
+    return OB_OK;
+}
+
+static enum ob_err print_owners(const struct ob_delta *delta, struct ob_error *error) {
+    struct owners owners = {.delta = delta};
+    char key[OB_HEX_HASH_MAX], now[OB_HEX_HASH_MAX];
+    struct ob_machine_id authority = ob_admission_authority(delta->admission);
+    ob_hex_encode(delta->manifest->authority.key, OB_KEY_BYTES, key);
+    printf("run %s, authority %s", delta->manifest->name, key);
+    if (!ob_machine_equal(&authority, &delta->manifest->authority))
+        printf(", now %s", ob_hex_encode(authority.key, OB_KEY_BYTES, now));
+    puts("");
+    enum ob_err failed = ob_delta_each(delta, count_record, &owners, error);
+    if (!failed && owners.machine.records > 0)
+        print_machine(delta, &owners.machine);
+    return failed;
+}
+
+/* The manifest's own key: a later one is only what an earlier one says it is. */
+static enum ob_err check_authority(const struct arguments *a, const struct ob_delta *delta,
+                                   struct ob_error *error) {
+    struct ob_machine_id wanted;
+    char found[OB_HEX_HASH_MAX];
+    if (!a->authority)
+        return OB_OK;
+    if (!ob_hex_decode(a->authority, OB_KEY_BYTES, wanted.key))
+        return ob_fail(error, OB_EUSAGE, "--authority must be 64 hexadecimal digits");
+    if (ob_machine_equal(&wanted, &delta->manifest->authority))
+        return OB_OK;
+    return ob_fail(error, OB_EREFUSED,
+                   "%s: is of a run whose authority is %s, not the one that --authority names", a->delta,
+                   ob_hex_encode(delta->manifest->authority.key, OB_KEY_BYTES, found));
 }
 
 /* *ret_differs: the weights are not the ones that the delta names, and nothing is written. */
@@ -55,8 +125,16 @@ static int run(const void *arguments) {
     struct ob_delta *delta = NULL;
     enum ob_err failed = ob_delta_open(a->delta, &delta, &error);
     if (!failed)
+        failed = check_authority(a, delta, &error);
+    if (!failed)
+        failed = print_owners(delta, &error);
+    if (!failed)
         failed = apply(a, delta, &differs, &error);
     ob_delta_free(delta);
+    if (failed == OB_EREFUSED) { /* a signature, a machine that was never admitted, another authority */
+        (void)ob_cli_fail(&error);
+        return OB_EXIT_CHECK;
+    }
     if (failed)
         return ob_cli_fail(&error);
     if (differs)
@@ -67,9 +145,12 @@ static int run(const void *arguments) {
 const struct ob_command OB_COMMAND_APPLY = {
     .name = "apply",
     .summary = "make the fine-tuned model from the base model and a delta",
-    .details = "Checks every signature and chain of the delta, replays it onto the base model and compares "
-               "the weights "
-               "digest with the delta's. When they differ the exit code is 3 and nothing is written.",
+    .details =
+        "Verifies every signature and chain of the delta, and that the run's authority admitted every "
+        "machine "
+        "whose records it holds; prints whose they are; replays them onto the base model and compares the "
+        "weights digest with the delta's. When something does not hold the exit code is 3 and nothing is "
+        "written. Anyone can create a run of their own: name the authority that you trust with --authority.",
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),
     .run = run,

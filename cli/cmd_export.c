@@ -1,3 +1,4 @@
+#include "cli/check_log.h"
 #include "cli/command.h"
 #include "cli/open_log.h"
 #include "cli/write_model.h"
@@ -52,10 +53,15 @@ static int run(const void *arguments) {
         return ob_cli_fail_usage("export needs --out FOLDER, --delta FILE, or both");
     if (ob_cli_open_log(a->state_dir, a->manifest, &manifest, &store, &error))
         return ob_cli_fail(&error);
-    enum ob_err failed = export_run(a, manifest, store, &error);
+    struct ob_log_check check = {0};
+    enum ob_err failed = ob_cli_check_log(a->state_dir, manifest, store, &check, &error);
+    if (!failed && check.findings == 0)
+        failed = export_run(a, manifest, store, &error);
     ob_store_close(store);
     ob_manifest_free(manifest);
-    return failed ? ob_cli_fail(&error) : OB_EXIT_DONE;
+    if (failed)
+        return ob_cli_fail(&error);
+    return check.findings > 0 ? OB_EXIT_CHECK : OB_EXIT_DONE;
 }
 
 const struct ob_command OB_COMMAND_EXPORT = {

@@ -5,10 +5,10 @@
 
 #include "base/hex.h"
 #include "cli/ask.h"
+#include "cli/check_log.h"
 #include "cli/command.h"
 #include "cli/open_log.h"
 #include "run/replica.h"
-#include "transport/identity.h"
 
 struct arguments {
     const char *state_dir, *manifest, *model, *digest;
@@ -24,38 +24,6 @@ static const struct ob_option OPTIONS[] = {
      "same",
      OB_ARGUMENT(struct arguments, digest)},
 };
-
-/* Signatures and chains of a whole log. */
-struct chains {
-    const struct ob_manifest *manifest;
-    struct ob_machine_id machine;
-    bool any;
-    uint64_t next, records;
-    uint32_t round;
-    struct ob_hash head;
-};
-
-static enum ob_err check_record(void *context, const struct ob_record *record, struct ob_error *error) {
-    struct chains *c = context;
-    char machine[OB_HEX_KEY_MAX];
-    ob_machine_to_text(&record->machine, machine);
-    bool same = c->any && ob_machine_equal(&c->machine, &record->machine);
-    uint64_t next = same ? c->next : 0;
-    if (record->first.index != next || (same && record->round.index <= c->round) ||
-        (same && !ob_hash_equal(&record->prev, &c->head)))
-        return ob_fail(error, OB_EMISMATCH, "the chain of machine %.16s... breaks at sample %" PRIu64,
-                       machine, next);
-    if (!ob_record_verify(&c->manifest->run, record))
-        return ob_fail(error, OB_EMISMATCH, "machine %.16s..., sample %" PRIu64 ": wrong signature", machine,
-                       record->first.index);
-    c->machine = record->machine;
-    c->any = true;
-    c->next = record->first.index + record->n;
-    c->round = record->round.index;
-    c->head = ob_record_hash(&c->manifest->run, record);
-    c->records++;
-    return OB_OK;
-}
 
 /* What to compare with: the digest that was given, or the daemon's when its log has as many records and samples as ours.
  * *ret_what says what it is; NULL: why there is none is in `why`. */
@@ -117,50 +85,75 @@ static enum ob_err replay(const struct arguments *a, const struct ob_manifest *m
     return failed;
 }
 
+static void print_check(const struct ob_log_check *check) {
+    printf("%" PRIu64 " records, %" PRIu64 " samples of %" PRIu64
+           " machines: signatures, chains and admission hold\n"
+           "%" PRIu64 " certificates, %" PRIu64 " revocations, %" PRIu64 " forks, %" PRIu64
+           " rotations of the authority hold",
+           check->records, check->samples, check->machines, check->certificates, check->revocations,
+           check->evidence, check->rotations);
+    if (check->uncounted > 0)
+        printf("; %" PRIu64 " valid entries do not count (of a former authority, or about machines without a "
+               "certificate)",
+               check->uncounted);
+    puts("\nnot checked: expiry of certificates (it removes no records), snapshots, and what other machines "
+         "may hold "
+         "that this log lacks");
+}
+
 static int verify(const struct arguments *a, const struct ob_manifest *manifest, struct ob_store *store) {
     struct ob_error error = {0};
     struct ob_hash digest;
-    struct ob_store_counts counts = {0};
-    struct chains chains = {.manifest = manifest};
-    enum ob_err failed = ob_store_counts(store, &counts, &error);
+    struct ob_log_check check = {0};
+    enum ob_err failed = ob_cli_check_log(a->state_dir, manifest, store, &check, &error);
     if (failed)
         return ob_cli_fail(&error);
+    if (check.findings > 0)
+        return OB_EXIT_CHECK;
+    struct ob_store_counts counts = {.records = check.records, .samples = check.samples};
     struct comparison comparison = compare_with(a, &counts); /* now: a daemon goes on */
-    failed = ob_store_each(store, check_record, &chains, &error);
-    if (failed) {
-        (void)ob_cli_fail(&error);
-        return failed == OB_EMISMATCH ? OB_EXIT_CHECK : OB_EXIT_FAILED;
-    }
+    print_check(&check);
     if (replay(a, manifest, store, &digest, &error))
         return ob_cli_fail(&error);
-    char text[65];
-    ob_hex_encode(digest.bytes, sizeof digest.bytes, text);
-    printf("%" PRIu64 " records, %" PRIu64 " samples: signatures and chains are valid\nweights %s\n",
-           chains.records, counts.samples, text);
+    char text[OB_HEX_HASH_MAX];
+    printf("weights %s\n", ob_hex_encode(digest.bytes, sizeof digest.bytes, text));
     return compare(&comparison, text);
+}
+
+static int open_and_verify(const struct arguments *a, const struct ob_manifest *manifest) {
+    struct ob_error error = {0};
+    struct ob_store *store = NULL;
+    enum ob_err failed = ob_cli_open_store(a->state_dir, manifest, &store, &error);
+    if (failed) {
+        int code = ob_cli_fail(&error);
+        return failed == OB_EFORMAT ? OB_EXIT_CHECK : code; /* so damaged that it cannot be opened */
+    }
+    int code = verify(a, manifest, store);
+    ob_store_close(store);
+    return code;
 }
 
 static int run(const void *arguments) {
     const struct arguments *a = arguments;
     struct ob_error error = {0};
     struct ob_manifest *manifest = NULL;
-    struct ob_store *store = NULL;
     if (a->digest && (strlen(a->digest) != 64 || strspn(a->digest, "0123456789abcdefABCDEF") != 64))
         return ob_cli_fail_usage("--digest must be 64 hexadecimal digits");
-    if (ob_cli_open_log(a->state_dir, a->manifest, &manifest, &store, &error))
+    if (ob_manifest_read(a->manifest, &manifest, &error))
         return ob_cli_fail(&error);
-    int code = verify(a, manifest, store);
-    ob_store_close(store);
+    int code = open_and_verify(a, manifest);
     ob_manifest_free(manifest);
     return code;
 }
 
 const struct ob_command OB_COMMAND_VERIFY = {
     .name = "verify",
-    .summary = "replay a log from the base model and compare digests",
-    .details = "Checks every signature and chain, replays the log onto the base model and prints the weights "
-               "digest. The "
-               "exit code is 3 when a chain is broken or the digests differ.",
+    .summary = "verify a log, replay it from the base model and compare digests",
+    .details =
+        "Verifies everything in the log that is signed: records and their chains, certificates, revocations, "
+        "evidence of forks, rotations of the authority, and that every record counts (its machine was "
+        "admitted, and it is not above a cut). Then replays the log onto the base model and prints the "
+        "weights digest. Everything that does not hold is printed, and the exit code is 3.",
     OB_OPERANDS(OPERANDS),
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),

@@ -6,6 +6,9 @@
 #include "run/manifest.h"
 #include "store/store.h"
 
+/* The caller closes the store. */
+OB_MUST_USE enum ob_err ob_cli_open_store(const char *state_dir, const struct ob_manifest *manifest,
+                                          struct ob_store **ret_store, struct ob_error *error);
 /* The caller closes the store, then frees the manifest. */
 OB_MUST_USE enum ob_err ob_cli_open_log(const char *state_dir, const char *manifest_path,
                                         struct ob_manifest **ret_manifest, struct ob_store **ret_store,

@@ -7,20 +7,17 @@
 
 #include "base/cursor.h"
 #include "base/file.h"
+#include "base/hex.h"
 #include "record/hash.h"
 #include "run/delta_format.h"
-
-struct cut {
-    struct ob_machine_id machine;
-    uint64_t first; /* samples from here on do not count */
-};
 
 struct parsing {
     struct ob_delta *delta;
     struct ob_reader in;
-    struct cut *cuts;
-    uint32_t cut_count, manifest_bytes;
-    uint64_t samples; /* that the header says */
+    uint32_t entry_count, manifest_bytes;
+    uint64_t samples;             /* that the header says */
+    struct ob_machine_id machine; /* of the chain that is being looked at … */
+    struct ob_standing standing;  /* … and what the entries say of it */
     struct ob_error *error;
 };
 
@@ -31,8 +28,13 @@ static enum ob_err fail(const struct parsing *p, const char *what) {
 static enum ob_err check_hash(const struct parsing *p) {
     const struct ob_delta *delta = p->delta;
     if (delta->byte_count < OB_DELTA_HEADER_BYTES + OB_HASH_BYTES ||
-        memcmp(delta->bytes, OB_DELTA_MAGIC, OB_DELTA_MAGIC_BYTES) != 0)
+        memcmp(delta->bytes, OB_DELTA_MAGIC, OB_DELTA_MAGIC_KNOWN) != 0)
         return fail(p, "is not a delta of onebyte");
+    if (memcmp(delta->bytes, OB_DELTA_MAGIC, OB_DELTA_MAGIC_BYTES) != 0)
+        return ob_fail(
+            p->error, OB_EUNSUPPORTED,
+            "%s: is a delta of another format (%.15s), this version reads format 2: export it again",
+            delta->path, delta->bytes);
     size_t body = delta->byte_count - OB_HASH_BYTES;
     struct ob_hash hash = ob_hash_of(delta->bytes, body);
     if (memcmp(hash.bytes, delta->bytes + body, OB_HASH_BYTES) != 0)
@@ -44,7 +46,7 @@ static enum ob_err read_header(struct parsing *p) {
     struct ob_delta *delta = p->delta;
     (void)ob_read_view(&p->in, OB_DELTA_MAGIC_BYTES);
     p->manifest_bytes = ob_read_u32(&p->in);
-    p->cut_count = ob_read_u32(&p->in);
+    p->entry_count = ob_read_u32(&p->in);
     delta->chain_count = ob_read_u32(&p->in);
     uint32_t reserved = ob_read_u32(&p->in);
     p->samples = ob_read_u64(&p->in);
@@ -58,33 +60,76 @@ static enum ob_err read_header(struct parsing *p) {
                              p->error);
 }
 
-static enum ob_err read_cut(struct parsing *p, struct cut *ret) {
-    struct ob_control control;
-    uint16_t bytes = ob_read_u16(&p->in);
-    const uint8_t *entry = ob_read_view(&p->in, bytes);
-    if (!entry)
-        return fail(p, "a control entry goes beyond its end");
-    enum ob_err failed = ob_control_decode(entry, bytes, &control, p->error);
+/* Entries stand in the order that ob_admission_entry gives them: each in its place, none twice. */
+static enum ob_err check_order(const struct parsing *p, size_t index, const struct ob_control *control) {
+    const struct ob_control *sorted = ob_admission_entry(p->delta->admission, index);
+    bool same = sorted->kind == control->kind && ob_machine_equal(&sorted->signer, &control->signer) &&
+                ob_machine_equal(&sorted->subject, &control->subject);
+    const struct ob_control *before = index > 0 ? ob_admission_entry(p->delta->admission, index - 1) : NULL;
+    bool twice =
+        before && before->kind == sorted->kind && ob_machine_equal(&before->signer, &sorted->signer) &&
+        (sorted->kind == OB_CONTROL_ROTATION || ob_machine_equal(&before->subject, &sorted->subject));
+    return same && !twice ? OB_OK : fail(p, "its control entries are not in order");
+}
+
+static bool belongs(enum ob_control_kind kind) {
+    return kind != OB_CONTROL_GOODBYE && kind != OB_CONTROL_ADDRESS;
+}
+
+static enum ob_err check_entry(const struct parsing *p, size_t index, const struct ob_control *control) {
+    char key[OB_HEX_SHORT_MAX];
+    enum ob_err failed = check_order(p, index, control);
     if (failed)
-        return ob_fail_within(p->error, failed, "%s", p->delta->path);
-    if (control.kind != OB_CONTROL_REVOCATION && control.kind != OB_CONTROL_EVIDENCE)
-        return fail(p, "a control entry is neither a revocation nor evidence");
-    if (!ob_control_verify(&p->delta->manifest->run, &control))
-        return ob_fail(p->error, OB_EREFUSED, "%s: the signature of a control entry is not its signer's",
-                       p->delta->path);
-    *ret = (struct cut){control.subject, ob_control_cut(&control).index};
+        return failed;
+    if (!belongs(control->kind))
+        return fail(p, "holds a control entry that decides nothing about records");
+    if (ob_admission_counts(p->delta->admission, control))
+        return OB_OK;
+    return ob_fail(
+        p->error, OB_EREFUSED,
+        "%s: holds a control entry about machine %s that does not count: the run's authority did not "
+        "sign it, or not in time, or never admitted the machine",
+        p->delta->path, ob_hex_short(&control->subject, key));
+}
+
+static const uint8_t *next_entry(struct ob_reader *in, uint16_t *ret_bytes) {
+    *ret_bytes = ob_read_u16(in);
+    return ob_read_view(in, *ret_bytes);
+}
+
+static enum ob_err add_entries(struct parsing *p) {
+    for (uint32_t i = 0; i < p->entry_count; i++) {
+        uint16_t bytes = 0;
+        const uint8_t *data = next_entry(&p->in, &bytes);
+        if (!data)
+            return fail(p, "a control entry goes beyond its end");
+        enum ob_err failed = ob_admission_add(p->delta->admission, data, bytes, p->error);
+        if (failed)
+            return ob_fail_within(p->error, failed, "%s", p->delta->path);
+    }
     return OB_OK;
 }
 
-static enum ob_err read_cuts(struct parsing *p) {
-    if (p->cut_count > p->in.left / 2)
+/* All of them first: what one is worth, the others say. */
+static enum ob_err read_entries(struct parsing *p) {
+    const struct ob_manifest *manifest = p->delta->manifest;
+    struct ob_reader again = p->in;
+    struct ob_control control;
+    if (p->entry_count > p->in.left / 2)
         return fail(p, "its control entries go beyond its end");
-    p->cuts = calloc((size_t)p->cut_count + 1, sizeof *p->cuts);
-    if (!p->cuts)
-        return ob_fail(p->error, OB_ENOMEM, "%s: out of memory", p->delta->path);
-    enum ob_err failed = OB_OK;
-    for (uint32_t i = 0; i < p->cut_count && !failed; i++)
-        failed = read_cut(p, &p->cuts[i]);
+    enum ob_err failed =
+        ob_admission_new(&manifest->run, &manifest->authority, &p->delta->admission, p->error);
+    if (!failed)
+        failed = add_entries(p);
+    if (failed)
+        return failed;
+    ob_admission_settle(p->delta->admission);
+    for (uint32_t i = 0; i < p->entry_count && !failed; i++) {
+        uint16_t bytes = 0;
+        const uint8_t *data = next_entry(&again, &bytes);
+        failed = ob_control_decode(data, bytes, &control, p->error);
+        failed = failed ? failed : check_entry(p, i, &control);
+    }
     p->delta->chains_at = (size_t)(p->in.at - (const uint8_t *)p->delta->bytes);
     return failed;
 }
@@ -165,14 +210,20 @@ static enum ob_err walk_all(struct walk *w) {
 }
 
 static enum ob_err count_record(void *context, const struct ob_record *record, struct ob_error *error) {
-    const struct parsing *p = context;
+    struct parsing *p = context;
+    char key[OB_HEX_SHORT_MAX];
+    if (p->delta->records == 0 || !ob_machine_equal(&p->machine, &record->machine)) {
+        p->machine = record->machine;
+        p->standing = ob_admission_of(p->delta->admission, &record->machine);
+    }
     p->delta->records++;
     p->delta->samples += record->n;
-    for (uint32_t i = 0; i < p->cut_count; i++)
-        if (ob_machine_equal(&p->cuts[i].machine, &record->machine) &&
-            record->first.index + record->n > p->cuts[i].first)
-            return ob_fail(error, OB_EMISMATCH, "%s: holds a record beyond a cut", p->delta->path);
-    return OB_OK;
+    const char *why = ob_standing_refuses(&p->standing, record);
+    return !why ? OB_OK
+                : ob_fail(error, OB_EREFUSED,
+                          "%s: holds a record of machine %s at sample %llu that does not count: %s",
+                          p->delta->path, ob_hex_short(&record->machine, key),
+                          (unsigned long long)record->first.index, why);
 }
 
 static enum ob_err parse(struct parsing *p) {
@@ -182,7 +233,7 @@ static enum ob_err parse(struct parsing *p) {
     p->in = ob_reader_init(p->delta->bytes, p->delta->byte_count - OB_HASH_BYTES);
     failed = read_header(p);
     if (!failed)
-        failed = read_cuts(p);
+        failed = read_entries(p);
     if (failed)
         return failed;
     struct walk walk = {
@@ -205,7 +256,6 @@ static enum ob_err take(char *bytes, size_t byte_count, const char *path, struct
     }
     *p.delta = (struct ob_delta){.path = path, .bytes = bytes, .byte_count = byte_count};
     enum ob_err failed = parse(&p);
-    free(p.cuts);
     if (failed)
         ob_delta_free(p.delta);
     else
@@ -232,6 +282,7 @@ enum ob_err ob_delta_parse(const void *bytes, size_t byte_count, const char *pat
 void ob_delta_free(struct ob_delta *delta) {
     if (!delta)
         return;
+    ob_admission_free(delta->admission);
     ob_manifest_free(delta->manifest);
     free(delta->bytes);
     free(delta);

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cursor.h"
 #include "base/file.h"
@@ -13,7 +14,7 @@ struct writing {
     const char *path;
     uint8_t *data;
     size_t used, capacity;
-    uint32_t cuts, chains;
+    uint32_t entries, chains;
     uint64_t samples;
     struct ob_machine_id machine; /* of the chain that is being written */
     size_t count_at;              /* where the number of its records stands */
@@ -35,20 +36,40 @@ static enum ob_err reserve(struct writing *w, size_t bytes, struct ob_writer *re
     return OB_OK;
 }
 
-static enum ob_err add_control(void *context, const void *data, size_t bytes, struct ob_error *error) {
-    struct writing *w = context;
-    struct ob_control control;
+static enum ob_err take_entry(void *context, const void *data, size_t bytes, struct ob_error *error) {
+    return ob_admission_add(context, data, bytes, error);
+}
+
+static enum ob_err add_entry(struct writing *w, const struct ob_control *control, struct ob_error *error) {
+    uint8_t data[OB_CONTROL_BYTES_MAX];
     struct ob_writer out;
-    enum ob_err failed = ob_control_decode(data, bytes, &control, error);
-    if (failed || (control.kind != OB_CONTROL_REVOCATION && control.kind != OB_CONTROL_EVIDENCE))
-        return failed;
-    failed = reserve(w, 2 + bytes, &out, error);
+    size_t bytes = ob_control_encode(control, data);
+    enum ob_err failed = reserve(w, 2 + bytes, &out, error);
     if (failed)
         return failed;
     ob_write_u16(&out, (uint16_t)bytes);
     ob_write_bytes(&out, data, bytes);
-    w->cuts++;
+    w->entries++;
     return OB_OK;
+}
+
+/* Those that count and decide which records do. */
+static enum ob_err add_entries(struct writing *w, const struct ob_manifest *manifest, struct ob_store *store,
+                               struct ob_error *error) {
+    struct ob_admission *admission = NULL;
+    enum ob_err failed = ob_admission_new(&manifest->run, &manifest->authority, &admission, error);
+    if (!failed)
+        failed = ob_store_each_control(store, take_entry, admission, error);
+    if (!failed)
+        ob_admission_settle(admission);
+    for (size_t i = 0; !failed && i < ob_admission_count(admission); i++) {
+        const struct ob_control *control = ob_admission_entry(admission, i);
+        bool decides = control->kind != OB_CONTROL_GOODBYE && control->kind != OB_CONTROL_ADDRESS;
+        if (decides && ob_admission_counts(admission, control))
+            failed = add_entry(w, control, error);
+    }
+    ob_admission_free(admission);
+    return failed;
 }
 
 static enum ob_err begin_chain(struct writing *w, const struct ob_machine_id *machine,
@@ -92,7 +113,7 @@ static void write_header(const struct writing *w, const struct ob_manifest *mani
     struct ob_writer out = ob_writer_init(w->data, OB_DELTA_HEADER_BYTES);
     ob_write_bytes(&out, OB_DELTA_MAGIC, OB_DELTA_MAGIC_BYTES);
     ob_write_u32(&out, (uint32_t)manifest->byte_count);
-    ob_write_u32(&out, w->cuts);
+    ob_write_u32(&out, w->entries);
     ob_write_u32(&out, w->chains);
     ob_write_u32(&out, 0);
     ob_write_u64(&out, w->samples);
@@ -107,7 +128,7 @@ static enum ob_err fill(struct writing *w, const struct ob_manifest *manifest, s
         return failed;
     assert(w->data != NULL);
     memcpy(w->data + OB_DELTA_HEADER_BYTES, manifest->bytes, manifest->byte_count);
-    failed = ob_store_each_control(store, add_control, w, error);
+    failed = add_entries(w, manifest, store, error);
     if (!failed)
         failed = ob_store_each(store, add_record, w, error);
     if (!failed)
@@ -120,16 +141,27 @@ static enum ob_err fill(struct writing *w, const struct ob_manifest *manifest, s
     return OB_OK;
 }
 
+/* What a reader of the file will find, compared with what was meant. */
+static enum ob_err read_back(const struct writing *w, const struct ob_hash *digest, struct ob_error *error) {
+    struct ob_delta *delta = NULL;
+    enum ob_err failed = ob_delta_open(w->path, &delta, error);
+    if (failed)
+        return failed;
+    bool same = delta->byte_count == w->used && memcmp(delta->bytes, w->data, w->used) == 0 &&
+                delta->samples == w->samples && ob_hash_equal(&delta->digest, digest);
+    ob_delta_free(delta);
+    return same ? OB_OK
+                : ob_fail(error, OB_EIO, "%s: the file does not hold what was written to it", w->path);
+}
+
 enum ob_err ob_delta_write(const char *path, const struct ob_manifest *manifest, struct ob_store *store,
                            const struct ob_hash *digest, struct ob_error *error) {
     struct writing writing = {.path = path};
-    struct ob_delta *check = NULL;
     enum ob_err failed = fill(&writing, manifest, store, digest, error);
-    if (!failed) /* what is written is what will be read: signatures, chains, cuts */
-        failed = ob_delta_parse(writing.data, writing.used, path, &check, error);
-    ob_delta_free(check);
     if (!failed)
         failed = ob_file_write_new(path, writing.data, writing.used, 0644, error);
+    if (!failed && (failed = read_back(&writing, digest, error)))
+        (void)unlink(path);
     free(writing.data);
     return failed;
 }

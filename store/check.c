@@ -85,6 +85,13 @@ enum ob_err ob_store_verified(struct ob_store *store, const struct ob_store_mach
     return failed;
 }
 
+enum ob_err ob_store_each_verified(struct ob_store *store, const struct ob_machine_id *id,
+                                   struct ob_pool *pool, ob_store_record_fn see, void *context,
+                                   struct ob_error *error) {
+    const struct ob_store_machine *machine = ob_store_machine_of(store, id);
+    return machine ? ob_store_verified(store, machine, pool, see, context, error) : OB_OK;
+}
+
 /* ---- rows that nothing leads to ---- */
 
 static int by_number(const void *a, const void *b) {

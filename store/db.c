@@ -20,6 +20,8 @@ enum ob_err ob_store_sql_error(const struct ob_store *store, struct ob_error *er
         return ob_fail(error, OB_EFORMAT,
                        "%s: was changed by another program (%s); start onebyted again to repair it",
                        store->path, what);
+    if ((code & 0xff) == SQLITE_ERROR) /* our statements are right: its tables are not */
+        return ob_fail(error, OB_EFORMAT, "%s: is damaged (%s)", store->path, what);
     return ob_fail(error, OB_EIO, "%s: %s", store->path, what);
 }
 

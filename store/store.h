@@ -21,6 +21,7 @@
 #define OB_STORE_STORE_H
 
 #include "base/err.h"
+#include "base/pool.h"
 #include "record/control.h"
 #include "record/record.h"
 
@@ -90,6 +91,11 @@ typedef enum ob_err (*ob_store_machine_fn)(void *context, const struct ob_machin
                                            struct ob_error *error);
 OB_MUST_USE enum ob_err ob_store_each_machine(struct ob_store *store, ob_store_machine_fn see, void *context,
                                               struct ob_error *error);
+/* The records of one machine, each signature verified too, by all threads of the pool (NULL: by this one), up to the
+ * first that is not good: OB_EFORMAT names it. What was handed in and is not committed is not seen. */
+OB_MUST_USE enum ob_err ob_store_each_verified(struct ob_store *store, const struct ob_machine_id *machine,
+                                               struct ob_pool *pool, ob_store_record_fn see, void *context,
+                                               struct ob_error *error);
 /* Are there rows of records that nothing leads to (of a machine that has no row, below sample 0)? OB_EFORMAT:
  * yes; reading leaves them out. */
 OB_MUST_USE enum ob_err ob_store_check_rows(struct ob_store *store, struct ob_error *error);

@@ -437,13 +437,13 @@ def read_log(path, run):
 
 def read_delta(path):
     data = open(path, "rb").read()
-    require(data[:16] == b"onebyte-delta-1\n", "not a delta of format 1")
+    require(data[:16] == b"onebyte-delta-2\n", "not a delta of format 2")
     require(blake(data[:-32]) == data[-32:], "the delta's hash is not that of its bytes")
-    size, cuts, chains, reserved, samples, digest = struct.unpack("<IIIIQ32s", data[16:72])
+    size, count, chains, reserved, samples, digest = struct.unpack("<IIIIQ32s", data[16:72])
     require(reserved == 0, "a reserved field is not 0")
     manifest, at, end = Manifest(data[72:72 + size]), 72 + size, len(data) - 32
     entries, records, last = [], [], None
-    for _ in range(cuts):
+    for _ in range(count):
         length = struct.unpack("<H", data[at:at + 2])[0]
         entries.append(Entry(data[at + 2:at + 2 + length], manifest.run))
         at += 2 + length
@@ -566,8 +566,7 @@ def main():
         counted, ignored = counting(manifest, records, Membership(manifest, entries).allows)
     else:
         manifest, entries, records, promised = read_delta(a.delta)
-        cuts = [e for e in entries if e.kind in (REVOCATION, EVIDENCE)]
-        counted, ignored = counting(manifest, records, lambda r: all(e.subject != r.machine or r.first + r.n <= e.cut for e in cuts))
+        counted, ignored = counting(manifest, records, Membership(manifest, entries).allows)
         require(ignored == 0, f"{ignored} records of the delta do not hold")
     model = Model(a.model)
     base = model.hash()

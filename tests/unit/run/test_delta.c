@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cursor.h"
+#include "base/hex.h"
 #include "record/hash.h"
 #include "run/delta.h"
 #include "run/delta_format.h"
@@ -18,19 +19,24 @@
 #define RECORDS      3 /* of each */
 #define SAMPLES      5 /* of each record */
 #define DELTA_MAX    8192
+#define ENTRIES_MAX  8
 #define RECORD_BYTES (OB_DELTA_RECORD_BYTES + SAMPLES)
 #define CHAIN_BYTES  (OB_KEY_BYTES + 4 + RECORDS * RECORD_BYTES)
 
-static const char MANIFEST[] =
+/* %s: the authority. */
+static const char MANIFEST_FORMAT[] =
     "{\"format\":\"onebyte-manifest-1\",\"name\":\"d\","
     "\"nonce\":\"00000000000000000000000000000000000000000000000000000000000000aa\","
-    "\"authority\":\"00000000000000000000000000000000000000000000000000000000000000bb\","
+    "\"authority\":\"%s\","
     "\"base_hash\":\"00000000000000000000000000000000000000000000000000000000000000cc\","
     "\"direction\":{\"distribution\":\"rademacher\",\"epsilon\":0.001},"
     "\"byte\":{\"c0\":96,\"code_max\":120,\"exponent_min\":-2,\"exponent_max\":2},"
     "\"update\":{\"combine\":\"sum\",\"s0\":1,\"rounds_per_rate\":1,\"rates_q48\":[5]},"
     "\"bounds\":{\"max_rounds\":50,\"max_machines\":4,\"samples_per_round\":8},"
     "\"tensors\":[{\"name\":\"t\",\"shape\":[3],\"exponent\":26,\"log2_scale\":0}]}";
+
+static char MANIFEST[sizeof MANIFEST_FORMAT + OB_HEX_HASH_MAX];
+static size_t manifest_bytes;
 
 struct key {
     struct ob_machine_id machine;
@@ -45,10 +51,15 @@ struct one {
 /* A delta and what it is made of. */
 struct sample {
     struct ob_run_id run;
-    struct key keys[MACHINES], authority; /* keys in ascending order */
+    struct key keys[MACHINES], authority, stranger; /* keys in ascending order */
     struct one records[MACHINES][RECORDS];
-    uint8_t control[512], data[DELTA_MAX];
-    size_t control_bytes, bytes, controls_at, chains_at;
+    struct entry {
+        uint8_t data[512];
+        size_t bytes;
+    } entries[ENTRIES_MAX];
+    size_t entry_count;
+    uint8_t data[DELTA_MAX];
+    size_t bytes, controls_at, chains_at;
 };
 
 static struct key key_of(uint8_t seed) {
@@ -78,18 +89,48 @@ static void make_chain(struct sample *s, size_t machine, const uint32_t rounds[R
     }
 }
 
-/* An entry about the first machine with one number as its payload. */
-static void make_control(struct sample *s, enum ob_control_kind kind, uint64_t number) {
+static void add_entry(struct sample *s, const struct ob_control *control, const struct key *signer) {
+    assert_true(s->entry_count < ENTRIES_MAX);
+    struct entry *entry = &s->entries[s->entry_count++];
+    entry->bytes = ob_control_sign(&s->run, control, signer->secret, entry->data);
+}
+
+/* An entry with one number as its payload: goodbye, revocation, rotation. */
+static void add_number(struct sample *s, enum ob_control_kind kind, const struct key *signer,
+                       const struct ob_machine_id *subject, uint64_t number) {
     uint8_t payload[8];
     ob_store_u64(payload, number);
-    const struct key *signer = kind == OB_CONTROL_GOODBYE ? &s->keys[0] : &s->authority;
     struct ob_control control = {.kind = kind,
                                  .payload_bytes = sizeof payload,
                                  .signer = signer->machine,
-                                 .subject = s->keys[0].machine,
+                                 .subject = *subject,
                                  .sequence = 1,
                                  .payload = payload};
-    s->control_bytes = ob_control_sign(&s->run, &control, signer->secret, s->control);
+    add_entry(s, &control, signer);
+}
+
+static void add_certificate(struct sample *s, const struct key *signer, size_t machine, uint32_t last_round) {
+    uint8_t payload[OB_CONTROL_PLAIN_MAX];
+    uint16_t bytes = 0;
+    struct ob_certificate says = {.run = s->run, .last_round = last_round, .name_bytes = 5, .name = "alice"};
+    assert_int_equal(ob_certificate_encode(&says, payload, &bytes, NULL), OB_OK);
+    struct ob_control control = {.kind = OB_CONTROL_CERTIFICATE,
+                                 .payload_bytes = bytes,
+                                 .signer = signer->machine,
+                                 .subject = s->keys[machine].machine,
+                                 .sequence = 1,
+                                 .payload = payload};
+    add_entry(s, &control, signer);
+}
+
+#define ALL (RECORDS * (uint64_t)SAMPLES)
+
+/* Two machines that were admitted; a revocation that takes nothing away which is there. */
+static void add_entries(struct sample *s) {
+    s->entry_count = 0;
+    add_certificate(s, &s->authority, 0, OB_CONTROL_NEVER);
+    add_number(s, OB_CONTROL_REVOCATION, &s->authority, &s->keys[0].machine, ALL);
+    add_certificate(s, &s->authority, 1, OB_CONTROL_NEVER);
 }
 
 static void seal(struct sample *s, size_t body) {
@@ -102,18 +143,18 @@ static void encode(struct sample *s) {
     struct ob_writer out = ob_writer_init(s->data, sizeof s->data - OB_HASH_BYTES);
     uint8_t digest[OB_HASH_BYTES];
     memset(digest, 0xdd, sizeof digest);
-    ob_write_bytes(&out, "onebyte-delta-1\n", 16);
-    ob_write_u32(&out, sizeof MANIFEST - 1);
-    ob_write_u32(&out, s->control_bytes ? 1 : 0);
+    ob_write_bytes(&out, "onebyte-delta-2\n", 16);
+    ob_write_u32(&out, (uint32_t)manifest_bytes);
+    ob_write_u32(&out, (uint32_t)s->entry_count);
     ob_write_u32(&out, MACHINES);
     ob_write_u32(&out, 0);
     ob_write_u64(&out, (uint64_t)MACHINES * RECORDS * SAMPLES);
     ob_write_bytes(&out, digest, sizeof digest);
-    ob_write_bytes(&out, MANIFEST, sizeof MANIFEST - 1);
+    ob_write_bytes(&out, MANIFEST, manifest_bytes);
     s->controls_at = out.used;
-    if (s->control_bytes) {
-        ob_write_u16(&out, (uint16_t)s->control_bytes);
-        ob_write_bytes(&out, s->control, s->control_bytes);
+    for (size_t i = 0; i < s->entry_count; i++) {
+        ob_write_u16(&out, (uint16_t)s->entries[i].bytes);
+        ob_write_bytes(&out, s->entries[i].data, s->entries[i].bytes);
     }
     s->chains_at = out.used;
     for (size_t m = 0; m < MACHINES; m++) {
@@ -138,15 +179,19 @@ static struct sample *make(void) {
     struct sample *s = calloc(1, sizeof *s);
     assert_non_null(s);
     assert_true(sodium_init() >= 0);
-    s->run.hash = ob_hash_of(MANIFEST, sizeof MANIFEST - 1);
+    s->authority = key_of(3);
+    s->stranger = key_of(4);
+    char authority[OB_HEX_HASH_MAX];
+    ob_hex_encode(s->authority.machine.key, OB_KEY_BYTES, authority);
+    manifest_bytes = (size_t)snprintf(MANIFEST, sizeof MANIFEST, MANIFEST_FORMAT, authority);
+    s->run.hash = ob_hash_of(MANIFEST, manifest_bytes);
     s->keys[0] = key_of(1);
     s->keys[1] = key_of(2);
     if (ob_machine_compare(&s->keys[0].machine, &s->keys[1].machine) > 0) {
         s->keys[0] = key_of(2);
         s->keys[1] = key_of(1);
     }
-    s->authority = key_of(3);
-    make_control(s, OB_CONTROL_REVOCATION, RECORDS * (uint64_t)SAMPLES); /* cuts nothing that is there */
+    add_entries(s);
     for (size_t m = 0; m < MACHINES; m++)
         make_chain(s, m, NULL);
     encode(s);
@@ -204,11 +249,14 @@ static void put_all(struct sample *s, struct ob_store *store) {
             assert_int_equal(m ? ob_store_other(store, &s->records[m][i].record, NULL)
                                : ob_store_own(store, &s->records[m][i].record, NULL),
                              OB_OK);
-    assert_int_equal(ob_control_decode(s->control, s->control_bytes, &control, NULL), OB_OK);
-    assert_int_equal(ob_store_control(store, &control, s->control, s->control_bytes, NULL), OB_OK);
-    make_control(s, OB_CONTROL_GOODBYE, RECORDS * (uint64_t)SAMPLES); /* does not cut: stays out */
-    assert_int_equal(ob_control_decode(s->control, s->control_bytes, &control, NULL), OB_OK);
-    assert_int_equal(ob_store_control(store, &control, s->control, s->control_bytes, NULL), OB_OK);
+    /* these decide nothing, or do not count: they stay out */
+    add_number(s, OB_CONTROL_GOODBYE, &s->keys[0], &s->keys[0].machine, ALL);
+    add_number(s, OB_CONTROL_REVOCATION, &s->stranger, &s->keys[1].machine, 0);
+    for (size_t i = s->entry_count; i-- > 0;) {
+        assert_int_equal(ob_control_decode(s->entries[i].data, s->entries[i].bytes, &control, NULL), OB_OK);
+        assert_int_equal(ob_store_control(store, &control, s->entries[i].data, s->entries[i].bytes, NULL),
+                         OB_OK);
+    }
     assert_int_equal(ob_store_flush(store, NULL), OB_OK);
 }
 
@@ -225,7 +273,7 @@ static void write_is_the_documented_layout(void **state) {
     memset(digest.bytes, 0xdd, OB_HASH_BYTES);
     test_folder_make(&folder);
     test_folder_path(&folder, "run.delta", path);
-    assert_int_equal(ob_manifest_parse(MANIFEST, sizeof MANIFEST - 1, "x", &manifest, NULL), OB_OK);
+    assert_int_equal(ob_manifest_parse(MANIFEST, manifest_bytes, "x", &manifest, NULL), OB_OK);
     struct ob_store_options options = {
         .state_dir = folder.path, .run = s->run, .bounds = manifest->bounds, .machine = &s->keys[0].machine};
     assert_int_equal(ob_store_open(&options, &store, NULL), OB_OK);
@@ -292,7 +340,9 @@ static const struct {
     enum ob_err code;
     const char *message;
 } FIELDS[] = {
-    {HEADER, 15, 1, '0', OB_EFORMAT, "is not a delta of onebyte"},
+    {HEADER, 3, 1, '0', OB_EFORMAT, "is not a delta of onebyte"},
+    {HEADER, 14, 1, '1', OB_EUNSUPPORTED,
+     "is a delta of another format (onebyte-delta-1), this version reads format 2"},
     {HEADER, 28, 4, 1, OB_EFORMAT, "is of a later version (a reserved field is not 0)"},
     {HEADER, 16, 4, 0xffffffff, OB_EFORMAT, "its manifest goes beyond its end"},
     {HEADER, 16, 4, 100, OB_EFORMAT, "line 1: "},
@@ -304,7 +354,7 @@ static const struct {
     {CONTROLS, 0, 2, 0xffff, OB_EFORMAT, "a control entry goes beyond its end"},
     {CONTROLS, 0, 2, 100, OB_EFORMAT, "control: 100 bytes, expected 140 + payload"},
     {CONTROLS, 2, 1, 77, OB_EUNSUPPORTED, "control: kind 77 is not known to this version"},
-    {CONTROLS, 2 + 68, 8, 2, OB_EREFUSED, "the signature of a control entry is not its signer's"},
+    {CONTROLS, 2 + 68, 8, 2, OB_EREFUSED, "control: the signature of a control entry is not its signer's"},
     {CHAINS, 32, 4, 0, OB_EFORMAT, "its chains are empty, cut short or not in order"},
     {CHAINS, 32, 4, 99, OB_EFORMAT, "record"},
     {CHAIN_2, 0, 8, 0, OB_EFORMAT, "its chains are empty, cut short or not in order"},
@@ -348,14 +398,6 @@ static void parse_refuses_another_hash(void **state) {
 static void parse_refuses_what_no_log_holds(void **state) {
     (void)state;
     struct sample *s = make();
-    make_control(s, OB_CONTROL_REVOCATION, RECORDS * (uint64_t)SAMPLES - 1);
-    encode(s);
-    must_refuse(s, OB_EMISMATCH, "holds a record beyond a cut");
-    s = make();
-    make_control(s, OB_CONTROL_GOODBYE, RECORDS * (uint64_t)SAMPLES);
-    encode(s);
-    must_refuse(s, OB_EFORMAT, "a control entry is neither a revocation nor evidence");
-    s = make();
     make_chain(s, 1, (const uint32_t[]){1, 3, 3});
     encode(s);
     must_refuse(s, OB_EFORMAT, "round 3 follows round 3");
@@ -375,6 +417,106 @@ static void parse_refuses_what_no_log_holds(void **state) {
     must_refuse(s, OB_EREFUSED, "the signature of the record at sample 5 is not its machine's");
 }
 
+/* ---- whose records are these? ---- */
+
+static struct sample *begin(void) {
+    struct sample *s = make();
+    s->entry_count = 0;
+    return s;
+}
+
+static void parse_refuses_machines_that_were_never_admitted(void **state) {
+    (void)state;
+    struct sample *s = begin();
+    encode(s);
+    must_refuse(s, OB_EREFUSED, "that does not count: the machine has no certificate of the run's authority");
+    s = begin();
+    add_certificate(s, &s->authority, 0, OB_CONTROL_NEVER);
+    encode(s);
+    must_refuse(s, OB_EREFUSED, "at sample 0 that does not count: the machine has no certificate");
+    s = begin();
+    add_certificate(s, &s->authority, 0, OB_CONTROL_NEVER);
+    add_certificate(s, &s->stranger, 1, OB_CONTROL_NEVER);
+    encode(s);
+    must_refuse(s, OB_EREFUSED, "the run's authority did not sign it");
+    s = begin();
+    add_certificate(s, &s->authority, 0, OB_CONTROL_NEVER);
+    add_certificate(s, &s->authority, 1, 4);
+    encode(s);
+    must_refuse(s, OB_EREFUSED,
+                "at sample 10 that does not count: its round is later than the certificate allows");
+}
+
+static void parse_refuses_cuts_and_what_is_above_them(void **state) {
+    (void)state;
+    struct sample *s = begin();
+    add_certificate(s, &s->authority, 0, OB_CONTROL_NEVER);
+    add_number(s, OB_CONTROL_REVOCATION, &s->authority, &s->keys[0].machine, ALL - 1);
+    add_certificate(s, &s->authority, 1, OB_CONTROL_NEVER);
+    encode(s);
+    must_refuse(s, OB_EREFUSED, "at sample 10 that does not count: it is above the cut of a revocation");
+    s = begin(); /* a stranger's does not take anything away, and has no place here */
+    add_certificate(s, &s->authority, 0, OB_CONTROL_NEVER);
+    add_number(s, OB_CONTROL_REVOCATION, &s->stranger, &s->keys[0].machine, ALL);
+    add_certificate(s, &s->authority, 1, OB_CONTROL_NEVER);
+    encode(s);
+    must_refuse(s, OB_EREFUSED, "the run's authority did not sign it");
+}
+
+static void parse_refuses_entries_in_another_order_or_of_no_use(void **state) {
+    (void)state;
+    struct sample *s = begin();
+    add_certificate(s, &s->authority, 1, OB_CONTROL_NEVER);
+    add_certificate(s, &s->authority, 0, OB_CONTROL_NEVER);
+    encode(s);
+    must_refuse(s, OB_EFORMAT, "its control entries are not in order");
+    s = begin();
+    add_certificate(s, &s->authority, 0, OB_CONTROL_NEVER);
+    add_certificate(s, &s->authority, 1, OB_CONTROL_NEVER);
+    add_certificate(s, &s->authority, 1, OB_CONTROL_NEVER);
+    encode(s);
+    must_refuse(s, OB_EFORMAT, "its control entries are not in order");
+    s = begin();
+    add_number(s, OB_CONTROL_GOODBYE, &s->keys[0], &s->keys[0].machine, ALL);
+    add_certificate(s, &s->authority, 0, OB_CONTROL_NEVER);
+    add_certificate(s, &s->authority, 1, OB_CONTROL_NEVER);
+    encode(s);
+    must_refuse(s, OB_EFORMAT, "holds a control entry that decides nothing about records");
+}
+
+/* The rotation's place is its signer's; which of the three keys comes first depends on the seeds. */
+static void parse_follows_a_rotation(void **state) {
+    (void)state;
+    for (int with = 0; with < 2; with++) {
+        struct sample *s = begin();
+        struct ob_delta *delta = NULL;
+        struct ob_error error = {0};
+        const struct ob_machine_id *owners[] = {&s->authority.machine, &s->keys[0].machine,
+                                                &s->keys[1].machine};
+        for (int turn = 0; turn < 3; turn++) { /* ascending */
+            size_t least = 0;
+            for (size_t i = 1; i < 3; i++)
+                if (owners[i] && (!owners[least] || ob_machine_compare(owners[i], owners[least]) < 0))
+                    least = i;
+            if (least == 0 && with)
+                add_number(s, OB_CONTROL_ROTATION, &s->authority, &s->stranger.machine, 100);
+            else if (least > 0)
+                add_certificate(s, least == 1 ? &s->authority : &s->stranger, least - 1, OB_CONTROL_NEVER);
+            owners[least] = NULL;
+        }
+        encode(s);
+        if (!with) {
+            must_refuse(s, OB_EREFUSED, "the run's authority did not sign it");
+            continue;
+        }
+        if (ob_delta_parse(s->data, s->bytes, "x", &delta, &error))
+            fail_msg("%s", error.text);
+        assert_string_equal(ob_admission_of(delta->admission, &s->keys[1].machine).name, "alice");
+        ob_delta_free(delta);
+        free(s);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parse_gives_back_every_record),
@@ -384,6 +526,10 @@ int main(void) {
         cmocka_unit_test(parse_refuses_fields_by_name),
         cmocka_unit_test(parse_refuses_another_hash),
         cmocka_unit_test(parse_refuses_what_no_log_holds),
+        cmocka_unit_test(parse_refuses_machines_that_were_never_admitted),
+        cmocka_unit_test(parse_refuses_cuts_and_what_is_above_them),
+        cmocka_unit_test(parse_refuses_entries_in_another_order_or_of_no_use),
+        cmocka_unit_test(parse_follows_a_rotation),
     };
     return cmocka_run_group_tests_name("delta", tests, NULL, NULL);
 }

@@ -1,0 +1,32 @@
+#include "cli/check_log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define FINDINGS_SHOWN 20
+
+struct showing {
+    const char *state_dir;
+    uint64_t count;
+};
+
+static void show(void *context, const char *text) {
+    struct showing *showing = context;
+    if (showing->count++ < FINDINGS_SHOWN)
+        fprintf(stderr, "onebyte: %s: %s\n", showing->state_dir, text);
+}
+
+enum ob_err ob_cli_check_log(const char *state_dir, const struct ob_manifest *manifest,
+                             struct ob_store *store, struct ob_log_check *ret_check, struct ob_error *error) {
+    struct showing showing = {.state_dir = state_dir};
+    enum ob_err failed = ob_log_check(manifest, store, 0, show, &showing, ret_check, error);
+    if (!failed && ret_check->findings > FINDINGS_SHOWN)
+        fprintf(stderr, "onebyte: %s: and %" PRIu64 " more\n", state_dir,
+                ret_check->findings - FINDINGS_SHOWN);
+    if (!failed && ret_check->findings > 0)
+        fprintf(stderr,
+                "onebyte: %s: the log does not hold; start onebyted there to drop what is wrong and fetch it "
+                "again\n",
+                state_dir);
+    return failed;
+}

@@ -1,0 +1,239 @@
+#include "run/admission.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+
+struct entry {
+    uint8_t *data; /* owned */
+    size_t bytes;
+    struct ob_control control; /* points into data */
+};
+
+struct authority {
+    struct ob_machine_id key;
+    uint64_t until; /* what it signed with a smaller sequence counts */
+};
+
+struct ob_admission {
+    struct ob_run_id run;
+    size_t count, max;
+    struct entry *entries; /* in order once settled */
+    bool settled;
+    size_t authority_count;
+    struct authority authorities[OB_AUTHORITIES_MAX];
+};
+
+enum ob_err ob_admission_new(const struct ob_run_id *run, const struct ob_machine_id *authority,
+                             struct ob_admission **ret_admission, struct ob_error *error) {
+    struct ob_admission *a = calloc(1, sizeof *a);
+    if (!a)
+        return ob_fail(error, OB_ENOMEM, "not enough memory for the control entries");
+    a->run = *run;
+    a->authority_count = 1;
+    a->authorities[0] = (struct authority){*authority, UINT64_MAX};
+    *ret_admission = a;
+    return OB_OK;
+}
+
+void ob_admission_free(struct ob_admission *a) {
+    if (!a)
+        return;
+    for (size_t i = 0; i < a->count; i++)
+        free(a->entries[i].data);
+    free(a->entries);
+    free(a);
+}
+
+enum ob_err ob_admission_add(struct ob_admission *a, const void *data, size_t bytes, struct ob_error *error) {
+    struct ob_control control;
+    enum ob_err failed = ob_control_decode(data, bytes, &control, error);
+    if (failed)
+        return failed;
+    if (!ob_control_verify(&a->run, &control))
+        return ob_fail(error, OB_EREFUSED, "control: the signature of a control entry is not its signer's");
+    uint8_t *copy = malloc(bytes);
+    if (!copy || !ob_array_reserve(&a->entries, a->count, 1, sizeof *a->entries, &a->max)) {
+        free(copy);
+        return ob_fail(error, OB_ENOMEM, "not enough memory for %zu control entries", a->count + 1);
+    }
+    memcpy(copy, data, bytes);
+    struct entry *entry = &a->entries[a->count++];
+    *entry = (struct entry){.data = copy, .bytes = bytes};
+    failed = ob_control_decode(copy, bytes, &entry->control, error);
+    assert(!failed);
+    a->settled = false;
+    return failed;
+}
+
+/* ---- order ---- */
+
+static const struct ob_machine_id *owner_of(const struct ob_control *control) {
+    return control->kind == OB_CONTROL_ROTATION ? &control->signer : &control->subject;
+}
+
+static int compare(const void *left, const void *right) {
+    const struct ob_control *a = &((const struct entry *)left)->control;
+    const struct ob_control *b = &((const struct entry *)right)->control;
+    int order = ob_machine_compare(owner_of(a), owner_of(b));
+    if (order == 0)
+        order = (a->kind > b->kind) - (a->kind < b->kind);
+    if (order == 0)
+        order = ob_machine_compare(&a->signer, &b->signer);
+    return order != 0 ? order : ob_machine_compare(&a->subject, &b->subject);
+}
+
+static size_t first_of(const struct ob_admission *a, const struct ob_machine_id *owner) {
+    size_t low = 0, high = a->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (ob_machine_compare(owner_of(&a->entries[middle].control), owner) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The next entry of an owner, from *at on; NULL: no more. */
+static const struct entry *next_of(const struct ob_admission *a, const struct ob_machine_id *owner,
+                                   size_t *at) {
+    assert(a->settled);
+    if (*at >= a->count || !ob_machine_equal(owner_of(&a->entries[*at].control), owner))
+        return NULL;
+    return &a->entries[(*at)++];
+}
+
+/* ---- authority ---- */
+
+static int index_of(const struct ob_admission *a, const struct ob_machine_id *key) {
+    for (size_t i = 0; i < a->authority_count; i++)
+        if (ob_machine_equal(&a->authorities[i].key, key))
+            return (int)i;
+    return -1;
+}
+
+/* Of two rotations of one key the lower sequence wins, then the smaller bytes. */
+static bool wins(const struct entry *one, const struct entry *other) {
+    if (one->control.sequence != other->control.sequence)
+        return one->control.sequence < other->control.sequence;
+    return memcmp(one->data, other->data, one->bytes < other->bytes ? one->bytes : other->bytes) < 0;
+}
+
+static const struct entry *rotation_of(const struct ob_admission *a, const struct ob_machine_id *key) {
+    const struct entry *best = NULL, *entry;
+    for (size_t at = first_of(a, key); (entry = next_of(a, key, &at));)
+        if (entry->control.kind == OB_CONTROL_ROTATION && (!best || wins(entry, best)))
+            best = entry;
+    return best;
+}
+
+void ob_admission_settle(struct ob_admission *a) {
+    if (a->count > 0)
+        qsort(a->entries, a->count, sizeof *a->entries, compare);
+    a->settled = true;
+    a->authority_count = 1;
+    a->authorities[0].until = UINT64_MAX;
+    while (a->authority_count < OB_AUTHORITIES_MAX) {
+        struct authority *last = &a->authorities[a->authority_count - 1];
+        const struct entry *rotation = rotation_of(a, &last->key);
+        if (!rotation || index_of(a, &rotation->control.subject) >= 0)
+            return;
+        last->until = ob_control_until(&rotation->control);
+        a->authorities[a->authority_count++] = (struct authority){rotation->control.subject, UINT64_MAX};
+    }
+}
+
+struct ob_machine_id ob_admission_authority(const struct ob_admission *a) {
+    assert(a->settled);
+    return a->authorities[a->authority_count - 1].key;
+}
+
+static bool in_time(const struct ob_admission *a, const struct ob_control *control) {
+    int index = index_of(a, &control->signer);
+    return index >= 0 && control->sequence < a->authorities[index].until;
+}
+
+/* The rotation that was followed, and no other one of its signer. */
+static bool was_followed(const struct ob_admission *a, const struct ob_control *control) {
+    int from = index_of(a, &control->signer);
+    return from >= 0 && (size_t)from + 1 < a->authority_count &&
+           ob_machine_equal(&a->authorities[from + 1].key, &control->subject);
+}
+
+/* ---- machines ---- */
+
+static const struct ob_control *certificate_of(const struct ob_admission *a,
+                                               const struct ob_machine_id *machine) {
+    const struct ob_control *best = NULL;
+    const struct entry *entry;
+    for (size_t at = first_of(a, machine); (entry = next_of(a, machine, &at));) {
+        const struct ob_control *control = &entry->control;
+        if (control->kind != OB_CONTROL_CERTIFICATE || !in_time(a, control))
+            continue;
+        int index = index_of(a, &control->signer), best_index = best ? index_of(a, &best->signer) : -1;
+        if (index > best_index || (index == best_index && control->sequence > best->sequence))
+            best = control;
+    }
+    return best;
+}
+
+bool ob_admission_counts(const struct ob_admission *a, const struct ob_control *control) {
+    switch (control->kind) {
+    case OB_CONTROL_CERTIFICATE:
+    case OB_CONTROL_REVOCATION:
+        return in_time(a, control);
+    case OB_CONTROL_ROTATION:
+        return was_followed(a, control);
+    case OB_CONTROL_GOODBYE:
+    case OB_CONTROL_EVIDENCE:
+    case OB_CONTROL_ADDRESS:
+        return certificate_of(a, &control->subject) != NULL;
+    }
+    return false;
+}
+
+struct ob_standing ob_admission_of(const struct ob_admission *a, const struct ob_machine_id *machine) {
+    struct ob_standing standing = {.cut = UINT64_MAX, .last_round = OB_CONTROL_NEVER};
+    const struct ob_control *certificate = certificate_of(a, machine);
+    const struct entry *entry;
+    if (certificate) {
+        struct ob_certificate says = ob_control_certificate(certificate);
+        standing.certified = true;
+        standing.last_round = says.last_round;
+        memcpy(standing.name, says.name, sizeof standing.name);
+    }
+    for (size_t at = first_of(a, machine); (entry = next_of(a, machine, &at));) {
+        const struct ob_control *control = &entry->control;
+        bool revocation = control->kind == OB_CONTROL_REVOCATION,
+             evidence = control->kind == OB_CONTROL_EVIDENCE;
+        if (!(revocation || evidence) || !ob_admission_counts(a, control))
+            continue;
+        standing.revoked |= revocation;
+        standing.forked |= evidence;
+        uint64_t cut = ob_control_cut(control).index;
+        standing.cut = cut < standing.cut ? cut : standing.cut;
+    }
+    return standing;
+}
+
+const char *ob_standing_refuses(const struct ob_standing *standing, const struct ob_record *record) {
+    if (!standing->certified)
+        return "the machine has no certificate of the run's authority";
+    if (record->first.index + record->n > standing->cut)
+        return standing->forked ? "it is above the cut of a fork" : "it is above the cut of a revocation";
+    if (record->round.index > standing->last_round)
+        return "its round is later than the certificate allows";
+    return NULL;
+}
+
+size_t ob_admission_count(const struct ob_admission *a) {
+    return a->count;
+}
+
+const struct ob_control *ob_admission_entry(const struct ob_admission *a, size_t index) {
+    assert(index < a->count && a->settled);
+    return &a->entries[index].control;
+}
