@@ -37,10 +37,6 @@ LAYERS = {
     "daemon": [*RUN, "peer", "run", "snapshot"],
     "cli": [*RUN, "run", "snapshot"],
 }
-# Edges and cycles that are still to be untied: none, and nothing may be added here.
-KNOWN_INCLUDES = set()
-KNOWN_CYCLES = set()
-
 LIBRARIES = {  # header: the folders that may include it
     "zmq.h": ["transport"],
     "sqlite3.h": ["store"],
@@ -65,41 +61,49 @@ def check_includes():
         for path in sources(folder):
             for include in includes(path):
                 other = os.path.dirname(include)
-                if other != folder and other not in allowed and (node(path), node(include)) not in KNOWN_INCLUDES:
+                if other != folder and other not in allowed:
                     bad.append(f"{path} includes {include}: {folder}/ may not know {other}/")
 
 
-def symbols(object_path):
-    """Global symbols that an object defines, and those that it uses."""
-    defined, used = set(), set()
-    for line in subprocess.run(["nm", "-P", object_path], capture_output=True, text=True, check=True).stdout.splitlines():
-        name, kind = line.split()[:2]
+def objects_of(build):
+    """The source of each object in BUILD_ROOT: those of a folder's library, and those of the programs in the root."""
+    found = {}
+    for item in glob.glob(f"{build}/**/*.p/*.c.o", recursive=True):
+        folder = os.path.relpath(os.path.dirname(os.path.dirname(item)), build)
+        name = os.path.basename(item)[: -len(".c.o")]
+        for known in LAYERS:
+            prefix = known.replace("/", "_") + "_"
+            if folder == known:
+                found[item] = f"{known}/{name}"
+            elif folder == "." and name.startswith(prefix) and os.path.exists(f"{known}/{name[len(prefix):]}.c"):
+                found[item] = f"{known}/{name[len(prefix):]}"
+    return found
+
+
+def symbols(build):
+    """For each source the global symbols that its objects define, and those that they use."""
+    sources_by_object = objects_of(build)
+    defined, used = {}, {}
+    listing = subprocess.run(["nm", "-A", "-P", *sources_by_object], capture_output=True, text=True, check=True).stdout
+    for line in listing.splitlines():
+        item, name, kind = line.split()[:3]
+        source = sources_by_object[item.rstrip(":")]
         if kind in "TDBRVWC":
-            defined.add(name)
+            defined.setdefault(source, set()).add(name)
         elif kind in "Uw":
-            used.add(name)
+            used.setdefault(source, set()).add(name)
     return defined, used
 
 
-def edges_of(folder, build):
+def edges_of(folder, defined, used):
     graph = {node(path): set() for path in sources(folder)}
     for path in sources(folder):
         for include in includes(path):
             if node(include) in graph and node(include) != node(path):
                 graph[node(path)].add(node(include))
-    owner, used = {}, {}
-    for item in glob.glob(f"{build}/{folder}/*.p/*.c.o") + glob.glob(f"{build}/*.p/{folder.replace('/', '_')}_*.c.o"):
-        name = os.path.basename(item)[: -len(".c.o")]
-        name = name[len(folder.replace("/", "_")) + 1 :] if os.path.dirname(os.path.dirname(item)) == build.rstrip("/") else name
-        this = f"{folder}/{name}"
-        if this not in graph:
-            continue
-        defined, used_here = symbols(item)
-        used.setdefault(this, set()).update(used_here)
-        for symbol in defined:
-            owner[symbol] = this
-    for this, names in used.items():
-        graph[this] |= {owner[name] for name in names if name in owner and owner[name] != this}
+    owner = {symbol: this for this in graph for symbol in defined.get(this, ())}
+    for this in graph:
+        graph[this] |= {owner[name] for name in used.get(this, ()) if name in owner and owner[name] != this}
     return graph
 
 
@@ -130,11 +134,12 @@ def cycles(graph):
 
 
 def check_cycles(build):
+    defined, used = symbols(build)
+    if not defined:
+        bad.append(f"{build}: no objects: build first")
     for folder in LAYERS:
-        graph = edges_of(folder, build)
+        graph = edges_of(folder, defined, used)
         for part in cycles(graph):
-            if folder in KNOWN_CYCLES:
-                continue
             bad.append("a cycle: " + " ".join(part))
             bad.extend(f"    {a} -> {b}" for a in part for b in sorted(graph[a]) if b in part)
 
