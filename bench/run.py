@@ -169,10 +169,10 @@ def main():
     parser.add_argument("--python")
     parser.add_argument("--cache", default="/tmp/onebyte-bench")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--more", action="store_true", help="add to the results that are there")
+    parser.add_argument("--more", action="store_true", help="add to existing results")
     parser.add_argument("--llamacpp")
     parser.add_argument("--gguf")
-    parser.add_argument("--quick", action="store_true", help="only 16 × 64")
+    parser.add_argument("--quick", action="store_true", help="measure 16 × 64 tokens only")
     arguments = parser.parse_args()
     results = collect(arguments)
     with open(os.path.join(arguments.cache, "results.json"), "w", encoding="utf-8") as file:
