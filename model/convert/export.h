@@ -1,17 +1,20 @@
 /* export - writing a model as other software loads it: a Hugging Face folder, or a GGUF file.
  *
- * The source's values (lane 0, unperturbed) in float32, float16 or bfloat16, rounded half to even.
- *   safetensors: FOLDER/model.safetensors under the canonical names, config.json with its torch_dtype set,
- * and the tokenizer's files: those of the base folder, or made from the base's GGUF metadata. gguf:
- * FOLDER/model.gguf with configuration and tokenizer in its metadata: those of the base file as they are, or
- * made from the base folder. Vectors and positions stay float32, which llama.cpp wants. Both:
- * FOLDER/README.md, the model card. peft: adapters alone, FOLDER/adapter_config.json and
- * FOLDER/adapter_model.safetensors; the other two merge them. FOLDER must not exist or be empty; files are
- * written under temporary names, synced and renamed, the weights last, so that a reader never sees half a
+ * The source's values (lane 0, unperturbed) in float32, float16 or bfloat16, rounded half to even. Each format writes
+ * into FOLDER, which must not exist or be empty, and with it FOLDER/README.md, the model card:
+ *
+ *   safetensors  model.safetensors under the canonical names; config.json with its torch_dtype set; the tokenizer's
+ *                files: those of the base folder, or made from the base's GGUF metadata. Adapters are merged.
+ *   gguf         model.gguf with configuration and tokenizer in its metadata: those of the base file as they are, or
+ *                made from the base folder. Vectors and positions stay float32, which llama.cpp wants. Adapters are
+ *                merged.
+ *   peft         the adapters alone: adapter_config.json and adapter_model.safetensors.
+ *
+ * Files are written under temporary names, synced and renamed, the weights last, so that a reader never sees half a
  * file.
- * Errors:  OB_EIO, OB_EBUSY (folder holds files), OB_ENOMEM: name the file. OB_EUNSUPPORTED: GGUF has no
- *          name for the family, a tensor or the tokenizer; peft without adapters, or with trained base
- *          tensors. */
+ *
+ * Errors:  OB_EIO, OB_EBUSY (the folder holds files), OB_ENOMEM: name the file. OB_EUNSUPPORTED: GGUF has no name for
+ *          the family, a tensor or the tokenizer; peft without adapters, or with trained base tensors. */
 #ifndef OB_MODEL_CONVERT_EXPORT_H
 #define OB_MODEL_CONVERT_EXPORT_H
 
