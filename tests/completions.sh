@@ -35,14 +35,14 @@ else
 fi
 if command -v zsh >/dev/null; then
     zsh -n "$BUILD/docs/_onebyte" || failed=1
-    # a terminal in which a tab is pressed
+    # offered LINE WORD: a terminal in which a tab is pressed, until WORD shows (or twenty seconds are over)
     offered() {
         zsh -f -c "zmodload zsh/zpty; zpty z zsh -f -i; zpty -w z 'PS1=; unsetopt zle_bracketed_paste 2>/dev/null; fpath=($BUILD/docs \$fpath); autoload -U compinit; compinit -u -D; compdef _onebyte onebyte onebyted; LISTMAX=1000; echo re''ady'
-            zpty -r z line '*ready*'; zpty -w -n z '$1'\$'\t\t'; sleep 0.5; zpty -r -t z line; for i in 1 2 3 4 5 6 7 8; do zpty -r -t z more && line+=\$more; sleep 0.1; done; print -r -- \$line; zpty -d z" 2>/dev/null |
+            zpty -r z line '*ready*'; zpty -w -n z '$1'\$'\t\t'; line=; for i in {1..200}; do zpty -r -t z more && line+=\$more; [[ \$line == *$2* ]] && break; sleep 0.1; done; print -r -- \$line; zpty -d z" 2>/dev/null |
             tr -c 'a-zA-Z0-9_-' ' '
     }
-    expect zsh "eval" $(offered "onebyte ev")
-    expect zsh "gguf peft safetensors" $(offered "onebyte export --format ")
+    expect zsh "eval" $(offered "onebyte ev" "eval")
+    expect zsh "gguf peft safetensors" $(offered "onebyte export --format " safetensors)
 else
     echo "skipped: zsh is not installed"
 fi
