@@ -14,6 +14,7 @@
 #include "model/convert/export_safetensors.h"
 #include "model/families/family.h"
 #include "model/formats/gguf.h"
+#include "model/formats/json_writer.h"
 
 #define COPY_LIMIT (64u << 20)
 
@@ -29,7 +30,7 @@ static enum ob_err write_text(const char *folder, const char *name, const char *
 
 static enum ob_err write_json(const json_t *root, const char *folder, const char *name,
                               struct ob_error *error) {
-    char *text = json_dumps(root, JSON_INDENT(1));
+    char *text = ob_json_write(root);
     if (!text)
         return ob_fail(error, OB_ENOMEM, "%s: out of memory", folder);
     enum ob_err failed = write_text(folder, name, text, strlen(text), error);
@@ -45,6 +46,7 @@ static enum ob_err write_config(const struct ob_weight_source *source, enum ob_d
     if (failed)
         return failed;
     json_object_set_new(config.root, "torch_dtype", json_string(NAMES[dtype]));
+    json_object_set_new(config.root, "tie_word_embeddings", json_boolean(source->model->config.tied));
     failed = write_json(config.root, folder, "config.json", error);
     ob_document_done(&config);
     return failed;

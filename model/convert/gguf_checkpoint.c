@@ -80,15 +80,13 @@ static enum ob_err canonical(const struct layout *l, const struct ob_family_tens
     return OB_OK;
 }
 
-/* What is in the file beside the weights: rope factors (they are in the configuration by now), and a copy of
- * a tied head. */
+/* What is in the file beside the weights: rope factors, which are in the configuration by now. */
 static void drop_extras(struct layout *l) {
     struct ob_checkpoint *checkpoint = l->gguf->checkpoint;
     size_t kept = 0;
     for (size_t i = 0; i < checkpoint->count; i++) {
         const char *name = checkpoint->tensors[i].name;
-        bool extra = strcmp(name, OB_GGUF_ROPE_FACTORS) == 0 || strstr(name, ".attn_rot_embd") ||
-                     (l->config->tied && strcmp(name, "output.weight") == 0);
+        bool extra = strcmp(name, OB_GGUF_ROPE_FACTORS) == 0 || strstr(name, ".attn_rot_embd");
         if (!extra)
             checkpoint->tensors[kept++] = checkpoint->tensors[i];
     }
@@ -100,7 +98,8 @@ static enum ob_err canonical_all(struct layout *l, struct ob_error *error) {
     const struct ob_family *family = l->config->family;
     drop_extras(l);
     for (size_t i = 0; i < family->tensor_count && !failed; i++) {
-        if (!ob_family_has(l->config, &family->tensors[i]))
+        /* a head too that the configuration does not have: the model settles what to make of it */
+        if (!ob_family_has(l->config, &family->tensors[i]) && family->tensors[i].slot != OB_SLOT_HEAD)
             continue;
         uint32_t layers = ob_family_in_layer(&family->tensors[i]) ? l->config->layers : 1;
         for (uint32_t layer = 0; layer < layers && !failed; layer++)

@@ -101,8 +101,8 @@ static void add_shapes(struct building *b) {
     }
     json_object_set_new(b->config, "vocab_size", json_integer((json_int_t)checkpoint->tensors[at].shape[0]));
     unsigned also = b->family->gguf->parts_also;
-    if (also & OB_PART_HEAD)
-        json_object_set_new(b->config, "tie_word_embeddings", json_boolean(!has_tensor(b, "output.weight")));
+    if (also & OB_PART_HEAD) /* unless the file has another head: model/families/tie.h */
+        json_object_set_new(b->config, "tie_word_embeddings", json_true());
     if (also & OB_PART_QKV_BIAS)
         json_object_set_new(b->config, "attention_bias", json_boolean(has_tensor(b, "blk.0.attn_q.bias")));
     if (also & OB_PART_MLP_BIAS)

@@ -75,17 +75,32 @@ static void check(struct ob_config_reader *reader, const struct ob_model_config 
                        c->rotary_width);
 }
 
+/* model_type decides, as for AutoModelForCausalLM: architectures may be missing, or name the base model or another
+ * task. Where model_type is missing or not known, the first of architectures does. */
+static enum ob_err find_family(const json_t *root, const char *path, const struct ob_family **ret_family,
+                               struct ob_error *error) {
+    char names[OB_ERROR_TEXT_MAX];
+    const char *type = json_string_value(json_object_get(root, "model_type"));
+    const char *architecture = json_string_value(json_array_get(json_object_get(root, "architectures"), 0));
+    const struct ob_family *family = type ? ob_family_find_type(type) : NULL;
+    family = family == NULL && architecture ? ob_family_find(architecture) : family;
+    if (family == NULL && type == NULL && architecture == NULL)
+        return ob_fail(error, OB_EFORMAT, "%s: has neither \"model_type\" nor \"architectures\"", path);
+    if (family == NULL)
+        return ob_fail(error, OB_EUNSUPPORTED, "%s: %s %.80s is not supported; these are: %s", path,
+                       architecture ? "architecture" : "model_type", architecture ? architecture : type,
+                       ob_family_names(names, sizeof names));
+    *ret_family = family;
+    return OB_OK;
+}
+
 enum ob_err ob_model_config_read(const json_t *root, const char *path, struct ob_model_config *ret_config,
                                  struct ob_error *error) {
+    const struct ob_family *family = NULL;
+    enum ob_err failed = find_family(root, path, &family, error);
+    if (failed)
+        return failed;
     struct ob_config_reader reader = {.root = root, .path = path, .error = error};
-    const char *architecture = json_string_value(json_array_get(json_object_get(root, "architectures"), 0));
-    if (!architecture)
-        return ob_fail(error, OB_EFORMAT, "%s: key \"architectures\" is missing", path);
-    const struct ob_family *family = ob_family_find(architecture);
-    char names[OB_ERROR_TEXT_MAX];
-    if (!family)
-        return ob_fail(error, OB_EUNSUPPORTED, "%s: architecture %.80s is not supported; %s are", path,
-                       architecture, ob_family_names(names, sizeof names));
     struct ob_model_config config = family->base;
     config.family = family;
     read_common(&reader, &config);

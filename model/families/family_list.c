@@ -20,6 +20,13 @@ const struct ob_family *ob_family_find(const char *architecture) {
     return NULL;
 }
 
+const struct ob_family *ob_family_find_type(const char *model_type) {
+    for (const struct ob_family *const *family = OB_FAMILIES; *family; family++)
+        if (strcmp((*family)->model_type, model_type) == 0)
+            return *family;
+    return NULL;
+}
+
 static const char *gguf_name(const struct ob_family *family) {
     return family->gguf ? family->gguf->architecture : NULL;
 }

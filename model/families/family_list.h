@@ -13,6 +13,8 @@ extern const struct ob_family *const OB_FAMILIES[];
 
 /* By architecture ("LlamaForCausalLM"); NULL: not supported. */
 const struct ob_family *ob_family_find(const char *architecture);
+/* By model_type ("llama"); NULL: not supported. */
+const struct ob_family *ob_family_find_type(const char *model_type);
 /* By GGUF's general.architecture, of `bytes` bytes: the first one that has it; NULL: not supported. */
 const struct ob_family *ob_family_find_gguf(const char *name, size_t bytes);
 

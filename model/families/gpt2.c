@@ -45,6 +45,7 @@ static const struct ob_family_gguf GGUF = {
     .architecture = "gpt2",
     .constants = "{\"model_type\": \"gpt2\", \"activation_function\": \"gelu_new\"}",
     .activation = OB_ACTIVATION_GELU_TANH,
+    .parts_also = OB_PART_HEAD,
 };
 
 const struct ob_family ob_family_gpt2 = {

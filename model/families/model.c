@@ -9,6 +9,7 @@
 
 #include "base/cursor.h"
 #include "model/families/family.h"
+#include "model/families/tie.h"
 #include "model/formats/checkpoint.h"
 
 int64_t ob_model_slot(const struct ob_model *model, uint32_t layer, enum ob_slot slot) {
@@ -62,22 +63,13 @@ static void describe_all(struct ob_model *model) {
     }
 }
 
-/* A tensor under its canonical name, without the family's optional prefix, or under the head's other name. */
-static int64_t find(const struct ob_model *model, size_t tensor) {
-    const struct ob_family *family = model->config.family;
-    const char *name = model->tensors[tensor].name, *prefix = family->optional_prefix;
-    int64_t at = ob_checkpoint_find(model->checkpoint, name);
-    if (at < 0 && strncmp(name, prefix, strlen(prefix)) == 0)
-        at = ob_checkpoint_find(model->checkpoint, name + strlen(prefix));
-    if (at < 0 && family->head_alias && ob_model_slot(model, 0, OB_SLOT_HEAD) == (int64_t)tensor)
-        at = ob_checkpoint_find(model->checkpoint, family->head_alias);
-    return at;
-}
-
 static enum ob_err match(struct ob_model *model, size_t i, bool *used, struct ob_error *error) {
     const struct ob_model_tensor *tensor = &model->tensors[i];
     const char *path = model->checkpoint->path;
-    int64_t at = find(model, i);
+    enum ob_slot slot = (int64_t)i == ob_model_slot(model, 0, OB_SLOT_TOKENS) ? OB_SLOT_TOKENS
+                        : (int64_t)i == ob_model_slot(model, 0, OB_SLOT_HEAD) ? OB_SLOT_HEAD
+                                                                              : OB_SLOT_NONE;
+    int64_t at = ob_family_locate(&model->config, model->checkpoint, slot, tensor->name);
     if (at < 0)
         return ob_fail(error, OB_ENOTFOUND, "%s: tensor %s is missing", path, tensor->name);
     const struct ob_checkpoint_tensor *found = &model->checkpoint->tensors[at];
@@ -138,6 +130,7 @@ enum ob_err ob_model_assemble(const char *path, const struct ob_model_config *co
         return ob_fail(error, OB_ENOMEM, "%s: out of memory", path);
     }
     model->config = *config;
+    ob_family_settle_head(&model->config, checkpoint);
     model->checkpoint = checkpoint;
     model->path = strdup(path);
     enum ob_err failed = assemble(model, error);

@@ -18,10 +18,17 @@ struct reader {
     struct ob_error *error;
 };
 
-/* What no json_t can hold. It has the count of a constant, which Jansson neither changes nor frees. */
-static json_t *unrepresentable(void) {
-    static const json_t VALUE = {.type = (json_type)-1, .refcount = (size_t)-1};
-    return (json_t *)&VALUE;
+/* What no json_t can hold. They have the count of a constant, which Jansson neither changes nor frees. */
+static json_t *beyond(double value) {
+    static const json_t NOT_A_NUMBER = {.type = (json_type)-1, .refcount = (size_t)-1},
+                        INFINITE = {.type = (json_type)-2, .refcount = (size_t)-1},
+                        NEGATIVE = {.type = (json_type)-3, .refcount = (size_t)-1};
+    return (json_t *)(isnan(value) ? &NOT_A_NUMBER : value > 0 ? &INFINITE : &NEGATIVE);
+}
+
+double ob_json_beyond(const json_t *value) {
+    int type = (int)json_typeof(value);
+    return type == -2 ? INFINITY : type == -3 ? -INFINITY : NAN;
 }
 
 /* ---- messages ---- */
@@ -218,14 +225,14 @@ static const char *skip_digits(struct reader *r) {
     return r->at > start ? start : NULL;
 }
 
-static json_t *read_real(struct reader *r, const char *start, const char *beyond) {
+static json_t *read_real(struct reader *r, const char *start, const char *complaint) {
     r->scratch_bytes = 0;
     if (!keep(r, start, (size_t)(r->at - start)) || !keep(r, "", 1))
         return NULL;
     double value = strtod(r->scratch, NULL);
-    if (r->strict && (beyond != NULL || !isfinite(value)))
-        return fail_at(r, start, OB_EFORMAT, beyond != NULL ? beyond : "a number beyond float64");
-    return isfinite(value) ? new_value(r, json_real(value)) : unrepresentable();
+    if (r->strict && (complaint != NULL || !isfinite(value)))
+        return fail_at(r, start, OB_EFORMAT, complaint != NULL ? complaint : "a number beyond float64");
+    return isfinite(value) ? new_value(r, json_real(value)) : beyond(value);
 }
 
 static json_t *read_integer(struct reader *r, const char *start) {
@@ -270,9 +277,13 @@ static json_t *read_word(struct reader *r) {
         return json_true();
     if (take(r, "false"))
         return json_false();
-    if (!take(r, "NaN") && !take(r, "Infinity") && !take(r, "-Infinity"))
+    double value = take(r, "NaN")         ? NAN
+                   : take(r, "Infinity")  ? INFINITY
+                   : take(r, "-Infinity") ? -INFINITY
+                                          : 0;
+    if (r->at == start)
         return read_number(r);
-    return r->strict ? fail_at(r, start, OB_EFORMAT, "NaN and Infinity are not JSON") : unrepresentable();
+    return r->strict ? fail_at(r, start, OB_EFORMAT, "NaN and Infinity are not JSON") : beyond(value);
 }
 
 /* ---- arrays and objects ---- */

@@ -36,6 +36,8 @@ OB_MUST_USE enum ob_err ob_json_read(const char *text, size_t bytes, enum ob_jso
 OB_MUST_USE enum ob_err ob_json_read_line(const char *text, size_t bytes, enum ob_json_mode mode,
                                           json_t **ret_root, struct ob_error *error);
 
+/* What a value is that no Jansson type holds: NaN, or an infinity (also for a number beyond a double). */
+double ob_json_beyond(const json_t *value);
 /* Is this string (or key) from a lenient text free of lone surrogates? */
 bool ob_json_is_utf8(const char *string, size_t bytes);
 

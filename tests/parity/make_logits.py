@@ -3,16 +3,16 @@
 transformers computes with them.
 
 Run by hand, in an environment with torch, transformers and safetensors (versions are written into each file):
-    tests/parity/make_logits.py
+    tests/parity/make_logits.py [NAME...]          all of them, or those whose names begin so
 Writes tests/parity/checkpoints/NAME/ (config.json, model.safetensors, expected.json) and tests/parity/kjv-1m.json.
 expected.json: {"sequences": [[ids]], "losses": [sum of nats of each], "logits": [[last position's logits] of each]}.
 """
-import json, os, zlib
+import json, os, sys, zlib
 
 import torch
 import transformers
-from safetensors.torch import save_file
-from transformers import (Gemma2Config, Gemma2ForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, GemmaConfig,
+from safetensors.torch import load_file, save_file
+from transformers import (AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, GemmaConfig,
                           GemmaForCausalLM, GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig,
                           LlamaForCausalLM, MistralConfig, MistralForCausalLM, OPTConfig, OPTForCausalLM, Qwen2Config,
                           Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
@@ -53,7 +53,13 @@ def write(name, model, dtype, head="lm_head.weight"):
         json.dump(expect(model, config["vocab_size"], context), f)
 
 
+def wanted(name):
+    return len(sys.argv) == 1 or any(name.startswith(a) for a in sys.argv[1:])
+
+
 def make(name, dtype, model, config, head="lm_head.weight", **options):
+    if not wanted(name):
+        return
     options = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None, **options}
     options.setdefault("attn_implementation", "eager")
     write(name, model(config(**options)), dtype, head)
@@ -109,6 +115,60 @@ make("gemma3-two-angles", F32, Gemma3ForCausalLM, Gemma3TextConfig, **SMALL, sli
      layer_types=["sliding_attention", "full_attention", "sliding_attention"],
      rope_parameters={"full_attention": {"rope_type": "linear", "rope_theta": 5000.0, "factor": 8.0},
                       "sliding_attention": {"rope_type": "default", "rope_theta": 90.0}})
+
+
+def rewrite(name, base, tensors=None, config=None):
+    """The checkpoint `base` with its tensors and its config.json changed, and what transformers makes of the files."""
+    if not wanted(name):
+        return
+    folder, source = os.path.join(HERE, "checkpoints", name), os.path.join(HERE, "checkpoints", base)
+    os.makedirs(folder, exist_ok=True)
+    torch.manual_seed(zlib.crc32(name.encode()))
+    now = load_file(os.path.join(source, "model.safetensors"))
+    now = tensors(now) if tensors else now
+    save_file({k: v.contiguous().clone() for k, v in now.items()}, os.path.join(folder, "model.safetensors"),
+              metadata={"format": "pt"})
+    read = json.load(open(os.path.join(source, "config.json")))
+    read = config(read) if config else read
+    with open(os.path.join(folder, "config.json"), "w") as f:
+        json.dump(read, f, indent=1, sort_keys=True)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    context = read.get("n_positions") or read.get("max_position_embeddings")
+    with open(os.path.join(folder, "expected.json"), "w") as f:
+        json.dump(expect(model, read["vocab_size"], context), f)
+
+
+EMBEDDINGS = ("model.embed_tokens.weight", "transformer.wte.weight", "model.decoder.embed_tokens.weight",
+              "gpt_neox.embed_in.weight")
+
+
+def embedding(tensors):
+    return next(k for k in tensors if k in EMBEDDINGS)
+
+
+def other_head(tensors, head="lm_head.weight"):
+    return {**tensors, head: torch.randn_like(tensors[embedding(tensors)].float()).to(tensors[embedding(tensors)].dtype) * 0.2}
+
+
+def equal_head(tensors):
+    return {**tensors, "lm_head.weight": tensors[embedding(tensors)]}
+
+
+def only_head(tensors):
+    name = embedding(tensors)
+    return {("lm_head.weight" if k == name else k): v for k, v in tensors.items()}
+
+
+# Tied by configuration, with another head in the file, the same, or the head alone.
+for of in ("llama-tied-f16", "gpt2-inner-bf16", "qwen2-window", "qwen3-norms", "opt-before", "gemma"):
+    rewrite("tied-other-head-" + of.split("-")[0], of, other_head)
+    rewrite("tied-only-head-" + of.split("-")[0], of, only_head)
+# model_type alone decides.
+rewrite("architectures-null", "llama-tied-f16", config=lambda c: {**c, "architectures": None})
+rewrite("architectures-base-model", "qwen3-norms", config=lambda c: {**c, "architectures": ["Qwen3Model"]})
+rewrite("tied-equal-head-llama", "llama-tied-f16", equal_head)
+if not wanted("kjv-1m"):
+    sys.exit()
 torch.manual_seed(7)
 shipped = os.path.join(HERE, "..", "..", "examples", "kjv-1m")
 with open(os.path.join(HERE, "kjv-1m.json"), "w") as f:

@@ -204,8 +204,8 @@ static void gguf_parts_are_all_looked_at(void **state) {
         unsigned taken, given;
         const char *message;
     } CASES[] = {
-        {"gpt2-odd-heads", 0, OB_PART_HEAD,
-         "has a head of its own, which GGUF's architecture \"gpt2\" cannot express"},
+        {"gpt2-odd-heads", 0, OB_PART_QK_NORM,
+         "has norms of queries and keys, which GGUF's architecture \"gpt2\" cannot express"},
         {"neox-partial", OB_PART_OUT_BIAS, 0,
          "has no biases of the attention's output, which GGUF's architecture \"gptneox\" requires"},
         {"qwen2-untied-bf16", OB_PART_QKV_BIAS, 0,

@@ -27,9 +27,11 @@ static void read_refuses_by_name(void **state) {
         enum ob_err code;
         const char *message;
     } CONFIGS[] = {
-        {"{}", OB_EFORMAT, "key \"architectures\" is missing"},
+        {"{}", OB_EFORMAT, "has neither \"model_type\" nor \"architectures\""},
+        {"{\"model_type\":\"mamba\",\"architectures\":null}", OB_EUNSUPPORTED,
+         "model_type mamba is not supported"},
         {OF("FalconForCausalLM", ""), OB_EUNSUPPORTED,
-         "architecture FalconForCausalLM is not supported; GPT2LMHeadModel,"},
+         "architecture FalconForCausalLM is not supported; these are: GPT2LMHeadModel,"},
         {"{\"architectures\":[\"LlamaForCausalLM\"]}", OB_EFORMAT, "key \"vocab_size\" is missing"},
         {LLAMA(",\"head_dim\":0"), OB_EFORMAT, "key \"head_dim\" is out of range"},
         {LLAMA(",\"head_dim\":\"x\""), OB_EFORMAT, "key \"head_dim\" is out of range or no whole number"},
@@ -118,6 +120,23 @@ static void read_windows_only_where_they_are_asked_for(void **state) {
     assert_true(c.sliding_window == 6 && c.is_sliding[0] && c.is_sliding[2]);
 }
 
+/* As AutoModelForCausalLM: whatever `architectures` says, or does not, model_type decides. */
+static void read_goes_by_model_type(void **state) {
+    (void)state;
+    static const char *const TEXTS[][2] = {
+        {"{\"model_type\":\"llama\"," SIZES "}", "LlamaForCausalLM"},
+        {"{\"model_type\":\"llama\",\"architectures\":null," SIZES "}", "LlamaForCausalLM"},
+        {"{\"model_type\":\"llama\",\"architectures\":[]," SIZES "}", "LlamaForCausalLM"},
+        {"{\"model_type\":\"llama\",\"architectures\":[\"LlamaModel\"]," SIZES "}", "LlamaForCausalLM"},
+        {"{\"model_type\":\"llama\",\"architectures\":[\"LLaMAForCausalLM\"]," SIZES "}", "LlamaForCausalLM"},
+        {"{\"model_type\":\"qwen2\",\"architectures\":[\"LlamaForCausalLM\"]," SIZES "}", "Qwen2ForCausalLM"},
+        {"{\"model_type\":\"gemma3_text\"," SIZES "}", "Gemma3ForCausalLM"},
+        {"{\"model_type\":\"my_llama\",\"architectures\":[\"LlamaForCausalLM\"]," SIZES "}",
+         "LlamaForCausalLM"}};
+    for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++)
+        assert_string_equal(must_read(TEXTS[i][0]).family->architecture, TEXTS[i][1]);
+}
+
 /* Every family is found by its name, and named in the sentence that lists them. */
 static void families_are_listed(void **state) {
     (void)state;
@@ -127,7 +146,7 @@ static void families_are_listed(void **state) {
     for (const struct ob_family *const *family = OB_FAMILIES; *family; family++) {
         assert_ptr_equal(ob_family_find((*family)->architecture), *family);
         assert_non_null(strstr(names, (*family)->architecture));
-        assert_non_null((*family)->model_type);
+        assert_ptr_equal(ob_family_find_type((*family)->model_type), *family);
         if (!(*family)->gguf)
             continue;
         const char *architecture = (*family)->gguf->architecture;
@@ -145,6 +164,7 @@ static void families_are_listed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(families_are_listed),
+        cmocka_unit_test(read_goes_by_model_type),
         cmocka_unit_test(read_refuses_by_name),
         cmocka_unit_test(read_older_spellings),
         cmocka_unit_test(read_windows_only_where_they_are_asked_for),

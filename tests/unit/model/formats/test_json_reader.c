@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "model/formats/json_reader.h"
+#include "model/formats/json_writer.h"
 
 /* ---- canonical form, as make_json.py writes it ---- */
 
@@ -124,6 +125,29 @@ static void read_as_python_does(void **state) {
     (void)fclose(file);
 }
 
+/* What is written is read as the same tree, by Python too: it wrote such texts. */
+static void written_again_it_is_the_same(void **state) {
+    (void)state;
+    static const char TEXT[] =
+        "{\"a\": [NaN, Infinity, -Infinity, 1e999, -0.0, 1e-05, 0.1, 3, 1e30], \"b\": {},"
+        " \"c\": [], \"\\ud800\\u0000\": \"\\ud83d\\ude00\\n\\\"\", \"d\": [true, null]}";
+    json_t *root = NULL, *again = NULL;
+    assert_int_equal(ob_json_read(TEXT, sizeof TEXT - 1, OB_JSON_LENIENT, &root, NULL), OB_OK);
+    char *text = ob_json_write(root), *before = canonical(root);
+    assert_non_null(text);
+    assert_non_null(
+        strstr(text, "\n  NaN,\n  Infinity,\n  -Infinity,\n  Infinity,\n  -0.0,\n  1e-05,\n  0.1,\n  3,"));
+    assert_non_null(strstr(text, "\"\\ud800\\u0000\": \"\xf0\x9f\x98\x80\\u000a\\\"\""));
+    assert_int_equal(ob_json_read(text, strlen(text), OB_JSON_LENIENT, &again, NULL), OB_OK);
+    char *after = canonical(again);
+    assert_string_equal(before, after);
+    free(text);
+    free(before);
+    free(after);
+    json_decref(root);
+    json_decref(again);
+}
+
 static enum ob_err read_text(const char *text, enum ob_json_mode mode, struct ob_error *error) {
     json_t *root = NULL;
     enum ob_err err = ob_json_read(text, strlen(text), mode, &root, error);
@@ -189,8 +213,8 @@ static void depth_and_size_are_bounded(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(read_as_python_does), cmocka_unit_test(strict_refuses_what_is_ambiguous),
-        cmocka_unit_test(messages_say_where), cmocka_unit_test(lone_surrogates_are_found),
-        cmocka_unit_test(depth_and_size_are_bounded)};
+        cmocka_unit_test(read_as_python_does),          cmocka_unit_test(strict_refuses_what_is_ambiguous),
+        cmocka_unit_test(written_again_it_is_the_same), cmocka_unit_test(messages_say_where),
+        cmocka_unit_test(lone_surrogates_are_found),    cmocka_unit_test(depth_and_size_are_bounded)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
