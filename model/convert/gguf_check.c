@@ -1,6 +1,6 @@
 #include "model/convert/gguf_check.h"
 
-#include "model/families/family.h"
+#include "model/families/config_rope.h"
 
 enum ob_err ob_gguf_check_model(const struct ob_model *model, struct ob_error *error) {
     static const struct {
@@ -16,6 +16,11 @@ enum ob_err ob_gguf_check_model(const struct ob_model *model, struct ob_error *e
     if (!gguf)
         return ob_fail(error, OB_EUNSUPPORTED, "%s: GGUF has no architecture for %s: export as safetensors",
                        model->path, config->family->architecture);
+    enum ob_rope_scaling scaling = config->rope.scaling;
+    if (scaling == OB_ROPE_LONG ||
+        (scaling == OB_ROPE_YARN && !ob_rope_has_yarn_defaults(&config->rope, config->rotary_width)))
+        return ob_fail(error, OB_EUNSUPPORTED, "%s: %s cannot be written as GGUF: export as safetensors",
+                       model->path, scaling == OB_ROPE_LONG ? "LongRoPE" : "YaRN with options of its own");
     if (config->sliding_window > 0)
         return ob_fail(error, OB_EUNSUPPORTED,
                        "%s: sliding windows cannot be written as GGUF: export as safetensors", model->path);

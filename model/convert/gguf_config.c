@@ -143,29 +143,50 @@ static void add_rotation(struct building *b) {
         refuse(b, key, "rotary positions on a part of each head are not supported");
 }
 
+/* The factor, under its present or its first key; 1: none. */
+static double rope_factor(struct building *b) {
+    char key[KEY_BYTES];
+    double factor = 1;
+    if (!ob_gguf_real(&b->reader, key_of(b, "rope.scaling.factor", key), &factor))
+        (void)ob_gguf_real(&b->reader, key_of(b, "rope.scale_linear", key), &factor);
+    return factor > 0 && isfinite(factor) ? shortest(factor) : 1; /* 0: as if it were not there */
+}
+
+/* As llama.cpp reads them: a factor without a type is a linear one. */
 static void add_rope_scaling(struct building *b) {
     char key[KEY_BYTES];
-    struct ob_gguf_text type;
-    double factor;
+    struct ob_gguf_text type = {"linear", 6};
+    int64_t context;
+    double factor = rope_factor(b);
+    bool is_stated = ob_gguf_text(&b->reader, key_of(b, "rope.scaling.type", key), &type);
     json_t *scaling = NULL;
-    const json_t *theta = json_object_get(b->config, "rope_theta");
-    if (ob_gguf_text(&b->reader, key_of(b, "rope.scaling.type", key), &type) &&
-        !ob_gguf_text_is(type, "none")) {
-        scaling = json_pack("{s:s%}", "rope_type", type.data, type.bytes);
-        if (scaling && ob_gguf_real(&b->reader, key_of(b, "rope.scaling.factor", key), &factor))
-            json_object_set_new(scaling, "factor", json_real(shortest(factor)));
-    } else if (has_tensor(b, OB_GGUF_ROPE_FACTORS) && !b->reader.failed) {
+    const json_t *theta =
+        json_object_get(b->config, b->family->keys->rope_theta ? b->family->keys->rope_theta : "");
+    if (has_tensor(b, OB_GGUF_ROPE_FACTORS) && (!is_stated || ob_gguf_text_is(type, "none")) &&
+        !b->reader.failed) {
         b->reader.failed = ob_gguf_rope_scaling(b->reader.gguf, theta ? json_number_value(theta) : 10000.0,
                                                 (size_t)head_width(b) / 2, &scaling, b->reader.error);
+    } else if (!ob_gguf_text_is(type, "none") && (is_stated || factor > 1 || factor < 1)) {
+        scaling = json_pack("{s:s%, s:f}", "rope_type", type.data, type.bytes, "factor", factor);
+        if (scaling && ob_gguf_integer(&b->reader, key_of(b, "rope.scaling.original_context_length", key), 1,
+                                       INT32_MAX, &context))
+            json_object_set_new(scaling, "original_max_position_embeddings", json_integer(context));
     }
     if (scaling)
         json_object_set_new(b->config, "rope_scaling", scaling);
 }
 
 static bool is_known(const struct ob_family *family, struct ob_gguf_text suffix) {
-    static const char *const OTHERS[] = {
-        "vocab_size",          "rope.dimension_count", "attention.value_length", "rope.scaling.type",
-        "rope.scaling.factor", "attention.causal",     "tensor_data_layout"};
+    static const char *const OTHERS[] = {"vocab_size",
+                                         "rope.dimension_count",
+                                         "attention.value_length",
+                                         "rope.scaling.type",
+                                         "rope.scaling.factor",
+                                         "rope.scale_linear",
+                                         "rope.scaling.original_context_length",
+                                         "rope.scaling.finetuned",
+                                         "attention.causal",
+                                         "tensor_data_layout"};
     struct ob_family_gguf_key sizes[SIZE_KEYS];
     list_sizes(family, sizes);
     for (size_t i = 0; i < SIZE_KEYS; i++)

@@ -52,11 +52,14 @@ static void add_real(const struct adding *a, const char *suffix, float value) {
 
 static void add_rope_scaling(const struct adding *a, const struct ob_rope *rope) {
     char key[KEY_BYTES];
-    if (rope->scaling != OB_ROPE_LINEAR)
+    bool is_yarn = rope->scaling == OB_ROPE_YARN;
+    if (!is_yarn && rope->scaling != OB_ROPE_LINEAR)
         return;
     (void)snprintf(key, sizeof key, "%s.rope.scaling.type", a->architecture);
-    ob_gguf_add_text(a->writer, key, "linear");
+    ob_gguf_add_text(a->writer, key, is_yarn ? "yarn" : "linear");
     add_real(a, "rope.scaling.factor", (float)rope->factor);
+    if (is_yarn)
+        add_number(a, "rope.scaling.original_context_length", (uint32_t)rope->original_context);
 }
 
 static void add_config(const struct adding *a) {

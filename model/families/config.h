@@ -35,12 +35,18 @@ enum ob_block_kind {
 enum ob_rope_scaling {
     OB_ROPE_DEFAULT,
     OB_ROPE_LINEAR, /* divided by `factor` */
-    OB_ROPE_LLAMA3, /* long waves divided by `factor`, short ones kept, a ramp between */
+    OB_ROPE_LLAMA3, /* low frequencies divided by `factor`, high ones kept, a ramp between */
+    OB_ROPE_YARN,   /* the same with the ramp over the index of a frequency, from `low` to `high` */
+    OB_ROPE_LONG,   /* LongRoPE: each divided by its own factor */
 };
+#define OB_ROPE_FACTORS_MAX 256 /* half of the widest rotary part with LongRoPE */
 struct ob_rope {
     double theta;
     enum ob_rope_scaling scaling;
     double factor, low, high, original_context;
+    double attention_factor; /* cosines and sines are multiplied by it */
+    /* LongRoPE's: of sequences of up to original_context tokens, and of longer ones */
+    float short_factors[OB_ROPE_FACTORS_MAX], long_factors[OB_ROPE_FACTORS_MAX];
 };
 
 /* Which optional rows of its family's table a model has. */

@@ -87,8 +87,7 @@ const struct ob_family ob_family_gemma2 = {
 static void configure_gemma3(struct ob_config_reader *reader, struct ob_model_config *config) {
     configure(reader, config);
     config->parts |= OB_PART_QK_NORM;
-    ob_config_rope(reader, 1000000, 1, config);
-    ob_config_rope_sliding(reader, "rope_local_base_freq", 10000, config);
+    ob_config_rope_by_layer(reader, 1000000, "rope_local_base_freq", 10000, config);
     config->attention_softcap = read_cap(reader, "attn_logit_softcapping", 0);
     config->logit_softcap = read_cap(reader, "final_logit_softcapping", 0);
     uint32_t pattern = ob_config_size(reader, "sliding_window_pattern", OB_LAYERS_MAX, 6);

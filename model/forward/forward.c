@@ -53,6 +53,13 @@ static size_t position_count(const struct ob_forward *f) {
     return f->tokens_max < f->config.context ? f->tokens_max : f->config.context;
 }
 
+/* Rows of a RoPE table: LongRoPE's has a second set, when sequences may be so long. */
+static size_t rope_rows(const struct ob_forward *f) {
+    bool has_long =
+        f->config.rope.scaling == OB_ROPE_LONG && (double)position_count(f) > f->config.rope.original_context;
+    return position_count(f) * (has_long ? 2 : 1);
+}
+
 static size_t lay_out(struct ob_forward *f, uint8_t *base) {
     struct arena arena = {.base = base};
     size_t T = f->tokens_max;
@@ -68,17 +75,22 @@ static size_t lay_out(struct ob_forward *f, uint8_t *base) {
     f->row_sum = take(&arena, 2 * T, sizeof(double));
     f->row_target = take(&arena, 2 * T, sizeof(double));
     for (int kind = 0; kind < 2 && f->config.position == OB_POSITION_ROTARY; kind++) {
-        f->rope[kind].cos = take(&arena, position_count(f) * f->config.rotary_width / 2, sizeof(float));
-        f->rope[kind].sin = take(&arena, position_count(f) * f->config.rotary_width / 2, sizeof(float));
+        f->rope[kind].cos = take(&arena, rope_rows(f) * f->config.rotary_width / 2, sizeof(float));
+        f->rope[kind].sin = take(&arena, rope_rows(f) * f->config.rotary_width / 2, sizeof(float));
     }
     return arena.used;
 }
 
 static void fill_rope(struct ob_forward *f) {
     const struct ob_rope *const ropes[2] = {&f->config.rope, &f->config.rope_sliding};
-    for (int kind = 0; kind < 2 && f->config.position == OB_POSITION_ROTARY; kind++)
-        ob_rope_fill(ropes[kind], f->config.rotary_width / 2, position_count(f), f->rope[kind].cos,
-                     f->rope[kind].sin);
+    size_t half = f->config.rotary_width / 2, count = position_count(f);
+    f->long_row = rope_rows(f) > count ? (uint32_t)count : 0;
+    for (int kind = 0; kind < 2 && f->config.position == OB_POSITION_ROTARY; kind++) {
+        float *cosines = f->rope[kind].cos, *sines = f->rope[kind].sin;
+        ob_rope_fill(ropes[kind], half, count, false, cosines, sines);
+        if (f->long_row > 0)
+            ob_rope_fill(ropes[kind], half, count, true, cosines + count * half, sines + count * half);
+    }
 }
 
 enum ob_err ob_forward_new(const struct ob_model_config *config, size_t tokens_max, size_t sequences_max,

@@ -7,18 +7,21 @@
 
 #include "model/forward/pass.h"
 
-/* The place of a sequence's first token among the inputs. */
-static size_t add_inputs(struct ob_pass *pass, const int32_t *tokens, size_t count) {
+/* The place of a sequence's first token among the inputs: `count` tokens of a sequence of `length`. */
+static size_t add_inputs(struct ob_pass *pass, const int32_t *tokens, size_t count, size_t length) {
     struct ob_forward *f = pass->forward;
+    bool is_long = f->long_row > 0 && (double)length > f->config.rope.original_context;
+    uint32_t row = is_long ? f->long_row : 0;
     if (pass->sequences > 0) {
         size_t before = f->starts[pass->sequences - 1];
-        if (count <= pass->tokens - before && memcmp(f->inputs + before, tokens, count * sizeof *tokens) == 0)
+        if (count <= pass->tokens - before && f->positions[before] == row &&
+            memcmp(f->inputs + before, tokens, count * sizeof *tokens) == 0)
             return before;
     }
     size_t first = pass->tokens;
     memcpy(f->inputs + first, tokens, count * sizeof *tokens);
     for (size_t i = 0; i < count; i++)
-        f->positions[first + i] = (uint32_t)i;
+        f->positions[first + i] = row + (uint32_t)i;
     pass->tokens += count;
     f->starts[++pass->sequences] = (uint32_t)pass->tokens;
     return first;
@@ -34,7 +37,7 @@ void ob_pass_pack(struct ob_pass *pass, const struct ob_batch *batch) {
             last--;
         if (last == begin)
             continue; /* no target */
-        size_t first = add_inputs(pass, batch->tokens + begin, last - begin);
+        size_t first = add_inputs(pass, batch->tokens + begin, last - begin, batch->offsets[s + 1] - begin);
         for (size_t p = begin + 1; p <= last; p++)
             if (batch->loss_mask[p]) {
                 f->rows[pass->row_count] = (uint32_t)(first + p - 1 - begin);
@@ -51,7 +54,7 @@ void ob_pass_pack_until(struct ob_pass *pass, const struct ob_batch *batch, size
     size_t begin = batch->offsets[s];
     pass->tokens = pass->sequences = 0;
     pass->forward->starts[0] = 0;
-    (void)add_inputs(pass, batch->tokens + begin, position + 1 - begin);
+    (void)add_inputs(pass, batch->tokens + begin, position + 1 - begin, position + 1 - begin);
     pass->forward->rows[0] = (uint32_t)(position - begin);
     pass->row_count = 1;
 }

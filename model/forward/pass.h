@@ -20,7 +20,8 @@ struct ob_lane {
     double *loss;
 };
 
-/* (positions, rotary_width / 2); NULL: learned positions */
+/* (positions, rotary_width / 2), and the same again for long sequences (ob_forward.long_row); NULL: learned
+ * positions */
 struct ob_rope_table {
     float *cos, *sin;
 };
@@ -31,12 +32,14 @@ struct ob_forward {
     size_t tokens_max, sequences_max;
     size_t tile_elements, vocabulary_tile;
     struct ob_lane lanes[2];
-    float *scores;                          /* for each thread OB_QUERY_BLOCK · tokens_max */
-    struct ob_rope_table rope[2];           /* of layers with full attention, and with a sliding window */
-    int32_t *inputs;                        /* (T) the tokens that go through the layers */
-    uint32_t *starts;                       /* (B+1) where their sequences begin, and the end */
-    uint32_t *positions;                    /* (T) of an input within its sequence */
-    uint32_t *rows;                         /* inputs whose next token is a target … */
+    float *scores;                /* for each thread OB_QUERY_BLOCK · tokens_max */
+    struct ob_rope_table rope[2]; /* of layers with full attention, and with a sliding window */
+    int32_t *inputs;              /* (T) the tokens that go through the layers */
+    uint32_t *starts;             /* (B+1) where their sequences begin, and the end */
+    uint32_t *positions;          /* (T) of an input within its sequence; + long_row in long ones */
+    uint32_t
+        long_row;   /* where the rows of sequences beyond the original context begin; 0: LongRoPE has none */
+    uint32_t *rows; /* inputs whose next token is a target … */
     int32_t *targets;                       /* … and that token */
     double *row_max, *row_sum, *row_target; /* (2, T) running softmax of the vocabulary tiles */
     void *arena;
@@ -105,8 +108,9 @@ void ob_pass_norm(const struct ob_pass *pass, const struct ob_norm *norm);
 /* attention.c: qkv → attn_out, causal within each sequence. */
 void ob_pass_attention(const struct ob_pass *pass, uint32_t layer);
 
-/* rope.c: RoPE's cosines and sines (positions, half). */
-void ob_rope_fill(const struct ob_rope *rope, size_t half, size_t positions, float *ret_cosines,
+/* rope.c: RoPE's cosines and sines (positions, half), of sequences longer than the original context (is_long) or
+ * not: only LongRoPE's differ. */
+void ob_rope_fill(const struct ob_rope *rope, size_t half, size_t positions, bool is_long, float *ret_cosines,
                   float *ret_sines);
 
 /* head.c: final norm and vocabulary; fills lane->loss for pass->row_count rows, or copies row 0's logits. */

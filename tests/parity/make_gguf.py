@@ -95,11 +95,16 @@ def metadata(w, arch, c):
         w.add_value_length(head)
     w.add_rope_dimension_count(head)
     w.add_vocab_size(c["vocab_size"])
-    rope = c.get("rope_parameters") or {}
-    w.add_rope_freq_base(float(c.get("rope_theta") or rope.get("rope_theta")))
-    if rope.get("rope_type") == "linear":
-        w.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+    rope = c.get("rope_scaling") or c.get("rope_parameters") or {}
+    w.add_rope_freq_base(float(rope.get("rope_theta") or c.get("rope_theta")))
+    kind = rope.get("rope_type") or rope.get("type")
+    if kind == "linear" and "rope_scaling" in c:
+        w.add_float32(f"{arch}.rope.scale_linear", rope["factor"])  # its first key, and no type
+    elif kind in ("linear", "yarn"):
+        w.add_rope_scaling_type(gguf.RopeScalingType(kind))
         w.add_rope_scaling_factor(rope["factor"])
+        if kind == "yarn":
+            w.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
 
 
 ARCHS = {"LlamaForCausalLM": "llama", "MistralForCausalLM": "llama", "GPT2LMHeadModel": "gpt2",
@@ -161,6 +166,10 @@ def blocks():
 
 
 OTHER = {  # why a checkpoint has no GGUF file
+    "rope-yarn-options": "YaRN's options", "rope-yarn-mscale": "YaRN's options", "rope-yarn-no-context": "nothing to scale",
+    "rope-yarn-no-factor": "nothing new", "rope-longrope": "LongRoPE", "rope-longrope-factors": "LongRoPE",
+    "rope-theta-in-scaling": "nothing new", "rope-llama3-context-outside": "nothing new", "rope-empty-scaling": "nothing new",
+    "rope-neox-scaling": "nothing new", "architectures-base-model": "nothing new", "architectures-null": "nothing new",
     "gpt2-untied": "another activation", "tied-other-head-qwen2": "windows", "mistral-window": "windows", "qwen2-window": "windows",
     "qwen3-biases-bf16": "biases", "neox-in-sequence": "another activation, no biases"}
 

@@ -167,6 +167,44 @@ for of in ("llama-tied-f16", "gpt2-inner-bf16", "qwen2-window", "qwen3-norms", "
 rewrite("architectures-null", "llama-tied-f16", config=lambda c: {**c, "architectures": None})
 rewrite("architectures-base-model", "qwen3-norms", config=lambda c: {**c, "architectures": ["Qwen3Model"]})
 rewrite("tied-equal-head-llama", "llama-tied-f16", equal_head)
+# RoPE: which of two dictionaries counts, where its base stands, and the types of scaling.
+DROPPED = ("rope_parameters", "rope_scaling", "rope_theta", "rope_local_base_freq", "rotary_emb_base", "rotary_pct")
+
+
+def rope(name, base="llama-grouped", **keys):
+    rewrite("rope-" + name, base, config=lambda c: {**{k: v for k, v in c.items() if k not in DROPPED}, **keys})
+
+
+LINEAR = {"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0}
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 20}
+LONG = {"rope_type": "longrope", "short_factor": [1.0, 1.3, 1.9], "long_factor": [1.1, 3.0, 7.5],
+        "original_max_position_embeddings": 24}
+rope("scaling-beside-parameters", rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+     rope_scaling={"type": "linear", "factor": 4.0}, rope_theta=300.0)
+rope("empty-scaling", rope_parameters=LINEAR, rope_scaling={}, rope_theta=77.0)
+rope("theta-in-scaling", rope_theta=500.0,
+     rope_scaling={"rope_type": "llama3", "rope_theta": 60.0, "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                   "original_max_position_embeddings": 24})
+rope("llama3-context-outside", rope_theta=60.0, original_max_position_embeddings=40,
+     rope_scaling={"rope_type": "llama3", "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                   "original_max_position_embeddings": 24})
+rope("yarn", rope_theta=200.0, rope_scaling={"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 20})
+rope("yarn-options", rope_theta=900.0, rope_scaling={**YARN, "attention_factor": 1.3, "beta_fast": 6, "beta_slow": 0.5,
+                                                    "truncate": False})
+rope("yarn-mscale", rope_parameters={**YARN, "rope_theta": 50.0, "mscale": 0.7, "mscale_all_dim": 0.4})
+rope("yarn-no-context", rope_theta=200.0, rope_scaling={"rope_type": "yarn", "factor": 2.0})
+rope("yarn-no-factor", rope_theta=200.0, rope_scaling={**YARN, "factor": None})
+rope("dynamic", rope_theta=200.0, rope_scaling={"type": "dynamic", "factor": 3.0})
+rope("longrope", rope_theta=200.0, rope_scaling=LONG)
+rope("longrope-factors", rope_theta=200.0, rope_scaling={**LONG, "attention_factor": 0.8, "factor": 9.0},
+     original_max_position_embeddings=60)
+rope("neox-scaling", "neox-partial", rotary_pct=0.6, rotary_emb_base=400, rope_scaling={"type": "linear", "factor": 2.0})
+rope("gemma3-older", "gemma3-two-angles", rope_theta=3000.0, rope_local_base_freq=70.0,
+     rope_scaling={"rope_type": "linear", "factor": 8.0})
+rope("gemma3-beside", "gemma3-two-angles", rope_scaling={"rope_type": "linear", "factor": 8.0, "rope_theta": 400.0},
+     rope_parameters={"full_attention": {"rope_type": "default", "rope_theta": 5000.0},
+                      "sliding_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 90.0}})
+rope("gemma3-flat", "gemma3-two-angles", rope_theta=3000.0, rope_parameters=LINEAR)
 if not wanted("kjv-1m"):
     sys.exit()
 torch.manual_seed(7)

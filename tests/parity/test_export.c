@@ -175,6 +175,8 @@ static void gguf_that_cannot_say_what_the_model_is_is_refused(void **state) {
          "has biases of queries, keys and values, which GGUF's architecture \"qwen3\" cannot express"},
         {"qwen2-window", "sliding windows cannot be written as GGUF"},
         {"mistral-window", "sliding windows cannot be written as GGUF"},
+        {"rope-longrope", "LongRoPE cannot be written as GGUF"},
+        {"rope-yarn-options", "YaRN with options of its own cannot be written as GGUF"},
         {"opt-before", "GGUF has no architecture for OPTForCausalLM"},
         {"gemma2-caps", "GGUF has no architecture for Gemma2ForCausalLM"},
     };

@@ -40,16 +40,26 @@ static void read_refuses_by_name(void **state) {
         {LLAMA(",\"rms_norm_eps\":-1"), OB_EFORMAT, "key \"rms_norm_eps\" is not a number"},
         {LLAMA(",\"attention_bias\":1"), OB_EFORMAT, "key \"attention_bias\" is not true or false"},
         {LLAMA(",\"hidden_act\":\"mish\""), OB_EUNSUPPORTED, "hidden_act \"mish\" is not supported"},
-        {LLAMA(",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2}"), OB_EUNSUPPORTED,
-         "rope_type \"dynamic\""},
-        {LLAMA(",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":2}"), OB_EUNSUPPORTED,
-         "rope_type \"yarn\""},
-        {LLAMA(",\"rope_parameters\":{\"rope_type\":\"longrope\"}"), OB_EUNSUPPORTED,
-         "rope_type \"longrope\""},
-        {LLAMA(",\"rope_scaling\":{\"factor\":2}"), OB_EFORMAT, "rope_scaling has no rope_type"},
-        {LLAMA(",\"rope_scaling\":4"), OB_EFORMAT, "key \"rope_scaling\" is no object"},
-        {LLAMA(",\"rope_scaling\":{\"rope_type\":\"llama3\",\"high_freq_factor\":1}"), OB_EFORMAT,
-         "high_freq_factor"},
+        {LLAMA(",\"rope_scaling\":{\"type\":\"proportional\",\"factor\":2}"), OB_EUNSUPPORTED,
+         "rope_type \"proportional\""},
+        {LLAMA(",\"rope_scaling\":{\"type\":\"linear\"}"), OB_EFORMAT, "key \"factor\" is missing"},
+        {LLAMA(",\"rope_scaling\":{\"type\":\"dynamic\"}"), OB_EFORMAT, "key \"factor\" is missing"},
+        {LLAMA(",\"rope_scaling\":{\"rope_type\":\"yarn\"}"), OB_EFORMAT, "key \"factor\" is missing"},
+        {LLAMA(",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":2}"), OB_EFORMAT,
+         "key \"low_freq_factor\" is missing"},
+        {LLAMA(",\"rope_parameters\":{\"rope_type\":\"longrope\"}"), OB_EFORMAT,
+         "key \"short_factor\" is not a list of 3 factors"},
+        {LLAMA(",\"rope_parameters\":{\"rope_type\":\"longrope\",\"short_factor\":[1,1,1],\"long_factor\":[1,"
+               "0,1]}"),
+         OB_EFORMAT, "key \"long_factor\" holds something else"},
+        {LLAMA(",\"rope_scaling\":{\"factor\":2}"), OB_EFORMAT, "a factor without rope_type"},
+        {LLAMA(",\"rope_scaling\":4"), OB_EFORMAT, "key \"rope_scaling\" is not an object"},
+        {LLAMA(",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":2,\"low_freq_factor\":1,"
+               "\"high_freq_factor\":1}"),
+         OB_EFORMAT, "high_freq_factor is not above"},
+        {OF("Gemma3ForCausalLM", ",\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":2},"
+                                 "\"rope_parameters\":{\"rope_type\":\"default\"}"),
+         OB_EFORMAT, "rope_parameters without full_attention"},
         {LLAMA(",\"rope_parameters\":{\"partial_rotary_factor\":0.5}"), OB_EUNSUPPORTED,
          "partial_rotary_factor 0.5"},
         {OF("Qwen2ForCausalLM", ",\"use_sliding_window\":true,\"sliding_window\":4,\"layer_types\":[]"),
@@ -98,6 +108,13 @@ static void read_older_spellings(void **state) {
     assert_true(c.rope.theta == 500 && c.rope.scaling == OB_ROPE_LLAMA3 && c.rope.factor == 32);
     c = must_read(LLAMA(",\"rope_scaling\":{\"type\":\"linear\",\"factor\":2}"));
     assert_true(c.rope.theta == 10000 && c.rope.scaling == OB_ROPE_LINEAR && c.rope.factor == 2);
+    /* both dictionaries: rope_scaling counts, with the base that stands outside */
+    c = must_read(LLAMA(",\"rope_theta\":7,\"rope_scaling\":{\"type\":\"linear\",\"factor\":2},"
+                        "\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":9}"));
+    assert_true(c.rope.theta == 7 && c.rope.scaling == OB_ROPE_LINEAR);
+    c = must_read(
+        LLAMA(",\"rope_theta\":7,\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2,\"rope_theta\":11}"));
+    assert_true(c.rope.theta == 11 && c.rope.scaling == OB_ROPE_DEFAULT);
     c = must_read(OF("GPTNeoXForCausalLM", ",\"rotary_pct\":0.34,\"rotary_emb_base\":77"));
     assert_true(c.rope.theta == 77 && c.rotary_width == 2 && c.block == OB_BLOCK_PARALLEL);
     c = must_read(OF("Gemma3ForCausalLM", ",\"head_dim\":4,\"sliding_window\":5,\"sliding_window_pattern\":2,"
