@@ -9,7 +9,7 @@
 
 #define OB_SECOND_NS ((uint64_t)1000000000)
 
-/* Monotonic: for intervals. On one host it is the same for all processes; it stands still while the host sleeps. */
+/* Monotonic: for intervals. The same for all processes of a host; it stands still while the host sleeps. */
 uint64_t ob_now_ns(void);
 uint64_t ob_now_s(void);
 double ob_seconds_since(uint64_t then_ns); /* since an ob_now_ns() */

@@ -1,5 +1,5 @@
-/* open_log - the manifest and the log of a state directory, as they are at one moment: a daemon beside us goes on writing
- * and is not seen. */
+/* open_log - the manifest and the log of a state directory, as they are at one moment: a daemon beside us
+ * goes on writing and is not seen. */
 #ifndef OB_CLI_OPEN_LOG_H
 #define OB_CLI_OPEN_LOG_H
 

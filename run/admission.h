@@ -1,9 +1,10 @@
-/* admission - who was admitted to a run, and how far the records of each count: what follows from a set of control
- * entries, whatever their order (docs/wire.md, "Control entry"). peer/ applies the same rules while it runs; this
- * is for logs and deltas at rest.
+/* admission - who was admitted to a run, and how far the records of each count: what follows from a set of
+ * control entries, whatever their order (docs/wire.md, "Control entry"). peer/ applies the same rules while
+ * it runs; this is for logs and deltas at rest.
  *
  * Use:     new; add each entry, or some; settle; then ask. Adding again asks for settling again.
- * Errors:  OB_EFORMAT, OB_ETOOBIG, OB_EUNSUPPORTED (what does not decode), OB_EREFUSED (a signature), OB_ENOMEM.
+ * Errors:  OB_EFORMAT, OB_ETOOBIG, OB_EUNSUPPORTED (what does not decode), OB_EREFUSED (a signature),
+ *          OB_ENOMEM.
  * Owns:    copies of the entries; free accepts NULL.
  * Threads: one at a time; read-only after settle. */
 #ifndef OB_RUN_ADMISSION_H
@@ -31,8 +32,8 @@ OB_MUST_USE enum ob_err ob_admission_add(struct ob_admission *admission, const v
                                          struct ob_error *error);
 void ob_admission_settle(struct ob_admission *admission);
 
-/* Does an entry that was added count? A certificate, revocation or rotation: its signer is an authority of the run
- * and had not been rotated away from; another: its machine has a certificate. */
+/* Does an entry that was added count? A certificate, revocation or rotation: its signer is an authority of
+ * the run and had not been rotated away from; another: its machine has a certificate. */
 bool ob_admission_counts(const struct ob_admission *admission, const struct ob_control *control);
 struct ob_standing ob_admission_of(const struct ob_admission *admission, const struct ob_machine_id *machine);
 /* NULL: the record counts; else why not, for a message that has named it. */

@@ -1,7 +1,7 @@
 /* base_weights - tensors of a model file as exact fixed-point weights.
  *
- * Errors:  OB_ENOTFINITE, OB_EMISMATCH (out of range) name the file and the tensor; what was written before the
- *          error stays.
+ * Errors:  OB_ENOTFINITE, OB_EMISMATCH (out of range) name the file and the tensor; what was written before
+ *          the error stays.
  * Threads: any for different tensors. */
 #ifndef OB_RUN_BASE_WEIGHTS_H
 #define OB_RUN_BASE_WEIGHTS_H

@@ -1,5 +1,5 @@
-/* delta - a run as one file: what turns its base model into the fine-tuned one, bit for bit, on any machine, and
- * whose work it is.
+/* delta - a run as one file: what turns its base model into the fine-tuned one, bit for bit, on any machine,
+ * and whose work it is.
  *
  *   OFFSET SIZE FIELD (little-endian)
  *   0      16   "onebyte-delta-2\n"
@@ -11,28 +11,29 @@
  *   40     32   weights digest of the result
  *   72     m    the manifest as it is
  *   ...    ...  the control entries that decide which records count (certificates, revocations, evidence,
- *               rotations), in ascending order of owner, kind, signer (the owner is the subject; of a rotation the
- *               signer): u16 length, the entry (record/control.h)
+ *               rotations), in ascending order of owner, kind, signer (the owner is the subject; of a
+ *               rotation the signer): u16 length, the entry (record/control.h)
  *   ...    ...  chains in ascending order of their keys:
  *                 32 machine, 4 number of records, then of each record (record/record.h)
  *                 4 round, 2 live, 2 n, 1 exponent, 1 profile, n bytes, 64 signature
- *               the rest of a record follows from its place: `first` is the sum of the n before it, `prev` the
- *               hash of the body before it
+ *               the rest of a record follows from its place: `first` is the sum of the n before it, `prev`
+ *               the hash of the body before it
  *   end-32 32   BLAKE2b-256 of everything before
  *
- * Valid if and only if: the hash and all lengths are exact; the manifest is one; every control entry is valid in this
- * run, counts (the manifest's authority, or a key that it was rotated to, signed it in time; evidence: its machine was
- * admitted) and stands in its place in the order; every record is within the manifest's bounds, its round is larger
- * than the one before, its signature is its machine's, and it counts: the machine has a certificate, the record is not
- * above a cut and not later than the certificate's last round.
+ * Valid if and only if: the hash and all lengths are exact; the manifest is one; every control entry is valid
+ * in this run, counts (the manifest's authority, or a key that it was rotated to, signed it in time;
+ * evidence: its machine was admitted) and stands in its place in the order; every record is within the
+ * manifest's bounds, its round is larger than the one before, its signature is its machine's, and it counts:
+ * the machine has a certificate, the record is not above a cut and not later than the certificate's last
+ * round.
  *
- * So a delta proves that these machines were admitted by the authority that its manifest names and signed these
- * records. Whether that authority is the one that you trust is for you to compare. What was left out, it cannot
- * show. Format 1 had neither certificates nor rotations: it is refused by name.
+ * So a delta proves that these machines were admitted by the authority that its manifest names and signed
+ * these records. Whether that authority is the one that you trust is for you to compare. What was left out,
+ * it cannot show. Format 1 had neither certificates nor rotations: it is refused by name.
  *
- * Errors:  OB_EIO, OB_EBUSY (the file already exists), OB_EFORMAT, OB_ETOOBIG, OB_EUNSUPPORTED (another format),
- *          OB_EREFUSED (a signature, a machine that was never admitted, an entry that does not count), OB_EMISMATCH:
- *          name the file.
+ * Errors:  OB_EIO, OB_EBUSY (the file already exists), OB_EFORMAT, OB_ETOOBIG, OB_EUNSUPPORTED (another
+ *          format), OB_EREFUSED (a signature, a machine that was never admitted, an entry that does not
+ *          count), OB_EMISMATCH: name the file.
  * Owns:    the file's bytes, which records point into.
  * Threads: read-only after open. */
 #ifndef OB_RUN_DELTA_H
@@ -57,8 +58,8 @@ struct ob_delta {
 };
 
 /* The records of a store whose replay gives `digest`, and the control entries that count. The store holds
- * (run/log_check.h) and is held. PATH must not exist; what is written is read back from the file, and compared, before
- * this returns. */
+ * (run/log_check.h) and is held. PATH must not exist; what is written is read back from the file, and
+ * compared, before this returns. */
 OB_MUST_USE enum ob_err ob_delta_write(const char *path, const struct ob_manifest *manifest,
                                        struct ob_store *store, const struct ob_hash *digest,
                                        struct ob_error *error);

@@ -1,14 +1,14 @@
-/* log_check - does a log at rest hold what its signers made? Everything in it that a signature covers is verified, with
- * all threads: the control table (certificates, revocations, evidence, rotations, goodbyes, addresses), each in its own
- * row; every chain and every record; and that each record counts: its machine was admitted by the run's authority,
- * and it is below its machine's cut and not later than its certificate's last round. Rows that nothing leads to count
- * as damage.
+/* log_check - does a log at rest hold what its signers made? Everything in it that a signature covers is
+ * verified, with all threads: the control table (certificates, revocations, evidence, rotations, goodbyes,
+ * addresses), each in its own row; every chain and every record; and that each record counts: its machine was
+ * admitted by the run's authority, and it is below its machine's cut and not later than its certificate's
+ * last round. Rows that nothing leads to count as damage.
  *
- * Not looked at: expiry (it closes connections and takes no record back), snapshots, what other machines may hold
- * that this log lacks.
+ * Not looked at: expiry (it closes connections and takes no record back), snapshots, what other machines may
+ * hold that this log lacks.
  *
- * Errors:  OB_EIO, OB_ENOMEM: it could not be looked at. What is wrong in the log is a finding, told one by one, and
- *          no error.
+ * Errors:  OB_EIO, OB_ENOMEM: it could not be looked at. What is wrong in the log is a finding, told one by
+ *          one, and no error.
  * Threads: the store's. Hold the store (ob_store_hold) when somebody writes to it. */
 #ifndef OB_RUN_LOG_CHECK_H
 #define OB_RUN_LOG_CHECK_H

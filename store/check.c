@@ -1,6 +1,7 @@
-/* Finding damage: all of the log is read when it is opened for writing, and every signature in it is verified,
- * by all threads. What an editor of the file can make right (the check of a row, SQLite's own structure) is not
- * enough: a wrong row that is believed would be taken for a fork of the machine that it names. */
+/* Finding damage: all of the log is read when it is opened for writing, and every signature in it is
+ * verified, by all threads. What an editor of the file can make right (the check of a row, SQLite's own
+ * structure) is not enough: a wrong row that is believed would be taken for a fork of the machine that it
+ * names. */
 #include <stdlib.h>
 #include <string.h>
 

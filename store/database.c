@@ -1,5 +1,6 @@
 /* log.sqlite, schema version 2:
- *   meta(key TEXT PRIMARY KEY, value BLOB)           schema, run, machine, place (store/place.c), signed, instance
+ *   meta(key TEXT PRIMARY KEY, value BLOB)
+ *     schema, run, machine, place (store/place.c), signed, instance
  *   machine(number INTEGER PRIMARY KEY, key BLOB UNIQUE)
  *   record(machine INTEGER, first INTEGER, data BLOB, PRIMARY KEY(machine, first)) WITHOUT ROWID
  *     data as store/row.h says; machine and first are the row's key

@@ -6,10 +6,10 @@
  * Durability: synchronous=FULL with a write-ahead log. ob_store_own, ob_store_control and ob_store_cut are
  *          on the disk when they return (invariant 4); ob_store_other waits for ob_store_flush, which takes
  *          everything in the order in which it was handed in.
- * Damage:  every row has a check and every chain is followed whenever it is read; opening for writing verifies
- *          every signature as well, by all threads. A database that is found damaged then is moved away to
- *          log.sqlite.damaged; what is good of it is kept (each chain up to its first wrong record), what is not
- *          is named, and is for the peer to fetch again.
+ * Damage:  every row has a check and every chain is followed whenever it is read; opening for writing
+ *          verifies every signature as well, by all threads. A database that is found damaged then is moved
+ *          away to log.sqlite.damaged; what is good of it is kept (each chain up to its first wrong record),
+ *          what is not is named, and is for the peer to fetch again.
  * Errors:  OB_EFULL: no room; nothing of what was handed in with that call was kept, what was handed in
  *          before still waits: make room and call again. OB_EFORMAT (damaged), OB_EMISMATCH (another
  *          run's, another machine's), OB_EUNSUPPORTED (another version's), OB_EBUSY (another daemon has
@@ -91,16 +91,16 @@ typedef enum ob_err (*ob_store_machine_fn)(void *context, const struct ob_machin
                                            struct ob_error *error);
 OB_MUST_USE enum ob_err ob_store_each_machine(struct ob_store *store, ob_store_machine_fn see, void *context,
                                               struct ob_error *error);
-/* The records of one machine, each signature verified too, by all threads of the pool (NULL: by this one), up to the
- * first that is not good: OB_EFORMAT names it. What was handed in and is not committed is not seen. */
+/* The records of one machine, each signature verified too, by all threads of the pool (NULL: by this one), up
+ * to the first that is not good: OB_EFORMAT names it. What was handed in and is not committed is not seen. */
 OB_MUST_USE enum ob_err ob_store_each_verified(struct ob_store *store, const struct ob_machine_id *machine,
                                                struct ob_pool *pool, ob_store_record_fn see, void *context,
                                                struct ob_error *error);
 /* Are there rows of records that nothing leads to (of a machine that has no row, below sample 0)? OB_EFORMAT:
  * yes; reading leaves them out. */
 OB_MUST_USE enum ob_err ob_store_check_rows(struct ob_store *store, struct ob_error *error);
-/* The record of a machine that holds `sample`, to ret_data (OB_RECORD_BYTES_MAX), its signature verified: what
- * is concluded from it must not rest on a row that somebody changed. OB_ENOTFOUND: there is none. */
+/* The record of a machine that holds `sample`, to ret_data (OB_RECORD_BYTES_MAX), its signature verified:
+ * what is concluded from it must not rest on a row that somebody changed. OB_ENOTFOUND: there is none. */
 OB_MUST_USE enum ob_err ob_store_find(struct ob_store *store, const struct ob_machine_id *machine,
                                       struct ob_sample sample, uint8_t *ret_data, size_t *ret_bytes,
                                       struct ob_error *error);

@@ -103,8 +103,8 @@ void ob_store_close_database(struct ob_store *store);
 /* check.c, on read.c */
 /* OB_EFORMAT when something is damaged; names it. Counts records and samples. */
 enum ob_err ob_store_check(struct ob_store *store, struct ob_pool *pool, struct ob_error *error);
-/* The records of one machine, chained, checked and their signatures verified by all threads of the pool, up to
- * the first that is not good: OB_EFORMAT, named. */
+/* The records of one machine, chained, checked and their signatures verified by all threads of the pool, up
+ * to the first that is not good: OB_EFORMAT, named. */
 enum ob_err ob_store_verified(struct ob_store *store, const struct ob_store_machine *machine,
                               struct ob_pool *pool, ob_store_record_fn see, void *context,
                               struct ob_error *error);

@@ -11,6 +11,7 @@
 #include "model/families/adapter.h"
 #include "model/families/select.h"
 #include "model/formats/safetensors.h"
+#include "tests/support/folder.h"
 
 /* Adapters on every matrix of a loaded model, and nothing else trained. */
 struct adapted {
@@ -80,7 +81,7 @@ static double loss_of_exported(struct loaded *l, const char *folder) {
 
 /* PEFT's names, and the floats that the forward pass uses. */
 static void compare_peft(const struct adapted *a, const char *folder) {
-    char path[128];
+    char path[TEST_PATH_MAX + 64];
     struct ob_checkpoint *file = NULL;
     (void)snprintf(path, sizeof path, "%s/adapter_model.safetensors", folder);
     assert_int_equal(ob_safetensors_open(path, &file, NULL), OB_OK);
@@ -121,8 +122,8 @@ static void adapters_are_their_merged_model(void **state) {
     static const char *const NAMES[] = {"llama-grouped", "gpt2-odd-heads", "neox-partial",
                                         "opt-350m-like-f16"};
     for (size_t n = 0; n < 4; n++) {
-        char folder[512], expected[600], out[] = "/tmp/onebyte-adapters-XXXXXX", merged[64], peft[64],
-                                         command[64];
+        char folder[512], expected[600], merged[TEST_PATH_MAX], peft[TEST_PATH_MAX];
+        struct test_folder out;
         struct loaded l;
         struct adapted a = {0};
         folder_of(NAMES[n], folder, expected);
@@ -141,9 +142,9 @@ static void adapters_are_their_merged_model(void **state) {
         lanes.epsilon = 0x1p-12f;
         assert_int_equal(ob_forward_losses(l.forward, &lanes, l.batch, pair, NULL), OB_OK);
         assert_true(pair[0] != pair[1] && fabs(0.5 * (pair[0] + pair[1]) - with) < 1e-2 * with);
-        assert_non_null(mkdtemp(out));
-        (void)snprintf(merged, sizeof merged, "%s/merged", out);
-        (void)snprintf(peft, sizeof peft, "%s/peft", out);
+        test_folder_make(&out);
+        test_folder_path(&out, "merged", merged);
+        test_folder_path(&out, "peft", peft);
         export_to(&a.source, OB_EXPORT_SAFETENSORS, merged);
         export_to(&a.source, OB_EXPORT_PEFT, peft);
         double again = loss_of_exported(&l, merged);
@@ -151,8 +152,7 @@ static void adapters_are_their_merged_model(void **state) {
             fail_msg("%s: loss %.8f with adapters, %.8f merged", NAMES[n], with, again);
         compare_peft(&a, peft);
         refuse_peft_of_more(&a, peft);
-        (void)snprintf(command, sizeof command, "rm -r %s", out);
-        assert_int_equal(system(command), 0);
+        test_folder_remove(&out);
         ob_spsa_weights_free(a.weights);
         free(a.trainable);
         unload(&l);

@@ -11,6 +11,8 @@
 #include "model/convert/gguf_config.h"
 #include "model/convert/open_model.h"
 #include "model/formats/gguf.h"
+#include "tests/support/folder.h"
+#include "tests/support/json.h"
 
 /* Weights that are not the base's any more: odd low bits, and values so large that floats must round. */
 static struct ob_spsa_weights *tuned_weights_of(const struct ob_model *model) {
@@ -67,13 +69,14 @@ static void compare_pass(const struct loaded *l, const struct ob_weight_source *
 }
 
 static void export_and_compare(const char *base, const char *expected, enum ob_export_format format) {
-    char folder[] = "/tmp/onebyte-export-XXXXXX", out[64], command[64];
+    struct test_folder folder;
+    char out[TEST_PATH_MAX];
     struct loaded l;
     struct ob_error error = {0};
     struct ob_model *again = NULL;
     load(&l, base, expected, 2);
-    assert_non_null(mkdtemp(folder));
-    (void)snprintf(out, sizeof out, "%s/out", folder);
+    test_folder_make(&folder);
+    test_folder_path(&folder, "out", out);
     struct ob_spsa_engine engine = ob_spsa_engine_best(l.pool);
     struct ob_spsa_weights *weights = tuned_weights_of(l.model);
     struct ob_weight_source source = {.model = l.model, .weights = weights, .engine = &engine};
@@ -81,7 +84,7 @@ static void export_and_compare(const char *base, const char *expected, enum ob_e
     if (ob_model_export(&source, &options, out, &error))
         fail_msg("%s", error.text);
     if (format == OB_EXPORT_GGUF)
-        (void)snprintf(out, sizeof out, "%s/out/model.gguf", folder);
+        test_folder_path(&folder, "out/model.gguf", out);
     if (ob_model_open(out, &again, &error))
         fail_msg("%s", error.text);
     compare_weights(&source, again);
@@ -89,8 +92,7 @@ static void export_and_compare(const char *base, const char *expected, enum ob_e
     ob_spsa_weights_free(weights);
     ob_model_free(again);
     unload(&l);
-    (void)snprintf(command, sizeof command, "rm -r %s", folder);
-    assert_int_equal(system(command), 0);
+    test_folder_remove(&folder);
 }
 
 /* An F32 export holds exactly the floats that the forward pass uses. Loaded again, it gives the same integers
@@ -128,9 +130,7 @@ static void write_tokenizer(const char *path) {
         json_pack("{s:[], s:n, s:{s:s, s:b, s:b}, s:{s:s}, s:{s:s, s:o, s:[]}}", "added_tokens", "normalizer",
                   "pre_tokenizer", "type", "ByteLevel", "add_prefix_space", 0, "use_regex", 1, "decoder",
                   "type", "ByteLevel", "model", "type", "BPE", "vocab", vocabulary, "merges");
-    assert_non_null(root);
-    assert_int_equal(json_dump_file(root, path, 0), 0);
-    json_decref(root);
+    test_json_write(path, root);
 }
 
 /* Configuration, order of rows and scaled positions as GGUF wants them, made from a folder. */
@@ -138,20 +138,18 @@ static void folders_are_exported_to_gguf_exactly(void **state) {
     (void)state;
     struct names names = gguf_files();
     for (size_t i = 0; i < names.count; i++) {
-        char folder[512], expected[600], from[600], base[] = "/tmp/onebyte-base-XXXXXX", to[64], command[64];
+        char folder[512], expected[600], from[600], to[TEST_PATH_MAX];
+        struct test_folder base;
         folder_of(names.list[i], folder, expected);
-        assert_non_null(mkdtemp(base));
+        test_folder_make(&base);
         static const char *const FILES[] = {"config.json", "model.safetensors"};
         for (size_t f = 0; f < 2; f++) {
             (void)snprintf(from, sizeof from, "%s/%s", folder, FILES[f]);
-            (void)snprintf(to, sizeof to, "%s/%s", base, FILES[f]);
-            assert_int_equal(symlink(from, to), 0);
+            assert_int_equal(symlink(from, test_folder_path(&base, FILES[f], to)), 0);
         }
-        (void)snprintf(to, sizeof to, "%s/tokenizer.json", base);
-        write_tokenizer(to);
-        export_and_compare(base, expected, OB_EXPORT_GGUF);
-        (void)snprintf(command, sizeof command, "rm -r %s", base);
-        assert_int_equal(system(command), 0);
+        write_tokenizer(test_folder_path(&base, "tokenizer.json", to));
+        export_and_compare(base.path, expected, OB_EXPORT_GGUF);
+        test_folder_remove(&base);
     }
 }
 
@@ -181,19 +179,20 @@ static void gguf_that_cannot_say_what_the_model_is_is_refused(void **state) {
         {"gemma2-caps", "GGUF has no architecture for Gemma2ForCausalLM"},
     };
     for (size_t i = 0; i < sizeof REFUSED / sizeof *REFUSED; i++) {
-        char folder[512], expected[600], out[] = "/tmp/onebyte-export-XXXXXX";
+        char folder[512], expected[600];
+        struct test_folder out;
         struct ob_model *model = NULL;
         struct ob_error error = {0};
         folder_of(REFUSED[i][0], folder, expected);
         assert_int_equal(ob_model_open(folder, &model, NULL), OB_OK);
-        assert_non_null(mkdtemp(out));
+        test_folder_make(&out);
         struct ob_weight_source source = {.model = model};
         struct ob_export_options options = {
             .format = OB_EXPORT_GGUF, .dtype = OB_DTYPE_F32, .card = "what it is"};
-        assert_int_equal(ob_model_export(&source, &options, out, &error), OB_EUNSUPPORTED);
+        assert_int_equal(ob_model_export(&source, &options, out.path, &error), OB_EUNSUPPORTED);
         if (!strstr(error.text, REFUSED[i][1]) || !strstr(error.text, REFUSED[i][0]))
             fail_msg("got \"%s\", expected \"%s\"", error.text, REFUSED[i][1]);
-        assert_int_equal(rmdir(out), 0); /* nothing in it */
+        assert_int_equal(rmdir(out.path), 0); /* nothing in it */
         ob_model_free(model);
     }
 }
@@ -249,17 +248,19 @@ static void export_refuses_folders_by_reason(void **state) {
         {"rm base/tokenizer.json", "gguf", OB_EXPORT_GGUF, OB_ENOTFOUND, "base/tokenizer.json"},
         {"true", "peft", OB_EXPORT_PEFT, OB_EUNSUPPORTED, "the run has no adapters"},
     };
-    char folder[] = "/tmp/onebyte-export-XXXXXX", command[256], base[64], out[64];
-    assert_non_null(mkdtemp(folder));
-    (void)snprintf(command, sizeof command, "cp -r '" OB_SOURCE_ROOT "/examples/kjv-1m' %s/base", folder);
+    struct test_folder folder;
+    char command[TEST_PATH_MAX], base[TEST_PATH_MAX], out[TEST_PATH_MAX];
+    test_folder_make(&folder);
+    test_folder_path(&folder, "base", base);
+    (void)snprintf(command, sizeof command, "cp -r '" OB_SOURCE_ROOT "/examples/kjv-1m' %s/base",
+                   folder.path);
     assert_int_equal(system(command), 0);
-    (void)snprintf(base, sizeof base, "%s/base", folder);
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         struct ob_model *model = NULL;
         struct ob_error error = {0};
-        (void)snprintf(command, sizeof command, "cd %s && { %s; }", folder, CASES[i].prepare);
+        (void)snprintf(command, sizeof command, "cd %s && { %s; }", folder.path, CASES[i].prepare);
         assert_int_equal(system(command), 0);
-        (void)snprintf(out, sizeof out, "%s/%s", folder, CASES[i].out);
+        test_folder_path(&folder, CASES[i].out, out);
         assert_int_equal(ob_model_open(base, &model, NULL), OB_OK);
         struct ob_weight_source source = {.model = model};
         struct ob_export_options options = {.format = CASES[i].format, .dtype = OB_DTYPE_F32};
@@ -269,8 +270,7 @@ static void export_refuses_folders_by_reason(void **state) {
                      (int)CASES[i].code, CASES[i].message);
         ob_model_free(model);
     }
-    (void)snprintf(command, sizeof command, "rm -r %s", folder);
-    assert_int_equal(system(command), 0);
+    test_folder_remove(&folder);
 }
 
 int main(void) {

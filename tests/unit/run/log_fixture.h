@@ -1,6 +1,6 @@
-/* log_fixture - a log with everything that can be in one: four chains (tests/unit/store/store_fixture.h), the last of
- * them cut by its owner's fork, the one before by a revocation; certificates of two authority keys; a rotation; a
- * goodbye. It holds. */
+/* log_fixture - a log with everything that can be in one: four chains (tests/unit/store/store_fixture.h), the
+ * last of them cut by its owner's fork, the one before by a revocation; certificates of two authority keys; a
+ * rotation; a goodbye. It holds. */
 #ifndef OB_TESTS_RUN_LOG_FIXTURE_H
 #define OB_TESTS_RUN_LOG_FIXTURE_H
 

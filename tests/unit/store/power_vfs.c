@@ -1,4 +1,5 @@
 #include "tests/unit/store/power_vfs.h"
+#include "tests/support/folder.h"
 #include "tests/support/random.h"
 
 #include <assert.h>
@@ -328,12 +329,6 @@ bool power_vfs_is_cut(void) {
     return disk.operations > disk.cut_at;
 }
 
-static void write_file(const char *path, const struct bytes *bytes) {
-    FILE *file = fopen(path, "w");
-    if (!file || fwrite(bytes->data, 1, bytes->count, file) != bytes->count || fclose(file) != 0)
-        abort();
-}
-
 static void lose(struct image *image, enum power_loss loss) {
     bool old_name = image->has_ghost && (!image->exists || loss != POWER_LOSE_NOTHING) && draw(2);
     bool no_name = !image->safe_name && loss != POWER_LOSE_NOTHING && draw(2);
@@ -344,7 +339,7 @@ static void lose(struct image *image, enum power_loss loss) {
             apply_some(&image->safe, &image->changes[i]);
     drop_changes(image);
     if (old_name) {
-        write_file(image->path, &image->ghost);
+        test_file_write(image->path, image->ghost.data, image->ghost.count);
         drop(&image->safe);
         image->safe = image->ghost;
         image->ghost = (struct bytes){0};
@@ -354,7 +349,7 @@ static void lose(struct image *image, enum power_loss loss) {
         drop(&image->safe);
         image->exists = false;
     } else {
-        write_file(image->path, &image->safe);
+        test_file_write(image->path, image->safe.data, image->safe.count);
     }
     drop(&image->ghost);
     image->has_ghost = false;

@@ -249,10 +249,10 @@ static void bad_addresses_are_named(void **state) {
 
 static void identity_files(void **state) {
     (void)state;
-    char folder[] = "/tmp/onebyte-test-XXXXXX", path[64], public_path[80];
-    assert_non_null(mkdtemp(folder));
-    (void)snprintf(path, sizeof path, "%s/identity", folder);
-    (void)snprintf(public_path, sizeof public_path, "%s.pub", path);
+    struct test_folder folder;
+    char path[TEST_PATH_MAX];
+    test_folder_make(&folder);
+    test_folder_path(&folder, "identity", path);
     struct ob_identity made, read;
     struct ob_error error = {0};
     ob_identity_generate(&made);
@@ -268,7 +268,7 @@ static void identity_files(void **state) {
     assert_int_equal(truncate(path, 50), 0);
     assert_int_equal(ob_identity_load(path, &read, &error), OB_EFORMAT);
     assert_non_null(strstr(error.text, path));
-    unlink(path), unlink(public_path), rmdir(folder);
+    test_folder_remove(&folder);
 }
 
 int main(void) {

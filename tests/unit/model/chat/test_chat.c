@@ -11,6 +11,8 @@
 #include "model/chat/known.h"
 #include "model/convert/open_tokenizer.h"
 #include "model/data/corpus.h"
+#include "tests/support/folder.h"
+#include "tests/support/json.h"
 
 #define QWEN OB_SOURCE_ROOT "/tests/parity/chat/qwen/tokenizer.json"
 /* ChatML, which transformers had for models without a template. */
@@ -19,19 +21,20 @@
     "'<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% "      \
     "endif %}"
 
-static char folder[] = "/tmp/ob_chat_XXXXXX";
-static char tokenizer_path[64], config_path[64], jinja_path[64], rows_path[64];
+static struct test_folder place;
+static const char *const folder = place.path;
+static char tokenizer_path[TEST_PATH_MAX], config_path[TEST_PATH_MAX], jinja_path[TEST_PATH_MAX],
+    rows_path[TEST_PATH_MAX];
 static struct ob_tokenizer *tokenizer;
 
 static int setup(void **state) {
     (void)state;
     struct ob_error error = {0};
-    if (mkdtemp(folder) == NULL)
-        return -1;
-    (void)snprintf(tokenizer_path, sizeof tokenizer_path, "%s/tokenizer.json", folder);
-    (void)snprintf(config_path, sizeof config_path, "%s/tokenizer_config.json", folder);
-    (void)snprintf(jinja_path, sizeof jinja_path, "%s/chat_template.jinja", folder);
-    (void)snprintf(rows_path, sizeof rows_path, "%s/rows.jsonl", folder);
+    test_folder_make(&place);
+    test_folder_path(&place, "tokenizer.json", tokenizer_path);
+    test_folder_path(&place, "tokenizer_config.json", config_path);
+    test_folder_path(&place, "chat_template.jinja", jinja_path);
+    test_folder_path(&place, "rows.jsonl", rows_path);
     if (symlink(QWEN, tokenizer_path) != 0)
         return -1;
     return ob_tokenizer_open(folder, &tokenizer, &error) == OB_OK ? 0 : -1;
@@ -40,25 +43,17 @@ static int setup(void **state) {
 static int teardown(void **state) {
     (void)state;
     ob_tokenizer_free(tokenizer);
-    (void)unlink(tokenizer_path);
-    (void)unlink(config_path);
-    (void)unlink(jinja_path);
-    (void)unlink(rows_path);
-    return rmdir(folder);
+    test_folder_remove(&place);
+    return 0;
 }
 
 static void write_text(const char *path, const char *text) {
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
-    assert_int_equal(fclose(file), 0);
+    test_file_write(path, text, strlen(text));
 }
 
 /* Takes the configuration. */
 static void write_config(json_t *config) {
-    assert_non_null(config);
-    assert_int_equal(json_dump_file(config, config_path, 0), 0);
-    json_decref(config);
+    test_json_write(config_path, config);
 }
 
 static void expect_format(const char *format, const char *name) {

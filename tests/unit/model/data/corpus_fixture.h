@@ -8,28 +8,29 @@
 #include <unistd.h>
 
 #include "model/data/corpus.h"
+#include "tests/support/folder.h"
 
-static char path[] = "/tmp/ob_corpus_XXXXXX";
+static struct test_folder folder;
+static char path[TEST_PATH_MAX];
 static struct ob_tokenizer *tokenizer;
 
 static inline int setup(void **state) {
     (void)state;
-    int file = mkstemp(path);
+    test_folder_make(&folder);
+    test_file_write(test_folder_path(&folder, "rows.jsonl", path), "", 0);
     tokenizer = fixture_tokenizer();
-    return file < 0 ? -1 : close(file);
+    return 0;
 }
 
 static inline int teardown(void **state) {
     (void)state;
     ob_tokenizer_free(tokenizer);
-    return unlink(path);
+    test_folder_remove(&folder);
+    return 0;
 }
 
 static inline void write_rows(const char *rows, size_t bytes) {
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(rows, 1, bytes, file), bytes);
-    assert_int_equal(fclose(file), 0);
+    test_file_write(path, rows, bytes);
 }
 
 static inline struct ob_corpus *open_rows(const char *rows, size_t length_max) {

@@ -9,25 +9,26 @@
 #include <zstd.h>
 
 #include "model/data/input.h"
+#include "tests/support/folder.h"
 
-static char path[] = "/tmp/ob_input_XXXXXX";
+static struct test_folder folder;
+static char path[TEST_PATH_MAX];
 
 static int setup(void **state) {
     (void)state;
-    int file = mkstemp(path);
-    return file < 0 ? -1 : close(file);
+    test_folder_make(&folder);
+    test_file_write(test_folder_path(&folder, "input", path), "", 0);
+    return 0;
 }
 
 static int teardown(void **state) {
     (void)state;
-    return unlink(path);
+    test_folder_remove(&folder);
+    return 0;
 }
 
 static void write_bytes(const void *data, size_t bytes) {
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(data, 1, bytes, file), bytes);
-    assert_int_equal(fclose(file), 0);
+    test_file_write(path, data, bytes);
 }
 
 /* All of it, `step` bytes at a time; the error's code. */

@@ -12,40 +12,25 @@
 #include "model/convert/open_model.h"
 #include "model/formats/safetensors.h"
 #include "model/formats/safetensors_index.h"
-
-struct place {
-    char folder[64];
-};
+#include "tests/support/folder.h"
 
 static int set_up(void **state) {
-    struct place *place = calloc(1, sizeof *place);
+    struct test_folder *place = calloc(1, sizeof *place);
     assert_non_null(place);
-    strcpy(place->folder, "/tmp/onebyte-safetensors-XXXXXX");
-    assert_non_null(mkdtemp(place->folder));
+    test_folder_make(place);
     *state = place;
     return 0;
 }
 
 static int tear_down(void **state) {
-    struct place *place = *state;
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -r %s", place->folder);
-    assert_int_equal(system(command), 0);
+    struct test_folder *place = *state;
+    test_folder_remove(place);
     free(place);
     return 0;
 }
 
-static void write_file(const struct place *place, const char *name, const void *data, size_t bytes) {
-    char path[160];
-    (void)snprintf(path, sizeof path, "%s/%s", place->folder, name);
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    assert_int_equal(fwrite(data, 1, bytes, file), bytes);
-    assert_int_equal(fclose(file), 0);
-}
-
 /* A file with this header and so many bytes of data: 0, 1, 2, … */
-static void write_tensors(const struct place *place, const char *name, const char *header,
+static void write_tensors(const struct test_folder *place, const char *name, const char *header,
                           size_t data_bytes) {
     uint8_t bytes[4096];
     size_t length = strlen(header);
@@ -54,20 +39,20 @@ static void write_tensors(const struct place *place, const char *name, const cha
     memcpy(bytes + 8, header, length);
     for (size_t i = 0; i < data_bytes; i++)
         bytes[8 + length + i] = (uint8_t)i;
-    write_file(place, name, bytes, 8 + length + data_bytes);
+    test_folder_write(place, name, bytes, 8 + length + data_bytes);
 }
 
-static void must_refuse(const struct place *place, enum ob_err code, const char *message) {
+static void must_refuse(const struct test_folder *place, enum ob_err code, const char *message) {
     struct ob_checkpoint *checkpoint = NULL;
     struct ob_error error = {0};
-    enum ob_err failed = ob_safetensors_open_folder(place->folder, &checkpoint, &error);
-    if (failed != code || !strstr(error.text, message) || !strstr(error.text, place->folder))
+    enum ob_err failed = ob_safetensors_open_folder(place->path, &checkpoint, &error);
+    if (failed != code || !strstr(error.text, message) || !strstr(error.text, place->path))
         fail_msg("got %d \"%s\", expected %d and \"%s\"", failed, error.text, code, message);
     assert_null(checkpoint);
 }
 
 static void open_reads_every_plain_type(void **state) {
-    const struct place *place = *state;
+    const struct test_folder *place = *state;
     static const char HEADER[] = "{\"__metadata__\":{\"format\":\"pt\"},"
                                  "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
                                  "\"b\":{\"dtype\":\"F16\",\"shape\":[1,2],\"data_offsets\":[8,12]},"
@@ -80,8 +65,8 @@ static void open_reads_every_plain_type(void **state) {
     ob_store_u64(bytes, strlen(HEADER));
     memcpy(bytes + 8, HEADER, strlen(HEADER));
     memcpy(bytes + 8 + strlen(HEADER), DATA, sizeof DATA);
-    write_file(place, "model.safetensors", bytes, 8 + strlen(HEADER) + sizeof DATA);
-    if (ob_safetensors_open_folder(place->folder, &checkpoint, &error))
+    test_folder_write(place, "model.safetensors", bytes, 8 + strlen(HEADER) + sizeof DATA);
+    if (ob_safetensors_open_folder(place->path, &checkpoint, &error))
         fail_msg("%s", error.text);
     float a[2], b[2], c[1];
     assert_int_equal(checkpoint->count, 4);
@@ -135,44 +120,44 @@ static void open_damaged_files_are_refused(void **state) {
         {"[1]", 0, OB_EFORMAT, "its header is not a JSON object"},
         {"{\"a\":", 0, OB_EFORMAT, "its header is not a JSON object"},
     };
-    const struct place *place = *state;
+    const struct test_folder *place = *state;
     for (size_t i = 0; i < sizeof FILES / sizeof *FILES; i++) {
         write_tensors(place, "model.safetensors", FILES[i].header, FILES[i].data_bytes);
         must_refuse(place, FILES[i].code, FILES[i].message);
     }
-    write_file(place, "model.safetensors", "\xff\xff\xff\xff\xff\xff\xff\xff{}", 10);
+    test_folder_write(place, "model.safetensors", "\xff\xff\xff\xff\xff\xff\xff\xff{}", 10);
     must_refuse(place, OB_EFORMAT, "its header claims 18446744073709551615 bytes");
-    write_file(place, "model.safetensors", "\x03\0\0\0\0\0\0\0{}", 10);
+    test_folder_write(place, "model.safetensors", "\x03\0\0\0\0\0\0\0{}", 10);
     must_refuse(place, OB_EFORMAT, "its header claims 3 bytes");
-    write_file(place, "model.safetensors", "short", 5);
+    test_folder_write(place, "model.safetensors", "short", 5);
     must_refuse(place, OB_EFORMAT, "is not a safetensors file");
-    write_file(place, "model.safetensors", "", 0);
+    test_folder_write(place, "model.safetensors", "", 0);
     must_refuse(place, OB_EFORMAT, "is not a safetensors file");
 }
 
 static void open_folder_without_weights_says_so(void **state) {
-    const struct place *place = *state;
+    const struct test_folder *place = *state;
     must_refuse(place, OB_ENOTFOUND, "holds neither model.safetensors nor");
-    write_file(place, "pytorch_model.bin", "x", 1);
+    test_folder_write(place, "pytorch_model.bin", "x", 1);
     must_refuse(place, OB_EUNSUPPORTED, "pytorch_model.bin: is a pickle");
 }
 
 #define ONE(name) "{\"" name "\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}"
 
-static void write_index(const struct place *place, const char *map) {
+static void write_index(const struct test_folder *place, const char *map) {
     char text[1024];
     (void)snprintf(text, sizeof text, "{\"metadata\":{},\"weight_map\":%s}", map);
-    write_file(place, OB_SAFETENSORS_INDEX, text, strlen(text));
+    test_folder_write(place, OB_SAFETENSORS_INDEX, text, strlen(text));
 }
 
 static void index_joins_its_files(void **state) {
-    const struct place *place = *state;
+    const struct test_folder *place = *state;
     struct ob_checkpoint *checkpoint = NULL;
     struct ob_error error = {0};
     write_tensors(place, "1.safetensors", ONE("a"), 4);
     write_tensors(place, "2.safetensors", ONE("b"), 4);
     write_index(place, "{\"a\":\"1.safetensors\",\"b\":\"2.safetensors\"}");
-    if (ob_safetensors_open_folder(place->folder, &checkpoint, &error))
+    if (ob_safetensors_open_folder(place->path, &checkpoint, &error))
         fail_msg("%s", error.text);
     assert_int_equal(checkpoint->count, 2);
     assert_int_equal(checkpoint->mapping_count, 2);
@@ -185,14 +170,14 @@ static void index_only_names_the_files(void **state) {
         "{\"a\":\"1.safetensors\",\"b\":\"2.safetensors\",\"c.position_ids\":\"1.safetensors\"}",
         "{\"a\":\"2.safetensors\",\"b\":\"1.safetensors\"}",
         "{\"x\":\"1.safetensors\",\"y\":\"2.safetensors\"}"};
-    const struct place *place = *state;
+    const struct test_folder *place = *state;
     write_tensors(place, "1.safetensors", ONE("a"), 4);
     write_tensors(place, "2.safetensors", ONE("b"), 4);
     for (size_t i = 0; i < sizeof MAPS / sizeof *MAPS; i++) {
         struct ob_checkpoint *checkpoint = NULL;
         struct ob_error error = {0};
         write_index(place, MAPS[i]);
-        if (ob_safetensors_open_folder(place->folder, &checkpoint, &error))
+        if (ob_safetensors_open_folder(place->path, &checkpoint, &error))
             fail_msg("%s", error.text);
         assert_int_equal(checkpoint->count, 2);
         assert_true(ob_checkpoint_find(checkpoint, "a") >= 0 && ob_checkpoint_find(checkpoint, "b") >= 0);
@@ -215,7 +200,7 @@ static void index_that_does_not_fit_its_files_is_refused(void **state) {
         {"{}", OB_EFORMAT, "names no tensors"},
         {"[]", OB_EFORMAT, "names no tensors"},
     };
-    const struct place *place = *state;
+    const struct test_folder *place = *state;
     write_tensors(place, "1.safetensors", ONE("a"), 4);
     write_tensors(place, "2.safetensors", ONE("b"), 4);
     write_tensors(place, "twin.safetensors", ONE("a"), 4);
@@ -223,7 +208,7 @@ static void index_that_does_not_fit_its_files_is_refused(void **state) {
         write_index(place, INDEXES[i].map);
         must_refuse(place, INDEXES[i].code, INDEXES[i].message);
     }
-    write_file(place, OB_SAFETENSORS_INDEX, "{", 1);
+    test_folder_write(place, OB_SAFETENSORS_INDEX, "{", 1);
     must_refuse(place, OB_EFORMAT, "line 1");
 }
 
@@ -232,43 +217,43 @@ static void model_missing_and_unexpected_tensors_are_named(void **state) {
     static const char CONFIG[] = "{\"architectures\":[\"LlamaForCausalLM\"],\"vocab_size\":3,\"hidden_size\":"
                                  "2,\"num_hidden_layers\":1,"
                                  "\"num_attention_heads\":1,\"intermediate_size\":2}";
-    const struct place *place = *state;
+    const struct test_folder *place = *state;
     struct ob_model *model = NULL;
     struct ob_error error = {0};
-    write_file(place, "config.json", CONFIG, sizeof CONFIG - 1);
+    test_folder_write(place, "config.json", CONFIG, sizeof CONFIG - 1);
     write_tensors(place, "model.safetensors", ONE("a"), 4);
-    assert_int_equal(ob_model_open(place->folder, &model, &error), OB_ENOTFOUND);
+    assert_int_equal(ob_model_open(place->path, &model, &error), OB_ENOTFOUND);
     assert_non_null(strstr(error.text, "tensor model.embed_tokens.weight is missing"));
     write_tensors(place, "model.safetensors", ONE("model.embed_tokens.weight"), 4);
-    assert_int_equal(ob_model_open(place->folder, &model, &error), OB_EMISMATCH);
+    assert_int_equal(ob_model_open(place->path, &model, &error), OB_EMISMATCH);
     assert_non_null(strstr(error.text, "config.json asks for (3, 2)"));
 }
 
 /* The parity checkpoint's tensors under a configuration of one layer: the second layer's belong to nothing.
  */
 static void model_tensors_that_belong_to_nothing_are_named(void **state) {
-    const struct place *place = *state;
+    const struct test_folder *place = *state;
     struct ob_model *model = NULL;
     struct ob_error error = {0};
-    char path[160];
+    char path[TEST_PATH_MAX];
     json_t *config =
         json_load_file(OB_SOURCE_ROOT "/tests/parity/checkpoints/llama-grouped/config.json", 0, NULL);
     assert_non_null(config);
     assert_int_equal(json_object_set_new(config, "num_hidden_layers", json_integer(1)), 0);
-    (void)snprintf(path, sizeof path, "%s/config.json", place->folder);
+    (void)snprintf(path, sizeof path, "%s/config.json", place->path);
     assert_int_equal(json_dump_file(config, path, 0), 0);
     json_decref(config);
-    (void)snprintf(path, sizeof path, "%s/model.safetensors", place->folder);
+    (void)snprintf(path, sizeof path, "%s/model.safetensors", place->path);
     assert_int_equal(
         symlink(OB_SOURCE_ROOT "/tests/parity/checkpoints/llama-grouped/model.safetensors", path), 0);
-    assert_int_equal(ob_model_open(place->folder, &model, &error), OB_EUNSUPPORTED);
-    assert_non_null(strstr(error.text, place->folder));
+    assert_int_equal(ob_model_open(place->path, &model, &error), OB_EUNSUPPORTED);
+    assert_non_null(strstr(error.text, place->path));
     assert_non_null(strstr(error.text, "tensor model.layers.1."));
     assert_non_null(strstr(error.text, "is not part of a LlamaForCausalLM"));
 }
 
 /* A Llama of one layer with the numbers 2 and 1 for sizes, `type` for its embedding, and one tensor of 8 bytes. */
-static void write_tiny_llama(const struct place *place, const char *type, const char *extra) {
+static void write_tiny_llama(const struct test_folder *place, const char *type, const char *extra) {
     static const char *const TENSORS[][2] = {{"model.layers.0.input_layernorm.weight", "1"},
                                              {"model.layers.0.self_attn.q_proj.weight", "2,1"},
                                              {"model.layers.0.self_attn.k_proj.weight", "2,1"},
@@ -308,26 +293,26 @@ static void model_buffers_of_any_type_are_passed_over(void **state) {
         EXTRA("model.position_ids", "I64", "[1,1]"), EXTRA("position_ids", "U8", "[8]"),
         EXTRA("model.layers.0.self_attn.rotary_emb.inv_freq", "BOOL", "[8]"),
         EXTRA("model.layers.0.self_attn.rotary_emb.cos_cached", "F64", "[1]")};
-    const struct place *place = *state;
+    const struct test_folder *place = *state;
     struct ob_model *model = NULL;
     struct ob_error error = {0};
-    write_file(place, "config.json", CONFIG, sizeof CONFIG - 1);
+    test_folder_write(place, "config.json", CONFIG, sizeof CONFIG - 1);
     for (size_t i = 0; i < sizeof BUFFERS / sizeof *BUFFERS; i++) {
         write_tiny_llama(place, "F32", BUFFERS[i]);
-        if (ob_model_open(place->folder, &model, &error))
+        if (ob_model_open(place->path, &model, &error))
             fail_msg("%s", error.text);
         ob_model_free(model);
     }
     write_tiny_llama(place, "F32", EXTRA("model.layers.0.scale", "I64", "[1]"));
-    assert_int_equal(ob_model_open(place->folder, &model, &error), OB_EUNSUPPORTED);
+    assert_int_equal(ob_model_open(place->path, &model, &error), OB_EUNSUPPORTED);
     assert_non_null(strstr(error.text, "tensor model.layers.0.scale is not part of a LlamaForCausalLM"));
     write_tiny_llama(place, "I32", "");
-    assert_int_equal(ob_model_open(place->folder, &model, &error), OB_EUNSUPPORTED);
+    assert_int_equal(ob_model_open(place->path, &model, &error), OB_EUNSUPPORTED);
     assert_non_null(strstr(error.text, "tensor model.embed_tokens.weight has type I32"));
 }
 
 static void names_that_are_too_long_are_refused(void **state) {
-    const struct place *place = *state;
+    const struct test_folder *place = *state;
     char text[4200], name[4100];
     memset(name, 'n', sizeof name);
     name[OB_NAME_MAX] = 0;
@@ -336,12 +321,12 @@ static void names_that_are_too_long_are_refused(void **state) {
     write_tensors(place, "model.safetensors", text, 4);
     must_refuse(place, OB_ETOOBIG, "... is longer than 127 bytes");
     write_tensors(place, "model.safetensors", ONE("a"), 4);
-    (void)snprintf(text, sizeof text, "%s/model.safetensors", place->folder);
+    (void)snprintf(text, sizeof text, "%s/model.safetensors", place->path);
     assert_int_equal(unlink(text), 0);
     name[OB_NAME_MAX] = 'n';
     name[sizeof name - 1] = 0;
     (void)snprintf(text, sizeof text, "{\"weight_map\":{\"a\":\"%s\"}}", name);
-    write_file(place, OB_SAFETENSORS_INDEX, text, strlen(text));
+    test_folder_write(place, OB_SAFETENSORS_INDEX, text, strlen(text));
     must_refuse(place, OB_EUSAGE, "the path is too long");
 }
 

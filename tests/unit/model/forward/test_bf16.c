@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model/forward/bf16.h"
+#include "tests/support/random.h"
 #include "tests/unit/cmocka_all.h"
 
 /* Half to even on the bits; subnormal results become zero. */
@@ -16,9 +17,8 @@ static float rounded(float x) {
     return fabsf(x) < 1.17549435e-38f ? 0.0f : x;
 }
 
-static float draw(uint64_t *state) {
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return (float)((int32_t)(*state >> 32)) / 2147483648.0f;
+static float draw(struct test_random *random) {
+    return (float)(2 * test_random_unit(random) - 1);
 }
 
 /* Every element outside c's rows and columns must stay what it was. */
@@ -28,14 +28,14 @@ static void compare(size_t rows, size_t n, size_t k, bool transposed, bool accum
     float *c = malloc(rows * ldc * sizeof *c), *before = malloc(rows * ldc * sizeof *before);
     size_t bytes = (ob_bf16_scratch_bytes(rows) + 63) / 64 * 64;
     void *scratch = aligned_alloc(64, bytes);
-    uint64_t state = rows * 1000003 + n * 1009 + k;
+    struct test_random random = {rows * 1000003 + n * 1009 + k};
     assert_true(a && b && c && before && scratch);
     for (size_t i = 0; i < rows * lda; i++)
-        a[i] = draw(&state);
+        a[i] = draw(&random);
     for (size_t i = 0; i < brows * ldb; i++)
-        b[i] = draw(&state);
+        b[i] = draw(&random);
     for (size_t i = 0; i < rows * ldc; i++)
-        before[i] = c[i] = draw(&state);
+        before[i] = c[i] = draw(&random);
     struct ob_bf16_product product = {a, b, c, lda, ldb, ldc, rows, n, k, transposed, accumulate};
     ob_bf16_multiply(&product, scratch);
     for (size_t row = 0; row < rows; row++)

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "model/convert/open_tokenizer.h"
+#include "tests/support/folder.h"
+#include "tests/support/json.h"
 
 static struct ob_tokenizer *from_json(json_t *root) {
     struct ob_tokenizer *tokenizer = NULL;
@@ -505,16 +507,16 @@ static void encode_too_hard_for_the_pattern_is_refused(void **state) {
 
 static void open_reads_a_folder(void **state) {
     (void)state;
-    char folder[] = "/tmp/ob_tokenizer_XXXXXX", path[64];
+    struct test_folder place;
+    char path[TEST_PATH_MAX];
     struct ob_tokenizer *tokenizer = NULL;
     struct ob_error error = {0};
-    assert_non_null(mkdtemp(folder));
-    (void)snprintf(path, sizeof path, "%s/tokenizer.json", folder);
+    test_folder_make(&place);
+    const char *folder = place.path;
+    test_folder_path(&place, "tokenizer.json", path);
     assert_int_equal(ob_tokenizer_open(folder, &tokenizer, &error), OB_ENOTFOUND);
     assert_non_null(strstr(error.text, path));
-    json_t *root = fixture_json();
-    assert_int_equal(json_dump_file(root, path, 0), 0);
-    json_decref(root);
+    test_json_write(path, fixture_json());
     assert_int_equal(ob_tokenizer_open(folder, &tokenizer, &error), OB_OK);
     expect_ids(tokenizer, "hello", 5, HELLO, -1);
     ob_tokenizer_free(tokenizer);
@@ -525,28 +527,17 @@ static void open_reads_a_folder(void **state) {
     assert_int_equal(mkdir(path, 0700), 0);
     assert_int_equal(ob_tokenizer_open(folder, &tokenizer, &error), OB_EFORMAT);
     assert_null(tokenizer);
-    assert_int_equal(rmdir(path), 0);
-    assert_int_equal(rmdir(folder), 0);
-}
-
-static void write_file(const char *folder, const char *name, const char *text) {
-    char path[128];
-    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
+    test_folder_remove(&place);
 }
 
 /* The fixture as the files that came before tokenizer.json. */
-static void write_old_files(const char *folder) {
-    char path[128];
+static void write_old_files(const struct test_folder *place) {
+    char path[TEST_PATH_MAX];
     json_t *root = fixture_json(), *vocab = json_object_get(json_object_get(root, "model"), "vocab");
     assert_int_equal(json_object_set_new(vocab, "<|end|>", json_integer(END)), 0);
-    (void)snprintf(path, sizeof path, "%s/vocab.json", folder);
-    assert_int_equal(json_dump_file(vocab, path, 0), 0);
+    test_json_write(test_folder_path(place, "vocab.json", path), json_incref(vocab));
     json_decref(root);
-    write_file(folder, "merges.txt", "#version: 0.2\nh e\nl l\nhe ll\nhell o\n\u0120 w\r\no r\na a\n");
+    test_folder_print(place, "merges.txt", "#version: 0.2\nh e\nl l\nhe ll\nhell o\n\u0120 w\r\no r\na a\n");
 }
 
 static void expect_open_refused(const char *folder, enum ob_err code, const char *words) {
@@ -568,22 +559,25 @@ static struct ob_tokenizer *open_folder(const char *folder) {
 
 static void open_reads_vocab_and_merges(void **state) {
     (void)state;
-    char folder[] = "/tmp/ob_tokenizer_XXXXXX", command[128];
-    assert_non_null(mkdtemp(folder));
-    write_old_files(folder);
+    struct test_folder place;
+    char path[TEST_PATH_MAX];
+    test_folder_make(&place);
+    const char *folder = place.path;
+    write_old_files(&place);
     expect_open_refused(folder, OB_ENOTFOUND, "config.json"); /* nothing says how it cuts a text */
-    write_file(folder, "config.json", "{\"model_type\": \"bloom\"}");
+    test_folder_print(&place, "config.json", "{\"model_type\": \"bloom\"}");
     expect_open_refused(folder, OB_EUNSUPPORTED, "\"bloom\"");
-    write_file(folder, "config.json", "{\"model_type\": \"opt\"}");
+    test_folder_print(&place, "config.json", "{\"model_type\": \"opt\"}");
     struct ob_tokenizer *tokenizer = open_folder(folder);
     expect_ids(tokenizer, "hello  world<|end|>", 19, HELLO, ' ', SPACE_W, OR, 'l', 'd', '<', '|', 'e', 'n',
                'd', '|', '>', -1); /* nothing says that it is special */
     assert_int_equal(ob_tokenizer_affixes(tokenizer).prefix_count, 0);
     ob_tokenizer_free(tokenizer);
-    write_file(folder, "tokenizer_config.json",
-               "{\"tokenizer_class\": \"GPT2TokenizerFast\", \"bos_token\": {\"content\": \"<|end|>\"},"
-               "\"eos_token\": \"<end>\", \"add_bos_token\": true, \"add_eos_token\": true,"
-               "\"add_prefix_space\": true}");
+    test_folder_print(
+        &place, "tokenizer_config.json",
+        "{\"tokenizer_class\": \"GPT2TokenizerFast\", \"bos_token\": {\"content\": \"<|end|>\"},"
+        "\"eos_token\": \"<end>\", \"add_bos_token\": true, \"add_eos_token\": true,"
+        "\"add_prefix_space\": true}");
     tokenizer = open_folder(folder);
     expect_ids(tokenizer, "world<|end|><end>", 17, SPACE_W, OR, 'l', 'd', END, END + 1, -1);
     struct ob_tokenizer_affixes affixes = ob_tokenizer_affixes(tokenizer);
@@ -592,24 +586,23 @@ static void open_reads_vocab_and_merges(void **state) {
     assert_int_equal(affixes.suffix_count, 1);
     assert_int_equal(affixes.suffix[0], END + 1);
     ob_tokenizer_free(tokenizer);
-    write_file(folder, "tokenizer_config.json",
-               "{\"tokenizer_class\": \"Qwen2Tokenizer\", \"added_tokens_decoder\": {\"264\": {\"content\": "
-               "\"<b>\"},"
-               "\"263\": {\"content\": \"<|end|>\", \"special\": true}}}");
+    test_folder_print(
+        &place, "tokenizer_config.json",
+        "{\"tokenizer_class\": \"Qwen2Tokenizer\", \"added_tokens_decoder\": {\"264\": {\"content\": "
+        "\"<b>\"},"
+        "\"263\": {\"content\": \"<|end|>\", \"special\": true}}}");
     tokenizer = open_folder(folder);
     expect_ids(tokenizer, "e\u0301<b><|end|>", 13, 0xc3, 0xa9, END + 1, END, -1); /* NFC */
     ob_tokenizer_free(tokenizer);
-    write_file(folder, "tokenizer_config.json",
-               "{\"tokenizer_class\": \"GPT2Tokenizer\", \"add_bos_token\": true}");
+    test_folder_print(&place, "tokenizer_config.json",
+                      "{\"tokenizer_class\": \"GPT2Tokenizer\", \"add_bos_token\": true}");
     expect_open_refused(folder, OB_EFORMAT, "\"bos_token\"");
-    write_file(folder, "merges.txt", "h e\n\xff\xff x\n");
+    test_folder_print(&place, "merges.txt", "h e\n\xff\xff x\n");
     expect_open_refused(folder, OB_EFORMAT, "merges.txt: line 2");
-    write_file(folder, "tokenizer.model", "");
-    (void)snprintf(command, sizeof command, "%s/merges.txt", folder);
-    assert_int_equal(unlink(command), 0);
+    test_folder_write(&place, "tokenizer.model", "", 0);
+    test_remove(test_folder_path(&place, "merges.txt", path));
     expect_open_refused(folder, OB_EUNSUPPORTED, "save_pretrained");
-    (void)snprintf(command, sizeof command, "rm -r %s", folder);
-    assert_int_equal(system(command), 0);
+    test_folder_remove(&place);
 }
 
 static void *encode_many(void *context) {
