@@ -145,14 +145,33 @@ struct parsing {
     const struct ob_command *command;
     void *arguments;
     bool given[64];
-    size_t operands;
+    const char *operands[OB_OPERANDS_MAX];
+    size_t operand_count;
     struct ob_error *error;
 };
 
 static enum ob_err take_operand(struct parsing *p, const char *text) {
-    if (p->operands == p->command->operand_count)
+    if (p->operand_count == p->command->operand_count)
         return ob_fail(p->error, OB_EUSAGE, "unexpected argument \"%s\"", text);
-    *(const char **)(void *)((char *)p->arguments + p->command->operands[p->operands++].offset) = text;
+    p->operands[p->operand_count++] = text;
+    return OB_OK;
+}
+
+static enum ob_err set_operands(const struct parsing *p) {
+    const struct ob_command *command = p->command;
+    size_t needed = 0, used = 0;
+    for (size_t i = 0; i < command->operand_count; i++)
+        needed += !command->operands[i].optional;
+    size_t spare = p->operand_count > needed ? p->operand_count - needed : 0;
+    for (size_t i = 0; i < command->operand_count; i++) {
+        const struct ob_operand *operand = &command->operands[i];
+        if (operand->optional && spare == 0)
+            continue;
+        spare -= operand->optional;
+        if (used == p->operand_count)
+            return ob_fail(p->error, OB_EUSAGE, "%s is missing: %s", operand->metavar, operand->help);
+        *(const char **)(void *)((char *)p->arguments + operand->offset) = p->operands[used++];
+    }
     return OB_OK;
 }
 
@@ -191,9 +210,6 @@ static enum ob_err set_defaults(const struct parsing *p) {
 
 static enum ob_err check_complete(const struct parsing *p) {
     const struct ob_command *command = p->command;
-    if (p->operands < command->operand_count && !command->operands[p->operands].optional)
-        return ob_fail(p->error, OB_EUSAGE, "%s is missing: %s", command->operands[p->operands].metavar,
-                       command->operands[p->operands].help);
     for (size_t i = 0; i < command->option_count; i++)
         if (command->options[i].required && !p->given[i])
             return ob_fail(p->error, OB_EUSAGE, "--%s %s is missing: %s", command->options[i].name,
@@ -205,7 +221,7 @@ enum ob_err ob_options_parse(const struct ob_command *command, int argc, char **
                              enum ob_options_wanted *ret_wanted, struct ob_error *error) {
     struct parsing parsing = {.command = command, .arguments = ret_arguments, .error = error};
     bool options_end = false;
-    assert(command->option_count <= sizeof parsing.given);
+    assert(command->option_count <= sizeof parsing.given && command->operand_count <= OB_OPERANDS_MAX);
     enum ob_err failed = set_defaults(&parsing);
     for (int i = 1; i < argc && !failed; i++) {
         if (options_end || argv[i][0] != '-' || argv[i][1] == 0) {
@@ -223,6 +239,8 @@ enum ob_err ob_options_parse(const struct ob_command *command, int argc, char **
                 argv[i][1] == '-' ? take_option(&parsing, argc, argv, &i) : unknown(command, argv[i], error);
         }
     }
+    if (!failed)
+        failed = set_operands(&parsing);
     if (!failed)
         failed = check_complete(&parsing);
     if (!failed)

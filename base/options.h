@@ -68,11 +68,14 @@ struct ob_option {
                      struct ob_option_list : OB_OPTION_LIST),                                                          \
     .offset = offsetof(type, member)
 
+/* Operands that are optional are filled from the left, as far as there are more than the others need: of
+ * `[STATE_DIR] MACHINE` a single one is MACHINE. */
 struct ob_operand {
     const char *metavar, *help;
     size_t offset; /* of a const char * in the command's arguments; NULL when it is not given */
     bool optional;
 };
+#define OB_OPERANDS_MAX 4
 
 struct ob_command {
     const char *name;    /* "eval", "run create"; "" for a program that is one command */

@@ -46,10 +46,12 @@ enum ob_err ob_cli_ask_command(const char *state_dir, const char *command, json_
     return failed;
 }
 
-int ob_cli_tell(const char *state_dir, const char *command) {
+int ob_cli_tell(const struct ob_cli_at *at, const char *command) {
     struct ob_error error = {0};
+    struct ob_cli_place place;
     json_t *answer = NULL;
-    if (ob_cli_ask_command(state_dir, command, &answer, &error))
+    if (ob_cli_find(at, OB_NEED_STATE_DIR, &place, &error) ||
+        ob_cli_ask_command(place.state_dir, command, &answer, &error))
         return ob_cli_fail(&error);
     const char *note = json_string_value(json_object_get(answer, "note"));
     if (note)

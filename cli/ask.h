@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "base/err.h"
+#include "cli/place.h"
 
 /* The answer (caller's) has "ok": true. */
 OB_MUST_USE enum ob_err ob_cli_ask(const char *state_dir, const json_t *request, json_t **ret_answer,
@@ -14,6 +14,6 @@ OB_MUST_USE enum ob_err ob_cli_ask(const char *state_dir, const json_t *request,
 OB_MUST_USE enum ob_err ob_cli_ask_command(const char *state_dir, const char *command, json_t **ret_answer,
                                            struct ob_error *error);
 /* A command whose answer says nothing more: the exit code. */
-int ob_cli_tell(const char *state_dir, const char *command);
+int ob_cli_tell(const struct ob_cli_at *at, const char *command);
 
 #endif

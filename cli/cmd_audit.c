@@ -15,16 +15,17 @@
 #include "transport/identity.h"
 
 struct arguments {
-    const char *state_dir, *manifest, *model, *data, *chat_template;
+    struct ob_cli_at at;
+    const char *data, *chat_template;
     int64_t length, batch;
     bool json;
 };
 
-static const struct ob_operand OPERANDS[] = {
-    {"STATE_DIR", "state directory with the log", offsetof(struct arguments, state_dir)}};
+static const struct ob_operand OPERANDS[] = {OB_OPERAND_STATE_DIR(struct arguments)};
 static const struct ob_option OPTIONS[] = {
-    OB_OPTION_MANIFEST(struct arguments),
-    OB_OPTION_MODEL(struct arguments, "base model"),
+    OB_OPTION_RUN(struct arguments),
+    OB_OPTION_RUN_MANIFEST(struct arguments),
+    OB_OPTION_RUN_MODEL(struct arguments),
     {"data", "FILE", "held-out rows, JSON Lines", OB_ARGUMENT(struct arguments, data), .required = true},
     OB_OPTION_LENGTH(struct arguments),
     OB_OPTION_BATCH(struct arguments),
@@ -93,15 +94,16 @@ static enum ob_err take_log(struct audit *a, struct ob_error *error) {
     return failed ? failed : ob_store_each_control(a->store, take_name, a, error);
 }
 
-static enum ob_err open_all(struct audit *a, const struct arguments *wanted, struct ob_error *error) {
-    enum ob_err failed = ob_cli_open_log(wanted->state_dir, wanted->manifest, &a->manifest, &a->store, error);
+static enum ob_err open_all(struct audit *a, const struct arguments *wanted, const struct ob_cli_place *place,
+                            struct ob_error *error) {
+    enum ob_err failed = ob_cli_open_log(place, &a->manifest, &a->store, error);
     if (!failed)
         failed = take_log(a, error);
     if (!failed)
-        failed = ob_replica_new(a->manifest, wanted->model, 0, &a->replica, error);
+        failed = ob_replica_new(a->manifest, place->model, 0, &a->replica, error);
     if (failed)
         return failed;
-    struct ob_cli_rows rows = {.model = wanted->model,
+    struct ob_cli_rows rows = {.model = place->model,
                                .config = &a->replica->model->config,
                                .data = wanted->data,
                                .chat_template = wanted->chat_template,
@@ -178,10 +180,10 @@ static void print_text(const struct audit *a, const char *digest) {
     }
 }
 
-static int report(const struct audit *a, const struct arguments *wanted) {
+static int report(const struct audit *a, const struct arguments *wanted, const char *state_dir) {
     char digest[65];
     if (a->differs) {
-        fprintf(stderr, "onebyte: %s: the weights differ after re-applying the records\n", wanted->state_dir);
+        fprintf(stderr, "onebyte: %s: the weights differ after re-applying the records\n", state_dir);
         return OB_EXIT_CHECK;
     }
     ob_hex_encode(a->digest.bytes, sizeof a->digest.bytes, digest);
@@ -196,10 +198,13 @@ static int run(const void *arguments) {
     const struct arguments *wanted = arguments;
     struct ob_error error = {0};
     struct audit a = {.batch = (size_t)wanted->batch};
-    enum ob_err failed = open_all(&a, wanted, &error);
+    struct ob_cli_place place;
+    enum ob_err failed = ob_cli_find(&wanted->at, OB_NEED_MODEL, &place, &error);
+    if (!failed)
+        failed = open_all(&a, wanted, &place, &error);
     if (!failed)
         failed = audit(&a, &error);
-    int code = failed ? ob_cli_fail(&error) : report(&a, wanted);
+    int code = failed ? ob_cli_fail(&error) : report(&a, wanted, place.state_dir);
     close_all(&a);
     return code;
 }

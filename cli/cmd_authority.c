@@ -5,24 +5,24 @@
 #include "cli/command.h"
 
 struct arguments {
-    const char *state_dir, *authority, *out;
+    struct ob_cli_at at;
+    const char *authority, *out;
 };
 
-static const struct ob_operand OPERANDS[] = {
-    {"STATE_DIR", "state directory of a running daemon, which spreads the new key",
-     offsetof(struct arguments, state_dir)}};
+static const struct ob_operand OPERANDS[] = {OB_OPERAND_STATE_DIR(struct arguments)};
 static const struct ob_option OPTIONS[] = {
     OB_OPTION_AUTHORITY(struct arguments),
+    OB_OPTION_RUN(struct arguments),
     {"out", "FILE", "file for the new key; must not exist", OB_ARGUMENT(struct arguments, out),
      .required = true},
 };
 
-static enum ob_err rotate(const struct arguments *a, struct ob_error *error) {
+static enum ob_err rotate(const struct arguments *a, const char *state_dir, struct ob_error *error) {
     json_t *status = NULL;
     struct ob_run_id run;
     struct ob_identity old, fresh;
     struct ob_control control = {.kind = OB_CONTROL_ROTATION};
-    enum ob_err failed = ob_cli_ask_command(a->state_dir, "status", &status, error);
+    enum ob_err failed = ob_cli_ask_command(state_dir, "status", &status, error);
     if (!failed)
         failed = ob_cli_run_of(status, &run, error);
     json_decref(status);
@@ -34,7 +34,7 @@ static enum ob_err rotate(const struct arguments *a, struct ob_error *error) {
     failed = ob_identity_save(&fresh, a->out, error); /* on disk before anybody is told */
     control.subject = fresh.machine;
     if (!failed)
-        failed = ob_cli_sign_and_hand_over(a->state_dir, &run, &old, &control, ob_cli_sequence() + 1, error);
+        failed = ob_cli_sign_and_hand_over(state_dir, &run, &old, &control, ob_cli_sequence() + 1, error);
     ob_identity_wipe(&old);
     ob_identity_wipe(&fresh);
     return failed;
@@ -43,7 +43,11 @@ static enum ob_err rotate(const struct arguments *a, struct ob_error *error) {
 static int run(const void *arguments) {
     const struct arguments *a = arguments;
     struct ob_error error = {0};
-    if (rotate(a, &error))
+    struct ob_cli_place place;
+    enum ob_err failed = ob_cli_find(&a->at, OB_NEED_STATE_DIR, &place, &error);
+    if (!failed)
+        failed = rotate(a, place.state_dir, &error);
+    if (failed)
         return ob_cli_fail(&error);
     puts(a->out);
     return OB_EXIT_DONE;

@@ -5,29 +5,31 @@
 #include "run/delta.h"
 
 struct arguments {
-    const char *state_dir, *manifest, *model, *out, *delta;
+    struct ob_cli_at at;
+    const char *out, *delta;
     int format, dtype;
 };
 
 #define AT(member) OB_ARGUMENT(struct arguments, member)
 
-static const struct ob_operand OPERANDS[] = {
-    {"STATE_DIR", "state directory with the log", offsetof(struct arguments, state_dir)}};
+static const struct ob_operand OPERANDS[] = {OB_OPERAND_STATE_DIR(struct arguments)};
 static const struct ob_option OPTIONS[] = {
-    OB_OPTION_MANIFEST(struct arguments),
-    OB_OPTION_MODEL(struct arguments, "base model"),
+    OB_OPTION_RUN(struct arguments),
+    OB_OPTION_RUN_MANIFEST(struct arguments),
+    OB_OPTION_RUN_MODEL(struct arguments),
     {"out", "FOLDER", "folder for the model and its card; must be empty or not exist", AT(out)},
     {"delta", "FILE", "also, or only, write manifest and records as one file for `onebyte apply`", AT(delta)},
     OB_OPTION_FORMAT(struct arguments),
     OB_OPTION_DTYPE(struct arguments),
 };
 
-static enum ob_err export_run(const struct arguments *a, const struct ob_manifest *manifest,
-                              struct ob_store *store, struct ob_error *error) {
+static enum ob_err export_run(const struct arguments *a, const char *model,
+                              const struct ob_manifest *manifest, struct ob_store *store,
+                              struct ob_error *error) {
     struct ob_replica *replica = NULL;
     struct ob_card card = {
-        .manifest = manifest, .base = a->model, .options = ob_cli_export_options(a->format, a->dtype)};
-    enum ob_err failed = ob_replica_new(manifest, a->model, 0, &replica, error);
+        .manifest = manifest, .base = model, .options = ob_cli_export_options(a->format, a->dtype)};
+    enum ob_err failed = ob_replica_new(manifest, model, 0, &replica, error);
     if (!failed)
         failed = ob_replica_replay(replica, store, NULL, NULL, error);
     if (!failed)
@@ -51,12 +53,14 @@ static int run(const void *arguments) {
     struct ob_store *store = NULL;
     if (!a->out && !a->delta)
         return ob_cli_fail_usage("export needs --out FOLDER, --delta FILE, or both");
-    if (ob_cli_open_log(a->state_dir, a->manifest, &manifest, &store, &error))
+    struct ob_cli_place place;
+    if (ob_cli_find(&a->at, OB_NEED_MODEL, &place, &error) ||
+        ob_cli_open_log(&place, &manifest, &store, &error))
         return ob_cli_fail(&error);
     struct ob_log_check check = {0};
-    enum ob_err failed = ob_cli_check_log(a->state_dir, manifest, store, &check, &error);
+    enum ob_err failed = ob_cli_check_log(place.state_dir, manifest, store, &check, &error);
     if (!failed && check.findings == 0)
-        failed = export_run(a, manifest, store, &error);
+        failed = export_run(a, place.model, manifest, store, &error);
     ob_store_close(store);
     ob_manifest_free(manifest);
     if (failed)

@@ -8,14 +8,14 @@
 #include "transport/identity.h"
 
 struct arguments {
-    const char *state_dir, *manifest;
+    struct ob_cli_at at;
     bool json;
 };
 
-static const struct ob_operand OPERANDS[] = {
-    {"STATE_DIR", "state directory with the log", offsetof(struct arguments, state_dir)}};
+static const struct ob_operand OPERANDS[] = {OB_OPERAND_STATE_DIR(struct arguments)};
 static const struct ob_option OPTIONS[] = {
-    OB_OPTION_MANIFEST(struct arguments),
+    OB_OPTION_RUN(struct arguments),
+    OB_OPTION_RUN_MANIFEST(struct arguments),
     {"json", NULL, "print one JSON object per record, with its bytes", OB_ARGUMENT(struct arguments, json)},
 };
 
@@ -67,7 +67,9 @@ static int print_log(const void *arguments) {
     struct ob_error error = {0};
     struct ob_manifest *manifest = NULL;
     struct ob_store *store = NULL;
-    if (ob_cli_open_log(a->state_dir, a->manifest, &manifest, &store, &error))
+    struct ob_cli_place place;
+    if (ob_cli_find(&a->at, OB_NEED_MANIFEST, &place, &error) ||
+        ob_cli_open_log(&place, &manifest, &store, &error))
         return ob_cli_fail(&error);
     struct printing printing = {.manifest = manifest, .json = a->json};
     enum ob_err failed = ob_store_each(store, print_record, &printing, &error);

@@ -2,15 +2,15 @@
 #include "cli/command.h"
 
 struct arguments {
-    const char *state_dir;
+    struct ob_cli_at at;
 };
 
-static const struct ob_operand OPERANDS[] = {
-    {"STATE_DIR", "the daemon's state directory", offsetof(struct arguments, state_dir)}};
+static const struct ob_operand OPERANDS[] = {OB_OPERAND_STATE_DIR(struct arguments)};
+static const struct ob_option OPTIONS[] = {OB_OPTION_RUN(struct arguments)};
 
 static int pause_daemon(const void *arguments) {
     const struct arguments *a = arguments;
-    return ob_cli_tell(a->state_dir, "pause");
+    return ob_cli_tell(&a->at, "pause");
 }
 
 const struct ob_command OB_COMMAND_PAUSE = {
@@ -19,6 +19,7 @@ const struct ob_command OB_COMMAND_PAUSE = {
     .details =
         "The machine goes on receiving, storing and serving records. `onebyte resume` resumes training.",
     OB_OPERANDS(OPERANDS),
+    OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),
     .run = pause_daemon,
 };

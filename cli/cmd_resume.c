@@ -2,15 +2,15 @@
 #include "cli/command.h"
 
 struct arguments {
-    const char *state_dir;
+    struct ob_cli_at at;
 };
 
-static const struct ob_operand OPERANDS[] = {
-    {"STATE_DIR", "the daemon's state directory", offsetof(struct arguments, state_dir)}};
+static const struct ob_operand OPERANDS[] = {OB_OPERAND_STATE_DIR(struct arguments)};
+static const struct ob_option OPTIONS[] = {OB_OPTION_RUN(struct arguments)};
 
 static int resume_daemon(const void *arguments) {
     const struct arguments *a = arguments;
-    return ob_cli_tell(a->state_dir, "resume");
+    return ob_cli_tell(&a->at, "resume");
 }
 
 const struct ob_command OB_COMMAND_RESUME = {
@@ -18,6 +18,7 @@ const struct ob_command OB_COMMAND_RESUME = {
     .summary = "resume training",
     .details = "Ends a pause that `onebyte pause` began; other reasons to pause, such as isolation, remain.",
     OB_OPERANDS(OPERANDS),
+    OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),
     .run = resume_daemon,
 };

@@ -7,13 +7,13 @@
 #include "model/formats/json_value.h"
 
 struct arguments {
-    const char *state_dir;
+    struct ob_cli_at at;
     bool json, watch, all;
 };
 
-static const struct ob_operand OPERANDS[] = {
-    {"STATE_DIR", "the daemon's state directory", offsetof(struct arguments, state_dir)}};
+static const struct ob_operand OPERANDS[] = {OB_OPERAND_STATE_DIR(struct arguments)};
 static const struct ob_option OPTIONS[] = {
+    OB_OPTION_RUN(struct arguments),
     OB_OPTION_JSON(struct arguments),
     {"all", NULL, "print every field as one line: its path and its value",
      OB_ARGUMENT(struct arguments, all)},
@@ -130,10 +130,10 @@ static void print_all(const json_t *value, const char *path) {
     }
 }
 
-static int show(const struct arguments *a, bool clear) {
+static int show(const struct arguments *a, const char *state_dir, bool clear) {
     struct ob_error error = {0};
     json_t *answer = NULL;
-    if (ob_cli_ask_command(a->state_dir, "status", &answer, &error))
+    if (ob_cli_ask_command(state_dir, "status", &answer, &error))
         return ob_cli_fail(&error);
     if (clear)
         fputs("\033[H\033[2J", stdout);
@@ -150,12 +150,16 @@ static int show(const struct arguments *a, bool clear) {
 static int status(const void *arguments) {
     const struct arguments *a = arguments;
     bool clear = a->watch && !a->json && isatty(STDOUT_FILENO);
-    int code = show(a, clear);
+    struct ob_cli_place place;
+    struct ob_error error = {0};
+    if (ob_cli_find(&a->at, OB_NEED_STATE_DIR, &place, &error))
+        return ob_cli_fail(&error);
+    int code = show(a, place.state_dir, clear);
     while (code == OB_EXIT_DONE && a->watch) {
         sleep(1);
         if (!a->json && !clear)
             putchar('\n');
-        code = show(a, clear);
+        code = show(a, place.state_dir, clear);
     }
     return code;
 }

@@ -11,14 +11,15 @@
 #include "run/replica.h"
 
 struct arguments {
-    const char *state_dir, *manifest, *model, *digest;
+    struct ob_cli_at at;
+    const char *digest;
 };
 
-static const struct ob_operand OPERANDS[] = {
-    {"STATE_DIR", "state directory with the log", offsetof(struct arguments, state_dir)}};
+static const struct ob_operand OPERANDS[] = {OB_OPERAND_STATE_DIR(struct arguments)};
 static const struct ob_option OPTIONS[] = {
-    OB_OPTION_MANIFEST(struct arguments),
-    OB_OPTION_MODEL(struct arguments, "base model"),
+    OB_OPTION_RUN(struct arguments),
+    OB_OPTION_RUN_MANIFEST(struct arguments),
+    OB_OPTION_RUN_MODEL(struct arguments),
     {"digest", "HEX",
      "weights digest to compare with; default: the running daemon's, when one answers and its log is the "
      "same",
@@ -32,7 +33,8 @@ struct comparison {
     const char *what, *why;
 };
 
-static struct comparison compare_with(const struct arguments *a, const struct ob_store_counts *counts) {
+static struct comparison compare_with(const struct arguments *a, const char *state_dir,
+                                      const struct ob_store_counts *counts) {
     struct comparison c = {.what = "the expected digest"};
     json_t *status = NULL;
     if (a->digest) {
@@ -40,7 +42,7 @@ static struct comparison compare_with(const struct arguments *a, const struct ob
         return c;
     }
     c.what = NULL;
-    if (ob_cli_ask_command(a->state_dir, "status", &status, NULL)) {
+    if (ob_cli_ask_command(state_dir, "status", &status, NULL)) {
         c.why = "no daemon is running there, and no --digest was given";
         return c;
     }
@@ -73,10 +75,10 @@ static int compare(const struct comparison *c, const char *found) {
     return OB_EXIT_CHECK;
 }
 
-static enum ob_err replay(const struct arguments *a, const struct ob_manifest *manifest,
-                          struct ob_store *store, struct ob_hash *ret_digest, struct ob_error *error) {
+static enum ob_err replay(const char *model, const struct ob_manifest *manifest, struct ob_store *store,
+                          struct ob_hash *ret_digest, struct ob_error *error) {
     struct ob_replica *replica = NULL;
-    enum ob_err failed = ob_replica_new(manifest, a->model, 0, &replica, error);
+    enum ob_err failed = ob_replica_new(manifest, model, 0, &replica, error);
     if (!failed)
         failed = ob_replica_replay(replica, store, NULL, NULL, error);
     if (!failed)
@@ -101,34 +103,36 @@ static void print_check(const struct ob_log_check *check) {
          "that this log lacks");
 }
 
-static int verify(const struct arguments *a, const struct ob_manifest *manifest, struct ob_store *store) {
+static int verify(const struct arguments *a, const struct ob_cli_place *place,
+                  const struct ob_manifest *manifest, struct ob_store *store) {
     struct ob_error error = {0};
     struct ob_hash digest;
     struct ob_log_check check = {0};
-    enum ob_err failed = ob_cli_check_log(a->state_dir, manifest, store, &check, &error);
+    enum ob_err failed = ob_cli_check_log(place->state_dir, manifest, store, &check, &error);
     if (failed)
         return ob_cli_fail(&error);
     if (check.findings > 0)
         return OB_EXIT_CHECK;
     struct ob_store_counts counts = {.records = check.records, .samples = check.samples};
-    struct comparison comparison = compare_with(a, &counts); /* now: a daemon goes on */
+    struct comparison comparison = compare_with(a, place->state_dir, &counts); /* now: a daemon goes on */
     print_check(&check);
-    if (replay(a, manifest, store, &digest, &error))
+    if (replay(place->model, manifest, store, &digest, &error))
         return ob_cli_fail(&error);
     char text[OB_HEX_HASH_MAX];
     printf("weights %s\n", ob_hex_encode(digest.bytes, sizeof digest.bytes, text));
     return compare(&comparison, text);
 }
 
-static int open_and_verify(const struct arguments *a, const struct ob_manifest *manifest) {
+static int open_and_verify(const struct arguments *a, const struct ob_cli_place *place,
+                           const struct ob_manifest *manifest) {
     struct ob_error error = {0};
     struct ob_store *store = NULL;
-    enum ob_err failed = ob_cli_open_store(a->state_dir, manifest, &store, &error);
+    enum ob_err failed = ob_cli_open_store(place->state_dir, manifest, &store, &error);
     if (failed) {
         int code = ob_cli_fail(&error);
         return failed == OB_EFORMAT ? OB_EXIT_CHECK : code; /* so damaged that it cannot be opened */
     }
-    int code = verify(a, manifest, store);
+    int code = verify(a, place, manifest, store);
     ob_store_close(store);
     return code;
 }
@@ -139,9 +143,11 @@ static int run(const void *arguments) {
     struct ob_manifest *manifest = NULL;
     if (a->digest && (strlen(a->digest) != 64 || strspn(a->digest, "0123456789abcdefABCDEF") != 64))
         return ob_cli_fail_usage("--digest must be 64 hexadecimal digits");
-    if (ob_manifest_read(a->manifest, &manifest, &error))
+    struct ob_cli_place place;
+    if (ob_cli_find(&a->at, OB_NEED_MODEL, &place, &error) ||
+        ob_manifest_read(place.manifest, &manifest, &error))
         return ob_cli_fail(&error);
-    int code = open_and_verify(a, manifest);
+    int code = open_and_verify(a, &place, manifest);
     ob_manifest_free(manifest);
     return code;
 }

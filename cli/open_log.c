@@ -15,14 +15,13 @@ enum ob_err ob_cli_open_store(const char *state_dir, const struct ob_manifest *m
     return failed;
 }
 
-enum ob_err ob_cli_open_log(const char *state_dir, const char *manifest_path,
-                            struct ob_manifest **ret_manifest, struct ob_store **ret_store,
-                            struct ob_error *error) {
+enum ob_err ob_cli_open_log(const struct ob_cli_place *place, struct ob_manifest **ret_manifest,
+                            struct ob_store **ret_store, struct ob_error *error) {
     struct ob_manifest *manifest = NULL;
-    enum ob_err failed = ob_manifest_read(manifest_path, &manifest, error);
+    enum ob_err failed = ob_manifest_read(place->manifest, &manifest, error);
     if (failed)
         return failed;
-    failed = ob_cli_open_store(state_dir, manifest, ret_store, error);
+    failed = ob_cli_open_store(place->state_dir, manifest, ret_store, error);
     if (failed)
         ob_manifest_free(manifest);
     else

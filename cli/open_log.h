@@ -3,6 +3,7 @@
 #ifndef OB_CLI_OPEN_LOG_H
 #define OB_CLI_OPEN_LOG_H
 
+#include "cli/place.h"
 #include "run/manifest.h"
 #include "store/store.h"
 
@@ -10,8 +11,7 @@
 OB_MUST_USE enum ob_err ob_cli_open_store(const char *state_dir, const struct ob_manifest *manifest,
                                           struct ob_store **ret_store, struct ob_error *error);
 /* The caller closes the store, then frees the manifest. */
-OB_MUST_USE enum ob_err ob_cli_open_log(const char *state_dir, const char *manifest_path,
-                                        struct ob_manifest **ret_manifest, struct ob_store **ret_store,
-                                        struct ob_error *error);
+OB_MUST_USE enum ob_err ob_cli_open_log(const struct ob_cli_place *place, struct ob_manifest **ret_manifest,
+                                        struct ob_store **ret_store, struct ob_error *error);
 
 #endif

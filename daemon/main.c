@@ -12,6 +12,7 @@
 #include "daemon/daemon.h"
 #include "daemon/open.h"
 #include "model/forward/blas.h"
+#include "run/last_start.h"
 
 /* -1: go on; else the exit code. */
 static int parse(int argc, char **argv, struct ob_daemon_arguments *arguments) {
@@ -81,6 +82,8 @@ static int run(struct ob_config *config, bool check, struct ob_error *error) {
     if (ob_daemon_open(config, &daemon, error))
         return complain(error);
     int code = 0;
+    if (!check && ob_last_start_write(config->state_dir, config->manifest, config->model, error))
+        fprintf(stderr, "onebyted: %s: `onebyte` commands need --manifest and --model\n", error->text);
     if (!check && pthread_create(&signals, NULL, watch_signals, daemon) == 0) {
         if (ob_daemon_run(daemon, error))
             code = complain(error);

@@ -35,7 +35,25 @@ digest=$(get 1 weights_digest)
 "$BIN/onebyte" audit "$work/p1" --manifest "$work/run.json" --model "$model" --data "$data/held_out.jsonl" --length 16 >"$work/audit" || fail "audit"
 for p in 1 2 3; do grep -q "^peer$p .*$(key $p | cut -c1-12).* samples [1-9].*difference [+-]" "$work/audit" || fail "audit: no peer $p: $(cat "$work/audit")"; done
 grep -q "^weights $digest" "$work/audit" || fail "audit: other weights than the daemon's"
+# without a path: the only run on this machine, the one that --run names, $ONEBYTE_STATE
+unset ONEBYTE_STATE; export XDG_STATE_HOME=$work/xdg
+"$BIN/onebyte" status 2>"$work/where.err"; [ $? = 2 ] || [ -e /var/lib/onebyte/log.sqlite ] || fail "status without any run"
+mkdir -p "$work/xdg/onebyte" && ln -s "$work/p1" "$work/xdg/onebyte/one"
+"$BIN/onebyte" status --json | grep -q "$(key 1)" || fail "status of the only run"
+"$BIN/onebyte" verify >"$work/verify.txt" || fail "verify without a path: $(cat "$work/verify.txt")"
+grep -q "^weights $digest$" "$work/verify.txt" && grep -q "^equal to the running daemon" "$work/verify.txt" || fail "verify without a path says $(cat "$work/verify.txt")"
+ln -s "$work/p3" "$work/xdg/onebyte/three"
+"$BIN/onebyte" status 2>"$work/where.err"; [ $? = 2 ] && grep -q "several runs on this machine (one, three); choose one with --run NAME" "$work/where.err" || fail "two runs: $(cat "$work/where.err")"
+"$BIN/onebyte" status --run three --json | grep -q "\"machine\":\"$(key 3)\"" || fail "status --run"
+ONEBYTE_STATE=$work/p3 "$BIN/onebyte" status --json | grep -q "\"machine\":\"$(key 3)\"" || fail "ONEBYTE_STATE"
+"$BIN/onebyte" status --run four 2>/dev/null; [ $? = 1 ] || fail "status --run of no run"
+"$BIN/onebyte" status --run ../p1 2>/dev/null; [ $? = 2 ] || fail "status --run with a path"
+"$BIN/onebyte" run list | grep -q "^one  *run  *finished  *$work/xdg/onebyte/one$" || fail "run list: $("$BIN/onebyte" run list)"
+"$BIN/onebyte" run show --run one >"$work/show.txt" || fail "run show"
+grep -q "^base  *$(realpath "$model") " "$work/show.txt" && grep -q "^rate .*peak 2.99e-05, decaying" "$work/show.txt" && grep -q "^round  *240 of 240" "$work/show.txt" || fail "run show says $(cat "$work/show.txt")"
+"$BIN/onebyte" run show --run one --json | python3 -c 'import json, sys; r = json.load(sys.stdin); assert r["machines"] == 3 and 2.9e-5 < r["rate_peak"] <= 3e-5' || fail "run show --json"
 kill -TERM "${pid[1]}" "${pid[3]}"
+"$BIN/onebyte" export --run three --format gguf --out "$work/placed" >/dev/null && [ -s "$work/placed/model.gguf" ] || fail "export without a path"
 "$BIN/onebyte" verify "$work/p1" --manifest "$work/run.json" --model "$model" --digest "$digest" || fail "verify"
 "$BIN/onebyte" log "$work/p1" --manifest "$work/run.json" --json | python3 -c 'import json, sys
 for line in sys.stdin: assert len(json.loads(line)["bytes"]) > 0' || fail "log --json"

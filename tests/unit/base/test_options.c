@@ -87,6 +87,32 @@ static void what_is_not_given_has_its_default_or_says_so(void **state) {
     assert_int_equal(a.trainable.count, 0);
 }
 
+struct pair {
+    const char *folder, *machine;
+};
+
+static void optional_operands_are_filled_from_the_left(void **state) {
+    (void)state;
+    static const struct ob_operand PAIR[] = {
+        {"FOLDER", "the folder", offsetof(struct pair, folder), .optional = true},
+        {"MACHINE", "the machine", offsetof(struct pair, machine)}};
+    static const struct ob_command COMMAND_OF_TWO = {
+        .name = "try", .summary = "try", OB_OPERANDS(PAIR), .arguments_bytes = sizeof(struct pair)};
+    struct pair pair;
+    enum ob_options_wanted wanted;
+    struct ob_error error = {0};
+    char *argv[] = {"try", "one", "two", "three"};
+    assert_int_equal(ob_options_parse(&COMMAND_OF_TWO, 3, argv, &pair, &wanted, NULL), OB_OK);
+    assert_string_equal(pair.folder, "one");
+    assert_string_equal(pair.machine, "two");
+    assert_int_equal(ob_options_parse(&COMMAND_OF_TWO, 2, argv, &pair, &wanted, NULL), OB_OK);
+    assert_null(pair.folder);
+    assert_string_equal(pair.machine, "one");
+    assert_int_equal(ob_options_parse(&COMMAND_OF_TWO, 1, argv, &pair, &wanted, &error), OB_EUSAGE);
+    assert_non_null(strstr(error.text, "MACHINE is missing: the machine"));
+    assert_int_equal(ob_options_parse(&COMMAND_OF_TWO, 4, argv, &pair, &wanted, NULL), OB_EUSAGE);
+}
+
 static void two_dashes_end_the_options(void **state) {
     (void)state;
     struct arguments a;
@@ -186,6 +212,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_forms_of_a_value_are_read),
         cmocka_unit_test(what_is_not_given_has_its_default_or_says_so),
+        cmocka_unit_test(optional_operands_are_filled_from_the_left),
         cmocka_unit_test(two_dashes_end_the_options),
         cmocka_unit_test(help_and_version_are_found),
         cmocka_unit_test(mistakes_are_named),
