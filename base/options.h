@@ -86,8 +86,9 @@ struct ob_command {
     const struct ob_operand *operands;
     size_t operand_count;
     size_t arguments_bytes;
-    bool needs_blas;                   /* multiplies matrices: OpenBLAS is checked first */
-    int (*run)(const void *arguments); /* the exit code */
+    bool needs_blas;                               /* multiplies matrices: OpenBLAS is checked first */
+    bool (*needs_blas_for)(const void *arguments); /* the same for some arguments only; NULL: for none */
+    int (*run)(const void *arguments);             /* the exit code */
 };
 
 #define OB_OPTIONS(array)  .options = (array), .option_count = sizeof(array) / sizeof *(array)

@@ -3,6 +3,7 @@
 
 #include "base/hex.h"
 #include "cli/command.h"
+#include "cli/replay.h"
 #include "cli/write_model.h"
 #include "run/delta.h"
 
@@ -23,11 +24,6 @@ static const struct ob_option OPTIONS[] = {
     OB_OPTION_FORMAT(struct arguments),
     OB_OPTION_DTYPE(struct arguments),
 };
-
-static enum ob_err each_of_delta(void *source, ob_store_record_fn see, void *context,
-                                 struct ob_error *error) {
-    return ob_delta_each(source, see, context, error);
-}
 
 /* ---- whose records these are ---- */
 
@@ -99,11 +95,13 @@ static enum ob_err check_authority(const struct arguments *a, const struct ob_de
 static enum ob_err apply(const struct arguments *a, struct ob_delta *delta, bool *ret_differs,
                          struct ob_error *error) {
     struct ob_replica *replica = NULL;
+    struct ob_progress progress = {0};
     struct ob_card card = {
         .manifest = delta->manifest, .base = a->model, .options = ob_cli_export_options(a->format, a->dtype)};
     enum ob_err failed = ob_replica_new(delta->manifest, a->model, 0, &replica, error);
     if (!failed)
-        failed = ob_replica_replay_from(replica, each_of_delta, delta, NULL, NULL, error);
+        failed = ob_cli_replay_delta(replica, delta, &progress, error);
+    ob_progress_end(&progress);
     if (!failed)
         failed = ob_replica_digest(replica, &card.weights_digest, error);
     if (!failed) {

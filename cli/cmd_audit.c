@@ -54,7 +54,9 @@ struct audit {
     struct share *shares;
     size_t share_count, share_max;
     size_t batch;
-    double loss; /* with everything */
+    struct ob_progress progress;
+    uint64_t evaluated; /* rows so far */
+    double loss;        /* with everything */
     struct ob_hash digest;
     bool differs; /* the weights after everything was put back */
 };
@@ -121,10 +123,12 @@ static void close_all(struct audit *a) {
     free(a->shares);
 }
 
-static enum ob_err measure(const struct audit *a, double *ret_loss, struct ob_error *error) {
+static enum ob_err measure(struct audit *a, double *ret_loss, struct ob_error *error) {
     struct ob_weight_source source = ob_replica_source(a->replica);
     struct ob_task_score score = {0};
-    enum ob_err failed = ob_cli_evaluate(&source, a->corpus, a->replica->pool, a->batch, &score, error);
+    enum ob_err failed = ob_cli_evaluate(&source, a->corpus, a->replica->pool, a->batch, &a->progress,
+                                         a->evaluated, &score, error);
+    a->evaluated += ob_corpus_items(a->corpus);
     *ret_loss = ob_cli_loss(&score, a->corpus);
     return failed;
 }
@@ -139,6 +143,7 @@ static enum ob_err audit_share(struct audit *a, struct share *share, struct ob_e
 
 static enum ob_err audit(struct audit *a, struct ob_error *error) {
     struct ob_hash after;
+    ob_progress_start(&a->progress, "evaluating", "rows", (a->share_count + 1) * ob_corpus_items(a->corpus));
     enum ob_err failed = ob_replica_apply(a->replica, a->updates.items, a->updates.count, error);
     if (!failed)
         failed = ob_replica_digest(a->replica, &a->digest, error);
@@ -204,6 +209,7 @@ static int run(const void *arguments) {
         failed = open_all(&a, wanted, &place, &error);
     if (!failed)
         failed = audit(&a, &error);
+    ob_progress_end(&a.progress);
     int code = failed ? ob_cli_fail(&error) : report(&a, wanted, place.state_dir);
     close_all(&a);
     return code;

@@ -98,8 +98,12 @@ static int eval(const void *arguments) {
         failed = ob_cli_open_rows(&rows, &tokenizer, &corpus, &error);
     }
     struct ob_weight_source source = {.model = model};
-    if (!failed)
-        failed = ob_cli_evaluate(&source, corpus, pool, (size_t)a->batch, &score, &error);
+    struct ob_progress progress = {0};
+    if (!failed) {
+        ob_progress_start(&progress, "evaluating", "rows", ob_corpus_items(corpus));
+        failed = ob_cli_evaluate(&source, corpus, pool, (size_t)a->batch, &progress, 0, &score, &error);
+    }
+    ob_progress_end(&progress);
     if (!failed)
         failed = report(a, &score, corpus, &error);
     ob_corpus_free(corpus);

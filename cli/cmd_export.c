@@ -1,6 +1,7 @@
 #include "cli/check_log.h"
 #include "cli/command.h"
 #include "cli/open_log.h"
+#include "cli/replay.h"
 #include "cli/write_model.h"
 #include "run/delta.h"
 
@@ -27,11 +28,13 @@ static enum ob_err export_run(const struct arguments *a, const char *model,
                               const struct ob_manifest *manifest, struct ob_store *store,
                               struct ob_error *error) {
     struct ob_replica *replica = NULL;
+    struct ob_progress progress = {0};
     struct ob_card card = {
         .manifest = manifest, .base = model, .options = ob_cli_export_options(a->format, a->dtype)};
     enum ob_err failed = ob_replica_new(manifest, model, 0, &replica, error);
     if (!failed)
-        failed = ob_replica_replay(replica, store, NULL, NULL, error);
+        failed = ob_cli_replay(replica, store, &progress, error);
+    ob_progress_end(&progress);
     if (!failed)
         failed = ob_replica_digest(replica, &card.weights_digest, error);
     if (!failed)

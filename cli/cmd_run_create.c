@@ -1,18 +1,23 @@
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/path.h"
 #include "cli/command.h"
+#include "cli/curvature.h"
+#include "cli/usual_rate.h"
 #include "model/convert/open_model.h"
 #include "model/families/adapter.h"
 #include "run/manifest_create.h"
 #include "transport/identity.h"
 
 struct arguments {
-    const char *model, *out, *authority, *name;
-    double learning_rate, warm_up, epsilon, lora_alpha;
+    const char *model, *out, *authority, *name, *learning_rate, *data, *chat_template;
+    double warm_up, epsilon, lora_alpha;
     int64_t rounds, samples_per_round, s0, max_machines, lora_rank;
     int64_t scale_norm, scale_bias, scale_head, scale_matrix, scale_embedding, scale_adapter;
     int schedule, combine;
@@ -34,8 +39,11 @@ static const struct ob_option OPTIONS[] = {
     {"out", "FILE", "manifest to write; must not exist. Copy it unchanged to every machine", AT(out),
      .required = true},
     {"name", "TEXT", "name of the run", AT(name), .fallback = "run"},
-    {"lr", "RATE", "peak learning rate; `onebyte probe` suggests one", AT(learning_rate), .least = 1e-12,
-     .most = 0.999, .fallback = "2e-5"},
+    {"lr", "RATE",
+     "peak learning rate, below 1; auto: measure the curvature on --data first, as `onebyte probe` does",
+     AT(learning_rate), .fallback = "2e-5"},
+    {"data", "FILE", "with --lr auto: rows to train on, JSON Lines", AT(data)},
+    OB_OPTION_CHAT_TEMPLATE(struct arguments),
     {"rounds", "N", "rounds of the run", AT(rounds), .low = 1, .high = OB_ROUNDS_MAX, .fallback = "10000"},
     {"samples-per-round", "N", "most samples in one record", AT(samples_per_round), .low = 1,
      .high = OB_SAMPLES_PER_ROUND_MAX, .fallback = "8"},
@@ -85,14 +93,54 @@ static void set_scales(const struct arguments *a, struct ob_manifest_options *op
     scale[OB_ROLE_ADAPTER] = (int32_t)a->scale_adapter;
 }
 
+static bool is_auto(const struct arguments *a) {
+    return strcmp(a->learning_rate, "auto") == 0;
+}
+
+static bool multiplies(const void *arguments) {
+    return is_auto(arguments);
+}
+
+static enum ob_err check_auto(const struct arguments *a, struct ob_error *error) {
+    return a->data ? OB_OK : ob_fail(error, OB_EUSAGE, "--lr auto needs --data FILE, the rows to train on");
+}
+
+static enum ob_err read_rate(const char *text, double *ret_rate, struct ob_error *error) {
+    char *end;
+    double rate = strtod(text, &end);
+    if (end == text || *end || !(rate >= 1e-12 && rate <= 0.999))
+        return ob_fail(error, OB_EUSAGE, "--lr is \"%s\", expected a number from 1e-12 to 0.999, or auto",
+                       text);
+    *ret_rate = rate;
+    return OB_OK;
+}
+
+/* It is shown on terminals and in log lines of every machine. */
+static enum ob_err check_name(const char *name, struct ob_error *error) {
+    json_t *utf8 = json_string(name);
+    json_decref(utf8);
+    if (!utf8 || name[0] == 0)
+        return ob_fail(error, OB_EUSAGE, "--name is %s", name[0] ? "not UTF-8" : "empty");
+    for (const char *at = name; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            return ob_fail(error, OB_EUSAGE, "--name contains a control character");
+    return OB_OK;
+}
+
 static enum ob_err set_options(const struct arguments *a, struct ob_manifest_options *options,
                                struct ob_error *error) {
     bool lora = a->lora_rank != OB_NOT_GIVEN;
+    double rate = ob_manifest_defaults().learning_rate;
+    enum ob_err failed = check_name(a->name, error);
+    if (!failed)
+        failed = is_auto(a) ? check_auto(a, error) : read_rate(a->learning_rate, &rate, error);
+    if (failed)
+        return failed;
     if (!lora && (a->lora_alpha > 0 || a->lora_targets.count > 0))
         return ob_fail(error, OB_EUSAGE, "--lora-alpha and --lora-target need --lora-rank");
     *options = ob_manifest_defaults();
     options->name = a->name;
-    options->learning_rate = a->learning_rate;
+    options->learning_rate = rate;
     options->warm_up = a->warm_up;
     options->schedule = (enum ob_schedule)a->schedule;
     options->epsilon = a->epsilon;
@@ -164,6 +212,81 @@ static enum ob_err take_authority(const char *path, struct ob_machine_id *ret_au
     return OB_OK;
 }
 
+/* The rate of a run like this one: of its own manifest under another name, which is removed again. */
+static enum ob_err probe(const struct arguments *a, const struct ob_manifest_options *options,
+                         struct ob_curvature *ret_curvature, double *ret_rate, struct ob_error *error) {
+    char path[OB_PATH_MAX];
+    struct ob_model *model = NULL;
+    struct ob_manifest *manifest = NULL;
+    struct ob_progress progress = {0};
+    struct ob_manifest_options own = *options;
+    struct ob_identity nobody; /* a manifest names an authority; this one admits no machine */
+    ob_identity_generate(&nobody);
+    own.authority = nobody.machine;
+    ob_identity_wipe(&nobody);
+    enum ob_err failed = ob_path_append(path, a->out, ".probe", error);
+    if (failed)
+        return failed;
+    (void)unlink(path); /* of a command that was killed */
+    failed = ob_model_open(a->model, &model, error);
+    if (!failed)
+        failed = ob_manifest_create(model, &own, path, error);
+    ob_model_free(model);
+    if (!failed)
+        failed = ob_manifest_read(path, &manifest, error);
+    (void)unlink(path);
+    struct ob_curvature_options measuring = {.manifest = manifest,
+                                             .model = a->model,
+                                             .data = a->data,
+                                             .chat_template = a->chat_template,
+                                             .batch = OB_CURVATURE_BATCH,
+                                             .length = OB_CURVATURE_LENGTH,
+                                             .samples = OB_CURVATURE_SAMPLES,
+                                             .progress = &progress};
+    if (!failed)
+        failed = ob_curvature_measure(&measuring, ret_curvature, error);
+    ob_progress_end(&progress);
+    if (!failed)
+        *ret_rate = ob_curvature_rate(ret_curvature, manifest, options->schedule == OB_SCHEDULE_CONSTANT);
+    ob_manifest_free(manifest);
+    return failed;
+}
+
+static enum ob_err find_rate(const struct arguments *a, struct ob_manifest_options *options,
+                             struct ob_error *error) {
+    struct ob_curvature curvature;
+    uint64_t start = ob_now_ns();
+    double rate = 0;
+    enum ob_err failed = probe(a, options, &curvature, &rate, error);
+    if (failed)
+        return failed;
+    if (!(rate > 0 && rate < 1))
+        return ob_fail(error, OB_EMISMATCH,
+                       "%s: the curvature estimate is mostly noise (%.3g ± %.2g), so no rate can be "
+                       "suggested; give --lr",
+                       a->data, curvature.curvature, curvature.curvature_error);
+    options->learning_rate = rate;
+    printf("learning rate %.3g: probed in %.0f s on %s, curvature %.4g ± %.2g\n", rate,
+           ob_seconds_since(start), a->data, curvature.curvature, curvature.curvature_error);
+    return OB_OK;
+}
+
+static void warn_of_rate(const struct ob_model *model, const struct ob_manifest_options *options) {
+    bool adapters = options->lora_rank > 0;
+    uint64_t parameters = 0;
+    for (size_t i = 0; i < model->tensor_count; i++)
+        parameters += model->tensors[i].elements;
+    double usual = ob_usual_rate(parameters, adapters);
+    enum ob_rate_verdict verdict = ob_usual_rate_judge(options->learning_rate, parameters, adapters);
+    if (verdict != OB_RATE_USUAL)
+        fprintf(stderr,
+                "onebyte: warning: the learning rate %.3g is far %s what is usual for a model of %" PRIu64
+                " parameters (about %.1g): the run will probably %s; `onebyte probe` or --lr auto measures a "
+                "rate\n",
+                options->learning_rate, verdict == OB_RATE_HIGH ? "above" : "below", parameters, usual,
+                verdict == OB_RATE_HIGH ? "diverge" : "learn nothing");
+}
+
 static enum ob_err create(const struct arguments *a, struct ob_manifest_options *options,
                           struct ob_error *error) {
     char authority[OB_PATH_MAX];
@@ -173,8 +296,12 @@ static enum ob_err create(const struct arguments *a, struct ob_manifest_options 
                        "%s already exists; choose another name, or remove it if no machine uses that run",
                        a->out);
     enum ob_err failed = authority_path(a, authority, sizeof authority, error);
+    if (!failed && is_auto(a))
+        failed = find_rate(a, options, error);
     if (!failed)
         failed = ob_model_open(a->model, &model, error);
+    if (!failed)
+        warn_of_rate(model, options);
     if (!failed)
         failed = take_authority(authority, &options->authority, error);
     if (!failed)
@@ -202,5 +329,6 @@ const struct ob_command OB_COMMAND_RUN_CREATE = {
                "trained, the learning rate and its schedule. It cannot be changed later.",
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),
+    .needs_blas_for = multiplies,
     .run = run_create,
 };

@@ -8,6 +8,7 @@
 #include "cli/check_log.h"
 #include "cli/command.h"
 #include "cli/open_log.h"
+#include "cli/replay.h"
 #include "run/replica.h"
 
 struct arguments {
@@ -76,11 +77,11 @@ static int compare(const struct comparison *c, const char *found) {
 }
 
 static enum ob_err replay(const char *model, const struct ob_manifest *manifest, struct ob_store *store,
-                          struct ob_hash *ret_digest, struct ob_error *error) {
+                          struct ob_progress *progress, struct ob_hash *ret_digest, struct ob_error *error) {
     struct ob_replica *replica = NULL;
     enum ob_err failed = ob_replica_new(manifest, model, 0, &replica, error);
     if (!failed)
-        failed = ob_replica_replay(replica, store, NULL, NULL, error);
+        failed = ob_cli_replay(replica, store, progress, error);
     if (!failed)
         failed = ob_replica_digest(replica, ret_digest, error);
     ob_replica_free(replica);
@@ -116,7 +117,10 @@ static int verify(const struct arguments *a, const struct ob_cli_place *place,
     struct ob_store_counts counts = {.records = check.records, .samples = check.samples};
     struct comparison comparison = compare_with(a, place->state_dir, &counts); /* now: a daemon goes on */
     print_check(&check);
-    if (replay(place->model, manifest, store, &digest, &error))
+    struct ob_progress progress = {0};
+    failed = replay(place->model, manifest, store, &progress, &digest, &error);
+    ob_progress_end(&progress);
+    if (failed)
         return ob_cli_fail(&error);
     char text[OB_HEX_HASH_MAX];
     printf("weights %s\n", ob_hex_encode(digest.bytes, sizeof digest.bytes, text));

@@ -38,8 +38,8 @@ enum ob_err ob_cli_open_rows(const struct ob_cli_rows *rows, struct ob_tokenizer
 }
 
 enum ob_err ob_cli_evaluate(const struct ob_weight_source *source, const struct ob_corpus *corpus,
-                            struct ob_pool *pool, size_t items, struct ob_task_score *ret_score,
-                            struct ob_error *error) {
+                            struct ob_pool *pool, size_t items, struct ob_progress *progress, uint64_t done,
+                            struct ob_task_score *ret_score, struct ob_error *error) {
     size_t sequences = items * ob_corpus_item_sequences(corpus),
            tokens = items * ob_corpus_item_tokens(corpus);
     struct ob_forward *forward = NULL;
@@ -52,6 +52,7 @@ enum ob_err ob_cli_evaluate(const struct ob_weight_source *source, const struct 
     if (!failed)
         failed = ob_batch_new(sequences, tokens, &batch, error);
     for (size_t at = 0; !failed && at < ob_corpus_items(corpus);) {
+        ob_progress_at(progress, done + at);
         fill(corpus, &at, batch);
         failed = ob_task_add_score(&task, forward, source, batch, &score, error);
     }

@@ -4,6 +4,7 @@
 #ifndef OB_CLI_EVALUATE_H
 #define OB_CLI_EVALUATE_H
 
+#include "cli/progress.h"
 #include "model/data/corpus.h"
 #include "model/data/loss.h"
 
@@ -35,9 +36,10 @@ OB_MUST_USE enum ob_err ob_cli_length(const struct ob_cli_rows *rows, size_t *re
 /* The caller frees both, also after a failure. */
 OB_MUST_USE enum ob_err ob_cli_open_rows(const struct ob_cli_rows *rows, struct ob_tokenizer **ret_tokenizer,
                                          struct ob_corpus **ret_corpus, struct ob_error *error);
-/* Over all rows, `items` of them in one forward pass. */
+/* Over all rows, `items` of them in one forward pass. `done` are before them for `progress` (NULL: none), which counts rows. */
 OB_MUST_USE enum ob_err ob_cli_evaluate(const struct ob_weight_source *source, const struct ob_corpus *corpus,
-                                        struct ob_pool *pool, size_t items, struct ob_task_score *ret_score,
+                                        struct ob_pool *pool, size_t items, struct ob_progress *progress,
+                                        uint64_t done, struct ob_task_score *ret_score,
                                         struct ob_error *error);
 /* Nats: per token, or, of rows with choices, per choice. NaN without rows. */
 double ob_cli_loss(const struct ob_task_score *score, const struct ob_corpus *corpus);

@@ -99,6 +99,16 @@ static int help(int count, char **words) {
     return OB_EXIT_DONE;
 }
 
+static int start(const struct ob_command *command, const void *arguments, char **argv) {
+    struct ob_error error = {0};
+    if (command->needs_blas || (command->needs_blas_for && command->needs_blas_for(arguments))) {
+        if (ob_blas_fix_core(argv, "auto", &error))
+            return ob_cli_fail(&error);
+        ob_blas_set_threads(1); /* our own pool spreads the products */
+    }
+    return command->run(arguments);
+}
+
 /* `count` words from the command's own options on, argv[0] of them its last word. */
 static int run(const struct ob_command *command, int count, char **words, char **argv) {
     struct ob_error error = {0};
@@ -120,12 +130,8 @@ static int run(const struct ob_command *command, int count, char **words, char *
     } else if (sodium_init() < 0) {
         (void)ob_fail(&error, OB_EIO, "no source of random numbers");
         code = ob_cli_fail(&error);
-    } else if (command->needs_blas && ob_blas_fix_core(argv, "auto", &error)) {
-        code = ob_cli_fail(&error);
     } else {
-        if (command->needs_blas)
-            ob_blas_set_threads(1); /* our own pool spreads the products */
-        code = command->run(arguments);
+        code = start(command, arguments, argv);
     }
     free(arguments);
     return code;

@@ -1,0 +1,37 @@
+#include "cli/replay.h"
+
+struct counting {
+    struct ob_progress *progress;
+    uint64_t done;
+};
+
+/* Every record counts; it is only looked at. */
+static bool count_record(void *context, const struct ob_record *record) {
+    struct counting *counting = context;
+    (void)record;
+    ob_progress_at(counting->progress, ++counting->done);
+    return true;
+}
+
+enum ob_err ob_cli_replay(struct ob_replica *replica, struct ob_store *store, struct ob_progress *progress,
+                          struct ob_error *error) {
+    struct counting counting = {.progress = progress};
+    struct ob_store_counts counts = {0};
+    enum ob_err failed = ob_store_counts(store, &counts, error);
+    if (failed)
+        return failed;
+    ob_progress_start(progress, "replaying", "records", counts.records);
+    return ob_replica_replay(replica, store, count_record, &counting, error);
+}
+
+static enum ob_err each_of_delta(void *source, ob_store_record_fn see, void *context,
+                                 struct ob_error *error) {
+    return ob_delta_each(source, see, context, error);
+}
+
+enum ob_err ob_cli_replay_delta(struct ob_replica *replica, struct ob_delta *delta,
+                                struct ob_progress *progress, struct ob_error *error) {
+    struct counting counting = {.progress = progress};
+    ob_progress_start(progress, "replaying", "records", delta->records);
+    return ob_replica_replay_from(replica, each_of_delta, delta, count_record, &counting, error);
+}

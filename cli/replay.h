@@ -1,0 +1,15 @@
+/* replay - a log onto the base model, with progress: shared by the commands that do it. */
+#ifndef OB_CLI_REPLAY_H
+#define OB_CLI_REPLAY_H
+
+#include "cli/progress.h"
+#include "run/delta.h"
+#include "run/replica.h"
+
+/* The caller ends the progress. Errors: those of ob_replica_replay_from. */
+OB_MUST_USE enum ob_err ob_cli_replay(struct ob_replica *replica, struct ob_store *store,
+                                      struct ob_progress *progress, struct ob_error *error);
+OB_MUST_USE enum ob_err ob_cli_replay_delta(struct ob_replica *replica, struct ob_delta *delta,
+                                            struct ob_progress *progress, struct ob_error *error);
+
+#endif
