@@ -60,4 +60,21 @@ grep -q "^run.authority: existing key" create.out || fail "run create with a key
 "$BIN/onebyte" evla 2>err; [ $? = 2 ] && grep -q 'did you mean `onebyte eval`' err || fail "a mistyped command: $(cat err)"
 "$BIN/onebyte" eval --modle x 2>err; [ $? = 2 ] && grep -q 'did you mean --model' err || fail "a mistyped option: $(cat err)"
 "$BIN/onebyte" verify "$work" --manifest run.json --model "$model" --digest abc 2>err; [ $? = 2 ] || fail "a digest that is none"
+
+# the rate: measured, far from what is usual, no rate at all
+"$BIN/onebyte" run create --model "$model" --out auto.json --lr auto --data "$data/train.jsonl" >auto.out 2>auto.err || fail "run create --lr auto: $(cat auto.err)"
+rate=$(sed -n 's/^learning rate \([^:]*\): probed in .*/\1/p' auto.out)
+awk -v r="$rate" 'BEGIN { exit !(r > 5e-6 && r < 5e-5) }' || fail "run create --lr auto says $(cat auto.out)"
+[ ! -s auto.err ] || fail "progress, or something else, on standard error: $(cat auto.err)"
+[ "$(ls auto*)" = "$(printf '%s\n' auto.authority auto.authority.pub auto.err auto.json auto.out)" ] || fail "run create --lr auto leaves $(ls auto*)"
+"$BIN/onebyte" probe --manifest auto.json --model "$model" --data "$data/train.jsonl" --samples 4 --length 16 | grep -q "this run's peak rate is 1\|this run's peak rate is [2-9]e-0[56]" || fail "the rate is not the run's"
+"$BIN/onebyte" run create --model "$model" --out high.json --lr 0.2 >/dev/null 2>err && grep -q "warning: the learning rate 0.2 is far above what is usual" err || fail "a rate that is too high: $(cat err)"
+"$BIN/onebyte" run create --model "$model" --out usual.json --lr 3e-5 2>err >/dev/null && [ ! -s err ] || fail "a usual rate: $(cat err)"
+for bad in "--lr auto" "--lr nan" "--lr 1" "--lr 2%"; do
+    "$BIN/onebyte" run create --model "$model" --out bad.json $bad 2>err; [ $? = 2 ] || fail "run create $bad: $(cat err)"
+done
+for name in $'a\nb' $'a\x1b[31m' $'caf\xe9' ""; do
+    "$BIN/onebyte" run create --model "$model" --out bad.json --name "$name" 2>err; [ $? = 2 ] || fail "run create --name: $(cat err)"
+done
+[ ! -e bad.json ] && [ ! -e bad.authority ] || fail "something was written for a run that was refused"
 exit 0
