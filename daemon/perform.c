@@ -31,7 +31,8 @@ static enum ob_err serve_record(void *context, const struct ob_record *record, s
 
 static enum ob_err serve(struct ob_performer *p, const struct ob_effect *effect, struct ob_error *error) {
     struct serving serving;
-    size_t capacity = effect->bytes < sizeof serving.buffer ? effect->bytes : sizeof serving.buffer;
+    size_t capacity =
+        effect->serve.bytes_max < sizeof serving.buffer ? effect->serve.bytes_max : sizeof serving.buffer;
     serving.most = effect->serve.count;
     ob_message_records_start(&serving.message, &p->session->manifest->run, serving.buffer, capacity);
     enum ob_err failed = ob_store_from(p->session->store, &effect->serve.of, effect->serve.first,
