@@ -61,7 +61,7 @@ struct fixture *fixture_new(void) {
     f->options.rejoin_wait_ns = 5 * SECOND;
     f->options.may_start_alone = true;
     f->options.machines_max = FIXTURE_MACHINES;
-    f->options.open = true;
+    f->certify = true;
     f->options.crypto = (struct ob_peer_crypto){.context = f->machines[0].secret_key,
                                                 .sign = ob_record_ed25519_sign,
                                                 .verify = ob_record_ed25519_verify};
@@ -78,6 +78,8 @@ void fixture_make_peer(struct fixture *f) {
     ob_peer_free(f->peer);
     f->peer = NULL;
     assert_int_equal(ob_peer_new(&f->options, &f->peer, NULL), OB_OK);
+    if (f->certify && !f->options.open)
+        certify_all(f);
 }
 
 void fixture_start(struct fixture *f) {

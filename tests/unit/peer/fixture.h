@@ -41,6 +41,7 @@ struct fixture {
     uint64_t wall_s;
     struct ob_peer *peer;
     struct ob_peer_options options;
+    bool certify; /* every machine has a certificate before the start */
     struct fixture_machine machines[FIXTURE_MACHINES];
     uint64_t now_ns;
     struct ob_effects effects; /* of the last step */

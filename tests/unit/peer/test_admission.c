@@ -4,7 +4,7 @@
 
 static struct fixture *start_closed(void) {
     struct fixture *f = fixture_new();
-    f->options.open = false;
+    f->certify = false;
     fixture_make_peer(f);
     certify_all(f);
     step(f, OB_EVENT_START);
@@ -26,7 +26,7 @@ static void stored_address_is_told_at_the_start(void **state) {
     static const char ENDPOINT[] = "tcp://there:7300";
     uint8_t entry[OB_CONTROL_PLAIN_BYTES_MAX];
     struct fixture *f = fixture_new();
-    f->options.open = false;
+    f->certify = false;
     fixture_make_peer(f);
     certify_all(f);
     struct ob_control control = {.kind = OB_CONTROL_ADDRESS,
@@ -49,7 +49,7 @@ static void record_without_a_certificate_is_taken_once_there_is_one(void **state
     (void)state;
     uint8_t entry[OB_CONTROL_PLAIN_BYTES_MAX], record[OB_RECORD_BYTES_MAX + 2];
     struct fixture *f = fixture_new();
-    f->options.open = false;
+    f->certify = false;
     fixture_start(f);
     assert_null(find_effect(f, OB_EFFECT_START_ROUND)); /* nor do we train without one */
     size_t record_bytes = make_record(f, 1, 0, record);
@@ -69,7 +69,7 @@ static void certificate_of_a_stranger_or_another_run_is_not_taken(void **state) 
     uint8_t entry[OB_CONTROL_PLAIN_BYTES_MAX];
     struct fixture *f = fixture_new();
     struct ob_error error;
-    f->options.open = false;
+    f->certify = false;
     fixture_start(f);
     struct ob_run_id run = f->options.run;
     f->options.run.hash.bytes[0] ^= 1;

@@ -241,7 +241,7 @@ static void finished_goes_on_when_its_certificate_allows_more(void **state) {
     (void)state;
     uint8_t entry[OB_CONTROL_PLAIN_BYTES_MAX];
     struct fixture *f = fixture_new();
-    f->options.open = false;
+    f->certify = false;
     fixture_start(f);
     receive_control(f, 1, entry, make_certificate(f, 1, 1, 0, OB_CONTROL_NEVER, entry));
     receive_control(f, 1, entry, make_certificate(f, 0, 1, 0, 0, entry)); /* round 0 is its last */
