@@ -83,13 +83,13 @@ static void halt_if_out(struct ob_peer *peer) {
     if (peer->life == OB_PEER_HALTED)
         return;
     if (peer->own->standing.forked)
-        ob_effects_halt(peer,
-                        "two records signed with our key hold different bytes for one sample: the key was "
-                        "used twice (a copied or restored machine); this machine needs a new key");
+        ob_effects_halt(
+            peer, "two records signed with our key carry different bytes for the same sample: the key was "
+                  "used twice (the machine was copied or restored); create a new key with `onebyte keygen`");
     else if (peer->own->standing.revoked)
         ob_effects_halt(peer,
-                        "the run's authority revoked this machine; to take part again it needs a new key "
-                        "and a new certificate");
+                        "the run's authority revoked this machine; to take part again, create a new key "
+                        "and ask for a new certificate");
 }
 
 /* Signs our address again when the table has another; what follows from the entry, its reader sees. */
@@ -126,7 +126,7 @@ bool ob_admission_certified(struct ob_peer *peer, struct machine *machine) {
 
 static void tell_left(struct ob_peer *peer, const struct machine *machine, bool had_left) {
     if (!had_left && ob_machines_left(machine) && machine != peer->own)
-        ob_effects_tell(peer, OB_NOTICE_LEFT, &machine->id, "it said goodbye after %llu samples",
+        ob_effects_tell(peer, OB_NOTICE_LEFT, &machine->id, "left after %llu samples",
                         (unsigned long long)machine->standing.goodbye_next);
 }
 
@@ -134,9 +134,10 @@ static void tell_left(struct ob_peer *peer, const struct machine *machine, bool 
 void ob_admission_follow(struct ob_peer *peer, const struct ob_control *control) {
     if (control->kind == OB_CONTROL_ROTATION) {
         ob_authority_changed(peer);
-        ob_effects_tell(peer, OB_NOTICE_ROTATED, &control->subject,
-                        "the run has another authority key: the old one counts below sequence %llu",
-                        (unsigned long long)ob_control_until(control));
+        ob_effects_tell(
+            peer, OB_NOTICE_ROTATED, &control->subject,
+            "the authority key was rotated: entries of the old key remain valid below sequence %llu",
+            (unsigned long long)ob_control_until(control));
         return;
     }
     struct machine *machine = ob_machines_take(peer, &control->subject);
@@ -153,12 +154,12 @@ void ob_admission_follow(struct ob_peer *peer, const struct ob_control *control)
 
 static const char *why_out(const struct ob_peer *peer, const struct machine *machine) {
     if (machine->standing.revoked)
-        return "it was revoked";
+        return "revoked";
     if (machine->standing.forked)
-        return "it signed two chains with one key";
+        return "its key signed two chains";
     if (expired(peer, machine))
         return "its certificate has expired";
-    return "it has no certificate that counts";
+    return "no valid certificate";
 }
 
 static void tell_caller(struct ob_peer *peer, struct machine *machine) {
@@ -174,8 +175,7 @@ static void tell_caller(struct ob_peer *peer, struct machine *machine) {
     }
     struct ob_certificate certificate;
     if (ob_effects_texts_left(peer) && ob_admission_certificate(peer, &machine->id, &certificate))
-        ob_effects_tell(peer, OB_NOTICE_ADMITTED, &machine->id, "its certificate names it %s",
-                        certificate.name);
+        ob_effects_tell(peer, OB_NOTICE_ADMITTED, &machine->id, "admitted as %s", certificate.name);
 }
 
 static void reach(struct ob_peer *peer, struct machine *machine) {
@@ -216,7 +216,8 @@ void ob_admission_clock(struct ob_peer *peer) {
     for (size_t i = 0; i < peer->machines.count; i++)
         decide(peer, peer->machines.order[i]);
     if (expired(peer, peer->own) && !peer->admission.expiry_told)
-        ob_effects_tell(peer, OB_NOTICE_EXPELLED, &peer->own->id,
-                        "our certificate has expired: others cut us off until we have a renewed one");
+        ob_effects_tell(
+            peer, OB_NOTICE_EXPELLED, &peer->own->id,
+            "our certificate has expired: others refuse us until it is renewed (`onebyte renew`)");
     peer->admission.expiry_told = expired(peer, peer->own);
 }

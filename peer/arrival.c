@@ -26,8 +26,8 @@ static void own_fork(struct ob_peer *peer, const struct ob_record *theirs) {
     if (peer->life != OB_PEER_HALTED)
         ob_effects_halt(
             peer,
-            "a record signed with our key holds other bytes for our sample %llu: the key was used twice "
-            "(a copied or restored machine); this machine needs a new key",
+            "a record signed with our key carries different bytes for sample %llu: the key was used twice "
+            "(the machine was copied or restored); create a new key with `onebyte keygen`",
             (unsigned long long)theirs->first.index);
 }
 
@@ -80,7 +80,7 @@ static enum arrival known_samples(struct ob_peer *peer, struct machine *sender, 
 static enum arrival misfit(struct ob_peer *peer, struct machine *sender, struct machine *machine,
                            const struct ob_record *record) {
     if (ob_hash_equal(&record->prev, &machine->chain.head)) {
-        ob_effects_refuse(peer, sender, "a record whose round %u does not rise above %u", record->round.index,
+        ob_effects_refuse(peer, sender, "record's round %u is not above %u", record->round.index,
                           machine->chain.head_round);
         return ARRIVAL_REFUSED;
     }
@@ -105,8 +105,8 @@ static enum arrival take(struct ob_peer *peer, struct machine *sender, struct ma
     apply->machine = machine->id;
     if (own)
         ob_effects_tell(peer, OB_NOTICE_RECOVERED_OWN, &machine->id,
-                        "our own samples %llu to %llu came back from others: going on after them",
-                        (unsigned long long)before, (unsigned long long)machine->chain.next - 1);
+                        "recovered our own samples %llu to %llu from other peers", (unsigned long long)before,
+                        (unsigned long long)machine->chain.next - 1);
     else
         ob_machines_joined(peer, machine);
     ob_way_learn(machine, sender, true);

@@ -32,9 +32,9 @@ void ob_control_local(struct ob_peer *peer, const uint8_t *data, size_t bytes) {
     else if (ob_control_table_holds(&peer->control, data, bytes))
         return;
     else if (!ob_authority_counts(peer, &control))
-        why = "it is not signed by the run's authority, or is about a machine without a certificate";
+        why = "not signed by the run's authority, or about a machine without a certificate";
     else if (!ob_control_good_signature(peer, &control))
-        why = "its signature is bad, or of another run";
+        why = "bad signature, or for another run";
     if (why != NULL) {
         peer->counters.refused++;
         ob_effects_tell(peer, OB_NOTICE_REFUSED, &peer->own->id, "a control entry: %s", why);
@@ -53,7 +53,7 @@ void ob_control_goodbye(struct ob_peer *peer) {
 
 void ob_control_set_address(struct ob_peer *peer, const uint8_t *text, size_t bytes) {
     if (bytes > sizeof peer->address.text) {
-        ob_effects_refuse(peer, peer->own, "our own address of %zu bytes is too long", bytes);
+        ob_effects_refuse(peer, peer->own, "our own address is too long (%zu bytes)", bytes);
         return;
     }
     if (bytes > 0)

@@ -59,14 +59,14 @@ void ob_cut_enforce(struct ob_peer *peer, struct machine *machine) {
     unapply->machine = machine->id;
     unapply->unapply.first.index = machine->chain.next;
     ob_effects_tell(
-        peer, OB_NOTICE_CUT, &machine->id, "its samples from %llu on count no more: %llu are taken out",
+        peer, OB_NOTICE_CUT, &machine->id, "its samples from %llu on no longer count: removed %llu",
         (unsigned long long)machine->chain.next, (unsigned long long)(before - machine->chain.next));
     if (machine != peer->own)
         return;
     ob_history_cut(peer);
     if (peer->life != OB_PEER_HALTED) /* what was signed once must not be signed again */
-        ob_effects_halt(
-            peer, "records of ours count no more (our certificate changed); this machine needs a new key");
+        ob_effects_halt(peer, "some of our records no longer count (our certificate changed); create a new "
+                              "key with `onebyte keygen`");
 }
 
 void ob_cut_complete(struct ob_peer *peer, struct machine *machine) {

@@ -52,10 +52,10 @@ void ob_dispute_compare(struct ob_peer *peer, struct machine *machine) {
         return;
     bool listened = peer->now_ns >= said->deaf_until_ns;
     ob_effects_tell(peer, OB_NOTICE_DISAGREE, &machine->id,
-                    listened ? "its weights differ from ours although the records are the same: ours are "
-                               "held against base and log before we go on"
-                             : "its weights differ from ours although the records are the same; it was wrong "
-                               "before: we go on");
+                    listened ? "its weights differ from ours for the same records: verifying ours "
+                               "against the base model and the log before continuing"
+                             : "its weights differ from ours for the same records; it was wrong "
+                               "before: continuing");
     if (!listened)
         return;
     said->accuses = true;
@@ -81,7 +81,7 @@ static void acquit(struct ob_peer *peer, struct machine *machine) {
     said->false_alarms++;
     said->deaf_until_ns = peer->now_ns + ((ALARM_REST * (took + SECONDS)) << doublings);
     ob_effects_tell(peer, OB_NOTICE_PROVEN, &machine->id,
-                    "our weights are what base and log make them: its weights are wrong");
+                    "our weights match the base model and the log: its weights are wrong");
 }
 
 /* Nothing that was said about weights that were wrong holds any more. */
@@ -104,7 +104,7 @@ void ob_dispute_resolved(struct ob_peer *peer, const struct ob_event *event) {
         peer->counters.heals++;
         forget(peer);
         ob_effects_tell(peer, OB_NOTICE_HEALED, &peer->own->id,
-                        "our weights were not what base and log make them; now they are");
+                        "our weights did not match the base model and the log; they do now");
     }
     peer->dispute.open = false;
     ob_pacing_update(peer);

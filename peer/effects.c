@@ -68,7 +68,7 @@ void ob_effects_send(struct ob_peer *peer, const struct machine *to, const uint8
 /* The text lives until the next step; a step that says too much says less at its end. */
 OB_PRINTF(2, 0) static const char *write_text(struct ob_peer *peer, const char *format, va_list arguments) {
     if (peer->effects.texts_used == TEXTS_MAX)
-        return "(more happened in this step than is told)";
+        return "(further messages omitted)";
     char *text = peer->effects.texts[peer->effects.texts_used++];
     (void)vsnprintf(text, TEXT_BYTES, format, arguments);
     return text;
@@ -120,8 +120,8 @@ void ob_effects_full(struct ob_peer *peer, const struct ob_machine_id *about, co
     if (peer->effects.told_full_ns != 0 && peer->now_ns - peer->effects.told_full_ns < TELL_EVERY_NS)
         return;
     peer->effects.told_full_ns = peer->now_ns;
-    ob_effects_tell(peer, OB_NOTICE_REFUSED, about, "%s (%zu machines): what it says cannot be taken in",
-                    what, peer->machines.capacity);
+    ob_effects_tell(peer, OB_NOTICE_REFUSED, about, "%s (%zu machines): message dropped", what,
+                    peer->machines.capacity);
 }
 
 void ob_life_move(struct ob_peer *peer, enum ob_peer_life life) {

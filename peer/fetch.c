@@ -91,7 +91,7 @@ static void ask(struct ob_peer *peer, struct machine *machine, struct machine *o
         (peer->fetch.gap_told_ns == 0 || peer->now_ns - peer->fetch.gap_told_ns >= TELL_EVERY_NS)) {
         peer->fetch.gap_told = true;
         peer->fetch.gap_told_ns = peer->now_ns;
-        ob_effects_tell(peer, OB_NOTICE_GAP, &machine->id, "fetching missing records from sample %llu on",
+        ob_effects_tell(peer, OB_NOTICE_GAP, &machine->id, "fetching missing records from sample %llu",
                         (unsigned long long)machine->chain.next);
     }
 }
@@ -191,7 +191,7 @@ static void give_up(struct ob_peer *peer, struct machine *machine) {
         return;
     if (machine == peer->own)
         fetch->claimant->rejoin.own_claim_refused = true;
-    ob_effects_refuse(peer, fetch->claimant, "it claims records that nobody delivers");
+    ob_effects_refuse(peer, fetch->claimant, "claims records that no peer delivers");
 }
 
 static void ask_again(struct ob_peer *peer, struct machine *machine) {
@@ -248,7 +248,7 @@ void ob_fetch_tick(struct ob_peer *peer) {
     }
     if (peer->fetch.gap_told && !any_missing) {
         peer->fetch.gap_told = false;
-        ob_effects_tell(peer, OB_NOTICE_CAUGHT_UP, &peer->options.machine, "nothing is missing any more");
+        ob_effects_tell(peer, OB_NOTICE_CAUGHT_UP, &peer->options.machine, "no records are missing");
     }
 }
 

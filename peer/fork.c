@@ -43,10 +43,9 @@ static void give_up(struct fork_search *search) {
 
 static void found(struct ob_peer *peer, struct machine *machine, const struct ob_record *ours,
                   const struct ob_record *theirs) {
-    ob_effects_tell(
-        peer, OB_NOTICE_FORK, &machine->id,
-        "two different records of this machine at sample %llu, both signed by it: its chain forked",
-        (unsigned long long)theirs->first.index);
+    ob_effects_tell(peer, OB_NOTICE_FORK, &machine->id,
+                    "signed two different records for sample %llu: its chain forked",
+                    (unsigned long long)theirs->first.index);
     ob_control_own_evidence(peer, ours, theirs);
 }
 

@@ -188,7 +188,7 @@ void ob_receive_frontier(struct ob_peer *peer, struct machine *sender, struct ob
     struct ob_run_id run;
     struct ob_frontier_page page;
     if (!ob_frontier_decode(body, &run, &page)) {
-        ob_effects_refuse(peer, sender, "a malformed page of its frontier");
+        ob_effects_refuse(peer, sender, "a malformed frontier page");
         return;
     }
     if (!ob_hash_equal(&run.hash, &peer->options.run.hash)) {

@@ -199,8 +199,8 @@ static void hear_own_key(struct ob_peer *peer, const struct ob_heartbeat *heartb
     if (heartbeat->instance == ours || (heartbeat->instance < ours && heartbeat->twin != ours))
         return;
     peer->heartbeat.twin = heartbeat->instance;
-    ob_effects_tell(peer, OB_NOTICE_TWIN, &peer->own->id, "another daemon runs with our key");
-    ob_effects_halt(peer, "another daemon runs with our key: stop it, or give one of them a new key");
+    ob_effects_tell(peer, OB_NOTICE_TWIN, &peer->own->id, "another daemon uses our key");
+    ob_effects_halt(peer, "another daemon uses our key: stop it, or give one of them a new key");
     ob_heartbeat_publish(peer); /* names the other, so that it stops as well */
 }
 
@@ -222,7 +222,7 @@ static void look_for_twin(struct ob_peer *peer, struct machine *sender,
     bool back = changed && heartbeat->instance == last->instance_before; /* a start goes only forwards */
     if (back && (last->twin_told_ns == 0 || peer->now_ns - last->twin_told_ns >= TELL_EVERY_NS)) {
         last->twin_told_ns = peer->now_ns;
-        ob_effects_tell(peer, OB_NOTICE_TWIN, &sender->id, "two daemons run with its key");
+        ob_effects_tell(peer, OB_NOTICE_TWIN, &sender->id, "two daemons use its key");
     }
     if ((back && heartbeat->instance > last->instance) || heartbeat->twin != 0)
         hand_on(peer, sender, heartbeat);

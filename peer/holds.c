@@ -144,7 +144,7 @@ void ob_receive_holds_ask(struct ob_peer *peer, struct machine *sender, struct o
     struct ob_run_id run;
     struct ob_machine_id id;
     if (!ob_holds_ask_decode(body, &run, &id))
-        ob_effects_refuse(peer, sender, "a malformed question for how far we hold a chain");
+        ob_effects_refuse(peer, sender, "a malformed question about a chain's end");
     else if (!ob_hash_equal(&run.hash, &peer->options.run.hash))
         ob_effects_refuse(peer, sender, "a question about a chain of another run");
     else
@@ -154,7 +154,7 @@ void ob_receive_holds_ask(struct ob_peer *peer, struct machine *sender, struct o
 void ob_receive_holds(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
     struct ob_holds holds;
     if (!ob_holds_decode(body, &holds)) {
-        ob_effects_refuse(peer, sender, "a malformed answer to how far it holds a chain");
+        ob_effects_refuse(peer, sender, "a malformed answer about a chain's end");
         return;
     }
     if (!ob_hash_equal(&holds.run.hash, &peer->options.run.hash)) {
@@ -283,7 +283,7 @@ static void answer(struct ob_peer *peer, struct machine *sender, const struct ob
 void ob_receive_held_ask(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
     struct ob_held_ask ask;
     if (!ob_held_ask_decode(body, &ask)) {
-        ob_effects_refuse(peer, sender, "a malformed question that is handed on");
+        ob_effects_refuse(peer, sender, "a malformed forwarded question");
         return;
     }
     if (!ob_hash_equal(&ask.run.hash, &peer->options.run.hash)) {
@@ -312,7 +312,7 @@ static void take(struct ob_peer *peer, struct machine *sender, const struct ob_h
         return;
     if (!crypto->verify(crypto->context, &held->machine, body, ob_held_body(held, body), held->signature)) {
         peer->counters.bad_signatures++;
-        ob_effects_refuse(peer, sender, "an answer that was handed on, with a bad signature");
+        ob_effects_refuse(peer, sender, "a forwarded answer with a bad signature");
         return;
     }
     ob_isolation_acknowledge(peer, machine, held->next.index);
@@ -321,7 +321,7 @@ static void take(struct ob_peer *peer, struct machine *sender, const struct ob_h
 void ob_receive_held(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
     struct ob_held held;
     if (!ob_held_decode(body, &held)) {
-        ob_effects_refuse(peer, sender, "a malformed answer that is handed on");
+        ob_effects_refuse(peer, sender, "a malformed forwarded answer");
         return;
     }
     if (!ob_hash_equal(&held.run.hash, &peer->options.run.hash)) {

@@ -95,11 +95,10 @@ static void move(struct ob_peer *peer) {
     bool isolated = ob_isolation_holds(peer);
     if (isolated && peer->life == OB_PEER_WAITING) {
         ob_life_move(peer, OB_PEER_ISOLATED);
-        ob_effects_tell(
-            peer, OB_NOTICE_ISOLATED, &peer->own->id,
-            "our last %u rounds are held by fewer than half of the %zu machines last live: paused until "
-            "they hear us (solo = yes overrides)",
-            peer->isolation.unacknowledged, peer->isolation.last_live);
+        ob_effects_tell(peer, OB_NOTICE_ISOLATED, &peer->own->id,
+                        "fewer than half of the %zu machines last live hold our last %u rounds: paused until "
+                        "they do (solo = yes overrides)",
+                        peer->isolation.last_live, peer->isolation.unacknowledged);
     } else if (!isolated && peer->life == OB_PEER_ISOLATED) {
         ob_life_move(peer, OB_PEER_WAITING);
         ob_effects_tell(peer, OB_NOTICE_BACK, &peer->own->id,

@@ -124,5 +124,5 @@ void ob_machines_joined(struct ob_peer *peer, struct machine *machine) {
     if (machine->contact.joined || machine == peer->own)
         return;
     machine->contact.joined = true;
-    ob_effects_tell(peer, OB_NOTICE_JOINED, &machine->id, "heard for the first time since we started");
+    ob_effects_tell(peer, OB_NOTICE_JOINED, &machine->id, "first message since our start");
 }

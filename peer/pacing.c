@@ -66,7 +66,7 @@ static bool is_active(const struct ob_peer *peer, const struct machine *machine,
 static void enter(struct ob_peer *peer, struct machine *machine) {
     machine->pacing.paced = true;
     if (machine->pacing.quiet_told)
-        ob_effects_tell(peer, OB_NOTICE_BACK, &machine->id, "its records are waited for again");
+        ob_effects_tell(peer, OB_NOTICE_BACK, &machine->id, "back: waiting for its records again");
     machine->pacing.quiet_told = false;
 }
 
@@ -76,8 +76,8 @@ static void leave(struct ob_peer *peer, struct machine *machine) {
         return; /* LEFT was told */
     machine->pacing.quiet_told = true;
     ob_effects_tell(peer, OB_NOTICE_QUIET, &machine->id,
-                    machine->heartbeat.idle ? "it starts no rounds now; nobody waits for it"
-                                            : "no new record of it; nobody waits for it now");
+                    machine->heartbeat.idle ? "not training; no longer waited for"
+                                            : "no new records; no longer waited for");
 }
 
 static void update_machine(struct ob_peer *peer, struct machine *machine, uint64_t after_ns) {

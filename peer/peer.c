@@ -28,14 +28,14 @@
 static enum ob_err check_options(const struct ob_peer_options *options, struct ob_error *error) {
     const struct ob_record_bounds *bounds = &options->bounds;
     if (options->machines_max < 1 || options->machines_max > OB_MACHINES_MAX)
-        return ob_fail(error, OB_ETOOBIG, "machines_max is %zu, allowed are 1 to %d", options->machines_max,
+        return ob_fail(error, OB_ETOOBIG, "machines_max is %zu, must be 1 to %d", options->machines_max,
                        OB_MACHINES_MAX);
     if (bounds->samples_per_round < 1 || bounds->samples_per_round > OB_SAMPLES_PER_ROUND_MAX ||
         bounds->max_machines < 1 || bounds->max_rounds < 1 || bounds->max_rounds > OB_ROUNDS_MAX ||
         bounds->exponent_min > bounds->exponent_max || bounds->profiles < 1)
-        return ob_fail(error, OB_ETOOBIG, "the run's bounds are beyond what a peer can hold");
+        return ob_fail(error, OB_ETOOBIG, "the run's bounds exceed what a peer can hold");
     if (options->isolation_rounds > OB_ISOLATION_ROUNDS_MAX)
-        return ob_fail(error, OB_ETOOBIG, "isolation_rounds is %u, at most %d are allowed",
+        return ob_fail(error, OB_ETOOBIG, "isolation_rounds is %u, must be at most %d",
                        options->isolation_rounds, OB_ISOLATION_ROUNDS_MAX);
     if (options->crypto.sign == NULL || options->crypto.verify == NULL)
         return ob_fail(error, OB_EUSAGE, "a peer needs functions that sign and verify");
@@ -112,14 +112,14 @@ static void take_message(struct ob_peer *peer, const struct ob_event *event) {
         if (sender->contact.told_version_ns == 0 ||
             peer->now_ns - sender->contact.told_version_ns >= TELL_EVERY_NS) {
             sender->contact.told_version_ns = peer->now_ns;
-            ob_effects_tell(peer, OB_NOTICE_VERSION, &sender->id,
-                            "it speaks version %u of the protocol, we %d", version, OB_PROTOCOL_VERSION);
+            ob_effects_tell(peer, OB_NOTICE_VERSION, &sender->id, "speaks protocol version %u, we speak %d",
+                            version, OB_PROTOCOL_VERSION);
         }
         return;
     }
     receive_fn receive = kind < sizeof RECEIVE / sizeof RECEIVE[0] ? RECEIVE[kind] : NULL;
     if (receive == NULL) {
-        ob_effects_refuse(peer, sender, "a message of the unknown kind %u", kind);
+        ob_effects_refuse(peer, sender, "a message of unknown kind %u", kind);
         return;
     }
     receive(peer, sender, reader);

@@ -92,11 +92,10 @@ static void end_or_halt(struct ob_peer *peer, const char *why) {
     if (peer->own->chain.next >= signed_below || peer->options.observer)
         end(peer, why);
     else
-        ob_effects_halt(
-            peer,
-            "our key has signed samples up to %llu, and nobody holds those from %llu on any more: "
-            "none may be signed twice; this machine needs a new key",
-            (unsigned long long)signed_below - 1, (unsigned long long)peer->own->chain.next);
+        ob_effects_halt(peer,
+                        "our key signed samples up to %llu, but no peer holds those from %llu on: "
+                        "no sample may be signed twice; create a new key with `onebyte keygen`",
+                        (unsigned long long)signed_below - 1, (unsigned long long)peer->own->chain.next);
 }
 
 void ob_reconcile_check(struct ob_peer *peer) {
@@ -108,11 +107,11 @@ void ob_reconcile_check(struct ob_peer *peer) {
         return;
     struct answers now = answers(peer);
     if (now.wanted > 0 && now.given == now.wanted)
-        end_or_halt(peer, "all peers have told what they hold, and we hold it too");
+        end_or_halt(peer, "caught up with all peers");
     else if (waited && now.all > 0)
-        end_or_halt(peer, "not all peers answered in time; what the others hold is here");
+        end_or_halt(peer, "not all peers answered in time; caught up with those that did");
     else if (peer->options.may_start_alone && now.all == 0 && (waited || now.wanted == 0))
-        end_or_halt(peer, "nobody answered: starting alone");
+        end_or_halt(peer, "no peer answered: starting alone");
 }
 
 void ob_reconcile_tick(struct ob_peer *peer) {

@@ -10,7 +10,7 @@
 enum ob_err ob_peer_restore_record(struct ob_peer *peer, const struct ob_record *record,
                                    struct ob_error *error) {
     if (peer->life != OB_PEER_RECOVERING)
-        return ob_fail(error, OB_ESTATE, "records are restored before the start only");
+        return ob_fail(error, OB_ESTATE, "records can be restored only before the start");
     struct machine *machine = ob_machines_find(peer, &record->machine);
     if (machine == NULL && peer->machines.count == peer->machines.capacity)
         return ob_fail(error, OB_ETOOBIG, "the log holds more than %zu machines", peer->machines.capacity);
@@ -30,7 +30,7 @@ enum ob_err ob_peer_restore_record(struct ob_peer *peer, const struct ob_record 
 enum ob_err ob_peer_restore_control(struct ob_peer *peer, const void *data, size_t bytes,
                                     struct ob_error *error) {
     if (peer->life != OB_PEER_RECOVERING)
-        return ob_fail(error, OB_ESTATE, "control entries are restored before the start only");
+        return ob_fail(error, OB_ESTATE, "control entries can be restored only before the start");
     struct ob_control control;
     enum ob_err err = ob_control_decode(data, bytes, &control, error);
     if (err != OB_OK)
@@ -38,7 +38,7 @@ enum ob_err ob_peer_restore_control(struct ob_peer *peer, const void *data, size
     bool rotation = control.kind == OB_CONTROL_ROTATION;
     if (!rotation && ob_machines_find(peer, &control.subject) == NULL &&
         peer->machines.count == peer->machines.capacity)
-        return ob_fail(error, OB_ETOOBIG, "the control table is about more than %zu machines",
+        return ob_fail(error, OB_ETOOBIG, "the control table names more than %zu machines",
                        peer->machines.capacity);
     (void)ob_control_table_put(&peer->control, &control, data, bytes, NULL);
     if (rotation) {

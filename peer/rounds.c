@@ -29,7 +29,7 @@ static void finish(struct ob_peer *peer) {
         return;
     ob_life_move(peer, OB_PEER_FINISHED);
     ob_effects_tell(peer, OB_NOTICE_FINISHED, &peer->options.machine,
-                    "all rounds are done that the run and our certificate allow");
+                    "completed all rounds that the run and our certificate allow");
 }
 
 /* A renewed certificate may allow more rounds. */
@@ -37,7 +37,7 @@ static void resume(struct ob_peer *peer) {
     if (peer->life != OB_PEER_FINISHED || no_rounds_left(peer))
         return;
     ob_life_move(peer, OB_PEER_WAITING);
-    ob_effects_tell(peer, OB_NOTICE_BACK, &peer->options.machine, "our certificate allows more rounds now");
+    ob_effects_tell(peer, OB_NOTICE_BACK, &peer->options.machine, "our certificate now allows more rounds");
     if (peer->rounds.pause)
         ob_life_move(peer, OB_PEER_PAUSED);
 }
@@ -116,20 +116,20 @@ static void sign_record(struct ob_peer *peer, const struct ob_event *event) {
 
 static const char *why_unusable(const struct ob_peer *peer, const struct ob_event *event) {
     if (event->bytes > peer->rounds.current.n || (event->bytes > 0 && event->data == NULL))
-        return "more bytes than the round has samples";
+        return "it has more bytes than samples";
     if (event->exponent < peer->options.bounds.exponent_min ||
         event->exponent > peer->options.bounds.exponent_max)
-        return "an exponent outside the run's bounds";
+        return "its exponent is outside the run's bounds";
     if (peer->rounds.current.first != peer->own->chain.next || own_claimed(peer))
-        return "our chain moved on meanwhile: others hold records of ours that we had lost";
+        return "our chain advanced meanwhile: other peers hold records of ours that we had lost";
     if (peer->dispute.open)
-        return "our weights are in dispute";
+        return "our weights are being verified";
     return NULL;
 }
 
 void ob_rounds_done(struct ob_peer *peer, const struct ob_event *event) {
     if (!peer->rounds.current.running) {
-        ob_effects_refuse(peer, peer->own, "the result of a round that was not started");
+        ob_effects_refuse(peer, peer->own, "a result for a round that was not started");
         return;
     }
     peer->rounds.current.running = false;
@@ -137,7 +137,7 @@ void ob_rounds_done(struct ob_peer *peer, const struct ob_event *event) {
         ob_life_move(peer, OB_PEER_WAITING);
     const char *reason = why_unusable(peer, event);
     if (reason != NULL) {
-        ob_effects_refuse(peer, peer->own, "a round's result was thrown away: %s", reason);
+        ob_effects_refuse(peer, peer->own, "discarded a round's result: %s", reason);
     } else if (event->bytes > 0) {
         ob_pacing_round_took(peer, peer->now_ns - peer->rounds.current.started_ns);
         sign_record(peer, event);

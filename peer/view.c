@@ -144,7 +144,7 @@ enum ob_err ob_peer_check_certificate(const struct ob_peer *peer, const void *da
     if (err != OB_OK)
         return err;
     if (!ob_authority_in_time(peer, &control))
-        return ob_fail(error, OB_EREFUSED, "certificate: signed with an authority key that was replaced");
+        return ob_fail(error, OB_EREFUSED, "certificate: signed with an authority key that was rotated out");
     const struct machine *machine = ob_machines_find(peer, &control.subject);
     if (machine != NULL && (machine->standing.revoked || machine->standing.forked))
         return ob_fail(error, OB_EREFUSED, "certificate: its machine %s; it needs a new key",

@@ -20,10 +20,10 @@ static enum ob_err check_header(const struct ob_control *control, uint8_t kind, 
     if (reserved != 0)
         return ob_fail(error, OB_EFORMAT, "control: the reserved byte is %u, not 0", reserved);
     if (kind < OB_CONTROL_GOODBYE || kind > OB_CONTROL_ROTATION)
-        return ob_fail(error, OB_EUNSUPPORTED, "control: kind %u is not known to this version", kind);
+        return ob_fail(error, OB_EUNSUPPORTED, "control: unknown kind %u; a newer version may know it", kind);
     size_t most = kind == OB_CONTROL_EVIDENCE ? OB_CONTROL_PAYLOAD_MAX : OB_CONTROL_PLAIN_MAX;
     if (control->payload_bytes > most)
-        return ob_fail(error, OB_ETOOBIG, "control: a payload of %u bytes, at most %zu are allowed",
+        return ob_fail(error, OB_ETOOBIG, "control: a payload of %u bytes, must be at most %zu",
                        control->payload_bytes, most);
     return OB_OK;
 }

@@ -22,16 +22,16 @@ static bool hash_is_zero(const struct ob_hash *hash) {
 static enum ob_err check_bounds(const struct ob_record *record, const struct ob_record_bounds *bounds,
                                 struct ob_error *error) {
     if (record->n < 1 || record->n > bounds->samples_per_round)
-        return ob_fail(error, OB_ETOOBIG, "record: n is %u, allowed are 1 to %u", record->n,
+        return ob_fail(error, OB_ETOOBIG, "record: n is %u, must be 1 to %u", record->n,
                        bounds->samples_per_round);
     if (record->live < 1 || record->live > bounds->max_machines)
-        return ob_fail(error, OB_ETOOBIG, "record: live is %u, allowed are 1 to %u", record->live,
+        return ob_fail(error, OB_ETOOBIG, "record: live is %u, must be 1 to %u", record->live,
                        bounds->max_machines);
     if (record->round.index >= bounds->max_rounds)
         return ob_fail(error, OB_ETOOBIG, "record: round is %u, the run ends before %u", record->round.index,
                        bounds->max_rounds);
     if (record->exponent < bounds->exponent_min || record->exponent > bounds->exponent_max)
-        return ob_fail(error, OB_ETOOBIG, "record: exponent is %d, allowed are %d to %d", record->exponent,
+        return ob_fail(error, OB_ETOOBIG, "record: exponent is %d, must be %d to %d", record->exponent,
                        bounds->exponent_min, bounds->exponent_max);
     if (record->profile >= bounds->profiles)
         return ob_fail(error, OB_ETOOBIG, "record: profile is %u, the run has %u", record->profile,
@@ -60,8 +60,7 @@ enum ob_err ob_record_decode(const void *data, size_t bytes, const struct ob_rec
     record.bytes = ob_read_view(&reader, record.n);
     record.signature = ob_read_view(&reader, OB_RECORD_SIGNATURE_BYTES);
     if (reader.failed || reader.left != 0)
-        return ob_fail(error, OB_EFORMAT, "record: %zu bytes, which is not 146 and one for each sample",
-                       bytes);
+        return ob_fail(error, OB_EFORMAT, "record: %zu bytes, expected 146 + one for each sample", bytes);
     enum ob_err err = check_bounds(&record, bounds, error);
     if (err != OB_OK)
         return err;

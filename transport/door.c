@@ -36,7 +36,7 @@ static bool take_hello(struct ob_transport *transport, struct ob_transport_event
         return false;
     if (!ob_gate_hello(transport, address)) {
         transport->counters.refused_connections++;
-        return ob_refuse(transport, event, "%s: knocks at the door too often", address);
+        return ob_refuse(transport, event, "%s: knocks too often", address);
     }
     event->kind = OB_TRANSPORT_KNOCK;
     strncpy(event->text, address, sizeof event->text - 1);
@@ -83,12 +83,12 @@ void ob_transport_answer(struct ob_transport *transport, enum ob_verdict verdict
 const char *ob_verdict_text(enum ob_verdict verdict) {
     static const char *const TEXTS[OB_VERDICT_COUNT] = {
         [OB_VERDICT_WELCOME] = "welcome",
-        [OB_VERDICT_MALFORMED] = "the certificate is not one, or of another version",
+        [OB_VERDICT_MALFORMED] = "not a certificate, or of another version",
         [OB_VERDICT_RUN] = "the certificate is for another run",
         [OB_VERDICT_SIGNATURE] = "the certificate is not signed by the run's authority",
         [OB_VERDICT_EXPIRED] = "the certificate has expired",
         [OB_VERDICT_REVOKED] = "the machine's certificate was revoked",
-        [OB_VERDICT_KEY] = "the certificate is another machine's",
+        [OB_VERDICT_KEY] = "the certificate belongs to another machine",
         [OB_VERDICT_LATER] = "not now; ask again later",
         [OB_VERDICT_SILENCE] = "no answer",
     };
@@ -119,7 +119,7 @@ enum ob_err ob_transport_knock(struct ob_transport *transport, const struct ob_m
     uint8_t hello[OB_DOOR_MESSAGE_MAX] = {HELLO, VERSION};
     struct ob_knock *knock = NULL;
     if (bytes > OB_HELLO_MAX)
-        return ob_fail(error, OB_ETOOBIG, "a hello of %zu bytes, at most %d fit", bytes, OB_HELLO_MAX);
+        return ob_fail(error, OB_ETOOBIG, "a hello of %zu bytes, must be at most %d", bytes, OB_HELLO_MAX);
     for (size_t i = 0; i < OB_KNOCKS_MAX; i++) {
         struct ob_knock *at = &transport->knocks[i];
         if (at->source.socket && ob_machine_equal(&at->machine, machine))
@@ -128,7 +128,7 @@ enum ob_err ob_transport_knock(struct ob_transport *transport, const struct ob_m
             knock = at;
     }
     if (!knock)
-        return ob_fail(error, OB_ESTATE, "we stand at %d doors already", OB_KNOCKS_MAX);
+        return ob_fail(error, OB_ESTATE, "already knocking at %d doors; try again later", OB_KNOCKS_MAX);
     *knock = (struct ob_knock){.machine = *machine,
                                .until_s = ob_now_s() + 1 + (uint64_t)transport->handshake_ms * 2 / 1000};
     enum ob_err failed = open_knock(transport, knock, endpoint, error);

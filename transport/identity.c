@@ -77,7 +77,7 @@ static enum ob_err parse(const char *path, const char *text, size_t bytes, struc
         sodium_hex2bin(seed, sizeof seed, text + sizeof HEAD - 1, 64, NULL, &used, NULL) != 0 ||
         used != sizeof seed) {
         sodium_memzero(seed, sizeof seed);
-        return ob_fail(error, OB_EFORMAT, "%s: is not an identity (make one with `onebyte keygen %s`)", path,
+        return ob_fail(error, OB_EFORMAT, "%s: not an identity; create one with `onebyte keygen %s`", path,
                        path);
     }
     crypto_sign_seed_keypair(ret_identity->machine.key, ret_identity->secret_key, seed);
@@ -90,8 +90,8 @@ enum ob_err ob_identity_load(const char *path, struct ob_identity *ret_identity,
     struct stat info;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 && errno == ENOENT)
-        return ob_fail(error, OB_ENOTFOUND, "%s: there is no identity; make one with `onebyte keygen %s`",
-                       path, path);
+        return ob_fail(error, OB_ENOTFOUND, "%s: no identity; create one with `onebyte keygen %s`", path,
+                       path);
     if (fd < 0 || fstat(fd, &info) != 0) {
         int why = errno;
         if (fd >= 0)
@@ -101,7 +101,7 @@ enum ob_err ob_identity_load(const char *path, struct ob_identity *ret_identity,
     if ((info.st_mode & 077) != 0 || info.st_uid != geteuid()) {
         close(fd);
         return ob_fail(error, OB_EREFUSED,
-                       "%s: must be yours alone (mode 0600, not %03o): run chmod 600 on it", path,
+                       "%s: must be readable by you alone (mode 0600, not %03o): run chmod 600 on it", path,
                        info.st_mode & 0777u);
     }
     ssize_t bytes = read(fd, text, sizeof text);

@@ -100,7 +100,8 @@ enum ob_err ob_transport_connect(struct ob_transport *transport, const struct ob
     if (link && link->dealer.socket && strcmp(link->endpoint, endpoint) == 0)
         return OB_OK;
     if (!(link && link->dealer.socket) && transport->connected >= transport->links_max)
-        return ob_fail(error, OB_ESTATE, "%zu connections to other machines are open, which is the limit",
+        return ob_fail(error, OB_ESTATE,
+                       "cannot connect to another machine: %zu connections are open, the limit",
                        transport->connected);
     failed = ob_link_take(transport, machine, &link, error);
     if (failed)

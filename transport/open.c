@@ -73,7 +73,7 @@ enum ob_err ob_transport_new(const struct ob_transport_options *options, struct 
                              struct ob_error *error) {
     struct ob_transport *transport = calloc(1, sizeof *transport);
     if (!transport)
-        return ob_fail(error, OB_ENOMEM, "no memory for the network");
+        return ob_fail(error, OB_ENOMEM, "out of memory for the network");
     transport->epoll = transport->reserve = -1;
     transport->wake = (struct ob_source){.kind = OB_SOURCE_WAKE, .fd = -1};
     transport->zap.fd = transport->status.fd = transport->beacon.fd = -1;

@@ -54,7 +54,7 @@ static enum ob_err read_answer(int fd, const char *path, int timeout_ms, char **
             if (got < 0)
                 failed = late(path, timeout_ms, error);
             else if (bytes == 0 || bytes > OB_STATUS_MAX)
-                failed = ob_fail(error, OB_EIO, "%s: the daemon gave no answer that can be read", path);
+                failed = ob_fail(error, OB_EIO, "%s: the daemon's answer cannot be read", path);
             answer[failed ? 0 : bytes] = 0;
             if (failed)
                 free(answer);
@@ -78,7 +78,7 @@ enum ob_err ob_status_ask(const char *state_dir, const char *request, int timeou
         return ob_fail(error, OB_ENOTFOUND, "%s: %s: no daemon runs with this state directory", socket_path,
                        strerror(errno));
     if (strlen(socket_path) >= sizeof address.sun_path)
-        return ob_fail(error, OB_EUSAGE, "%s: a socket's path has at most 107 bytes", socket_path);
+        return ob_fail(error, OB_EUSAGE, "%s: a socket's path must have at most 107 bytes", socket_path);
     memcpy(address.sun_path, socket_path, strlen(socket_path) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
