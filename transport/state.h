@@ -17,7 +17,7 @@
 #define OB_ROUTING_ID_MAX   255
 #define OB_ZAP_DOMAIN       "onebyte"
 #define OB_ZAP_DOMAIN_DOOR  "onebyte-door"
-#define OB_LINK_SILENCE_S   30 /* machines speak every second or so; see ob_links_tend */
+#define OB_LINK_SILENCE_S   15 /* machines speak every second or so; see ob_links_tend */
 #define OB_KNOCKS_MAX       16 /* doors that we stand at, at a time */
 #define OB_DOOR_MESSAGE_MAX 1024
 #define OB_LINK_DESCRIPTORS 8 /* at most, of one link: four sockets, two connections out, two in */

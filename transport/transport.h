@@ -8,8 +8,9 @@
  * connections that it opened. A machine that is not allowed gets no frame in and none out of our ROUTER and
  * PUB.
  *
- * Liveness: ZMTP heartbeats find dead connections; ZeroMQ reconnects by itself, and a connection over which
- *           nothing came for 30 s (machines publish every second or so) is opened anew.
+ * Liveness: TCP finds dead connections within half a minute, and a connection over which nothing came for
+ *           15 s (machines publish every second) is opened anew; ZeroMQ reconnects by itself. ZMTP's own
+ *           heartbeats are off: sockets.c says why.
  * Bounds:   OB_MESSAGE_MAX on every socket (MAXMSGSIZE), OB_SEND_QUEUE_MAX and OB_RECEIVE_QUEUE_MAX messages
  *           on every queue; what does not fit is dropped (records are fetched again). Links to other machines
  *           and connections to us stay far below the descriptors of the process; each address has its share
