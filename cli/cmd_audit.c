@@ -7,6 +7,7 @@
 
 #include "base/array.h"
 #include "base/hex.h"
+#include "cli/check_log.h"
 #include "cli/command.h"
 #include "cli/evaluate.h"
 #include "cli/open_log.h"
@@ -204,13 +205,18 @@ static int run(const void *arguments) {
     struct ob_error error = {0};
     struct audit a = {.batch = (size_t)wanted->batch};
     struct ob_cli_place place;
+    struct ob_log_check check = {0};
     enum ob_err failed = ob_cli_find(&wanted->at, OB_NEED_MODEL, &place, &error);
     if (!failed)
         failed = open_all(&a, wanted, &place, &error);
     if (!failed)
+        failed = ob_cli_check_log(place.state_dir, a.manifest, a.store, &check, &error);
+    if (!failed && check.findings == 0)
         failed = audit(&a, &error);
     ob_progress_end(&a.progress);
-    int code = failed ? ob_cli_fail(&error) : report(&a, wanted, place.state_dir);
+    int code = failed               ? ob_cli_fail(&error)
+               : check.findings > 0 ? OB_EXIT_CHECK
+                                    : report(&a, wanted, place.state_dir);
     close_all(&a);
     return code;
 }
@@ -224,7 +230,9 @@ const struct ob_command OB_COMMAND_AUDIT = {
                "positive, the run "
                "is better with it; negative, look closer before you revoke it. Works beside a running daemon "
                "and changes "
-               "nothing. The exit code is 3 when re-applying the records did not give the same weights.",
+               "nothing. The exit code is 3 when the log does not hold (`onebyte verify`), or re-applying "
+               "the records "
+               "did not give the same weights.",
     OB_OPERANDS(OPERANDS),
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),

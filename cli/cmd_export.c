@@ -74,6 +74,11 @@ static int run(const void *arguments) {
 const struct ob_command OB_COMMAND_EXPORT = {
     .name = "export",
     .summary = "write the fine-tuned model for other software, or the run as one file",
+    .details = "Verifies the log like `onebyte verify`, reads it as it is at one moment (a daemon beside it "
+               "may go on), "
+               "and reads back and compares everything that was written. The exit code is 3, and nothing is "
+               "written, "
+               "when the log does not hold.",
     OB_OPERANDS(OPERANDS),
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),

@@ -1,5 +1,6 @@
 #include "cli/write_model.h"
 #include "base/hex.h"
+#include "model/convert/export_check.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,6 +30,8 @@ enum ob_err ob_cli_write_model(const struct ob_replica *replica, struct ob_card 
     struct ob_export_options options = card->options;
     options.card = text;
     failed = ob_model_export(&source, &options, folder, error);
+    if (!failed)
+        failed = ob_export_check(&source, &options, folder, error);
     free(text);
     if (!failed)
         printf("%s: %" PRIu64 " samples applied to %s\n", folder, replica->samples, card->base);

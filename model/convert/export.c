@@ -107,7 +107,7 @@ static enum ob_err export_peft(const struct ob_weight_source *source, enum ob_dt
                                struct ob_error *error) {
     const struct ob_model *model = source->model;
     struct ob_export_file file = {.name = "adapter_model.safetensors",
-                                  .prefix = "base_model.model.",
+                                  .prefix = OB_EXPORT_PEFT_PREFIX,
                                   .first = model->tensor_count,
                                   .count = model->adapter_count};
     json_t *config = adapter_config(model);

@@ -11,7 +11,7 @@
  *   peft         the adapters alone: adapter_config.json and adapter_model.safetensors.
  *
  * Files are written under temporary names, synced and renamed, the weights last, so that a reader never sees half a
- * file.
+ * file. export_check.h compares them with what they were to hold.
  *
  * Errors:  OB_EIO, OB_EBUSY (the folder holds files), OB_ENOMEM: name the file. OB_EUNSUPPORTED: GGUF has no name for
  *          the family, a tensor or the tokenizer; peft without adapters, or with trained base tensors. */
@@ -20,6 +20,8 @@
 
 #include "model/families/weight_source.h"
 #include "model/formats/dtype.h"
+
+#define OB_EXPORT_PEFT_PREFIX "base_model.model." /* before the names of tensors */
 
 enum ob_export_format { OB_EXPORT_SAFETENSORS, OB_EXPORT_GGUF, OB_EXPORT_PEFT };
 

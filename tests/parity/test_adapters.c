@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/convert/export.h"
+#include "model/convert/export_check.h"
 #include "model/convert/open_model.h"
 #include "model/families/adapter.h"
 #include "model/families/select.h"
@@ -55,7 +55,8 @@ static void export_to(const struct ob_weight_source *source, enum ob_export_form
                       const char *folder) {
     struct ob_export_options options = {.format = format, .dtype = OB_DTYPE_F32};
     struct ob_error error = {0};
-    if (ob_model_export(source, &options, folder, &error))
+    if (ob_model_export(source, &options, folder, &error) ||
+        ob_export_check(source, &options, folder, &error))
         fail_msg("%s", error.text);
 }
 

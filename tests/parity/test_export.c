@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "model/convert/export.h"
+#include "model/convert/export_check.h"
 #include "model/convert/gguf_check.h"
 #include "model/convert/gguf_config.h"
 #include "model/convert/open_model.h"
@@ -81,7 +81,7 @@ static void export_and_compare(const char *base, const char *expected, enum ob_e
     struct ob_spsa_weights *weights = tuned_weights_of(l.model);
     struct ob_weight_source source = {.model = l.model, .weights = weights, .engine = &engine};
     struct ob_export_options options = {.format = format, .dtype = OB_DTYPE_F32};
-    if (ob_model_export(&source, &options, out, &error))
+    if (ob_model_export(&source, &options, out, &error) || ob_export_check(&source, &options, out, &error))
         fail_msg("%s", error.text);
     if (format == OB_EXPORT_GGUF)
         test_folder_path(&folder, "out/model.gguf", out);
@@ -273,6 +273,34 @@ static void export_refuses_folders_by_reason(void **state) {
     test_folder_remove(&folder);
 }
 
+/* In each type and format: what was written holds; one changed bit of one weight does not. */
+static void a_weight_that_changed_in_the_file_is_named(void **state) {
+    (void)state;
+    static const char *const FILES[] = {"out/model.safetensors", "out/model.gguf"};
+    struct ob_model *model = NULL;
+    struct ob_error error = {0};
+    assert_int_equal(ob_model_open(OB_SOURCE_ROOT "/examples/kjv-1m", &model, NULL), OB_OK);
+    struct ob_weight_source source = {.model = model};
+    for (int format = OB_EXPORT_SAFETENSORS; format <= OB_EXPORT_GGUF; format++)
+        for (int dtype = 0; dtype < OB_DTYPE_PLAIN_COUNT; dtype++) {
+            struct ob_export_options options = {.format = (enum ob_export_format)format,
+                                                .dtype = (enum ob_dtype)dtype};
+            struct test_folder folder;
+            char out[TEST_PATH_MAX], file[TEST_PATH_MAX];
+            test_folder_make(&folder);
+            test_folder_path(&folder, "out", out);
+            if (ob_model_export(&source, &options, out, &error) ||
+                ob_export_check(&source, &options, out, &error))
+                fail_msg("%s", error.text);
+            test_file_flip(test_folder_path(&folder, FILES[format], file), -64, 1);
+            assert_int_equal(ob_export_check(&source, &options, out, &error), OB_EMISMATCH);
+            assert_non_null(strstr(error.text, "does not hold what was written"));
+            assert_non_null(strstr(error.text, "tensor transformer."));
+            test_folder_remove(&folder);
+        }
+    ob_model_free(model);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_are_exported_exactly),
@@ -281,6 +309,7 @@ int main(void) {
         cmocka_unit_test(quantised_and_shipped_models_are_exported_exactly),
         cmocka_unit_test(gguf_that_cannot_say_what_the_model_is_is_refused),
         cmocka_unit_test(gguf_parts_are_all_looked_at),
+        cmocka_unit_test(a_weight_that_changed_in_the_file_is_named),
         cmocka_unit_test(export_refuses_folders_by_reason),
     };
     return cmocka_run_group_tests_name("export", tests, NULL, NULL);

@@ -1,0 +1,104 @@
+#include "model/convert/export_check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/path.h"
+#include "model/convert/open_model.h"
+#include "model/families/adapter.h"
+#include "model/formats/safetensors.h"
+
+#define BLOCK 4096 /* elements compared at a time */
+
+/* Where the written values are read from. */
+struct written {
+    const char *path;
+    const struct ob_model *model;                  /* of a whole model; or else … */
+    const struct ob_checkpoint_tensor *checkpoint; /* … one tensor of a file */
+};
+
+static void read_written(const struct written *w, size_t tensor, uint64_t first, size_t count,
+                         float *ret_values) {
+    if (w->model)
+        ob_model_read(w->model, tensor, first, count, ret_values);
+    else
+        ob_checkpoint_read(w->checkpoint, first, count, ret_values);
+}
+
+/* GGUF keeps some tensors in float32 whatever was asked for. */
+static bool same(float wanted, float rounded, float found) {
+    return memcmp(&found, &rounded, sizeof found) == 0 || memcmp(&found, &wanted, sizeof found) == 0;
+}
+
+static enum ob_err compare(const struct ob_weight_source *source, size_t tensor, enum ob_dtype dtype,
+                           const struct written *w, struct ob_error *error) {
+    const struct ob_model_tensor *of = &source->model->tensors[tensor];
+    float wanted[BLOCK], rounded[BLOCK], found[BLOCK];
+    uint8_t bytes[4 * BLOCK];
+    for (uint64_t first = 0; first < of->elements; first += BLOCK) {
+        size_t part = of->elements - first < BLOCK ? (size_t)(of->elements - first) : BLOCK;
+        ob_source_read_merged(source, tensor, first, part, wanted);
+        ob_dtype_encode(dtype, wanted, part, bytes);
+        ob_dtype_decode(dtype, bytes, 0, part, rounded);
+        read_written(w, tensor, first, part, found);
+        for (size_t i = 0; i < part; i++)
+            if (!same(wanted[i], rounded[i], found[i]))
+                return ob_fail(
+                    error, OB_EMISMATCH,
+                    "%s: tensor %s does not hold what was written (element %llu); do not use this file",
+                    w->path, of->name, (unsigned long long)(first + i));
+    }
+    return OB_OK;
+}
+
+static enum ob_err check_model(const struct ob_weight_source *source, enum ob_dtype dtype, const char *path,
+                               struct ob_error *error) {
+    const struct ob_model *ours = source->model;
+    struct ob_model *model = NULL;
+    enum ob_err failed = ob_model_open(path, &model, error);
+    if (failed)
+        return failed;
+    struct written written = {.path = path, .model = model};
+    if (model->tensor_count != ours->tensor_count)
+        failed = ob_fail(error, OB_EMISMATCH, "%s: has %zu tensors, %zu were written", path,
+                         model->tensor_count, ours->tensor_count);
+    for (size_t i = 0; i < ours->tensor_count && !failed; i++)
+        failed = strcmp(model->tensors[i].name, ours->tensors[i].name) == 0 &&
+                         model->tensors[i].elements == ours->tensors[i].elements
+                     ? compare(source, i, dtype, &written, error)
+                     : ob_fail(error, OB_EMISMATCH, "%s: has no tensor %s as it was written", path,
+                               ours->tensors[i].name);
+    ob_model_free(model);
+    return failed;
+}
+
+static enum ob_err check_peft(const struct ob_weight_source *source, enum ob_dtype dtype, const char *path,
+                              struct ob_error *error) {
+    const struct ob_model *model = source->model;
+    struct ob_checkpoint *file = NULL;
+    enum ob_err failed = ob_safetensors_open(path, &file, error);
+    for (size_t i = model->tensor_count; i < model->tensor_count + model->adapter_count && !failed; i++) {
+        char name[OB_NAME_MAX + 64];
+        (void)snprintf(name, sizeof name, OB_EXPORT_PEFT_PREFIX "%s", model->tensors[i].name);
+        int64_t at = ob_checkpoint_find(file, name);
+        struct written written = {.path = path, .checkpoint = at < 0 ? NULL : &file->tensors[at]};
+        failed = at < 0 ? ob_fail(error, OB_EMISMATCH, "%s: has no tensor %s", path, name)
+                        : compare(source, i, dtype, &written, error);
+    }
+    ob_checkpoint_free(file);
+    return failed;
+}
+
+enum ob_err ob_export_check(const struct ob_weight_source *source, const struct ob_export_options *options,
+                            const char *folder, struct ob_error *error) {
+    static const char *const NAMES[] = {NULL, "model.gguf",
+                                        "adapter_model.safetensors"}; /* enum ob_export_format */
+    char path[OB_PATH_MAX];
+    if (options->format == OB_EXPORT_SAFETENSORS)
+        return check_model(source, options->dtype, folder, error);
+    enum ob_err failed = ob_path_join(path, folder, NAMES[options->format], error);
+    if (failed)
+        return failed;
+    return options->format == OB_EXPORT_GGUF ? check_model(source, options->dtype, path, error)
+                                             : check_peft(source, options->dtype, path, error);
+}
