@@ -255,7 +255,7 @@ static enum ob_err set_up(struct bench *bench, const char *folder, size_t sequen
         failed = ob_forward_new(&bench->model->config, sequences * length, sequences, bench->pool,
                                 &bench->forward, error);
     if (!failed && half)
-        failed = ob_forward_use_bf16(bench->forward, error);
+        failed = ob_forward_use_named(bench->forward, "bfloat16", error);
     return failed ? failed : fill_batches(bench, sequences, length, error);
 }
 

@@ -129,7 +129,7 @@ static enum ob_err open_all(struct probing *p, struct ob_error *error) {
     if (!failed && o->bfloat16)
         failed =
             ob_forward_new(&p->replica->model->config, tokens, sequences, p->replica->pool, &p->half, error);
-    return failed || !p->half ? failed : ob_forward_use_bf16(p->half, error);
+    return failed || !p->half ? failed : ob_forward_use_named(p->half, "bfloat16", error);
 }
 
 static void close_all(struct probing *p) {

@@ -114,6 +114,8 @@ static enum ob_err evaluate(struct ob_compute *compute, struct ob_sample sample,
                                        pair_loss, compute, ret_estimate, error);
     pthread_mutex_lock(&compute->lock);
     compute->view.samples_evaluated++;
+    compute->view.frozen_bytes = ob_forward_frozen_bytes(compute->forward);
+    compute->view.prefix = ob_forward_prefix_counters(compute->forward);
     compute->view.sample_seconds = smooth(compute->view.sample_seconds, ob_seconds_since(start));
     pthread_mutex_unlock(&compute->lock);
     return failed;
@@ -323,6 +325,33 @@ static void *serve(void *argument) {
     return NULL;
 }
 
+/* Losses along a direction that is nobody's. */
+static enum ob_err losses_to_choose_by(void *context, unsigned direction, double ret_losses[2],
+                                       struct ob_error *error) {
+    struct ob_compute *compute = context;
+    struct ob_spsa_key key = {.bytes = "choosing products"};
+    struct ob_spsa_losses losses;
+    key.bytes[31] = (uint8_t)direction;
+    enum ob_err failed = pair_loss(compute, &key, compute->options.epsilon, &losses, error);
+    if (!failed) {
+        ret_losses[0] = losses.plus;
+        ret_losses[1] = losses.minus;
+    }
+    return failed;
+}
+
+static enum ob_err choose_products(struct ob_compute *compute, struct ob_error *error) {
+    const struct ob_compute_options *o = &compute->options;
+    struct ob_choices choices;
+    if (strcmp(o->products, "auto") != 0)
+        return ob_forward_use_named(compute->forward, o->products, error);
+    ob_corpus_draw(o->corpus, o->seed, 0, o->batch, compute->batch);
+    enum ob_err failed = ob_forward_choose(compute->forward, losses_to_choose_by, compute, &choices, error);
+    if (!failed)
+        (void)ob_choices_text(&choices, compute->view.products_measured);
+    return failed;
+}
+
 static enum ob_err prepare(struct ob_compute *compute, struct ob_error *error) {
     const struct ob_compute_options *o = &compute->options;
     if (o->corpus) {
@@ -331,15 +360,19 @@ static enum ob_err prepare(struct ob_compute *compute, struct ob_error *error) {
         size_t sequences = o->batch * ob_corpus_item_sequences(o->corpus);
         enum ob_err failed = ob_forward_new(&replica->model->config, tokens, sequences, replica->pool,
                                             &compute->forward, error);
-        if (!failed && o->bf16)
-            failed = ob_forward_use_bf16(compute->forward, error);
         if (!failed)
             failed = ob_batch_new(sequences, tokens, &compute->batch, error);
         if (!failed)
             failed = ob_task_init(&compute->task, sequences, error);
+        if (!failed)
+            failed = choose_products(compute, error);
+        if (!failed && o->prefix_memory_bytes + o->prefix_file_bytes > 0)
+            failed = ob_forward_keep_prefix(compute->forward, o->prefix_memory_bytes, o->folder,
+                                            o->prefix_file_bytes, error);
         if (failed)
             return failed;
         compute->view.forward_bytes = ob_forward_bytes(compute->forward);
+        compute->view.products = ob_forward_products(compute->forward)->name;
     }
     if (o->memory_check_interval > 0) {
         const struct ob_spsa_weights *weights = o->replica->weights;
@@ -361,6 +394,7 @@ enum ob_err ob_compute_new(const struct ob_compute_options *options, struct ob_c
     if (!compute)
         return ob_fail(error, OB_ENOMEM, "out of memory");
     compute->options = *options;
+    compute->view.products = "";
     compute->tail = &compute->head;
     pthread_mutex_init(&compute->lock, NULL);
     pthread_cond_init(&compute->work, NULL);

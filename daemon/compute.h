@@ -13,6 +13,7 @@
 
 #include "model/data/corpus.h"
 #include "model/data/loss.h"
+#include "model/forward/choose.h"
 #include "model/forward/forward.h"
 #include "run/logger.h"
 #include "run/rebuild.h"
@@ -26,7 +27,11 @@ struct ob_compute_options {
     uint64_t seed; /* of the walk through the corpus */
     float epsilon;
     int8_t exponent;
-    bool bf16; /* products in bfloat16 (model/forward/bf16.h) */
+    const char *
+        products; /* "auto": what is measured to be the fastest here; else its name (model/forward/products.h) */
+    size_t prefix_memory_bytes,
+        prefix_file_bytes; /* for states of the frozen layers (model/forward/prefix.h) */
+    const char *folder;    /* of their file */
     struct ob_spsa_privacy privacy;
     uint32_t memory_check_interval; /* rounds; 0: never. The weights are watched (spsa/memory_check.h) */
     const struct ob_logger *logger; /* where replayed records are traced; NULL: nowhere */
@@ -74,7 +79,10 @@ struct ob_result {
 struct ob_compute_view {
     uint64_t samples_evaluated, samples_replayed, waiting_records, waiting_samples, waiting_bytes;
     double sample_seconds, replay_seconds; /* recent means for one sample */
-    size_t forward_bytes;
+    size_t forward_bytes, frozen_bytes; /* activations and scratch; frozen weights in the products' order */
+    const char *products;               /* in use; "": nothing is evaluated here */
+    char products_measured[OB_CHOICES_TEXT_MAX]; /* how they were chosen; "": they were named */
+    struct ob_prefix_counters prefix;
     uint64_t memory_checks, memory_faults; /* faults: checks that found something */
 };
 

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/limits.h"
+#include "model/forward/products.h"
 #include "transport/address.h"
 #include "transport/identity.h"
 
@@ -57,7 +58,9 @@ static const struct key KEYS[] = {
     {"training", "shards", INTEGER, AT(shards), 1, 1e6, "1"},
     {"training", "samples_per_round", INTEGER, AT(samples_per_round), 0, SAMPLES_MAX_REAL, "0"},
     {"training", "epsilon", REAL, AT(epsilon), 0, 1, "0"},
-    {"training", "products", TEXT, AT(products), 0, 0, "float32"},
+    {"training", "products", TEXT, AT(products), 0, 0, "auto"},
+    {"training", "prefix_memory_mb", INTEGER, AT(prefix_memory_mb), 0, 1e6, "256"},
+    {"training", "prefix_file_mb", INTEGER, AT(prefix_file_mb), 0, 1e6, "1024"},
     {"training", "exponent", INTEGER, AT(exponent), -OB_EXPONENT_LIMIT, OB_EXPONENT_LIMIT, "0"},
     {"training", "clip", REAL, AT(clip), 0, 1e30, "0"},
     {"training", "noise", REAL, AT(noise), 0, 1e30, "0"},
@@ -286,9 +289,12 @@ static enum ob_err check(struct ob_config *config, const char *path, struct ob_e
         return ob_fail(error, OB_EUSAGE, "%s: [run] model is not set", path);
     if (config->data[0] == 0 && !config->observer)
         return ob_fail(error, OB_EUSAGE, "%s: [training] data is not set (or set observer = yes)", path);
-    if (strcmp(config->products, "float32") != 0 && strcmp(config->products, "bfloat16") != 0)
-        return ob_fail(error, OB_EUSAGE, "%s: [training] products must be float32 or bfloat16, not %s", path,
-                       config->products);
+    const struct ob_products *way;
+    struct ob_error why;
+    enum ob_err unusable =
+        strcmp(config->products, "auto") == 0 ? OB_OK : ob_products_find(config->products, &way, &why);
+    if (unusable)
+        return ob_fail(error, unusable, "%s: [training] %s", path, why.text);
     if (config->shard >= config->shards)
         return ob_fail(error, OB_EUSAGE, "%s: [training] shard must be below shards", path);
     enum ob_err failed = check_network(config, path, error);

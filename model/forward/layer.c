@@ -6,151 +6,157 @@
 #include "model/forward/pass.h"
 #include "model/forward/vector.h"
 
+#define NORM_ROWS 16 /* of an item of work between the products */
+
 static bool has(const struct ob_pass *pass, uint32_t layer, enum ob_slot slot) {
     return ob_model_slot(pass->source->model, layer, slot) >= 0;
-}
-
-/* Reads a vector of both lanes; false: the model has none. */
-static bool read_vector(const struct ob_pass *pass, uint32_t layer, enum ob_slot slot, float *const to[2]) {
-    int64_t tensor = ob_model_slot(pass->source->model, layer, slot);
-    if (tensor >= 0)
-        ob_source_read(pass->source, (size_t)tensor, 0, pass->forward->config.width, to);
-    return tensor >= 0;
 }
 
 /* ---- norms ---- */
 
 struct norm_job {
-    const struct ob_pass *pass;
     const struct ob_norm *norm;
-    bool has_weight, has_bias;
+    struct ob_vectors gain, shift;
 };
 
-static void norm_row(void *context, size_t index, unsigned thread) {
-    (void)thread;
+static void norm_rows(const struct ob_pass *pass, const struct ob_row_block *block, void *context) {
     const struct norm_job *job = context;
     const struct ob_norm *norm = job->norm;
-    const struct ob_model_config *c = &job->pass->forward->config;
-    size_t lane = index / norm->count, row = index % norm->count, width = c->width;
-    const struct ob_lane *buffers = &job->pass->forward->lanes[lane];
-    float *x = norm->x[lane] + (norm->rows ? norm->rows[row] : row) * width;
-    float *y = norm->y[lane] + row * width;
-    if (!job->has_weight)
-        memmove(y, x, width * sizeof *y);
-    else
-        ob_vector_norm(c->norm, c->norm_epsilon, width, x, buffers->a, job->has_bias ? buffers->b : NULL,
-                       norm->add ? x : y);
-    if (norm->add)
-        ob_vector_add(width, y, x);
+    const struct ob_forward *f = pass->forward;
+    const struct ob_model_config *c = &f->config;
+    const struct ob_view *view = &pass->views[block->view];
+    const float *gain = job->gain.values + block->view * job->gain.stride;
+    const float *shift = job->shift.values ? job->shift.values + block->view * job->shift.stride : NULL;
+    size_t width = c->width;
+    for (size_t row = block->first; row < block->first + block->count; row++) {
+        size_t from = row;
+        if (norm->gather) {
+            size_t target = view->first_target + row - view->targets.first;
+            from = view->inputs.first + f->target_rows[target] - view->first_input;
+        }
+        float *x = norm->x + from * width, *y = norm->y + row * width;
+        if (!job->gain.values)
+            memmove(y, x, width * sizeof *y);
+        else
+            ob_vector_norm(c->norm, c->norm_epsilon, width, x, gain, shift, norm->add ? x : y);
+        if (norm->add)
+            ob_vector_add(width, y, x);
+    }
+}
+
+/* Gains of a norm that are stored as what they differ from one by. */
+static void add_one(const struct ob_pass *pass, struct ob_vectors gain, size_t count) {
+    float *values = pass->forward->vectors[0];
+    for (size_t view = 0; view < (gain.stride ? pass->view_count : 1); view++)
+        for (size_t i = 0; i < count; i++)
+            values[view * gain.stride + i] += 1.0f;
 }
 
 void ob_pass_norm(const struct ob_pass *pass, const struct ob_norm *norm) {
     struct ob_forward *f = pass->forward;
-    float *const gains[2] = {f->lanes[0].a, f->lanes[1].a}, *const shifts[2] = {f->lanes[0].b, f->lanes[1].b};
-    struct norm_job job = {.pass = pass, .norm = norm};
-    job.has_weight = read_vector(pass, norm->layer, norm->weight, gains);
-    job.has_bias = read_vector(pass, norm->layer, norm->bias, shifts);
-    assert(!norm->add || (job.has_weight && !norm->rows));
-    for (unsigned lane = 0; lane < pass->lanes && job.has_weight && f->config.zero_centered_gamma; lane++)
-        for (size_t i = 0; i < f->config.width; i++)
-            gains[lane][i] += 1.0f;
-    ob_pool_run(f->pool, pass->lanes * norm->count, norm_row, &job);
+    size_t width = f->config.width;
+    struct norm_job job = {.norm = norm};
+    job.gain = ob_pass_vectors(pass, norm->layer, norm->weight, width, 0);
+    job.shift = ob_pass_vectors(pass, norm->layer, norm->bias, width, 1);
+    assert(!norm->add || (job.gain.values && !norm->gather));
+    if (job.gain.values && f->config.zero_centered_gamma)
+        add_one(pass, job.gain, width);
+    ob_pass_for_rows(pass, norm->gather, NORM_ROWS, norm_rows, &job);
 }
 
-static void norm(const struct ob_pass *pass, uint32_t layer, enum ob_slot weight, enum ob_slot bias,
-                 float *const x[2], float *const y[2], bool add) {
-    struct ob_norm job = {.layer = layer,
-                          .weight = weight,
-                          .bias = bias,
-                          .x = {x[0], x[1]},
-                          .y = {y[0], y[1]},
-                          .count = pass->tokens,
-                          .add = add};
+static void norm(const struct ob_pass *pass, uint32_t layer, enum ob_slot weight, enum ob_slot bias, float *x,
+                 float *y) {
+    struct ob_norm job = {.layer = layer, .weight = weight, .bias = bias, .x = x, .y = y};
     ob_pass_norm(pass, &job);
 }
 
 /* ---- products ---- */
 
 /* The end of a part: its product is added to the residual stream x, after a norm of its own where there is
- * one. `linear` has weight, bias, in and x. */
+ * one. `linear` has layer, weight, bias, in and x. */
 static void add_residual(const struct ob_pass *pass, struct ob_linear linear, enum ob_slot after) {
     struct ob_forward *f = pass->forward;
-    float *const x[2] = {f->lanes[0].x, f->lanes[1].x}, *const h[2] = {f->lanes[0].h, f->lanes[1].h};
     bool normed = has(pass, linear.layer, after);
     linear.out = linear.ldy = f->config.width;
     linear.ldx = linear.in;
-    linear.rows = pass->tokens;
     linear.accumulate = !normed;
-    for (unsigned lane = 0; lane < 2; lane++)
-        linear.y[lane] = normed ? h[lane] : x[lane];
+    linear.y = normed ? f->h : f->x;
     ob_pass_linear(pass, &linear);
+    struct ob_norm norm = {
+        .layer = linear.layer, .weight = after, .bias = OB_SLOT_NONE, .x = f->h, .y = f->x, .add = true};
     if (normed)
-        norm(pass, linear.layer, after, OB_SLOT_NONE, h, x, true);
+        ob_pass_norm(pass, &norm);
 }
 
 /* ---- the token embedding ---- */
 
 struct embedding {
-    const struct ob_pass *pass;
-    float *to[2]; /* (T, E) */
+    float *to; /* (R, E) */
 };
 
-static void embed_token(void *context, size_t token, unsigned thread) {
-    (void)thread;
+/* Rows of a paired view come with those of its other side. */
+static void embed_rows(const struct ob_pass *pass, const struct ob_row_block *block, void *context) {
     const struct embedding *job = context;
-    const struct ob_pass *pass = job->pass;
-    const struct ob_model_config *c = &pass->forward->config;
-    size_t width = c->embedding_width;
-    float *const rows[2] = {job->to[0] + token * width, job->to[1] + token * width};
-    int64_t tensor = ob_model_slot(pass->source->model, 0, OB_SLOT_TOKENS);
-    assert(pass->lanes == 1 || pass->lanes == 2);
-    ob_source_read(pass->source, (size_t)tensor, (uint64_t)pass->forward->inputs[token] * width, width, rows);
-    for (unsigned lane = 0; lane < pass->lanes && c->embedding_scale != 1.0f; lane++)
-        for (size_t i = 0; i < width; i++)
-            rows[lane][i] *= c->embedding_scale;
+    const struct ob_forward *f = pass->forward;
+    const struct ob_view *view = &pass->views[block->view];
+    size_t width = f->config.embedding_width,
+           tensor = (size_t)ob_model_slot(pass->source->model, 0, OB_SLOT_TOKENS);
+    bool trained = ob_pass_trained(pass, (int64_t)tensor), both = trained && view->paired;
+    if (both && view->side == 1)
+        return;
+    for (size_t row = block->first; row < block->first + block->count; row++) {
+        int32_t token = f->inputs[view->first_input + row - view->inputs.first];
+        float *to = job->to + row * width;
+        float *const rows[2] = {to, to + view->inputs.rows * width};
+        ob_pass_read(pass, block->view, tensor, (uint64_t)token * width, width, rows);
+        for (int side = 0; side < (both ? 2 : 1) && f->config.embedding_scale != 1.0f; side++)
+            for (size_t i = 0; i < width; i++)
+                rows[side][i] *= f->config.embedding_scale;
+    }
 }
 
-static void add_position(void *context, size_t token, unsigned thread) {
-    (void)thread;
-    const struct ob_pass *pass = context;
+static void add_positions(const struct ob_pass *pass, const struct ob_row_block *block, void *context) {
+    (void)context;
     const struct ob_forward *f = pass->forward;
-    size_t width = f->config.width, at = token * width;
-    float *const places[2] = {f->lanes[0].h + at, f->lanes[1].h + at};
-    int64_t tensor = ob_model_slot(pass->source->model, 0, OB_SLOT_POSITIONS);
-    uint64_t row = (uint64_t)f->positions[token] + f->config.position_offset;
-    assert(pass->lanes == 1 || pass->lanes == 2);
-    ob_source_read(pass->source, (size_t)tensor, row * width, width, places);
-    for (unsigned lane = 0; lane < pass->lanes; lane++)
-        ob_vector_add(width, f->lanes[lane].x + at, places[lane]);
+    const struct ob_view *view = &pass->views[block->view];
+    size_t width = f->config.width, tensor = (size_t)ob_model_slot(pass->source->model, 0, OB_SLOT_POSITIONS);
+    bool both = ob_pass_trained(pass, (int64_t)tensor) && view->paired;
+    if (both && view->side == 1)
+        return;
+    for (size_t row = block->first; row < block->first + block->count; row++) {
+        size_t input = view->first_input + row - view->inputs.first;
+        uint64_t position = (uint64_t)f->positions[input] + f->config.position_offset;
+        float *const places[2] = {f->h + row * width, f->h + (row + view->inputs.rows) * width};
+        ob_pass_read(pass, block->view, tensor, position * width, width, places);
+        ob_vector_add(width, f->x + row * width, places[0]);
+        if (both)
+            ob_vector_add(width, f->x + (row + view->inputs.rows) * width, places[1]);
+    }
 }
 
 void ob_pass_embed(const struct ob_pass *pass) {
     struct ob_forward *f = pass->forward;
-    float *const x[2] = {f->lanes[0].x, f->lanes[1].x}, *const h[2] = {f->lanes[0].h, f->lanes[1].h};
     bool projects = has(pass, 0, OB_SLOT_PROJECT_IN);
-    struct embedding job = {.pass = pass, .to = {projects ? h[0] : x[0], projects ? h[1] : x[1]}};
-    assert(pass->lanes == 1 || pass->lanes == 2);
-    ob_pool_run(f->pool, pass->tokens, embed_token, &job);
+    struct embedding job = {.to = projects ? f->h : f->x};
     struct ob_linear project = {.weight = OB_SLOT_PROJECT_IN,
                                 .bias = OB_SLOT_NONE,
                                 .in = f->config.embedding_width,
                                 .out = f->config.width,
-                                .x = {h[0], h[1]},
-                                .y = {x[0], x[1]},
+                                .x = f->h,
+                                .y = f->x,
                                 .ldx = f->config.embedding_width,
-                                .ldy = f->config.width,
-                                .rows = pass->tokens};
+                                .ldy = f->config.width};
+    ob_pass_for_rows(pass, false, NORM_ROWS, embed_rows, &job);
     if (projects)
         ob_pass_linear(pass, &project);
-    struct ob_pass copy = *pass;
     if (has(pass, 0, OB_SLOT_POSITIONS))
-        ob_pool_run(f->pool, pass->tokens, add_position, &copy);
+        ob_pass_for_rows(pass, false, NORM_ROWS, add_positions, NULL);
 }
 
 /* ---- a layer ---- */
 
 /* Queries, keys and values of the rows of `from` (T, C), fused or one by one. */
-static void project_qkv(const struct ob_pass *pass, uint32_t layer, float *const from[2]) {
+static void project_qkv(const struct ob_pass *pass, uint32_t layer, const float *from) {
     struct ob_forward *f = pass->forward;
     const struct ob_model_config *c = &f->config;
     size_t HD = (size_t)c->heads * c->head_width, KD = (size_t)c->kv_heads * c->head_width, G = HD + 2 * KD;
@@ -169,30 +175,24 @@ static void project_qkv(const struct ob_pass *pass, uint32_t layer, float *const
                                    .bias = part->bias,
                                    .in = c->width,
                                    .out = part->out,
-                                   .x = {from[0], from[1]},
-                                   .y = {f->lanes[0].qkv + part->at, f->lanes[1].qkv + part->at},
+                                   .x = from,
+                                   .y = f->qkv + part->at,
                                    .ldx = c->width,
-                                   .ldy = G,
-                                   .rows = pass->tokens};
+                                   .ldy = G};
         ob_pass_linear(pass, &linear);
     }
 }
 
-static void activate_row(void *context, size_t index, unsigned thread) {
-    (void)thread;
-    const struct ob_pass *pass = context;
+static void activate_rows(const struct ob_pass *pass, const struct ob_row_block *block, void *context) {
+    (void)context;
     const struct ob_forward *f = pass->forward;
-    const struct ob_lane *lane = &f->lanes[index / pass->tokens];
-    size_t width = f->config.ff_width, at = index % pass->tokens * width;
-    if (!f->config.gated) {
-        ob_vector_activate(f->config.activation, width, lane->up + at);
-        return;
-    }
-    ob_vector_activate(f->config.activation, width, lane->gate + at);
-    ob_vector_multiply(width, lane->up + at, lane->gate + at);
+    size_t width = f->config.ff_width, at = block->first * width, count = block->count * width;
+    ob_vector_activate(f->config.activation, count, (f->config.gated ? f->gate : f->up) + at);
+    if (f->config.gated)
+        ob_vector_multiply(count, f->up + at, f->gate + at);
 }
 
-static void feed_forward(const struct ob_pass *pass, uint32_t layer, float *const from[2]) {
+static void feed_forward(const struct ob_pass *pass, uint32_t layer, const float *from) {
     struct ob_forward *f = pass->forward;
     size_t C = f->config.width, F = f->config.ff_width;
     struct ob_linear up = {.layer = layer,
@@ -200,27 +200,24 @@ static void feed_forward(const struct ob_pass *pass, uint32_t layer, float *cons
                            .bias = OB_SLOT_UP_BIAS,
                            .in = C,
                            .out = F,
-                           .x = {from[0], from[1]},
-                           .y = {f->lanes[0].up, f->lanes[1].up},
+                           .x = from,
+                           .y = f->up,
                            .ldx = C,
-                           .ldy = F,
-                           .rows = pass->tokens},
+                           .ldy = F},
                      gate = up;
     ob_pass_linear(pass, &up);
     gate.weight = OB_SLOT_GATE;
     gate.bias = OB_SLOT_GATE_BIAS;
-    gate.y[0] = f->lanes[0].gate;
-    gate.y[1] = f->lanes[1].gate;
+    gate.y = f->gate;
     if (f->config.gated)
         ob_pass_linear(pass, &gate);
-    struct ob_pass copy = *pass;
-    ob_pool_run(f->pool, pass->lanes * pass->tokens, activate_row, &copy);
+    ob_pass_for_rows(pass, false, NORM_ROWS, activate_rows, NULL);
     struct ob_linear down = {
-        .layer = layer, .weight = OB_SLOT_DOWN, .bias = OB_SLOT_DOWN_BIAS, .in = F, .x = {up.y[0], up.y[1]}};
+        .layer = layer, .weight = OB_SLOT_DOWN, .bias = OB_SLOT_DOWN_BIAS, .in = F, .x = f->up};
     add_residual(pass, down, OB_SLOT_DOWN_NORM);
 }
 
-static void attend(const struct ob_pass *pass, uint32_t layer, float *const from[2]) {
+static void attend(const struct ob_pass *pass, uint32_t layer, const float *from) {
     project_qkv(pass, layer, from);
     ob_pass_attention(pass, layer);
 }
@@ -231,27 +228,26 @@ static void add_attention(const struct ob_pass *pass, uint32_t layer) {
                             .weight = OB_SLOT_O,
                             .bias = OB_SLOT_O_BIAS,
                             .in = (size_t)f->config.heads * f->config.head_width,
-                            .x = {f->lanes[0].attn_out, f->lanes[1].attn_out}};
+                            .x = f->attn_out};
     add_residual(pass, out, OB_SLOT_O_NORM);
 }
 
 void ob_pass_layer(const struct ob_pass *pass, uint32_t layer) {
     struct ob_forward *f = pass->forward;
-    float *const x[2] = {f->lanes[0].x, f->lanes[1].x}, *const h[2] = {f->lanes[0].h, f->lanes[1].h};
     if (f->config.block == OB_BLOCK_POST_NORM) {
-        attend(pass, layer, x);
+        attend(pass, layer, f->x);
         add_attention(pass, layer);
-        norm(pass, layer, OB_SLOT_NORM1, OB_SLOT_NORM1_BIAS, x, x, false);
-        feed_forward(pass, layer, x);
-        norm(pass, layer, OB_SLOT_NORM2, OB_SLOT_NORM2_BIAS, x, x, false);
+        norm(pass, layer, OB_SLOT_NORM1, OB_SLOT_NORM1_BIAS, f->x, f->x);
+        feed_forward(pass, layer, f->x);
+        norm(pass, layer, OB_SLOT_NORM2, OB_SLOT_NORM2_BIAS, f->x, f->x);
         return;
     }
-    norm(pass, layer, OB_SLOT_NORM1, OB_SLOT_NORM1_BIAS, x, h, false);
-    attend(pass, layer, h);
+    norm(pass, layer, OB_SLOT_NORM1, OB_SLOT_NORM1_BIAS, f->x, f->h);
+    attend(pass, layer, f->h);
     if (f->config.block == OB_BLOCK_SEQUENTIAL)
         add_attention(pass, layer);
-    norm(pass, layer, OB_SLOT_NORM2, OB_SLOT_NORM2_BIAS, x, h, false);
+    norm(pass, layer, OB_SLOT_NORM2, OB_SLOT_NORM2_BIAS, f->x, f->h);
     if (f->config.block == OB_BLOCK_PARALLEL)
         add_attention(pass, layer);
-    feed_forward(pass, layer, h);
+    feed_forward(pass, layer, f->h);
 }

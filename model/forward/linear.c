@@ -1,130 +1,184 @@
+/* A product with a tensor of the model, tile by tile: the weights of a tile are materialised as each view
+ * sees them, brought into the products' order, and multiplied. What no view trains is one operand for all
+ * rows, and packed once and for all where that costs no more memory than the file (frozen.c). */
 #include <assert.h>
-#include <cblas.h>
 #include <string.h>
 
-#include "model/forward/bf16.h"
-#include "model/forward/pass.h"
-#include "model/forward/vector.h"
+#include "model/formats/checkpoint.h"
+#include "model/forward/multiply.h"
+#include "model/forward/products_float32.h"
 
-#define READ_ELEMENTS 32768 /* of one thread's read */
-#define TERMS         384   /* of a sum that OpenBLAS adds up at a time */
+#define READ_ELEMENTS  32768 /* of one thread's read */
+#define TERMS          384   /* of a sum that OpenBLAS adds up at a time */
+#define SMALL_ELEMENTS 65536 /* a whole tensor, or tile, that is not worth packing */
+
+/* One tile of a tensor. */
+struct tile {
+    size_t tensor;
+    uint64_t first; /* element of the tensor */
+    size_t count;
+};
+
+/* ---- materialising ---- */
 
 struct read_job {
     const struct ob_pass *pass;
-    size_t tensor;
-    uint64_t first;
-    size_t count;
+    const struct tile *tile;
+    size_t first_view, slot, parts; /* slot: elements from one view's tile to the next's */
 };
 
 static void read_part(void *context, size_t index, unsigned thread) {
     (void)thread;
     const struct read_job *job = context;
-    const struct ob_pass *pass = job->pass;
-    size_t at = index * READ_ELEMENTS;
-    size_t count = job->count - at < READ_ELEMENTS ? job->count - at : READ_ELEMENTS;
-    float *const lanes[2] = {pass->forward->lanes[0].tile + at, pass->forward->lanes[1].tile + at};
-    ob_source_read(pass->source, job->tensor, job->first + at, count, lanes);
+    struct ob_forward *f = job->pass->forward;
+    size_t number = index / job->parts, at = index % job->parts * READ_ELEMENTS,
+           view = job->first_view + number;
+    size_t left = job->tile->count - at, count = left < READ_ELEMENTS ? left : READ_ELEMENTS;
+    if (job->pass->views[view].side == 1)
+        return; /* comes with the view before it */
+    float *to = f->tile + number * job->slot + at;
+    ob_pass_read(job->pass, view, job->tile->tensor, job->tile->first + at, count,
+                 (float *const[2]){to, to + job->slot});
 }
 
-void ob_pass_materialize(const struct ob_pass *pass, size_t tensor, uint64_t first, size_t count) {
-    assert(count <= pass->forward->tile_elements);
-    struct read_job job = {.pass = pass, .tensor = tensor, .first = first, .count = count};
-    ob_pool_run(pass->forward->pool, (count + READ_ELEMENTS - 1) / READ_ELEMENTS, read_part, &job);
+static void materialize(const struct ob_pass *pass, const struct tile *tile, size_t first_view, size_t views,
+                        size_t slot) {
+    struct read_job job = {.pass = pass,
+                           .tile = tile,
+                           .first_view = first_view,
+                           .slot = slot,
+                           .parts = (tile->count + READ_ELEMENTS - 1) / READ_ELEMENTS};
+    ob_pool_run(pass->forward->pool, views * job.parts, read_part, &job);
 }
 
-struct multiply_job {
-    const struct ob_pass *pass;
-    const struct ob_product *product;
-    size_t blocks; /* of rows, for each lane */
-};
+/* Where a frozen tensor's float32 values lie in the file as they are needed; NULL: nowhere. */
+static const float *in_place(const struct ob_pass *pass, const struct tile *tile) {
+    const struct ob_model *model = pass->source->model;
+    if (tile->tensor >= model->tensor_count)
+        return NULL; /* an adapter's */
+    const struct ob_checkpoint_tensor *t = &model->checkpoint->tensors[model->checkpoint_index[tile->tensor]];
+    bool usable = t->dtype == OB_DTYPE_F32 && !t->rows && (uintptr_t)t->data % sizeof(float) == 0 &&
+                  __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+    return usable ? (const float *)(const void *)t->data + tile->first : NULL;
+}
 
-/* Puts the bias under the rows, or adds it to them; returns whether c holds something to add to. */
-static bool place_bias(const struct ob_product *p, unsigned lane, size_t from, size_t to) {
-    if (!p->bias[lane])
-        return p->accumulate;
-    for (size_t row = from; row < to; row++) {
-        float *c = p->c[lane] + row * p->ldc;
-        if (p->accumulate)
-            ob_vector_add(p->n, c, p->bias[lane]);
-        else
-            memcpy(c, p->bias[lane], p->n * sizeof *c);
+/* ---- a step over all views ---- */
+
+static void pack_step(const struct ob_pass *pass, const struct ob_step *step, struct ob_operand *operands,
+                      size_t count) {
+    struct ob_forward *f = pass->forward;
+    struct ob_packing jobs[OB_VIEWS_MAX];
+    size_t tiles = (step->n + step->way->tile_columns - 1) / step->way->tile_columns;
+    size_t bytes = tiles * ob_pass_tile_bytes(f, step->way->tile_columns, step->k);
+    assert(count * bytes <= f->packed_bytes);
+    for (size_t i = 0; i < count; i++) {
+        jobs[i] = (struct ob_packing){.values = operands[i].values, .packed = f->packed + i * bytes};
+        operands[i].packed = jobs[i].packed;
     }
-    return true;
+    ob_pack(f, step->n, step->k, step->transposed, jobs, count);
 }
 
-static void multiply_rows(const struct ob_pass *pass, const struct ob_product *p, unsigned lane, size_t from,
-                          size_t to, unsigned thread) {
-    const struct ob_forward *f = pass->forward;
-    bool add = place_bias(p, lane, from, to);
-    if (!f->bf16) {
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, p->transposed ? CblasTrans : CblasNoTrans, (int)(to - from),
-                    (int)p->n, (int)p->k, 1.0f, p->a[lane] + from * p->lda, (int)p->lda, f->lanes[lane].tile,
-                    (int)p->ldb, add ? 1.0f : 0.0f, p->c[lane] + from * p->ldc, (int)p->ldc);
-        return;
-    }
-    struct ob_bf16_product bf16 = {.a = p->a[lane] + from * p->lda,
-                                   .b = f->lanes[lane].tile,
-                                   .c = p->c[lane] + from * p->ldc,
-                                   .lda = p->lda,
-                                   .ldb = p->ldb,
-                                   .ldc = p->ldc,
-                                   .rows = to - from,
-                                   .n = p->n,
-                                   .k = p->k,
-                                   .transposed = p->transposed,
-                                   .accumulate = add};
-    ob_bf16_multiply(&bf16, f->bf16 + thread * f->bf16_bytes);
-}
-
-static void multiply_part(void *context, size_t index, unsigned thread) {
-    const struct multiply_job *job = context;
-    const struct ob_product *p = job->product;
-    size_t block = index % job->blocks;
-    unsigned lane = (unsigned)(index / job->blocks);
-    size_t from = p->rows * block / job->blocks, to = p->rows * (block + 1) / job->blocks;
-    if (from == to)
-        return;
-    multiply_rows(job->pass, p, lane, from, to, thread);
-    if (p->finish)
-        p->finish(job->pass, lane, from, to, p->context);
-}
-
-void ob_pass_multiply(const struct ob_pass *pass, const struct ob_product *product) {
-    unsigned threads = ob_pool_threads(pass->forward->pool);
-    struct multiply_job job = {
-        .pass = pass, .product = product, .blocks = (threads + pass->lanes - 1) / pass->lanes};
-    ob_pool_run(pass->forward->pool, pass->lanes * job.blocks, multiply_part, &job);
-}
-
-/* The bias of both lanes into small vectors; false: the model has none. */
-static bool read_bias(const struct ob_pass *pass, const struct ob_linear *linear) {
-    int64_t bias = ob_model_slot(pass->source->model, linear->layer, linear->bias);
-    if (bias < 0)
+/* May this tile be packed into the scratch, for two views at least? */
+static bool worth_packing(struct ob_forward *f, size_t n, size_t k) {
+    const struct ob_products *way = f->products;
+    if (!way->packs || n * k < SMALL_ELEMENTS || n < 32 || k < 32)
         return false;
-    float *const vectors[2] = {pass->forward->lanes[0].b, pass->forward->lanes[1].b};
-    ob_source_read(pass->source, (size_t)bias, 0, linear->out, vectors);
-    return true;
+    size_t tiles = (n + way->tile_columns - 1) / way->tile_columns;
+    return 2 * tiles * ob_pass_tile_bytes(f, way->tile_columns, k) <= f->packed_bytes;
+}
+
+/* Views [first, …) whose tiles fit the scratch together; never one half of a pair. */
+static size_t views_at_once(const struct ob_pass *pass, const struct ob_step *step, size_t first,
+                            size_t slot) {
+    struct ob_forward *f = pass->forward;
+    size_t most = (2 * f->tile_elements + OB_TILE_SLACK) / slot, left = pass->view_count - first;
+    if (step->way->packs) {
+        size_t tiles = (step->n + step->way->tile_columns - 1) / step->way->tile_columns;
+        size_t room = f->packed_bytes / (tiles * ob_pass_tile_bytes(f, step->way->tile_columns, step->k));
+        most = room < most ? room : most;
+    }
+    if (left <= most)
+        return left;
+    return pass->views[first + most].side == 1 ? most - 1 : most;
+}
+
+static void run_trained(const struct ob_pass *pass, struct ob_step *step, const struct tile *tile) {
+    struct ob_operand operands[OB_VIEWS_MAX];
+    size_t slot = (tile->count + 15) / 16 * 16;
+    for (size_t view = 0; view < pass->view_count;) {
+        size_t views = views_at_once(pass, step, view, slot);
+        assert(views > 0);
+        materialize(pass, tile, view, views, slot);
+        for (size_t i = 0; i < views; i++)
+            operands[i] = (struct ob_operand){.rows = step->targets ? pass->views[view + i].targets
+                                                                    : pass->views[view + i].inputs,
+                                              .values = pass->forward->tile + i * slot};
+        if (step->way->packs)
+            pack_step(pass, step, operands, views);
+        step->operands = operands;
+        step->operand_count = views;
+        ob_multiply(pass, step);
+        view += views;
+    }
+}
+
+static void run_frozen(const struct ob_pass *pass, struct ob_step *step, const struct tile *tile) {
+    struct ob_operand all = {.rows = {.rows = step->targets ? pass->target_rows : pass->rows}};
+    all.values = step->way->packs ? NULL : in_place(pass, tile);
+    if (!all.values) {
+        struct ob_view one = {0};
+        struct ob_pass alone = *pass;
+        alone.views = &one;
+        alone.view_count = 1;
+        materialize(&alone, tile, 0, 1, 0);
+        all.values = pass->forward->tile;
+    }
+    if (step->way->packs)
+        pack_step(pass, step, &all, 1);
+    step->operands = &all;
+    step->operand_count = 1;
+    ob_multiply(pass, step);
+}
+
+static void run_step(const struct ob_pass *pass, struct ob_step *step, const struct tile *tile) {
+    step->way =
+        worth_packing(pass->forward, step->n, step->k) ? pass->forward->products : &ob_products_float32;
+    if (ob_pass_trained(pass, (int64_t)tile->tensor))
+        run_trained(pass, step, tile);
+    else
+        run_frozen(pass, step, tile);
+}
+
+/* ---- tensors ---- */
+
+static struct ob_vectors shift(struct ob_vectors bias, size_t columns) {
+    bias.values = bias.values ? bias.values + columns : NULL;
+    return bias;
+}
+
+static struct ob_step step_of(const struct ob_linear *l) {
+    return (struct ob_step){.x = l->x,
+                            .y = l->y,
+                            .ldx = l->ldx,
+                            .ldy = l->ldy,
+                            .n = l->out,
+                            .k = l->in,
+                            .targets = l->targets,
+                            .accumulate = l->accumulate};
 }
 
 /* (out, in): a tile is some rows, and makes some columns of y. */
 static void multiply_output_major(const struct ob_pass *pass, const struct ob_linear *l, size_t tensor,
-                                  const float *const bias[2]) {
+                                  struct ob_vectors bias) {
     size_t rows = pass->forward->tile_elements / l->in;
     for (size_t at = 0; at < l->out; at += rows) {
-        size_t n = l->out - at < rows ? l->out - at : rows;
-        ob_pass_materialize(pass, tensor, (uint64_t)at * l->in, n * l->in);
-        struct ob_product product = {.a = {l->x[0], l->x[1]},
-                                     .c = {l->y[0] + at, l->y[1] ? l->y[1] + at : NULL},
-                                     .bias = {bias[0] ? bias[0] + at : NULL, bias[1] ? bias[1] + at : NULL},
-                                     .lda = l->ldx,
-                                     .ldb = l->in,
-                                     .ldc = l->ldy,
-                                     .rows = l->rows,
-                                     .n = n,
-                                     .k = l->in,
-                                     .transposed = true,
-                                     .accumulate = l->accumulate};
-        ob_pass_multiply(pass, &product);
+        struct ob_step step = step_of(l);
+        step.n = l->out - at < rows ? l->out - at : rows;
+        step.y += at;
+        step.transposed = true;
+        step.bias = shift(bias, at);
+        struct tile tile = {.tensor = tensor, .first = (uint64_t)at * l->in, .count = step.n * l->in};
+        run_step(pass, &step, &tile);
     }
 }
 
@@ -139,55 +193,100 @@ static size_t input_rows(const struct ob_forward *forward, const struct ob_linea
 
 /* (in, out): a tile is some rows, and adds some terms to all of y. */
 static void multiply_input_major(const struct ob_pass *pass, const struct ob_linear *l, size_t tensor,
-                                 const float *const bias[2]) {
+                                 struct ob_vectors bias) {
     size_t rows = input_rows(pass->forward, l);
     for (size_t at = 0; at < l->in; at += rows) {
-        size_t k = l->in - at < rows ? l->in - at : rows;
-        ob_pass_materialize(pass, tensor, (uint64_t)at * l->out, k * l->out);
-        struct ob_product product = {.a = {l->x[0] + at, l->x[1] ? l->x[1] + at : NULL},
-                                     .c = {l->y[0], l->y[1]},
-                                     .bias = {at == 0 ? bias[0] : NULL, at == 0 ? bias[1] : NULL},
-                                     .lda = l->ldx,
-                                     .ldb = l->out,
-                                     .ldc = l->ldy,
-                                     .rows = l->rows,
-                                     .n = l->out,
-                                     .k = k,
-                                     .accumulate = l->accumulate || at > 0};
-        ob_pass_multiply(pass, &product);
+        struct ob_step step = step_of(l);
+        step.k = l->in - at < rows ? l->in - at : rows;
+        step.x += at;
+        step.bias = at == 0 ? bias : (struct ob_vectors){0};
+        step.accumulate = l->accumulate || at > 0;
+        struct tile tile = {.tensor = tensor, .first = (uint64_t)at * l->out, .count = step.k * l->out};
+        run_step(pass, &step, &tile);
     }
+}
+
+static void multiply_packed(const struct ob_pass *pass, const struct ob_linear *l, const uint8_t *packed,
+                            struct ob_vectors bias) {
+    struct ob_operand all = {.rows = {.rows = l->targets ? pass->target_rows : pass->rows}, .packed = packed};
+    struct ob_step step = step_of(l);
+    step.way = pass->forward->products;
+    step.bias = bias;
+    step.operands = &all;
+    step.operand_count = 1;
+    ob_multiply(pass, &step);
+}
+
+struct scale_job {
+    float *low, factor;
+    size_t rank;
+};
+
+static void scale_rows(const struct ob_pass *pass, const struct ob_row_block *block, void *context) {
+    (void)pass;
+    const struct scale_job *job = context;
+    for (size_t i = block->first * job->rank; i < (block->first + block->count) * job->rank; i++)
+        job->low[i] *= job->factor;
 }
 
 /* y += scale · (x · Aᵀ) · Bᵀ; `a` is A, and the next tensor B. */
 static void add_adapter(const struct ob_pass *pass, const struct ob_linear *linear, size_t a) {
     const struct ob_forward *f = pass->forward;
-    size_t rank = f->config.adapter_rank;
-    const float *none[2] = {NULL, NULL};
+    struct scale_job scale = {
+        .low = f->low, .factor = f->config.adapter_scale, .rank = f->config.adapter_rank};
     struct ob_linear down = *linear, up = *linear;
-    down.out = down.ldy = up.in = up.ldx = rank;
+    down.out = down.ldy = up.in = up.ldx = scale.rank;
     down.accumulate = false;
     up.accumulate = true;
-    for (unsigned lane = 0; lane < pass->lanes; lane++)
-        up.x[lane] = down.y[lane] = f->lanes[lane].low;
-    multiply_output_major(pass, &down, a, none);
-    for (unsigned lane = 0; lane < pass->lanes; lane++)
-        for (size_t i = 0; i < linear->rows * rank; i++)
-            f->lanes[lane].low[i] *= f->config.adapter_scale;
-    multiply_output_major(pass, &up, a + 1, none);
+    down.y = f->low;
+    up.x = f->low;
+    multiply_output_major(pass, &down, a, (struct ob_vectors){0});
+    ob_pass_for_rows(pass, linear->targets, SIZE_MAX / 2, scale_rows, &scale);
+    multiply_output_major(pass, &up, a + 1, (struct ob_vectors){0});
 }
 
 void ob_pass_linear(const struct ob_pass *pass, const struct ob_linear *linear) {
+    const struct ob_forward *f = pass->forward;
     int64_t tensor = ob_model_slot(pass->source->model, linear->layer, linear->weight);
     assert(tensor >= 0);
-    const float *bias[2] = {NULL, NULL};
-    if (read_bias(pass, linear))
-        for (unsigned lane = 0; lane < pass->lanes; lane++)
-            bias[lane] = pass->forward->lanes[lane].b;
-    if (pass->forward->config.family->input_major)
+    struct ob_vectors bias = ob_pass_vectors(pass, linear->layer, linear->bias, linear->out, 1);
+    const uint8_t *packed = ob_frozen_packed(pass, (size_t)tensor);
+    if (packed)
+        multiply_packed(pass, linear, packed, bias);
+    else if (f->config.family->input_major)
         multiply_input_major(pass, linear, (size_t)tensor, bias);
     else
         multiply_output_major(pass, linear, (size_t)tensor, bias);
     const int64_t *adapters = pass->source->model->adapter_of;
     if (adapters && adapters[tensor] >= 0 && pass->source->weights)
         add_adapter(pass, linear, (size_t)adapters[tensor]);
+}
+
+void ob_pass_logits(const struct ob_pass *pass, size_t tensor, const float *x, size_t first, size_t count,
+                    ob_rows_fn finish, void *context) {
+    struct ob_forward *f = pass->forward;
+    size_t width = f->config.embedding_width;
+    struct ob_step step = {.x = x,
+                           .y = f->logits,
+                           .ldx = width,
+                           .ldy = count,
+                           .n = count,
+                           .k = width,
+                           .transposed = true,
+                           .targets = true,
+                           .finish = finish,
+                           .context = context};
+    const uint8_t *packed = ob_frozen_packed(pass, tensor);
+    struct tile tile = {.tensor = tensor, .first = (uint64_t)first * width, .count = count * width};
+    size_t columns = f->products->packs ? f->products->tile_columns : 1;
+    if (!packed || first % columns != 0) {
+        run_step(pass, &step, &tile);
+        return;
+    }
+    struct ob_operand all = {.rows = {.rows = pass->target_rows},
+                             .packed = packed + first / columns * ob_pass_tile_bytes(f, columns, width)};
+    step.way = f->products;
+    step.operands = &all;
+    step.operand_count = 1;
+    ob_multiply(pass, &step);
 }

@@ -29,21 +29,25 @@ static size_t add_inputs(struct ob_pass *pass, const int32_t *tokens, size_t cou
 
 void ob_pass_pack(struct ob_pass *pass, const struct ob_batch *batch) {
     struct ob_forward *f = pass->forward;
-    pass->tokens = pass->sequences = pass->row_count = 0;
+    pass->tokens = pass->sequences = pass->target_count = 0;
     f->starts[0] = 0;
     for (size_t s = 0; s < batch->sequences; s++) {
         size_t begin = batch->offsets[s], last = batch->offsets[s + 1] - 1;
         while (last > begin && !batch->loss_mask[last])
             last--;
+        f->targets_of[s] = (uint32_t)pass->target_count;
+        f->packed_of[s] = (uint32_t)pass->sequences; /* the next one, when it has no target */
         if (last == begin)
             continue; /* no target */
         size_t first = add_inputs(pass, batch->tokens + begin, last - begin, batch->offsets[s + 1] - begin);
+        f->packed_of[s] = (uint32_t)pass->sequences - 1;
         for (size_t p = begin + 1; p <= last; p++)
             if (batch->loss_mask[p]) {
-                f->rows[pass->row_count] = (uint32_t)(first + p - 1 - begin);
-                f->targets[pass->row_count++] = batch->tokens[p];
+                f->target_rows[pass->target_count] = (uint32_t)(first + p - 1 - begin);
+                f->targets[pass->target_count++] = batch->tokens[p];
             }
     }
+    f->targets_of[batch->sequences] = (uint32_t)pass->target_count;
 }
 
 void ob_pass_pack_until(struct ob_pass *pass, const struct ob_batch *batch, size_t position) {
@@ -55,6 +59,6 @@ void ob_pass_pack_until(struct ob_pass *pass, const struct ob_batch *batch, size
     pass->tokens = pass->sequences = 0;
     pass->forward->starts[0] = 0;
     (void)add_inputs(pass, batch->tokens + begin, position + 1 - begin, position + 1 - begin);
-    pass->forward->rows[0] = (uint32_t)(position - begin);
-    pass->row_count = 1;
+    pass->forward->target_rows[0] = (uint32_t)(position - begin);
+    pass->target_count = 1;
 }

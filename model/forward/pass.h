@@ -1,10 +1,20 @@
-/* pass - what one forward pass works on. Private to model/forward/: forward.c owns it; layer.c, linear.c,
- * attention.c, rope.c, pack.c and head.c are its parts.
+/* pass - what one forward pass works on. Private to model/forward/: forward.c owns it; the other files here
+ * are its parts.
  *
- * Buffers of a lane (letters: model/families/config.h; W = max(C, E); G = H·D + 2·K·D; R = rows of a vocabulary tile):
- *   x (T, W) residual stream · h (T, W) normed input · qkv (T, G) · attn_out (T, H·D) · up, gate (T, F)
- *   logits (T, R) · tile (OB_TILE) weights of one tile · a, b small vectors (norms, biases)
- *   low (T, rank) between the two matrices of an adapter · loss (T) nats a row */
+ * A view is the weights as one loss sees them: w, w + ε σz or w - ε σz for one direction z. Every view has
+ * sequences of its own; the inputs of all views stand one after another in the same buffers, so that a
+ * product with weights that are the same in all views (frozen ones) is one product over all rows. The two
+ * views of a direction are neighbours with the same sequences: their weights come from one read of the
+ * master.
+ *
+ * As long as nothing that a layer reads is trained, all views are the same: these layers run once over the
+ * mini-batch's inputs (one view without a direction), then the rows are copied to the views.
+ *
+ * Buffers (letters: model/families/config.h; R rows of all views; W = max(C, E); G = H·D + 2·K·D):
+ *   x (R, W) residual stream · h (R, W) normed input · qkv (R, G) · attn_out (R, H·D) · up, gate (R, F)
+ *   low (R, rank) between the two matrices of an adapter · logits (R, columns of a vocabulary tile)
+ *   loss (R) nats a target
+ *   tile (2, OB_TILE elements) weights in float32 · packed: the same in the order of the products */
 #ifndef OB_MODEL_FORWARD_PASS_H
 #define OB_MODEL_FORWARD_PASS_H
 
@@ -12,12 +22,28 @@
 #include "model/families/family.h"
 #include "model/families/weight_source.h"
 #include "model/forward/batch.h"
+#include "model/forward/prefix.h"
+#include "model/forward/product_way.h"
 
-#define OB_QUERY_BLOCK 64 /* rows of attention scores at a time */
+#define OB_QUERY_BLOCK 64  /* rows of attention scores at a time */
+#define OB_KEY_BLOCK   256 /* and columns */
+#define OB_VIEWS_MAX   512
+#define OB_TILE_SIZES  32
+#define OB_TILE_SLACK  32 /* elements: tiles start at a multiple of 16 */
 
-struct ob_lane {
-    float *x, *h, *qkv, *attn_out, *up, *gate, *logits, *tile, *a, *b, *low;
-    double *loss;
+struct ob_span {
+    size_t first, rows;
+};
+
+struct ob_view {
+    const struct ob_spsa_key *key;    /* NULL: the weights as they are */
+    unsigned side;                    /* 0: + ε, 1: - ε (then the view before it is 0, with the same key) */
+    bool paired;                      /* both sides are there */
+    struct ob_span inputs;            /* its rows of x */
+    struct ob_span targets;           /* its rows of logits and loss */
+    size_t first_input;               /* what its first row is of the mini-batch's inputs */
+    size_t first_target;              /* … and of its targets */
+    size_t first_sequence, sequences; /* of the mini-batch's packed ones */
 };
 
 /* (positions, rotary_width / 2), and the same again for long sequences (ob_forward.long_row); NULL: learned
@@ -26,94 +52,148 @@ struct ob_rope_table {
     float *cos, *sin;
 };
 
+/* Vectors of weights, one for each view, or one for all (stride 0). values NULL: the model has none. */
+struct ob_vectors {
+    const float *values;
+    size_t stride;
+};
+
+/* Frozen weights in the products' order, made once (frozen.c). */
+struct ob_frozen {
+    uint8_t **tensors; /* of each of the model's; NULL: it is unpacked tile by tile */
+    size_t count, bytes;
+};
+
 struct ob_forward {
     struct ob_model_config config;
     struct ob_pool *pool;
-    size_t tokens_max, sequences_max;
-    size_t tile_elements, vocabulary_tile;
-    struct ob_lane lanes[2];
-    float *scores;                /* for each thread OB_QUERY_BLOCK · tokens_max */
+    size_t tokens_max, sequences_max, rows_max, views_max;
+    uint32_t layer_limit; /* 0: none */
+    size_t tile_elements, vocabulary_tile, vector_elements;
+    float *x, *h, *qkv, *attn_out, *up, *gate, *low, *logits;
+    double *loss;
+    float *tile;
+    float *vectors[2];            /* (views_max, vector_elements) norms' gains and shifts, biases */
+    float *scores;                /* (threads, OB_QUERY_BLOCK, OB_KEY_BLOCK) */
+    float *running;               /* (threads, 2, OB_QUERY_BLOCK) maxima and sums of a softmax */
     struct ob_rope_table rope[2]; /* of layers with full attention, and with a sliding window */
-    int32_t *inputs;              /* (T) the tokens that go through the layers */
-    uint32_t *starts;             /* (B+1) where their sequences begin, and the end */
+    int32_t *inputs;              /* (T) the mini-batch's tokens that go through the layers */
+    uint32_t *starts;             /* (B+1) where its packed sequences begin, and the end */
     uint32_t *positions;          /* (T) of an input within its sequence; + long_row in long ones */
     uint32_t
-        long_row;   /* where the rows of sequences beyond the original context begin; 0: LongRoPE has none */
-    uint32_t *rows; /* inputs whose next token is a target … */
-    int32_t *targets;                       /* … and that token */
-    double *row_max, *row_sum, *row_target; /* (2, T) running softmax of the vocabulary tiles */
+        long_row; /* where the rows of sequences beyond the original context begin; 0: LongRoPE has none */
+    uint32_t *packed_of;   /* (B) the packed sequence that a sequence of the batch shares or is */
+    uint32_t *target_rows; /* (T) inputs whose next token is a target … */
+    int32_t *targets;      /* … and that token */
+    uint32_t *targets_of;  /* (B+1) where the targets of a sequence of the batch begin */
+    struct ob_view *views; /* (views_max) */
+    double *row_max, *row_sum, *row_target; /* (R) running softmax of the vocabulary tiles */
     void *arena;
     size_t arena_bytes;
-    uint8_t *bf16; /* scratch for products in bfloat16, bf16_bytes for each thread; NULL: float32 */
-    size_t bf16_bytes;
+
+    const struct ob_products *products;
+    void *products_state;
+    uint8_t *packed; /* (2) tiles in the products' order */
+    uint8_t *staged; /* rows in the products' order, staged_bytes for each thread */
+    size_t packed_bytes, staged_bytes;
+    struct ob_tile_size {
+        size_t n, k, bytes;
+    } tile_sizes[OB_TILE_SIZES];         /* asked for before */
+    const struct ob_model *frozen_model; /* what `frozen` was made of */
+    struct ob_frozen frozen;
+    struct ob_prefix *prefix;            /* NULL: no states are kept */
+    const struct ob_model *prefix_model; /* what its states are of: … */
+    uint32_t prefix_layers;              /* … after so many of its layers */
+    const float **kept;                  /* (B) a packed sequence's states, NULL: to be computed */
 };
 
 struct ob_pass {
     struct ob_forward *forward;
     const struct ob_weight_source *source;
-    unsigned lanes;
-    size_t tokens, sequences; /* T, B: of the inputs */
-    size_t row_count;
+    const struct ob_view *views;
+    size_t view_count;
+    size_t rows;                            /* R: of all views */
+    size_t tokens, sequences, target_count; /* T, B: of the mini-batch's inputs */
+    size_t target_rows;                     /* of all views */
 };
 
-/* pack.c: the inputs and rows of a mini-batch that has been checked. A row for each target, in their order:
- * what has no target after it is left out, and sequences that begin alike share their inputs. */
+/* ---- pack.c: inputs and targets of a mini-batch that has been checked ----
+ * A row for each target, in their order: what has no target after it is left out, and sequences that begin
+ * alike share their inputs. */
 void ob_pass_pack(struct ob_pass *pass, const struct ob_batch *batch);
 /* The inputs of one sequence up to `position` of the batch; one row, the last. */
 void ob_pass_pack_until(struct ob_pass *pass, const struct ob_batch *batch, size_t position);
 
-/* linear.c: y (T, out; rows ldy apart) = x (T, in; rows ldx apart) · W + bias, or y += when `accumulate`. */
+/* ---- views.c ---- */
+
+/* Is a tensor of the model trained? */
+bool ob_pass_trained(const struct ob_pass *pass, int64_t tensor);
+/* Elements [first, first + count) of a tensor as views [view, view + (paired ? 2 : 1)) see it; `to[1]` is
+ * written when the view is paired, and may be scratch. A frozen tensor: to[0] alone. */
+void ob_pass_read(const struct ob_pass *pass, size_t view, size_t tensor, uint64_t first, size_t count,
+                  float *const to[2]);
+/* A vector of `count` elements for every view, into f->vectors[which]. */
+struct ob_vectors ob_pass_vectors(const struct ob_pass *pass, uint32_t layer, enum ob_slot slot, size_t count,
+                                  int which);
+/* How many layers, from the first, read nothing that is trained; -1: the embedding is. */
+int64_t ob_pass_frozen_layers(const struct ob_pass *pass);
+
+/* Calls `body` for blocks of at most `block` rows of each view, with all threads. */
+struct ob_row_block {
+    size_t view, first, count; /* rows of the view's inputs or targets, absolute */
+};
+typedef void (*ob_rows_fn)(const struct ob_pass *pass, const struct ob_row_block *block, void *context);
+void ob_pass_for_rows(const struct ob_pass *pass, bool targets, size_t block, ob_rows_fn body, void *context);
+
+/* ---- linear.c ---- */
+
+/* y (rows, out; rows ldy apart) = x (rows, in; rows ldx apart) · W + bias, or y += when `accumulate`. */
 struct ob_linear {
     uint32_t layer;
     enum ob_slot weight, bias; /* a bias that the model has not is left out */
     size_t in, out;
-    const float *x[2];
-    float *y[2];
-    size_t ldx, ldy, rows;
+    const float *x;
+    float *y;
+    size_t ldx, ldy;
+    bool targets; /* rows are targets' (logits), not inputs */
     bool accumulate;
 };
 void ob_pass_linear(const struct ob_pass *pass, const struct ob_linear *linear);
-/* Materialises elements of a tensor into both lanes' tiles, with all threads. */
-void ob_pass_materialize(const struct ob_pass *pass, size_t tensor, uint64_t first, size_t count);
-/* Products with a tile: c (rows, n) = a (rows, k) · tile, in all threads. Each thread prepares and finishes
- * its own rows, while they are in its cache. */
-struct ob_product {
-    const float *a[2];
-    float *c[2];
-    const float *bias[2]; /* (n) put under the product, or added to what is there; NULL: none */
-    size_t lda, ldb, ldc, rows, n, k;
-    bool transposed; /* the tile is (n, k); else (k, n) */
-    bool accumulate; /* c +=; else c = */
-    /* Called once for each lane and each block of rows that is finished; NULL: nothing follows. */
-    void (*finish)(const struct ob_pass *pass, unsigned lane, size_t from, size_t to, void *context);
-    void *context;
-};
-void ob_pass_multiply(const struct ob_pass *pass, const struct ob_product *product);
+/* The vocabulary's columns [first, first + count): y (target rows, count) = x · Wᵀ; `finish` is called for
+ * each block of rows that is done, in the thread that made it. */
+void ob_pass_logits(const struct ob_pass *pass, size_t tensor, const float *x, size_t first, size_t count,
+                    ob_rows_fn finish, void *context);
 
-/* layer.c: tokens → x; one layer's attention and feed-forward part. */
+/* ---- frozen.c: packs what the source does not train, once for a source's model ---- */
+OB_MUST_USE enum ob_err ob_frozen_prepare(struct ob_forward *forward, const struct ob_weight_source *source,
+                                          struct ob_error *error);
+void ob_frozen_drop(struct ob_forward *forward);
+/* NULL: the tensor is trained, or not packed. */
+const uint8_t *ob_frozen_packed(const struct ob_pass *pass, size_t tensor);
+
+/* ---- layer.c: tokens → x; one layer's attention and feed-forward part ---- */
 void ob_pass_embed(const struct ob_pass *pass);
 void ob_pass_layer(const struct ob_pass *pass, uint32_t layer);
 
-/* layer.c: a norm of rows of C elements, lane by lane; a model that has no such tensor copies them. */
+/* A norm of rows of C elements; a model that has no such tensor copies them. */
 struct ob_norm {
     uint32_t layer;
     enum ob_slot weight, bias;
-    float *x[2], *y[2];   /* may be the same */
-    const uint32_t *rows; /* which of x's, in the order of y's; NULL: all, in order */
-    size_t count;
-    bool add; /* x = norm(x), y += x; else y = norm(x) */
+    float *x, *y; /* may be the same */
+    bool gather;  /* y's rows are targets', x's the inputs that they are predicted from */
+    bool add;     /* x = norm(x), y += x; else y = norm(x) */
 };
 void ob_pass_norm(const struct ob_pass *pass, const struct ob_norm *norm);
 
-/* attention.c: qkv → attn_out, causal within each sequence. */
+/* ---- attention.c: qkv → attn_out, causal within each sequence ---- */
 void ob_pass_attention(const struct ob_pass *pass, uint32_t layer);
 
-/* rope.c: RoPE's cosines and sines (positions, half), of sequences longer than the original context (is_long) or
- * not: only LongRoPE's differ. */
+/* ---- rope.c: RoPE's cosines and sines (positions, half), of sequences longer than the original context (is_long) or
+ * not: only LongRoPE's differ ---- */
 void ob_rope_fill(const struct ob_rope *rope, size_t half, size_t positions, bool is_long, float *ret_cosines,
                   float *ret_sines);
 
-/* head.c: final norm and vocabulary; fills lane->loss for pass->row_count rows, or copies row 0's logits. */
+/* ---- head.c: final norm and vocabulary; fills f->loss for all target rows, or copies row 0's logits ---- */
 void ob_pass_head(const struct ob_pass *pass, float *ret_logits);
 
 #endif

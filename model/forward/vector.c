@@ -60,9 +60,25 @@ void ob_vector_softcap(size_t count, float cap, float *x) {
         x[i] = cap * tanhf(x[i] / cap);
 }
 
+void ob_vector_to_bf16(size_t count, const float *x, uint16_t *ret_values) {
+    loops()->to_bf16(count, x, ret_values);
+}
+
 void ob_vector_softmax(size_t count, float *x) {
     const struct ob_vector_loops *l = loops();
     l->times(count, 1.0f / l->exponentials(count, x, l->largest(count, x), x), x);
+}
+
+float ob_vector_exp(size_t count, float *x, float before, float *ret_sum) {
+    const struct ob_vector_loops *l = loops();
+    float largest = l->largest(count, x);
+    largest = before > largest ? before : largest;
+    *ret_sum = l->exponentials(count, x, largest, x);
+    return largest;
+}
+
+void ob_vector_times(size_t count, float factor, float *x) {
+    loops()->times(count, factor, x);
 }
 
 void ob_vector_exp_sum(size_t count, const float *x, float *ret_max, double *ret_sum) {

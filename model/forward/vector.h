@@ -7,6 +7,7 @@
 #define OB_MODEL_FORWARD_VECTOR_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "model/families/config.h"
 
@@ -20,8 +21,14 @@ void ob_vector_multiply(size_t count, float *x, const float *y);
 void ob_vector_add(size_t count, float *x, const float *y);
 /* x = cap · tanh(x / cap) */
 void ob_vector_softcap(size_t count, float cap, float *x);
+/* Rounded to bfloat16, half to even. */
+void ob_vector_to_bf16(size_t count, const float *x, uint16_t *ret_values);
 /* In place over x (count): exp(x - max) / sum. */
 void ob_vector_softmax(size_t count, float *x);
+/* x = exp(x - m) in place, m the largest of x and `before`, which is returned; their sum. */
+float ob_vector_exp(size_t count, float *x, float before, float *ret_sum);
+/* x *= factor */
+void ob_vector_times(size_t count, float factor, float *x);
 /* Sum of exp(x - max) and the maximum itself. */
 void ob_vector_exp_sum(size_t count, const float *x, float *ret_max, double *ret_sum);
 /* Rotates pairs (i, i + half) of one head of width 2·half by the angles whose cosines and sines are given. */

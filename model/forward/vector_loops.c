@@ -2,6 +2,7 @@
  * text: the build compiles this file once for each instruction set. */
 #include "model/forward/vector_loops.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -165,6 +166,16 @@ static void times(size_t count, float factor, float *x) {
         x[i] *= factor;
 }
 
+static void to_bf16(size_t count, const float *restrict x, uint16_t *restrict out) {
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        uint32_t rounded = bits + 0x7fff + (bits >> 16 & 1);
+        bool nan = (bits & 0x7fffffff) > 0x7f800000;
+        out[i] = (uint16_t)((nan ? bits | 0x400000 : rounded) >> 16);
+    }
+}
+
 static void rotate(size_t half, const float *cosines, const float *sines, float *x) {
     for (size_t i = 0; i < half; i++) {
         float a = x[i], b = x[i + half];
@@ -188,5 +199,6 @@ const struct ob_vector_loops OB_VECTOR_TABLE = {
     .exponentials = exponentials,
     .exponential_sum = exponential_sum,
     .times = times,
+    .to_bf16 = to_bf16,
     .rotate = rotate,
 };

@@ -5,6 +5,7 @@
 #define OB_MODEL_FORWARD_VECTOR_LOOPS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct ob_vector_loops {
     const char *name;
@@ -23,6 +24,7 @@ struct ob_vector_loops {
                           float *out); /* their sum; out may be x */
     double (*exponential_sum)(size_t count, const float *x, float largest);
     void (*times)(size_t count, float factor, float *x);
+    void (*to_bf16)(size_t count, const float *x, uint16_t *out);
     void (*rotate)(size_t half, const float *cosines, const float *sines, float *x);
 };
 

@@ -3,8 +3,9 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "model/forward/bf16.h"
+#include "model/forward/products.h"
 
 /* Invariant 3, and the meaning of the two lanes: each is the loss of weights that were perturbed by hand.
  * Tensors that `trainable` leaves out are frozen: read from the checkpoint, the same in both lanes. */
@@ -57,35 +58,170 @@ static void two_lanes_are_two_perturbed_models(void **state) {
 }
 
 /* Terms of eight bits: a loss of these small models moves by less than a hundredth. Every family, every seam
- * between tiles. */
+ * between tiles, packed once (frozen) and packed for each pass (trained). */
+static void compare_products(struct loaded *l, const char *checkpoint, const struct ob_products *products) {
+    double exact, rough[3];
+    struct ob_weight_source frozen = {.model = l->model}, trained = frozen;
+    struct ob_spsa_engine engine = ob_spsa_engine_best(l->pool);
+    trained.weights = weights_of(l->model);
+    trained.engine = &engine;
+    assert_int_equal(ob_forward_losses(l->forward, &frozen, l->batch, &exact, NULL), OB_OK);
+    assert_int_equal(ob_forward_use(l->forward, products, NULL), OB_OK);
+    assert_int_equal(ob_forward_losses(l->forward, &frozen, l->batch, &rough[0], NULL), OB_OK);
+    assert_int_equal(ob_forward_losses(l->forward, &trained, l->batch, &rough[1], NULL), OB_OK);
+    shrink_tiles(l->forward);
+    assert_int_equal(ob_forward_losses(l->forward, &trained, l->batch, &rough[2], NULL), OB_OK);
+    for (int i = 0; i < 3; i++)
+        if (fabs(rough[i] - exact) > 1e-2 * exact)
+            fail_msg("%s: %.9g in %s, %.9g in float32", checkpoint, rough[i], products->name, exact);
+    ob_spsa_weights_free((struct ob_spsa_weights *)(uintptr_t)trained.weights);
+}
+
 static void products_in_bfloat16(void **state) {
     (void)state;
-    if (!ob_bf16_available())
-        skip();
+    struct names names = checkpoints();
+    for (size_t n = 0; n < names.count; n++)
+        for (size_t i = 1; ob_products_at(i); i++) {
+            char folder[512], expected[600];
+            struct loaded l;
+            if (!ob_products_available(ob_products_at(i), NULL))
+                continue;
+            folder_of(names.list[n], folder, expected);
+            load(&l, folder, expected, 2);
+            compare_products(&l, names.list[n], ob_products_at(i));
+            unload(&l);
+        }
+}
+
+/* Many directions in one pass are what each of them is alone: two-sided, one-sided, without one, overlapping. */
+static void compare_parts(struct loaded *l, const int64_t *trainable) {
+    struct ob_spsa_engine engine = ob_spsa_engine_best(l->pool);
+    struct ob_weight_source source = {.model = l->model,
+                                      .weights = weights_of(l->model),
+                                      .trainable = trainable,
+                                      .engine = &engine,
+                                      .epsilon = 0.0078125f};
+    const struct ob_spsa_key keys[3] = {{{1}}, {{2}}, {{3}}};
+    size_t B = l->batch->sequences;
+    const struct ob_forward_part parts[] = {
+        {.key = &keys[0], .sequences = 1},
+        {.key = &keys[1], .first_sequence = B - 1, .sequences = 1},
+        {.key = &keys[2], .one_sided = true, .sequences = B},
+        {.sequences = B},
+        {.key = &keys[2], .sequences = B},
+    };
+    double sums[64], alone[2 * 16];
+    uint32_t counts[64], alone_counts[16];
+    assert_true(B >= 1 && B <= 8);
+    assert_int_equal(ob_forward_parts(l->forward, &source, l->batch, parts, sizeof parts / sizeof *parts,
+                                      sums, counts, NULL),
+                     OB_OK);
+    size_t at = 0;
+    for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
+        source.key = parts[p].key;
+        assert_int_equal(ob_forward_sequence_losses(l->forward, &source, l->batch, alone, alone_counts, NULL),
+                         OB_OK);
+        for (size_t side = 0; side < (parts[p].key && !parts[p].one_sided ? 2u : 1u); side++)
+            for (size_t s = 0; s < parts[p].sequences; s++, at++) {
+                size_t sequence = parts[p].first_sequence + s;
+                assert_int_equal(counts[at], alone_counts[sequence]);
+                if (fabs(sums[at] - alone[side * B + sequence]) > 1e-5 * fabs(sums[at]))
+                    fail_msg("part %zu, side %zu, sequence %zu: %.9g, alone %.9g", p, side, s, sums[at],
+                             alone[side * B + sequence]);
+            }
+    }
+    ob_spsa_weights_free((struct ob_spsa_weights *)(uintptr_t)source.weights);
+}
+
+static void parts_are_what_each_is_alone(void **state) {
+    (void)state;
     struct names names = checkpoints();
     for (size_t n = 0; n < names.count; n++) {
         char folder[512], expected[600];
         struct loaded l;
-        double exact, half[2];
         folder_of(names.list[n], folder, expected);
         load(&l, folder, expected, 2);
-        struct ob_weight_source source = {.model = l.model};
-        assert_int_equal(ob_forward_losses(l.forward, &source, l.batch, &exact, NULL), OB_OK);
-        assert_int_equal(ob_forward_use_bf16(l.forward, NULL), OB_OK);
-        assert_int_equal(ob_forward_losses(l.forward, &source, l.batch, &half[0], NULL), OB_OK);
+        int64_t *last = calloc(l.model->tensor_count, sizeof *last); /* the second half of the tensors */
+        assert_non_null(last);
+        for (size_t i = 0; i < l.model->tensor_count; i++)
+            last[i] = i >= l.model->tensor_count / 2 && i % 2 == 0 && !l.model->config.tied ? (int64_t)i : -1;
+        last[l.model->tensor_count - 2] = (int64_t)l.model->tensor_count - 2;
+        compare_parts(&l, NULL);
+        compare_parts(&l, last);
         shrink_tiles(l.forward);
-        assert_int_equal(ob_forward_losses(l.forward, &source, l.batch, &half[1], NULL), OB_OK);
-        for (int i = 0; i < 2; i++)
-            if (fabs(half[i] - exact) > 1e-2 * exact || half[i] == exact)
-                fail_msg("%s: %.9g in bfloat16, %.9g in float32", names.list[n], half[i], exact);
+        compare_parts(&l, NULL);
+        compare_parts(&l, last);
+        free(last);
         unload(&l);
     }
+}
+
+/* States that are kept are the bits that were computed: a pass over sequences that were seen before, alone or among
+ * others, gives the losses of a pass that keeps nothing. */
+static void compare_prefix(struct loaded *l, const struct ob_products *products, const char *checkpoint) {
+    struct ob_spsa_engine engine = ob_spsa_engine_best(l->pool);
+    int64_t *last = calloc(l->model->tensor_count, sizeof *last);
+    assert_non_null(last);
+    uint32_t layers = l->model->config.layers;
+    for (size_t i = 0; i < l->model->tensor_count; i++)
+        last[i] = -1;
+    for (enum ob_slot slot = 0; slot < OB_SLOT_NONE; slot++) { /* the last layer alone */
+        int64_t tensor = ob_model_slot(l->model, layers - 1, slot);
+        if (tensor >= 0 && tensor != ob_model_slot(l->model, 0, slot))
+            last[tensor] = tensor;
+    }
+    const struct ob_spsa_key key = {{9}};
+    struct ob_weight_source source = {.model = l->model,
+                                      .weights = weights_of(l->model),
+                                      .trainable = last,
+                                      .engine = &engine,
+                                      .key = &key,
+                                      .epsilon = 0.0078125f};
+    size_t B = l->batch->sequences;
+    const struct ob_forward_part one = {.key = &key, .first_sequence = B - 1, .sequences = 1};
+    double plain[2], kept[2], alone[2], alone_kept[2];
+    uint32_t counts[2];
+    assert_int_equal(ob_forward_use(l->forward, products, NULL), OB_OK);
+    assert_int_equal(ob_forward_losses(l->forward, &source, l->batch, plain, NULL), OB_OK);
+    assert_int_equal(ob_forward_parts(l->forward, &source, l->batch, &one, 1, alone, counts, NULL), OB_OK);
+    assert_int_equal(ob_forward_keep_prefix(l->forward, 1 << 20, NULL, 0, NULL), OB_OK);
+    for (int epoch = 0; epoch < 3; epoch++) {
+        assert_int_equal(ob_forward_losses(l->forward, &source, l->batch, kept, NULL), OB_OK);
+        if (memcmp(plain, kept, sizeof plain) != 0)
+            fail_msg("%s, %s: %.17g with kept states, %.17g without", checkpoint, products->name, kept[0],
+                     plain[0]);
+    }
+    assert_int_equal(ob_forward_parts(l->forward, &source, l->batch, &one, 1, alone_kept, counts, NULL),
+                     OB_OK);
+    assert_memory_equal(alone, alone_kept, sizeof alone);
+    if (layers > 1)
+        assert_true(ob_forward_prefix_counters(l->forward).hits >= 2);
+    ob_spsa_weights_free((struct ob_spsa_weights *)(uintptr_t)source.weights);
+    free(last);
+}
+
+static void kept_states_change_nothing(void **state) {
+    (void)state;
+    struct names names = checkpoints();
+    for (size_t n = 0; n < names.count; n++)
+        for (size_t i = 0; ob_products_at(i); i++) {
+            char folder[512], expected[600];
+            struct loaded l;
+            if (!ob_products_available(ob_products_at(i), NULL))
+                continue;
+            folder_of(names.list[n], folder, expected);
+            load(&l, folder, expected, 2);
+            compare_prefix(&l, ob_products_at(i), names.list[n]);
+            unload(&l);
+        }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_in_bfloat16),
         cmocka_unit_test(two_lanes_are_two_perturbed_models),
+        cmocka_unit_test(parts_are_what_each_is_alone),
+        cmocka_unit_test(kept_states_change_nothing),
     };
     return cmocka_run_group_tests_name("lanes", tests, NULL, NULL);
 }

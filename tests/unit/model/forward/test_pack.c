@@ -7,9 +7,14 @@
 #define ROOM 64
 
 static int32_t inputs[ROOM], targets[ROOM];
-static uint32_t starts[ROOM], positions[ROOM], rows[ROOM];
-static struct ob_forward forward = {
-    .inputs = inputs, .targets = targets, .starts = starts, .positions = positions, .rows = rows};
+static uint32_t starts[ROOM], positions[ROOM], rows[ROOM], packed_of[ROOM], targets_of[ROOM];
+static struct ob_forward forward = {.inputs = inputs,
+                                    .targets = targets,
+                                    .starts = starts,
+                                    .positions = positions,
+                                    .packed_of = packed_of,
+                                    .targets_of = targets_of,
+                                    .target_rows = rows};
 static struct ob_batch *batch;
 static struct ob_pass pass = {.forward = &forward};
 
@@ -49,7 +54,7 @@ static void candidates_of_one_token_share_their_prompt(void **state) {
     add((int32_t[]){8, 9, 2}, 3, 2);
     ob_pass_pack(&pass, batch);
     expect_inputs((int32_t[]){5, 6, 7, 8, 9}, 5, 2);
-    assert_int_equal(pass.row_count, 4);
+    assert_int_equal(pass.target_count, 4);
     expect_row(0, 2, 1);
     expect_row(1, 2, 2);
     expect_row(2, 4, 1);
@@ -66,7 +71,7 @@ static void longer_candidates_share_only_what_is_a_beginning(void **state) {
     add((int32_t[]){5, 6, 2, 3}, 4, 2); /* 5 6 2: not there */
     ob_pass_pack(&pass, batch);
     expect_inputs((int32_t[]){5, 6, 1, 5, 6, 2}, 6, 2);
-    assert_int_equal(pass.row_count, 5);
+    assert_int_equal(pass.target_count, 5);
     expect_row(0, 1, 1);
     expect_row(1, 2, 3);
     expect_row(2, 1, 2);
@@ -82,7 +87,7 @@ static void what_no_target_needs_is_left_out(void **state) {
     add((int32_t[]){6, 8}, 2, 1);
     ob_pass_pack(&pass, batch);
     expect_inputs((int32_t[]){1, 2, 3, 6}, 4, 2);
-    assert_int_equal(pass.row_count, 3);
+    assert_int_equal(pass.target_count, 3);
     expect_row(0, 0, 2);
     expect_row(1, 2, 4);
     expect_row(2, 3, 8);
@@ -95,7 +100,7 @@ static void logits_need_their_sequence_up_to_the_position(void **state) {
     add((int32_t[]){4, 5, 6}, 3, 1);
     ob_pass_pack_until(&pass, batch, 4);
     expect_inputs((int32_t[]){4, 5}, 2, 1);
-    assert_int_equal(pass.row_count, 1);
+    assert_int_equal(pass.target_count, 1);
     assert_int_equal(rows[0], 1);
 }
 

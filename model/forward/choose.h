@@ -1,0 +1,60 @@
+/* choose - which way to multiply (products.h) is the fastest here: measured, never guessed.
+ *
+ * Each way evaluates the run's own samples, on the run's own rows and shapes, on as many of the model's
+ * layers as fit into the time. A way is passed over when this processor lacks what it needs, when its
+ * estimates differ from those in float32 by more than OB_CHOOSE_ERROR_MAX (rms of the differences over rms of
+ * g), or when it is not faster than float32: float32 is what is taken when nothing is better.
+ * Few directions are measured: `onebyte probe` tells a way's error exactly.
+ * Errors:  those of the losses in float32. What goes wrong with another way rules that way out.
+ * Threads: one call at a time for a forward. */
+#ifndef OB_MODEL_FORWARD_CHOOSE_H
+#define OB_MODEL_FORWARD_CHOOSE_H
+
+#include "model/forward/forward.h"
+
+#define OB_CHOICES_MAX      8
+#define OB_CHOOSE_ERROR_MAX 0.1
+#define OB_CHOOSE_GAIN      0.97 /* of float32's time: less than this is worth another way */
+#define OB_CHOOSE_SECONDS   1.0  /* for all ways together, about */
+#define OB_CHOICES_TEXT_MAX 512
+
+struct ob_choice {
+    const struct ob_products *products;
+    bool measured, passes;
+    double seconds; /* of one sample, of the layers that were measured */
+    double error;   /* of its estimates */
+    char why[128];  /* it was passed over; "": it was not */
+};
+
+struct ob_choices {
+    size_t count, chosen;
+    struct ob_choice list[OB_CHOICES_MAX]; /* float32 is the first */
+};
+
+/* What is measured; `ways` is one of the tests' doors, the daemon's is ob_forward_choose. */
+struct ob_choose_job {
+    void *context;
+    enum ob_err (*use)(void *context, const struct ob_products *products, struct ob_error *error);
+    /* Losses on both sides of direction number `direction`, the way in use. */
+    enum ob_err (*losses)(void *context, unsigned direction, double ret_losses[2], struct ob_error *error);
+    uint64_t (*now_ns)(void);
+    const struct ob_products *const *ways; /* float32 first */
+    size_t way_count;
+    unsigned directions;
+};
+
+/* On success the chosen way is in use. */
+OB_MUST_USE enum ob_err ob_choose(const struct ob_choose_job *job, struct ob_choices *ret_choices,
+                                  struct ob_error *error);
+
+typedef enum ob_err (*ob_choose_losses_fn)(void *context, unsigned direction, double ret_losses[2],
+                                           struct ob_error *error);
+/* Every way of this build, with `losses` of `forward`. */
+OB_MUST_USE enum ob_err ob_forward_choose(struct ob_forward *forward, ob_choose_losses_fn losses,
+                                          void *context, struct ob_choices *ret_choices,
+                                          struct ob_error *error);
+
+/* One line: each way with its time relative to float32's and its error, or why it was passed over. */
+const char *ob_choices_text(const struct ob_choices *choices, char ret_text[static OB_CHOICES_TEXT_MAX]);
+
+#endif

@@ -1,0 +1,53 @@
+/* product_way - a way to multiply activations with weights: a table of functions.
+ *
+ * A product is c (rows, n) = a (rows, k) · W. Weights arrive as float32 tiles, are brought into a way's own
+ * order in tiles of some columns (`pack`), and are then multiplied any number of times; rows of `a` are
+ * brought into its own order once for all tiles (`stage`). A way that does not pack takes both as they are.
+ * Row r of c depends on row r of `a` and the weights alone, never on which other rows come with it, so that
+ * a state that was computed once may be kept.
+ *
+ * Errors:  of `open`: OB_EUNSUPPORTED, by name; OB_ENOMEM.
+ * Threads: `stage` and `multiply` run in many threads at a time, `thread` says in which. */
+#ifndef OB_MODEL_FORWARD_PRODUCT_WAY_H
+#define OB_MODEL_FORWARD_PRODUCT_WAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* Weights in float32: (k, n), or (n, k) when `transposed`; ld elements from one row to the next. */
+struct ob_matrix {
+    const float *values;
+    size_t ld, n, k;
+    bool transposed;
+};
+
+/* c (rows, n; rows ldc apart) = or, with `accumulate`, += staged rows · a tile. */
+struct ob_product {
+    const void *rows; /* what `stage` made; of a way that does not pack: floats, lda apart */
+    const void *tile; /* what `pack` made */
+    float *c;
+    size_t lda, ldc, count, n, k;
+    bool accumulate;
+    struct ob_matrix matrix; /* the tile of a way that does not pack */
+};
+
+struct ob_products {
+    const char *name;
+    uint32_t needs; /* OB_CPU_* (base/cpu.h) */
+    bool packs;
+    size_t tile_columns; /* of a packed tile, at most */
+    /* Bytes of a packed tile, of staged rows: multiples of 64. */
+    size_t (*tile_bytes)(void *state, size_t n, size_t k);
+    size_t (*staged_bytes)(size_t rows, size_t k);
+    /* What a way keeps for each of `threads` threads; NULL: nothing. */
+    enum ob_err (*open)(unsigned threads, void **ret_state, struct ob_error *error);
+    void (*close)(void *state);
+    void (*pack)(void *state, unsigned thread, const struct ob_matrix *matrix, void *ret_tile);
+    void (*stage)(const float *a, size_t lda, size_t count, size_t k, void *ret_rows);
+    void (*multiply)(void *state, unsigned thread, const struct ob_product *product);
+};
+
+#endif
