@@ -206,13 +206,14 @@ static void rows_are_reported(void **state) {
                   32, &seen);
     static const enum ob_row_fate FATES[] = {OB_ROW_KEPT, OB_ROW_SKIPPED, OB_ROW_SKIPPED,
                                              OB_ROW_CUT,  OB_ROW_BAD,     OB_ROW_KEPT};
-    static const char *const WHY[] = {"",
-                                      "no answer that is not empty",
-                                      "no answer within length",
-                                      "longer than length: the conversation loses its end",
-                                      ":5: message 1 of \"messages\": it has the role \"tool\"; only system, "
-                                      "user and assistant are supported",
-                                      ""};
+    static const char *const WHY[] = {
+        "",
+        "no answer that is not empty",
+        "no answer within length",
+        "longer than length: the conversation loses its end",
+        (":5: message 1 of \"messages\": it has the role \"tool\"; only system, "
+         "user and assistant are supported"),
+        ""};
     assert_int_equal(seen.count, 6);
     for (size_t i = 0; i < seen.count; i++) {
         assert_int_equal(seen.reports[i].fate, FATES[i]);
