@@ -43,12 +43,12 @@ enum ob_err ob_certificate_decode(const void *payload, size_t bytes, struct ob_c
     certificate.last_round = ob_read_u32(&reader);
     certificate.name_bytes = ob_read_u8(&reader);
     if (reader.failed)
-        return ob_fail(error, OB_EFORMAT, "control: a certificate is cut short");
+        return ob_fail(error, OB_EFORMAT, "control: certificate is truncated");
     if (reader.left != certificate.name_bytes)
-        return ob_fail(error, OB_EFORMAT, "control: a certificate's length does not match that of its name");
+        return ob_fail(error, OB_EFORMAT, "control: certificate length does not match its name");
     if (!good_name(reader.at, reader.left))
         return ob_fail(error, OB_EFORMAT,
-                       "control: a certificate's name is empty, too long, or has control characters");
+                       "control: certificate name is empty, too long, or contains control characters");
     ob_read_bytes(&reader, certificate.name, certificate.name_bytes);
     *ret_certificate = certificate;
     return OB_OK;

@@ -39,7 +39,7 @@ static enum ob_err exactly(const struct ob_control *control, uint16_t bytes, con
 static enum ob_err check_sample(const struct ob_control *control, const char *what, struct ob_error *error) {
     enum ob_err err = exactly(control, 8, what, error);
     if (err == OB_OK && ob_load_u64(control->payload) > OB_SAMPLE_END)
-        return ob_fail(error, OB_ETOOBIG, "control: the sample of %s is beyond 2^63", what);
+        return ob_fail(error, OB_ETOOBIG, "control: %s names a sample beyond 2^63", what);
     return err;
 }
 
@@ -55,10 +55,11 @@ static enum ob_err check_address(const struct ob_control *control, struct ob_err
     if (bytes == 0)
         return OB_OK;
     if (bytes <= sizeof SCHEME || memcmp(text, SCHEME, sizeof SCHEME) != 0)
-        return ob_fail(error, OB_EFORMAT, "control: an address that is not tcp://host:port");
+        return ob_fail(error, OB_EFORMAT, "control: address is not tcp://host:port");
     for (size_t i = 0; i < bytes; i++)
         if (text[i] <= 0x20 || text[i] >= 0x7f)
-            return ob_fail(error, OB_EFORMAT, "control: an address with a space or an unprintable character");
+            return ob_fail(error, OB_EFORMAT,
+                           "control: address contains a space or an unprintable character");
     return OB_OK;
 }
 
@@ -66,12 +67,13 @@ static enum ob_err check_evidence(const struct ob_control *control, struct ob_er
     static const uint8_t ZEROS[OB_SIGNATURE_BYTES];
     struct ob_record records[2];
     if (control->sequence != 0 || memcmp(control->signature, ZEROS, sizeof ZEROS) != 0)
-        return ob_fail(error, OB_EFORMAT, "control: evidence has sequence 0 and no signature of its own");
+        return ob_fail(error, OB_EFORMAT,
+                       "control: evidence must have sequence 0 and no signature of its own");
     enum ob_err err = ob_evidence_decode(control->payload, control->payload_bytes, records, error);
     if (err != OB_OK)
         return err;
     if (!ob_machine_equal(&records[0].machine, &control->subject))
-        return ob_fail(error, OB_EREFUSED, "control: evidence about another machine than its records are of");
+        return ob_fail(error, OB_EREFUSED, "control: evidence names another machine than its records");
     return OB_OK;
 }
 
@@ -81,7 +83,7 @@ static bool signs_for_itself(enum ob_control_kind kind) {
 
 static enum ob_err check_payload(const struct ob_control *control, struct ob_error *error) {
     if (signs_for_itself(control->kind) && !ob_machine_equal(&control->signer, &control->subject))
-        return ob_fail(error, OB_EREFUSED, "control: only the machine itself may make this entry");
+        return ob_fail(error, OB_EREFUSED, "control: only the machine itself may sign this entry");
     switch (control->kind) {
     case OB_CONTROL_GOODBYE:
         return check_sample(control, "a goodbye", error);
@@ -95,7 +97,7 @@ static enum ob_err check_payload(const struct ob_control *control, struct ob_err
         return check_address(control, error);
     case OB_CONTROL_ROTATION:
         if (ob_machine_equal(&control->signer, &control->subject))
-            return ob_fail(error, OB_EREFUSED, "control: a rotation to the same key");
+            return ob_fail(error, OB_EREFUSED, "control: rotation to the same key");
         return exactly(control, OB_CONTROL_ROTATION_BYTES, "a rotation", error);
     }
     assert(false);

@@ -18,13 +18,13 @@ static enum ob_err decode_two(const void *payload, size_t payload_bytes, struct 
         uint16_t bytes = ob_read_u16(&reader);
         const uint8_t *data = ob_read_view(&reader, bytes);
         if (data == NULL)
-            return ob_fail(error, OB_EFORMAT, "control: evidence is cut short");
+            return ob_fail(error, OB_EFORMAT, "control: evidence is truncated");
         enum ob_err err = ob_record_decode(data, bytes, &ANY, &records[i], error);
         if (err != OB_OK)
             return ob_fail_within(error, err, "control: evidence");
     }
     if (reader.left != 0)
-        return ob_fail(error, OB_EFORMAT, "control: evidence of more than two records");
+        return ob_fail(error, OB_EFORMAT, "control: evidence contains more than two records");
     return OB_OK;
 }
 
@@ -49,7 +49,7 @@ enum ob_err ob_evidence_decode(const void *payload, size_t bytes, struct ob_reco
     if (!conflict(&records[0], &records[1]))
         return ob_fail(error, OB_EREFUSED, "control: the two records of evidence do not conflict");
     if (compare_bodies(&records[0], &records[1]) > 0)
-        return ob_fail(error, OB_EFORMAT, "control: the records of evidence are in the wrong order");
+        return ob_fail(error, OB_EFORMAT, "control: the two records of evidence are in the wrong order");
     memcpy(ret_records, records, sizeof records);
     return OB_OK;
 }

@@ -53,7 +53,7 @@ enum ob_err ob_admission_add(struct ob_admission *a, const void *data, size_t by
     if (failed)
         return failed;
     if (!ob_control_verify(&a->run, &control))
-        return ob_fail(error, OB_EREFUSED, "control: the signature of a control entry is not its signer's");
+        return ob_fail(error, OB_EREFUSED, "control: a control entry's signature does not verify");
     uint8_t *copy = malloc(bytes);
     if (!copy || !ob_array_reserve(&a->entries, a->count, 1, sizeof *a->entries, &a->max)) {
         free(copy);

@@ -32,14 +32,14 @@ enum ob_err ob_certificate_file_parse(const char *name, const char *text, size_t
         sodium_hex2bin(file.entry, sizeof file.entry, digits, bytes - HEAD_BYTES, NULL, &file.entry_bytes,
                        NULL) != 0 ||
         2 * file.entry_bytes != bytes - HEAD_BYTES)
-        return ob_fail(error, OB_EFORMAT, "%s: is not a certificate (`onebyte invite` makes one)", name);
+        return ob_fail(error, OB_EFORMAT, "%s: not a certificate; `onebyte invite` creates one", name);
     struct ob_error why = {0};
     enum ob_err failed = ob_control_decode(file.entry, file.entry_bytes, &file.control, &why);
     if (failed)
         return ob_fail(error, failed, "%s: %s", name, why.text);
     if (file.control.kind != OB_CONTROL_CERTIFICATE)
-        return ob_fail(error, OB_EFORMAT, "%s: holds a control entry of kind %d, which is not a certificate",
-                       name, (int)file.control.kind);
+        return ob_fail(error, OB_EFORMAT, "%s: not a certificate, but a control entry of kind %d", name,
+                       (int)file.control.kind);
     *ret_file = file;
     failed = ob_control_decode(ret_file->entry, ret_file->entry_bytes, &ret_file->control, error);
     ret_file->certificate = ob_control_certificate(&ret_file->control);
@@ -87,15 +87,15 @@ enum ob_err ob_certificate_file_check(const char *path, const struct ob_certific
     if (!ob_machine_equal(&file->control.subject, machine)) {
         ob_machine_to_text(&file->control.subject, text);
         return ob_fail(error, OB_EMISMATCH,
-                       "%s: the certificate is for machine %.16s..., which is not this one", path, text);
+                       "%s: the certificate was issued to machine %.16s..., not to this one", path, text);
     }
     if (run && !ob_hash_equal(&certificate->run.hash, &run->hash)) {
         sodium_bin2hex(text, sizeof text, certificate->run.hash.bytes, OB_HASH_BYTES);
         return ob_fail(error, OB_EMISMATCH, "%s: the certificate is for another run (%.16s...)", path, text);
     }
     if (!ob_control_verify(&certificate->run, &file->control))
-        return ob_fail(error, OB_EREFUSED, "%s: the certificate's signature is bad: the file was changed",
-                       path);
+        return ob_fail(error, OB_EREFUSED,
+                       "%s: the certificate's signature does not verify; the file was changed", path);
     if (wall_s > 0 && certificate->expiry_s > 0 && wall_s >= certificate->expiry_s) {
         ob_time_to_text(certificate->expiry_s, time_text);
         return ob_fail(

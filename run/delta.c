@@ -29,16 +29,15 @@ static enum ob_err check_hash(const struct parsing *p) {
     const struct ob_delta *delta = p->delta;
     if (delta->byte_count < OB_DELTA_HEADER_BYTES + OB_HASH_BYTES ||
         memcmp(delta->bytes, OB_DELTA_MAGIC, OB_DELTA_MAGIC_KNOWN) != 0)
-        return fail(p, "is not a delta of onebyte");
+        return fail(p, "not a onebyte delta");
     if (memcmp(delta->bytes, OB_DELTA_MAGIC, OB_DELTA_MAGIC_BYTES) != 0)
-        return ob_fail(
-            p->error, OB_EUNSUPPORTED,
-            "%s: is a delta of another format (%.15s), this version reads format 2: export it again",
-            delta->path, delta->bytes);
+        return ob_fail(p->error, OB_EUNSUPPORTED,
+                       "%s: delta has format %.15s, this version reads format 2; export the run again",
+                       delta->path, delta->bytes);
     size_t body = delta->byte_count - OB_HASH_BYTES;
     struct ob_hash hash = ob_hash_of(delta->bytes, body);
     if (memcmp(hash.bytes, delta->bytes + body, OB_HASH_BYTES) != 0)
-        return fail(p, "is damaged: its hash is not that of its bytes");
+        return fail(p, "damaged: hash mismatch");
     return OB_OK;
 }
 
@@ -52,10 +51,10 @@ static enum ob_err read_header(struct parsing *p) {
     p->samples = ob_read_u64(&p->in);
     ob_read_bytes(&p->in, delta->digest.bytes, OB_HASH_BYTES);
     if (reserved != 0)
-        return fail(p, "is of a later version (a reserved field is not 0)");
+        return fail(p, "written by a later version (a reserved field is not 0)");
     const uint8_t *manifest = ob_read_view(&p->in, p->manifest_bytes);
     if (!manifest)
-        return fail(p, "its manifest goes beyond its end");
+        return fail(p, "truncated within the manifest");
     return ob_manifest_parse((const char *)manifest, p->manifest_bytes, delta->path, &delta->manifest,
                              p->error);
 }
@@ -69,7 +68,7 @@ static enum ob_err check_order(const struct parsing *p, size_t index, const stru
     bool twice =
         before && before->kind == sorted->kind && ob_machine_equal(&before->signer, &sorted->signer) &&
         (sorted->kind == OB_CONTROL_ROTATION || ob_machine_equal(&before->subject, &sorted->subject));
-    return same && !twice ? OB_OK : fail(p, "its control entries are not in order");
+    return same && !twice ? OB_OK : fail(p, "control entries are not in order");
 }
 
 static bool belongs(enum ob_control_kind kind) {
@@ -82,14 +81,13 @@ static enum ob_err check_entry(const struct parsing *p, size_t index, const stru
     if (failed)
         return failed;
     if (!belongs(control->kind))
-        return fail(p, "holds a control entry that decides nothing about records");
+        return fail(p, "contains a control entry that decides nothing about records");
     if (ob_admission_counts(p->delta->admission, control))
         return OB_OK;
-    return ob_fail(
-        p->error, OB_EREFUSED,
-        "%s: holds a control entry about machine %s that does not count: the run's authority did not "
-        "sign it, or not in time, or never admitted the machine",
-        p->delta->path, ob_hex_short(&control->subject, key));
+    return ob_fail(p->error, OB_EREFUSED,
+                   "%s: contains a control entry about machine %s that does not count: the run's authority "
+                   "did not sign it, signed it too late, or never admitted the machine",
+                   p->delta->path, ob_hex_short(&control->subject, key));
 }
 
 static const uint8_t *next_entry(struct ob_reader *in, uint16_t *ret_bytes) {
@@ -102,7 +100,7 @@ static enum ob_err add_entries(struct parsing *p) {
         uint16_t bytes = 0;
         const uint8_t *data = next_entry(&p->in, &bytes);
         if (!data)
-            return fail(p, "a control entry goes beyond its end");
+            return fail(p, "truncated within a control entry");
         enum ob_err failed = ob_admission_add(p->delta->admission, data, bytes, p->error);
         if (failed)
             return ob_fail_within(p->error, failed, "%s", p->delta->path);
@@ -116,7 +114,7 @@ static enum ob_err read_entries(struct parsing *p) {
     struct ob_reader again = p->in;
     struct ob_control control;
     if (p->entry_count > p->in.left / 2)
-        return fail(p, "its control entries go beyond its end");
+        return fail(p, "truncated within the control entries");
     enum ob_err failed =
         ob_admission_new(&manifest->run, &manifest->authority, &p->delta->admission, p->error);
     if (!failed)
@@ -154,9 +152,9 @@ static enum ob_err read_record(struct walk *w, struct ob_record *record) {
     record->bytes = ob_read_view(&w->in, record->n);
     record->signature = ob_read_view(&w->in, OB_RECORD_SIGNATURE_BYTES);
     if (!record->signature)
-        return ob_fail(w->error, OB_EFORMAT, "%s: a record goes beyond its end", w->delta->path);
+        return ob_fail(w->error, OB_EFORMAT, "%s: truncated within a record", w->delta->path);
     if (record->n < 1 || record->n > OB_SAMPLES_PER_ROUND_MAX)
-        return ob_fail(w->error, OB_EFORMAT, "%s: a record of %u samples", w->delta->path, record->n);
+        return ob_fail(w->error, OB_EFORMAT, "%s: a record has %u samples", w->delta->path, record->n);
     uint8_t whole[OB_RECORD_BYTES_MAX]; /* its own decoder knows all bounds */
     struct ob_record again;
     enum ob_err failed = ob_record_decode(whole, ob_record_encode(record, whole), bounds, &again, w->error);
@@ -174,7 +172,7 @@ static enum ob_err walk_chain(struct walk *w, struct ob_machine_id *last, bool i
     ob_read_bytes(&w->in, record.machine.key, OB_KEY_BYTES);
     uint32_t count = ob_read_u32(&w->in);
     if (w->in.failed || count == 0 || (!is_first && ob_machine_compare(last, &record.machine) >= 0))
-        return ob_fail(w->error, OB_EFORMAT, "%s: its chains are empty, cut short or not in order",
+        return ob_fail(w->error, OB_EFORMAT, "%s: chains are empty, truncated or not in order",
                        w->delta->path);
     *last = record.machine;
     uint32_t round = 0;
@@ -204,7 +202,7 @@ static enum ob_err walk_all(struct walk *w) {
             return failed;
     }
     if (w->in.left != 0)
-        return ob_fail(w->error, OB_EFORMAT, "%s: holds %zu bytes after its last record", w->delta->path,
+        return ob_fail(w->error, OB_EFORMAT, "%s: %zu bytes follow the last record", w->delta->path,
                        w->in.left);
     return OB_OK;
 }
@@ -221,9 +219,8 @@ static enum ob_err count_record(void *context, const struct ob_record *record, s
     const char *why = ob_standing_refuses(&p->standing, record);
     return !why ? OB_OK
                 : ob_fail(error, OB_EREFUSED,
-                          "%s: holds a record of machine %s at sample %llu that does not count: %s",
-                          p->delta->path, ob_hex_short(&record->machine, key),
-                          (unsigned long long)record->first.index, why);
+                          "%s: the record of machine %s at sample %llu does not count: %s", p->delta->path,
+                          ob_hex_short(&record->machine, key), (unsigned long long)record->first.index, why);
 }
 
 static enum ob_err parse(struct parsing *p) {
@@ -240,7 +237,7 @@ static enum ob_err parse(struct parsing *p) {
         .delta = p->delta, .verify = true, .see = count_record, .context = p, .error = p->error};
     failed = walk_all(&walk);
     if (!failed && p->delta->samples != p->samples)
-        failed = fail(p, "does not hold as many samples as it says");
+        failed = fail(p, "number of samples does not match the header");
     return failed;
 }
 

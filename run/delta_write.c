@@ -22,7 +22,7 @@ struct writing {
 
 static enum ob_err reserve(struct writing *w, size_t bytes, struct ob_writer *ret, struct ob_error *error) {
     if (w->used + bytes > OB_DELTA_BYTES_MAX)
-        return ob_fail(error, OB_ETOOBIG, "%s: would be larger than %u bytes", w->path, OB_DELTA_BYTES_MAX);
+        return ob_fail(error, OB_ETOOBIG, "%s: the delta would exceed %u bytes", w->path, OB_DELTA_BYTES_MAX);
     if (w->capacity - w->used < bytes) {
         size_t capacity = 2 * (w->capacity + bytes);
         uint8_t *data = realloc(w->data, capacity);
@@ -151,7 +151,8 @@ static enum ob_err read_back(const struct writing *w, const struct ob_hash *dige
                 delta->samples == w->samples && ob_hash_equal(&delta->digest, digest);
     ob_delta_free(delta);
     return same ? OB_OK
-                : ob_fail(error, OB_EIO, "%s: the file does not hold what was written to it", w->path);
+                : ob_fail(error, OB_EIO,
+                          "%s: the file does not contain what was written to it; check the disk", w->path);
 }
 
 enum ob_err ob_delta_write(const char *path, const struct ob_manifest *manifest, struct ob_store *store,

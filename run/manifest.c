@@ -83,8 +83,8 @@ static void read_tensor(struct members *in, const json_t *object, struct ob_mani
             elements *= tensor->shape[d] = (uint64_t)size;
     }
     if (elements > (uint64_t)1 << 40 && !in->failed)
-        in->failed =
-            ob_fail(in->error, OB_ETOOBIG, "%s: tensor %s has too many elements", in->file, tensor->name);
+        in->failed = ob_fail(in->error, OB_ETOOBIG, "%s: tensor %s has more than 2^40 elements", in->file,
+                             tensor->name);
     tensor->layout.elements = elements;
     tensor->layout.exponent =
         (int32_t)integer(in, object, "exponent", OB_SPSA_EXPONENT_MIN, OB_SPSA_EXPONENT_MAX);
@@ -179,9 +179,9 @@ static void read_direction(struct members *in, const json_t *root, struct ob_man
     if (in->failed)
         return;
     if (strcmp(json_string_value(kind), "rademacher") != 0) {
-        in->failed =
-            ob_fail(in->error, OB_EUNSUPPORTED, "%s: distribution \"%s\" is not supported (rademacher is)",
-                    in->file, json_string_value(kind));
+        in->failed = ob_fail(in->error, OB_EUNSUPPORTED,
+                             "%s: distribution \"%s\" is not supported; expected rademacher", in->file,
+                             json_string_value(kind));
         return;
     }
     manifest->epsilon = (float)json_real_value(epsilon);
@@ -205,7 +205,7 @@ static void read_root(struct members *in, const json_t *root, struct ob_manifest
     struct ob_hash nonce;
     const json_t *format = member(in, root, "format", JSON_STRING);
     if (!in->failed && strcmp(json_string_value(format), OB_MANIFEST_FORMAT) != 0)
-        in->failed = ob_fail(in->error, OB_EUNSUPPORTED, "%s: format \"%s\" is not %s", in->file,
+        in->failed = ob_fail(in->error, OB_EUNSUPPORTED, "%s: format \"%s\", expected %s", in->file,
                              json_string_value(format), OB_MANIFEST_FORMAT);
     name_member(in, root, manifest->name);
     hash_member(in, root, "nonce", &nonce);
@@ -225,7 +225,7 @@ static void read_root(struct members *in, const json_t *root, struct ob_manifest
 enum ob_err ob_manifest_parse(const char *bytes, size_t count, const char *name,
                               struct ob_manifest **ret_manifest, struct ob_error *error) {
     if (count > OB_MANIFEST_BYTES_MAX)
-        return ob_fail(error, OB_ETOOBIG, "%s: longer than %u bytes", name, OB_MANIFEST_BYTES_MAX);
+        return ob_fail(error, OB_ETOOBIG, "%s: larger than %u bytes", name, OB_MANIFEST_BYTES_MAX);
     json_error_t complaint;
     json_t *root = json_loadb(bytes, count, JSON_REJECT_DUPLICATES, &complaint);
     if (!root)

@@ -30,7 +30,7 @@ static enum ob_err scratch_new(const struct ob_replica *replica, struct scratch 
     if (!scratch || !arena) {
         free(scratch);
         free(arena);
-        return ob_fail(error, OB_ENOMEM, "no memory for %zu leaves of scratch", leaves);
+        return ob_fail(error, OB_ENOMEM, "not enough memory for %zu leaves of scratch", leaves);
     }
     scratch->replica = replica;
     scratch->arena = arena;
@@ -167,10 +167,11 @@ static enum ob_err check_signature(const struct reading *reading, const struct o
     size_t bytes = ob_record_body(&reading->scratch->replica->manifest->run, record, body);
     if (ob_record_ed25519_verify(NULL, &record->machine, body, bytes, record->signature))
         return OB_OK;
-    return ob_fail(error, OB_EREFUSED,
-                   "the log's record of machine %02x%02x%02x%02x... sample %llu has a bad signature",
-                   record->machine.key[0], record->machine.key[1], record->machine.key[2],
-                   record->machine.key[3], (unsigned long long)record->first.index);
+    return ob_fail(
+        error, OB_EREFUSED,
+        "the log is damaged: the record of machine %02x%02x%02x%02x... at sample %llu has a bad signature",
+        record->machine.key[0], record->machine.key[1], record->machine.key[2], record->machine.key[3],
+        (unsigned long long)record->first.index);
 }
 
 static enum ob_err read_record(void *context, const struct ob_record *record, struct ob_error *error) {

@@ -17,12 +17,12 @@ static enum ob_err match(struct ob_replica *replica, size_t tensor, size_t *next
     if (*next == manifest->tensor_count || strcmp(manifest->tensors[*next].name, ours->name) != 0)
         return ours->role != OB_ROLE_ADAPTER
                    ? OB_OK
-                   : ob_fail(error, OB_EMISMATCH, "%s: the run's manifest does not train adapter %s",
+                   : ob_fail(error, OB_EMISMATCH, "%s: the manifest does not list adapter %s",
                              replica->model->path, ours->name);
     const struct ob_manifest_tensor *theirs = &manifest->tensors[*next];
     if (theirs->layout.elements != ours->elements || theirs->dims != ours->dims ||
         theirs->shape[0] != ours->shape[0])
-        return ob_fail(error, OB_EMISMATCH, "%s: tensor %s has another shape than the run's manifest says",
+        return ob_fail(error, OB_EMISMATCH, "%s: the shape of tensor %s differs from the manifest",
                        replica->model->path, ours->name);
     replica->model_tensor[*next] = tensor;
     replica->trainable[tensor] = (int64_t)(*next)++;
@@ -55,15 +55,16 @@ static enum ob_err check_base(struct ob_replica *replica, struct ob_error *error
     if (failed)
         return failed;
     if (!ob_hash_equal(&hash, &replica->manifest->base_hash))
-        return ob_fail(error, OB_EMISMATCH,
-                       "%s: is not the base model of run \"%s\": its weights have another hash",
-                       replica->model->path, replica->manifest->name);
+        return ob_fail(
+            error, OB_EMISMATCH,
+            "%s: not the base model of run \"%s\": the hash of its weights differs from the manifest",
+            replica->model->path, replica->manifest->name);
     size_t next = 0;
     failed = adapt(replica, error);
     for (size_t i = 0; !failed && i < replica->model->tensor_count + replica->model->adapter_count; i++)
         failed = match(replica, i, &next, error);
     if (!failed && next != replica->manifest->tensor_count)
-        return ob_fail(error, OB_EMISMATCH, "%s: has no tensor %s, which the run's manifest trains",
+        return ob_fail(error, OB_EMISMATCH, "%s: tensor %s, which the manifest lists, is missing",
                        replica->model->path, replica->manifest->tensors[next].name);
     return failed;
 }

@@ -98,7 +98,8 @@ static void table_is_here(struct ob_snapshot_fetch *f) {
     }
     f->bytes_have = f->table_bytes;
     f->done = calloc(f->table->leaf_count, sizeof *f->done);
-    f->failed = f->done ? open_file(f, &f->error) : ob_fail(&f->error, OB_ENOMEM, "no memory for a snapshot");
+    f->failed =
+        f->done ? open_file(f, &f->error) : ob_fail(&f->error, OB_ENOMEM, "not enough memory for a snapshot");
 }
 
 static void take_table(struct ob_snapshot_fetch *f, const struct ob_snapshot_message *piece) {
@@ -187,7 +188,7 @@ static void fill_slot(struct ob_snapshot_fetch *f, struct ob_snapshot_slot *slot
     if (source == f->source_count || f->done_count == f->table->leaf_count || !next_leaf(f, &leaf))
         return;
     if (!slot->data && !(slot->data = malloc((size_t)4 * OB_SPSA_LEAF_ELEMENTS))) {
-        f->failed = ob_fail(&f->error, OB_ENOMEM, "no memory for a leaf of a snapshot");
+        f->failed = ob_fail(&f->error, OB_ENOMEM, "not enough memory for a leaf of a snapshot");
         return;
     }
     slot->used = true;
@@ -262,7 +263,7 @@ enum ob_err ob_snapshot_fetch_start(struct ob_snapshot_fetch *f, struct ob_snaps
     assert(f->table_bytes > 0);
     ob_snapshots_path(snapshots, "incoming", f->path);
     f->table_data = malloc(f->table_bytes);
-    return f->table_data ? OB_OK : ob_fail(error, OB_ENOMEM, "no memory for a snapshot's table");
+    return f->table_data ? OB_OK : ob_fail(error, OB_ENOMEM, "not enough memory for the table of a snapshot");
 }
 
 void ob_snapshot_fetch_done(struct ob_snapshot_fetch *f) {
@@ -330,7 +331,7 @@ enum ob_err ob_snapshot_fetch_tend(struct ob_snapshot_fetch *f, uint64_t now_ns,
     }
     *ret_whole = f->table && f->done_count == f->table->leaf_count;
     if (!*ret_whole && !anybody(f))
-        return ob_fail(error, OB_EREFUSED, "nobody is left who would deliver the snapshot");
+        return ob_fail(error, OB_EREFUSED, "no peer is left that serves the snapshot");
     return OB_OK;
 }
 

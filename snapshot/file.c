@@ -45,7 +45,7 @@ int ob_snapshot_pwrite(int descriptor, const void *data, size_t bytes, uint64_t 
 
 enum ob_err ob_snapshot_io_error(const char *path, const char *what, struct ob_error *error) {
     if (errno == 0)
-        return ob_fail(error, OB_EFORMAT, "%s: is cut short", path);
+        return ob_fail(error, OB_EFORMAT, "%s: truncated", path);
     bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
     return ob_fail(error,
                    full              ? OB_EFULL
@@ -62,7 +62,7 @@ static enum ob_err read_table(struct ob_snapshot_file *file, struct ob_error *er
     if (fstat(file->descriptor, &info) != 0)
         return ob_snapshot_io_error(file->path, "look", error);
     if (info.st_size < OB_SNAPSHOT_HEADER_BYTES)
-        return ob_fail(error, OB_EFORMAT, "%s: is cut short", file->path);
+        return ob_fail(error, OB_EFORMAT, "%s: truncated", file->path);
     if (ob_snapshot_pread(file->descriptor, header, sizeof header, 0) != 0)
         return ob_snapshot_io_error(file->path, "read", error);
     size_t bytes = ob_snapshot_table_bytes(file->manifest, header);
@@ -77,7 +77,7 @@ static enum ob_err read_table(struct ob_snapshot_file *file, struct ob_error *er
             : ob_snapshot_decode(file->path, file->manifest, data, bytes, &file->table, error);
     free(data);
     if (!failed && (uint64_t)info.st_size != file->table->file_bytes)
-        return ob_fail(error, OB_EFORMAT, "%s: has %lld bytes instead of %llu", file->path,
+        return ob_fail(error, OB_EFORMAT, "%s: %lld bytes, expected %llu", file->path,
                        (long long)info.st_size, (unsigned long long)file->table->file_bytes);
     return failed;
 }
@@ -117,8 +117,8 @@ static enum ob_err read_leaf(const struct ob_snapshot_file *file, size_t index,
         return ob_snapshot_io_error(file->path, "read", error);
     struct ob_hash hash = ob_spsa_leaf_hash(leaf, ret_values);
     if (!ob_hash_equal(&hash, &file->table->leaves[index]))
-        return ob_fail(error, OB_EFORMAT, "%s: is damaged: leaf %zu of tensor %s has another hash",
-                       file->path, index, file->manifest->tensors[leaf->tensor].name);
+        return ob_fail(error, OB_EFORMAT, "%s: damaged: hash mismatch in leaf %zu of tensor %s", file->path,
+                       index, file->manifest->tensors[leaf->tensor].name);
     return OB_OK;
 }
 

@@ -71,8 +71,8 @@ static enum ob_err end_in_log(const char *path, const struct ob_snapshot_machine
             return OB_OK;
     }
     return ob_fail(error, OB_EMISMATCH,
-                   "%s: holds samples of machine %02x%02x%02x%02x... below %llu that our log does not hold",
-                   path, key[0], key[1], key[2], key[3], (unsigned long long)end->next.index);
+                   "%s: contains samples of machine %02x%02x%02x%02x... below %llu that our log lacks", path,
+                   key[0], key[1], key[2], key[3], (unsigned long long)end->next.index);
 }
 
 enum ob_err ob_snapshot_in_log(const char *path, const struct ob_snapshot *table,
@@ -164,7 +164,7 @@ enum ob_err ob_snapshots_start(struct ob_snapshots *snapshots, struct ob_replica
     struct dirent **names = NULL;
     int count = scandir(snapshots->folder, &names, is_snapshot, newest_first);
     if (count < 0)
-        return ob_fail(error, OB_EIO, "%s: cannot be read", snapshots->folder);
+        return ob_fail(error, OB_EIO, "%s: cannot read it", snapshots->folder);
     enum ob_err failed = OB_OK;
     bool loaded = false;
     char path[OB_PATH_MAX];

@@ -58,7 +58,7 @@ static enum ob_err remember_frontier(struct ob_snapshot_join *join, struct ob_er
     size_t machines = join->from_base ? 0 : ob_peer_count(join->context->peer), count = 0;
     struct ob_snapshot_machine *list = calloc(machines + 1, sizeof *list);
     if (!list)
-        return ob_fail(error, OB_ENOMEM, "no memory for a frontier");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for a frontier");
     for (size_t i = 0; i < machines; i++) {
         struct ob_peer_machine m = ob_peer_machine(join->context->peer, i);
         if (m.has_records)
@@ -362,7 +362,7 @@ static enum ob_err tend_waiting(struct ob_snapshot_join *join, struct ob_error *
     if (!log_reaches(join, join->fetch.table))
         return now - join->waiting_ns < LOG_WHOLE_NS
                    ? OB_OK
-                   : refuse(join, "it holds samples that nobody delivers", error);
+                   : refuse(join, "it contains samples that no peer serves", error);
     struct ob_error why = {0};
     enum ob_err failed = ob_store_flush(join->context->store, error);
     if (failed)

@@ -14,7 +14,7 @@ enum ob_err ob_join_work_new(enum ob_join_work_kind kind, struct ob_replica *rep
                              struct ob_join_work **ret_work, struct ob_error *error) {
     struct ob_join_work *work = calloc(1, sizeof *work);
     if (!work)
-        return ob_fail(error, OB_ENOMEM, "no memory to join by a snapshot");
+        return ob_fail(error, OB_ENOMEM, "not enough memory to join by a snapshot");
     work->kind = kind;
     work->replica = replica;
     atomic_init(&work->stop, false);
@@ -50,7 +50,7 @@ static enum ob_err measure(struct ob_join_work *work, struct ob_error *error) {
     double elements = 0;
     int32_t *arena = aligned_alloc(64, MEASURED_LEAVES * OB_SPSA_LEAF_ELEMENTS * sizeof *arena);
     if (!arena)
-        return ob_fail(error, OB_ENOMEM, "no memory to measure");
+        return ob_fail(error, OB_ENOMEM, "not enough memory to measure the replay");
     memset(arena, 0, MEASURED_LEAVES * OB_SPSA_LEAF_ELEMENTS * sizeof *arena);
     memset(bytes, 0x50, sizeof bytes);
     for (; count < MEASURED_LEAVES && count < leaves; count++) {
@@ -93,8 +93,8 @@ static enum ob_err compare(void *context, const struct ob_rebuilt *part, struct 
         struct ob_hash hash = ob_spsa_leaf_hash(&part->pieces[i].leaf, part->pieces[i].values);
         if (!ob_hash_equal(&hash, &file->table->leaves[part->index[i]]))
             return ob_fail(error, OB_EMISMATCH,
-                           "leaf %zu (tensor %s) of the snapshot is not what base and log make",
-                           part->index[i], file->manifest->tensors[part->pieces[i].leaf.tensor].name);
+                           "leaf %zu (tensor %s) of the snapshot differs from base and log", part->index[i],
+                           file->manifest->tensors[part->pieces[i].leaf.tensor].name);
         checking->work->checked++;
     }
     return OB_OK;
@@ -117,7 +117,7 @@ static enum ob_err check(struct ob_join_work *work, const struct ob_snapshot_fil
         .store = work->store, .counts = is_below, .stopped = is_stopped, .context = &checking};
     bool *wanted = draw_leaves(file->table->leaf_count);
     if (!wanted)
-        return ob_fail(error, OB_ENOMEM, "no memory to check a snapshot");
+        return ob_fail(error, OB_ENOMEM, "not enough memory to verify a snapshot");
     enum ob_err failed = ob_rebuild_from_log(work->replica, &log, wanted, compare, &checking, error);
     free(wanted);
     return failed;

@@ -45,11 +45,11 @@ static enum ob_err allocate(const struct ob_manifest *manifest, size_t machine_c
                             struct ob_snapshot **ret_snapshot, struct ob_error *error) {
     uint64_t leaves = leaves_of(manifest);
     if (machine_count > OB_MACHINES_MAX || table_bytes(machine_count, leaves) > OB_SNAPSHOT_TABLE_MAX)
-        return ob_fail(error, OB_ETOOBIG, "a snapshot of %zu machines and %llu leaves is too big",
+        return ob_fail(error, OB_ETOOBIG, "a snapshot of %zu machines and %llu leaves is too large",
                        machine_count, (unsigned long long)leaves);
     struct ob_snapshot *snapshot = calloc(1, sizeof *snapshot);
     if (!snapshot)
-        return ob_fail(error, OB_ENOMEM, "no memory for a snapshot");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for a snapshot");
     snapshot->machine_count = machine_count;
     snapshot->leaf_count = (size_t)leaves;
     snapshot->machines = calloc(machine_count + 1, sizeof *snapshot->machines);
@@ -58,7 +58,7 @@ static enum ob_err allocate(const struct ob_manifest *manifest, size_t machine_c
     snapshot->file_bytes = snapshot->table_bytes + elements_of(manifest) * sizeof(int32_t);
     if (!snapshot->machines || !snapshot->leaves) {
         ob_snapshot_free(snapshot);
-        return ob_fail(error, OB_ENOMEM, "no memory for a snapshot");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for a snapshot");
     }
     *ret_snapshot = snapshot;
     return OB_OK;
@@ -88,7 +88,7 @@ static enum ob_err find_root(const struct ob_snapshot *snapshot, const struct ob
                              struct ob_hash *ret_root, struct ob_error *error) {
     struct ob_spsa_tensor *layout = layout_of(manifest);
     if (!layout)
-        return ob_fail(error, OB_ENOMEM, "no memory for a snapshot");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for a snapshot");
     *ret_root = ob_spsa_root_hash(layout, manifest->tensor_count, snapshot->leaves);
     free(layout);
     return OB_OK;
@@ -132,18 +132,17 @@ size_t ob_snapshot_table_bytes(const struct ob_manifest *manifest,
 static enum ob_err check_header(const char *path, const struct ob_manifest *manifest, const uint8_t *data,
                                 size_t bytes, struct ob_error *error) {
     if (bytes < OB_SNAPSHOT_HEADER_BYTES || memcmp(data, MAGIC, MAGIC_BYTES) != 0)
-        return ob_fail(error, OB_EFORMAT, "%s: is not a snapshot of onebyte", path);
+        return ob_fail(error, OB_EFORMAT, "%s: not a onebyte snapshot", path);
     if (memcmp(data + MAGIC_BYTES, manifest->run.hash.bytes, OB_HASH_BYTES) != 0)
-        return ob_fail(error, OB_EMISMATCH, "%s: is of another run", path);
+        return ob_fail(error, OB_EMISMATCH, "%s: belongs to another run", path);
     size_t table = ob_snapshot_table_bytes(manifest, data);
     if (table == 0)
-        return ob_fail(error, OB_EFORMAT, "%s: its numbers of machines and leaves cannot be this run's",
-                       path);
+        return ob_fail(error, OB_EFORMAT, "%s: the number of machines or leaves does not fit this run", path);
     if (table > bytes)
-        return ob_fail(error, OB_EFORMAT, "%s: ends within its table", path);
+        return ob_fail(error, OB_EFORMAT, "%s: truncated within the table", path);
     struct ob_hash hash = ob_hash_of(data, table - OB_HASH_BYTES);
     if (memcmp(hash.bytes, data + table - OB_HASH_BYTES, OB_HASH_BYTES) != 0)
-        return ob_fail(error, OB_EFORMAT, "%s: is damaged: the hash of its table is another", path);
+        return ob_fail(error, OB_EFORMAT, "%s: damaged: hash mismatch in the table", path);
     return OB_OK;
 }
 
@@ -156,13 +155,13 @@ static enum ob_err read_frontier(const char *path, struct ob_reader *reader, str
         m->next.index = ob_read_u64(reader);
         ob_read_bytes(reader, m->head.bytes, OB_HASH_BYTES);
         if (m->next.index == 0 || m->next.index > INT64_MAX || sum > INT64_MAX)
-            return ob_fail(error, OB_EFORMAT, "%s: its frontier has an impossible sample number", path);
+            return ob_fail(error, OB_EFORMAT, "%s: the frontier has an impossible sample number", path);
         if (i > 0 && ob_machine_compare(&m[-1].machine, &m->machine) >= 0)
-            return ob_fail(error, OB_EFORMAT, "%s: its frontier is not sorted", path);
+            return ob_fail(error, OB_EFORMAT, "%s: the frontier is not sorted", path);
         sum += m->next.index;
     }
     if (sum != snapshot->samples)
-        return ob_fail(error, OB_EFORMAT, "%s: its frontier has another number of samples", path);
+        return ob_fail(error, OB_EFORMAT, "%s: the number of samples does not match the frontier", path);
     return OB_OK;
 }
 
@@ -180,7 +179,7 @@ static enum ob_err read_table(const char *path, const struct ob_manifest *manife
     if (!failed)
         failed = find_root(snapshot, manifest, &root, error);
     if (!failed && !ob_hash_equal(&root, &snapshot->digest))
-        return ob_fail(error, OB_EFORMAT, "%s: its weights digest is not that of its leaves", path);
+        return ob_fail(error, OB_EFORMAT, "%s: the weights digest does not match the leaves", path);
     return failed;
 }
 

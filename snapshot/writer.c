@@ -109,7 +109,7 @@ static enum ob_err make_table(struct ob_snapshot_writer *writer, size_t machines
                               struct ob_error *error) {
     struct frontier f = {.machines = calloc(machines + 1, sizeof *f.machines), .extras = &job->extras};
     if (!f.machines)
-        return ob_fail(error, OB_ENOMEM, "no memory for a frontier");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for a frontier");
     f.count = list_machines(writer, machines, f.machines);
     enum ob_err failed =
         ob_store_since(writer->context->store, (struct ob_round){job->round}, leave_out, &f, error);
@@ -214,7 +214,7 @@ static enum ob_err begin(struct ob_snapshot_writer *writer, const struct ob_peer
         return OB_OK;
     struct ob_snapshot_job *job = calloc(1, sizeof *job);
     if (!job)
-        return ob_fail(error, OB_ENOMEM, "no memory for a snapshot");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for a snapshot");
     atomic_init(&job->synced, false);
     job->replica = writer->context->replica;
     job->round = round;

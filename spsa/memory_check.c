@@ -48,7 +48,7 @@ enum ob_err ob_spsa_memory_check_start(const struct ob_spsa_engine *engine, stru
     if (!weights->sums)
         weights->sums = calloc(leaves, sizeof *weights->sums);
     if (!weights->sums)
-        return ob_fail(error, OB_ENOMEM, "no memory for %zu sums of the memory check", leaves);
+        return ob_fail(error, OB_ENOMEM, "not enough memory for %zu sums of the memory check", leaves);
     struct scan scan = {.engine = engine, .weights = weights, .sums = weights->sums};
     run_scan(&scan);
     return OB_OK;

@@ -34,13 +34,14 @@ enum ob_err ob_spsa_weights_new(const struct ob_spsa_tensor *tensors, size_t cou
     for (size_t i = 0; i < count; i++) {
         const struct ob_spsa_tensor *t = &tensors[i];
         if (t->elements < 1 || t->elements >= (uint64_t)1 << 41)
-            return ob_fail(error, OB_ETOOBIG, "tensor %zu has %" PRIu64 " elements", i, t->elements);
+            return ob_fail(error, OB_ETOOBIG, "tensor %zu has %" PRIu64 " elements, expected 1 to 2^41", i,
+                           t->elements);
         assert(t->exponent >= OB_SPSA_EXPONENT_MIN && t->exponent <= OB_SPSA_EXPONENT_MAX);
         assert(t->log2_scale >= -16 && t->log2_scale <= 16);
         elements += padded(t->elements);
     }
     if (elements > SIZE_MAX / 8)
-        return ob_fail(error, OB_ETOOBIG, "the model has too many weights for this machine");
+        return ob_fail(error, OB_ETOOBIG, "the model has too many weights for this machine's address space");
     struct ob_spsa_weights *weights = calloc(1, sizeof *weights);
     if (weights) {
         weights->count = count;
@@ -51,7 +52,7 @@ enum ob_err ob_spsa_weights_new(const struct ob_spsa_tensor *tensors, size_t cou
     }
     if (!weights || !weights->tensors || !weights->values || !weights->arena) {
         ob_spsa_weights_free(weights);
-        return ob_fail(error, OB_ENOMEM, "no memory for %" PRIu64 " weights of 4 bytes", elements);
+        return ob_fail(error, OB_ENOMEM, "not enough memory for %" PRIu64 " weights of 4 bytes", elements);
     }
     memcpy(weights->tensors, tensors, count * sizeof *tensors);
     int32_t *at = weights->arena;

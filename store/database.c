@@ -38,8 +38,8 @@ static enum ob_err check_meta(struct ob_store *store, struct ob_error *error) {
         failed = ob_store_meta_text(store, "schema", schema, sizeof schema, error);
         return failed ? failed
                       : ob_fail(error, OB_EUNSUPPORTED,
-                                "%s: has schema %s, this version of onebyte reads schema %s", store->path,
-                                schema, OB_STORE_SCHEMA_VERSION);
+                                "%s: the log has schema %s, this version of onebyte reads schema %s",
+                                store->path, schema, OB_STORE_SCHEMA_VERSION);
     }
     if ((failed = meta_is(store, "run", store->run.hash.bytes, OB_HASH_BYTES, &same, &fresh, error)))
         return failed;
@@ -52,7 +52,10 @@ static enum ob_err check_meta(struct ob_store *store, struct ob_error *error) {
     if ((failed = meta_is(store, "machine", store->machine.key, OB_KEY_BYTES, &same, &fresh, error)))
         return failed;
     if (!same)
-        return ob_fail(error, OB_EMISMATCH, "%s: belongs to another identity", store->path);
+        return ob_fail(
+            error, OB_EMISMATCH,
+            "%s: belongs to another identity; use another state_dir or the identity that created it",
+            store->path);
     return ob_store_place_check(store, fresh, &store->may_start_alone, error);
 }
 

@@ -13,7 +13,7 @@ enum ob_err ob_store_sql_error(const struct ob_store *store, struct ob_error *er
     int code = sqlite3_extended_errcode(store->db);
     const char *what = sqlite3_errmsg(store->db);
     if (no_room(code, sqlite3_system_errno(store->db)))
-        return ob_fail(error, OB_EFULL, "%s: the disk is full; make room", store->path);
+        return ob_fail(error, OB_EFULL, "%s: the disk is full; free some space", store->path);
     if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB)
         return ob_fail(error, OB_EFORMAT, "%s: is damaged (%s)", store->path, what);
     if ((code & 0xff) == SQLITE_CONSTRAINT) /* the keys of the rows are ours alone to give */

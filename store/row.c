@@ -58,7 +58,7 @@ size_t ob_store_row_encode(const struct ob_record *record, bool with_prev,
 enum ob_err ob_store_row_decode(const struct ob_machine_id *machine, struct ob_sample first, const void *data,
                                 size_t bytes, struct ob_store_row *ret_row, struct ob_error *error) {
     if (bytes < OB_STORE_ROW_CHECK || bytes > OB_STORE_ROW_BYTES_MAX)
-        return ob_fail(error, OB_EFORMAT, "the row of sample %llu has %zu bytes",
+        return ob_fail(error, OB_EFORMAT, "the row of sample %llu has an impossible length of %zu bytes",
                        (unsigned long long)first.index, bytes);
     size_t body = bytes - OB_STORE_ROW_CHECK;
     if (ob_load_u32((const uint8_t *)data + body) != check_of(machine, first, data, body))

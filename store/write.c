@@ -87,7 +87,8 @@ enum ob_err ob_store_signed(struct ob_store *store, struct ob_sample *ret_next, 
         return failed;
     unsigned long long next = strtoull(text, &end, 10);
     if (*end != 0 || next > OB_SAMPLE_END)
-        return ob_fail(error, OB_EFORMAT, "%s: damaged: meta signed is no sample number", store->path);
+        return ob_fail(error, OB_EFORMAT, "%s: damaged: \"signed\" in table meta is not a sample number",
+                       store->path);
     ret_next->index = next;
     return OB_OK;
 }

@@ -34,7 +34,7 @@ file=$(newest 1); older=$(ls "$work/p1/snapshots/"*.snapshot | head -1)
 cp "$older" "$work/good.snapshot"
 flip "$file" $(($(stat -c %s "$file") - 1000))
 forget 1; start 1 --set training.observer=yes
-wait_for 60 says 1 'snapshot-refused .*is damaged: leaf' || fail "a damaged snapshot is not named"
+wait_for 60 says 1 'snapshot-refused .*damaged: hash mismatch in leaf' || fail "a damaged snapshot is not named"
 wait_for 60 says 1 "snapshot loaded=$older" || fail "the older one is not used"
 wait_for 60 agree 1 2 || fail "no agreement after a damaged snapshot"
 [ -e "$file" ] && fail "the damaged one is not set aside"
@@ -43,7 +43,7 @@ leave 1
 # truncated, and no other: the base and all records
 truncate -s -100 "$older"
 forget 1; start 1 --set training.observer=yes
-wait_for 60 says 1 'snapshot-refused .*bytes instead of' || fail "a truncated snapshot is not named"
+wait_for 60 says 1 'snapshot-refused .*bytes, expected' || fail "a truncated snapshot is not named"
 wait_for 60 agree 1 2 || fail "no agreement after a truncated snapshot"
 says 1 'snapshot loaded=' && fail "a truncated snapshot is used"
 leave 1
@@ -51,7 +51,7 @@ leave 1
 # another run's
 cp "$work/good.snapshot" "$older"; flip "$older" 20
 forget 1; start 1 --set training.observer=yes
-wait_for 60 says 1 'snapshot-refused .*is of another run' || fail "another run's snapshot is not named"
+wait_for 60 says 1 'snapshot-refused .*belongs to another run' || fail "another run's snapshot is not named"
 wait_for 60 agree 1 2 || fail "no agreement after another run's snapshot"
 leave 1
 

@@ -71,7 +71,7 @@ static void what_is_wrong_is_named(void **state) {
     assert_int_equal(ob_certificate_file_read(f->path, &file, NULL), OB_OK);
     assert_int_equal(ob_certificate_file_check(f->path, &file, &f->other.machine, NULL, 0, &error),
                      OB_EMISMATCH);
-    assert_non_null(strstr(error.text, "not this one"));
+    assert_non_null(strstr(error.text, "not to this one"));
     assert_int_equal(ob_certificate_file_check(f->path, &file, &f->machine.machine, &run, 0, &error),
                      OB_EMISMATCH);
     assert_non_null(strstr(error.text, "another run"));

@@ -340,30 +340,29 @@ static const struct {
     enum ob_err code;
     const char *message;
 } FIELDS[] = {
-    {HEADER, 3, 1, '0', OB_EFORMAT, "is not a delta of onebyte"},
-    {HEADER, 14, 1, '1', OB_EUNSUPPORTED,
-     "is a delta of another format (onebyte-delta-1), this version reads format 2"},
-    {HEADER, 28, 4, 1, OB_EFORMAT, "is of a later version (a reserved field is not 0)"},
-    {HEADER, 16, 4, 0xffffffff, OB_EFORMAT, "its manifest goes beyond its end"},
+    {HEADER, 3, 1, '0', OB_EFORMAT, "not a onebyte delta"},
+    {HEADER, 14, 1, '1', OB_EUNSUPPORTED, "delta has format onebyte-delta-1, this version reads format 2"},
+    {HEADER, 28, 4, 1, OB_EFORMAT, "written by a later version (a reserved field is not 0)"},
+    {HEADER, 16, 4, 0xffffffff, OB_EFORMAT, "truncated within the manifest"},
     {HEADER, 16, 4, 100, OB_EFORMAT, "line 1: "},
-    {HEADER, 20, 4, 0xffffffff, OB_EFORMAT, "its control entries go beyond its end"},
-    {HEADER, 20, 4, 300, OB_EFORMAT, "a control entry goes beyond its end"},
-    {HEADER, 24, 4, 1, OB_EFORMAT, "bytes after its last record"},
-    {HEADER, 24, 4, 3, OB_EFORMAT, "its chains are empty, cut short or not in order"},
-    {HEADER, 32, 8, 31, OB_EFORMAT, "does not hold as many samples as it says"},
-    {CONTROLS, 0, 2, 0xffff, OB_EFORMAT, "a control entry goes beyond its end"},
+    {HEADER, 20, 4, 0xffffffff, OB_EFORMAT, "truncated within the control entries"},
+    {HEADER, 20, 4, 300, OB_EFORMAT, "truncated within a control entry"},
+    {HEADER, 24, 4, 1, OB_EFORMAT, "bytes follow the last record"},
+    {HEADER, 24, 4, 3, OB_EFORMAT, "chains are empty, truncated or not in order"},
+    {HEADER, 32, 8, 31, OB_EFORMAT, "number of samples does not match the header"},
+    {CONTROLS, 0, 2, 0xffff, OB_EFORMAT, "truncated within a control entry"},
     {CONTROLS, 0, 2, 100, OB_EFORMAT, "control: 100 bytes, expected 140 + payload"},
     {CONTROLS, 2, 1, 77, OB_EUNSUPPORTED, "control: unknown kind 77; a newer version may know it"},
-    {CONTROLS, 2 + 68, 8, 2, OB_EREFUSED, "control: the signature of a control entry is not its signer's"},
-    {CHAINS, 32, 4, 0, OB_EFORMAT, "its chains are empty, cut short or not in order"},
+    {CONTROLS, 2 + 68, 8, 2, OB_EREFUSED, "control: a control entry's signature does not verify"},
+    {CHAINS, 32, 4, 0, OB_EFORMAT, "chains are empty, truncated or not in order"},
     {CHAINS, 32, 4, 99, OB_EFORMAT, "record"},
-    {CHAIN_2, 0, 8, 0, OB_EFORMAT, "its chains are empty, cut short or not in order"},
+    {CHAIN_2, 0, 8, 0, OB_EFORMAT, "chains are empty, truncated or not in order"},
     {CHAINS, 0, 1, 0, OB_EREFUSED, "the signature of the record at sample 0 is not its machine's"},
     {RECORD_1, 0, 4, 2, OB_EREFUSED, "the signature of the record at sample 5 is not its machine's"},
     {RECORD_1, 0, 4, 50, OB_ETOOBIG, "record: round is 50, the run ends before 50"},
     {RECORD_1, 4, 2, 0, OB_ETOOBIG, "record: live is 0, must be 1 to 4"},
-    {RECORD_1, 6, 2, 0, OB_EFORMAT, "a record of 0 samples"},
-    {RECORD_1, 6, 2, 4000, OB_EFORMAT, "a record goes beyond its end"},
+    {RECORD_1, 6, 2, 0, OB_EFORMAT, "a record has 0 samples"},
+    {RECORD_1, 6, 2, 4000, OB_EFORMAT, "truncated within a record"},
     {RECORD_1, 8, 1, 3, OB_ETOOBIG, "record: exponent is 3, must be -2 to 2"},
     {RECORD_1, 9, 1, 1, OB_ETOOBIG, "record: profile is 1, the run has 1"},
     {RECORD_1, 10, 1, 0, OB_EREFUSED, "the signature of the record at sample 5 is not its machine's"},
@@ -388,10 +387,10 @@ static void parse_refuses_another_hash(void **state) {
     (void)state;
     struct sample *s = make();
     s->data[s->bytes - 1] ^= 1;
-    must_refuse(s, OB_EFORMAT, "is damaged: its hash is not that of its bytes");
+    must_refuse(s, OB_EFORMAT, "damaged: hash mismatch");
     s = make();
     s->bytes = OB_DELTA_HEADER_BYTES;
-    must_refuse(s, OB_EFORMAT, "is not a delta of onebyte");
+    must_refuse(s, OB_EFORMAT, "not a onebyte delta");
 }
 
 /* All of these are well signed: who holds a key cannot make a delta that a peer would not make of its log. */
@@ -404,7 +403,7 @@ static void parse_refuses_what_no_log_holds(void **state) {
     s = make(); /* the same chain twice */
     memcpy(s->data + s->chains_at + CHAIN_BYTES, s->data + s->chains_at, CHAIN_BYTES);
     seal(s, s->bytes - OB_HASH_BYTES);
-    must_refuse(s, OB_EFORMAT, "its chains are empty, cut short or not in order");
+    must_refuse(s, OB_EFORMAT, "chains are empty, truncated or not in order");
     s = make(); /* two records of a chain change places */
     struct one swapped = s->records[0][1];
     s->records[0][1] = s->records[0][2];
@@ -429,11 +428,11 @@ static void parse_refuses_machines_that_were_never_admitted(void **state) {
     (void)state;
     struct sample *s = begin();
     encode(s);
-    must_refuse(s, OB_EREFUSED, "that does not count: the machine has no certificate of the run's authority");
+    must_refuse(s, OB_EREFUSED, "does not count: the machine has no certificate of the run's authority");
     s = begin();
     add_certificate(s, &s->authority, 0, OB_CONTROL_NEVER);
     encode(s);
-    must_refuse(s, OB_EREFUSED, "at sample 0 that does not count: the machine has no certificate");
+    must_refuse(s, OB_EREFUSED, "at sample 0 does not count: the machine has no certificate");
     s = begin();
     add_certificate(s, &s->authority, 0, OB_CONTROL_NEVER);
     add_certificate(s, &s->stranger, 1, OB_CONTROL_NEVER);
@@ -444,7 +443,7 @@ static void parse_refuses_machines_that_were_never_admitted(void **state) {
     add_certificate(s, &s->authority, 1, 4);
     encode(s);
     must_refuse(s, OB_EREFUSED,
-                "at sample 10 that does not count: its round is later than the certificate allows");
+                "at sample 10 does not count: its round is later than the certificate allows");
 }
 
 static void parse_refuses_cuts_and_what_is_above_them(void **state) {
@@ -454,7 +453,7 @@ static void parse_refuses_cuts_and_what_is_above_them(void **state) {
     add_number(s, OB_CONTROL_REVOCATION, &s->authority, &s->keys[0].machine, ALL - 1);
     add_certificate(s, &s->authority, 1, OB_CONTROL_NEVER);
     encode(s);
-    must_refuse(s, OB_EREFUSED, "at sample 10 that does not count: it is above the cut of a revocation");
+    must_refuse(s, OB_EREFUSED, "at sample 10 does not count: it is above the cut of a revocation");
     s = begin(); /* a stranger's does not take anything away, and has no place here */
     add_certificate(s, &s->authority, 0, OB_CONTROL_NEVER);
     add_number(s, OB_CONTROL_REVOCATION, &s->stranger, &s->keys[0].machine, ALL);
@@ -469,19 +468,19 @@ static void parse_refuses_entries_in_another_order_or_of_no_use(void **state) {
     add_certificate(s, &s->authority, 1, OB_CONTROL_NEVER);
     add_certificate(s, &s->authority, 0, OB_CONTROL_NEVER);
     encode(s);
-    must_refuse(s, OB_EFORMAT, "its control entries are not in order");
+    must_refuse(s, OB_EFORMAT, "control entries are not in order");
     s = begin();
     add_certificate(s, &s->authority, 0, OB_CONTROL_NEVER);
     add_certificate(s, &s->authority, 1, OB_CONTROL_NEVER);
     add_certificate(s, &s->authority, 1, OB_CONTROL_NEVER);
     encode(s);
-    must_refuse(s, OB_EFORMAT, "its control entries are not in order");
+    must_refuse(s, OB_EFORMAT, "control entries are not in order");
     s = begin();
     add_number(s, OB_CONTROL_GOODBYE, &s->keys[0], &s->keys[0].machine, ALL);
     add_certificate(s, &s->authority, 0, OB_CONTROL_NEVER);
     add_certificate(s, &s->authority, 1, OB_CONTROL_NEVER);
     encode(s);
-    must_refuse(s, OB_EFORMAT, "holds a control entry that decides nothing about records");
+    must_refuse(s, OB_EFORMAT, "contains a control entry that decides nothing about records");
 }
 
 /* The rotation's place is its signer's; which of the three keys comes first depends on the seeds. */

@@ -101,9 +101,9 @@ static void snapshot_decode_refuses_what_contradicts_itself(void **state) {
     } forged[] = {
         {16, 1, "another run"},
         {48, 1, "number of samples"},
-        {56, 1, "hash of its table"},
-        {60, 1, "numbers of machines"},
-        {59, 1, "numbers of machines"},
+        {56, 1, "hash mismatch in the table"},
+        {60, 1, "number of machines"},
+        {59, 1, "number of machines"},
         {64, 1, "weights digest"},
         {96, 0x40, "not sorted"},
         {96 + 32, 10, "impossible sample"},
