@@ -243,7 +243,7 @@ static void replica_refuses_another_model(void **state) {
         {"tensors.1.name", "\"transformer.h.9.attn.c_attn.lora_B.weight\"", OB_EMISMATCH,
          "the manifest does not list adapter transformer.h.0.attn.c_attn.lora_B.weight"},
         {"tensors.0.shape", "[15,3]", OB_EMISMATCH,
-         "tensor transformer.h.0.attn.c_attn.lora_A.weight has another shape"},
+         "the shape of tensor transformer.h.0.attn.c_attn.lora_A.weight differs"},
         {"lora.rank", "4", OB_EMISMATCH, "differs from the manifest"},
         {"lora", NULL, OB_EMISMATCH, "tensor transformer.h.0.attn.c_attn.lora_A.weight"},
     };
