@@ -146,7 +146,8 @@ static enum ob_err parse(const json_t *root, struct ob_manifest **ret_manifest, 
     "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn\""
 
 static const struct change CHANGES[] = {
-    {"format", "\"onebyte-manifest-2\"", OB_EUNSUPPORTED, "format \"onebyte-manifest-2\", expected onebyte-manifest-1"},
+    {"format", "\"onebyte-manifest-2\"", OB_EUNSUPPORTED,
+     "format \"onebyte-manifest-2\", expected onebyte-manifest-1"},
     {"format", NULL, OB_EFORMAT, "key \"format\" is missing"},
     {"name", "\"\"", OB_EFORMAT, "a name is empty or longer than 127 bytes"},
     {"name", LONG_NAME, OB_EFORMAT, "a name is empty or longer than 127 bytes"},
