@@ -92,8 +92,8 @@ static enum ob_err check_authority(const struct arguments *a, const struct ob_de
 }
 
 /* *ret_differs: the weights are not the ones that the delta names, and nothing is written. */
-static enum ob_err apply(const struct arguments *a, struct ob_delta *delta, bool *ret_differs,
-                         struct ob_error *error) {
+static enum ob_err apply(const struct arguments *a, struct ob_delta *delta, struct ob_cli_guard *guard,
+                         bool *ret_differs, struct ob_error *error) {
     struct ob_replica *replica = NULL;
     struct ob_progress progress = {0};
     struct ob_card card = {
@@ -111,23 +111,25 @@ static enum ob_err apply(const struct arguments *a, struct ob_delta *delta, bool
     if (!failed && !*ret_differs)
         failed = ob_delta_each(delta, ob_card_see, &card, error);
     if (!failed && !*ret_differs)
-        failed = ob_cli_write_model(replica, &card, a->out, error);
+        failed = ob_cli_write_model(replica, &card, a->out, guard, error);
     ob_replica_free(replica);
     return failed;
 }
 
-static int run(const void *arguments) {
+static int work(struct ob_cli_guard *guard, const void *arguments) {
     const struct arguments *a = arguments;
     bool differs = false;
     struct ob_error error = {0};
     struct ob_delta *delta = NULL;
-    enum ob_err failed = ob_delta_open(a->delta, &delta, &error);
+    enum ob_err failed = ob_cli_check_folder(a->out, &error);
+    if (!failed)
+        failed = ob_delta_open(a->delta, &delta, &error);
     if (!failed)
         failed = check_authority(a, delta, &error);
     if (!failed)
         failed = print_owners(delta, &error);
     if (!failed)
-        failed = apply(a, delta, &differs, &error);
+        failed = apply(a, delta, guard, &differs, &error);
     ob_delta_free(delta);
     if (failed == OB_EREFUSED) { /* a signature, a machine that was never admitted, another authority */
         (void)ob_cli_fail(&error);
@@ -138,6 +140,10 @@ static int run(const void *arguments) {
     if (differs)
         fprintf(stderr, "onebyte: %s: weights digest mismatch; nothing written\n", a->delta);
     return differs ? OB_EXIT_CHECK : OB_EXIT_DONE;
+}
+
+static int run(const void *arguments) {
+    return ob_cli_guard_run(work, arguments);
 }
 
 const struct ob_command OB_COMMAND_APPLY = {

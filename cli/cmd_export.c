@@ -1,4 +1,6 @@
 #include "cli/check_log.h"
+#include <unistd.h>
+
 #include "cli/command.h"
 #include "cli/open_log.h"
 #include "cli/replay.h"
@@ -24,9 +26,26 @@ static const struct ob_option OPTIONS[] = {
     OB_OPTION_DTYPE(struct arguments),
 };
 
+static enum ob_err write_delta(const char *path, const struct ob_manifest *manifest, struct ob_store *store,
+                               const struct ob_hash *digest, struct ob_cli_guard *guard,
+                               struct ob_error *error) {
+    ob_cli_guard_begin(guard, path, false);
+    enum ob_err failed = ob_delta_write(path, manifest, store, digest, error);
+    ob_cli_guard_done(guard);
+    return failed;
+}
+
+static enum ob_err check_outputs(const struct arguments *a, struct ob_error *error) {
+    if (!a->out && !a->delta)
+        return ob_fail(error, OB_EUSAGE, "export needs --out FOLDER, --delta FILE, or both");
+    if (a->delta && access(a->delta, F_OK) == 0)
+        return ob_fail(error, OB_EBUSY, "%s already exists; choose another name or remove it", a->delta);
+    return a->out ? ob_cli_check_folder(a->out, error) : OB_OK;
+}
+
 static enum ob_err export_run(const struct arguments *a, const char *model,
                               const struct ob_manifest *manifest, struct ob_store *store,
-                              struct ob_error *error) {
+                              struct ob_cli_guard *guard, struct ob_error *error) {
     struct ob_replica *replica = NULL;
     struct ob_progress progress = {0};
     struct ob_card card = {
@@ -40,35 +59,37 @@ static enum ob_err export_run(const struct arguments *a, const char *model,
     if (!failed)
         failed = ob_store_each(store, ob_card_see, &card, error);
     if (!failed && a->delta)
-        failed = ob_delta_write(a->delta, manifest, store, &card.weights_digest, error);
+        failed = write_delta(a->delta, manifest, store, &card.weights_digest, guard, error);
     if (!failed && a->out)
-        failed = ob_cli_write_model(replica, &card, a->out, error);
+        failed = ob_cli_write_model(replica, &card, a->out, guard, error);
     if (!failed)
         ob_cli_print_digest(&card.weights_digest);
     ob_replica_free(replica);
     return failed;
 }
 
-static int run(const void *arguments) {
+static int work(struct ob_cli_guard *guard, const void *arguments) {
     const struct arguments *a = arguments;
     struct ob_error error = {0};
     struct ob_manifest *manifest = NULL;
     struct ob_store *store = NULL;
-    if (!a->out && !a->delta)
-        return ob_cli_fail_usage("export needs --out FOLDER, --delta FILE, or both");
     struct ob_cli_place place;
-    if (ob_cli_find(&a->at, OB_NEED_MODEL, &place, &error) ||
+    if (check_outputs(a, &error) || ob_cli_find(&a->at, OB_NEED_MODEL, &place, &error) ||
         ob_cli_open_log(&place, &manifest, &store, &error))
         return ob_cli_fail(&error);
     struct ob_log_check check = {0};
     enum ob_err failed = ob_cli_check_log(place.state_dir, manifest, store, &check, &error);
     if (!failed && check.findings == 0)
-        failed = export_run(a, place.model, manifest, store, &error);
+        failed = export_run(a, place.model, manifest, store, guard, &error);
     ob_store_close(store);
     ob_manifest_free(manifest);
     if (failed)
         return ob_cli_fail(&error);
     return check.findings > 0 ? OB_EXIT_CHECK : OB_EXIT_DONE;
+}
+
+static int run(const void *arguments) {
+    return ob_cli_guard_run(work, arguments);
 }
 
 const struct ob_command OB_COMMAND_EXPORT = {

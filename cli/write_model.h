@@ -3,6 +3,7 @@
 #define OB_CLI_WRITE_MODEL_H
 
 #include "base/options.h"
+#include "cli/guard.h"
 #include "run/model_card.h"
 #include "run/replica.h"
 
@@ -24,8 +25,11 @@ extern const char *const OB_CLI_DTYPES[];  /* the plain ones of enum ob_dtype */
 
 struct ob_export_options ob_cli_export_options(int format, int dtype);
 void ob_cli_print_digest(const struct ob_hash *digest);
-/* The card must know the frontier already. */
+/* The folder must be empty or not exist: told before anything is computed. Errors: OB_EBUSY, OB_EIO. */
+OB_MUST_USE enum ob_err ob_cli_check_folder(const char *folder, struct ob_error *error);
+/* Under FOLDER.part until it is complete, or in FOLDER when that exists. The card must know the frontier already. */
 OB_MUST_USE enum ob_err ob_cli_write_model(const struct ob_replica *replica, struct ob_card *card,
-                                           const char *folder, struct ob_error *error);
+                                           const char *folder, struct ob_cli_guard *guard,
+                                           struct ob_error *error);
 
 #endif

@@ -49,4 +49,40 @@ grep -q "is not the base model" "$work/bad.err" || fail "no word about the base"
 head -c 100000 "$work/gguf/model.gguf" >"$work/short.gguf"
 "$BIN/onebyte" eval --model "$work/short.gguf" --data "$data/held_out.jsonl" 2>"$work/short.err" && fail "a GGUF file that is cut short"
 grep -q "short.gguf: .*cut short" "$work/short.err" || fail "no word about the cut"
+
+# interrupted at any moment: the output is there whole, or nothing of it is, and the next try works
+cat >"$work/interrupt.py" <<'P'
+import os, shutil, signal, subprocess, sys, time
+command, seconds, number = sys.argv[4:], float(sys.argv[1]), int(sys.argv[2])
+folder = sys.argv[3]
+start = time.monotonic()
+process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+time.sleep(seconds)
+process.send_signal(number)
+said = process.communicate()[1]
+left = sorted(os.listdir(folder))
+if process.returncode == 0:
+    assert left == ["run.delta", "tuned"] and "model.safetensors" in os.listdir(f"{folder}/tuned"), left
+else:
+    assert process.returncode in (128 + number, -number), (process.returncode, said)
+    assert left in ([], ["run.delta"]), (left, said)
+print("whole" if process.returncode == 0 else "interrupted with delta" if left else "interrupted")
+P
+outcomes=
+for seconds in 0 0.004 0.01 0.02 0.03 0.04 0.05 0.06 0.08 0.1 0.15 1; do
+    for number in 2 15; do
+        rm -rf "$work/cut" && mkdir "$work/cut"
+        outcome=$(python3 "$work/interrupt.py" $seconds $number "$work/cut" "$BIN/onebyte" export "$work/p1" --manifest "$work/run.json" --model "$model" --out "$work/cut/tuned" --delta "$work/cut/run.delta") ||
+            fail "interrupted after $seconds s"
+        [ "$outcome" = whole ] || ! [ -e "$work/cut/run.delta" ] || cmp -s "$work/run.delta" "$work/cut/run.delta" || fail "half a delta after $seconds s"
+        outcomes+="$outcome;"
+    done
+done
+[[ $outcomes == *interrupted* ]] || fail "nothing was interrupted: $outcomes"
+mkdir "$work/cut/kept.part" && touch "$work/cut/kept.part/model.safetensors" # of a command that was killed
+export_run --out "$work/cut/kept/" >/dev/null || fail "export after a killed one"
+[ "$(ls "$work/cut")" = "$(printf 'kept\nrun.delta\ntuned')" ] || fail "left: $(ls "$work/cut")"
+export_run --out "$work/cut/new" --delta "$work/cut/run.delta" 2>"$work/cut.err" && fail "export overwrites a delta"
+[ ! -e "$work/cut/new" ] && grep -q "run.delta already exists" "$work/cut.err" || fail "export beside a delta that exists: $(cat "$work/cut.err")"
 exit 0
