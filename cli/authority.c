@@ -21,10 +21,14 @@ enum ob_err ob_cli_expiry(const char *text, uint64_t *ret_expiry_s, struct ob_er
         return OB_OK;
     }
     int fields = sscanf(text, "%9llu%c%c", &count, &unit, &extra);
-    uint64_t scale = unit == 'd' ? 86400 : unit == 'h' ? 3600 : unit == 'm' ? 60 : unit == 's' ? 1 : 0;
+    static const char UNITS[] = "smhdwy";
+    static const uint64_t SECONDS[] = {1, 60, 3600, 86400, 7 * 86400, 365 * 86400};
+    const char *at = unit ? strchr(UNITS, unit) : NULL;
+    uint64_t scale = at ? SECONDS[at - UNITS] : 0;
     if (fields != 2 || scale == 0 || count == 0 || text[0] == '-')
         return ob_fail(error, OB_EUSAGE,
-                       "--expiry is \"%s\", expected a time such as 30d, 12h, 90m, 60s, or never", text);
+                       "--expiry is \"%s\", expected a time such as 1y, 6w, 30d, 12h, 90m, 60s, or never",
+                       text);
     *ret_expiry_s = ob_wall_s() + count * scale;
     return OB_OK;
 }

@@ -18,10 +18,10 @@
         "authority", "FILE", "the run's authority key, made by `onebyte run create`",                        \
             OB_ARGUMENT(type, authority), .required = true                                                   \
     }
-#define OB_EXPIRY_HELP "how long the certificate is valid: 30d, 12h, 90m, 60s or never"
+#define OB_EXPIRY_HELP "how long the certificate is valid: 1y, 6w, 30d, 12h, 90m, 60s or never"
 
 uint64_t ob_cli_sequence(void); /* now */
-/* "30d", "12h", "90m", "60s" from now, or "never" (0). */
+/* "1y" (365 days), "6w", "30d", "12h", "90m", "60s" from now, or "never" (0). */
 OB_MUST_USE enum ob_err ob_cli_expiry(const char *text, uint64_t *ret_expiry_s, struct ob_error *error);
 /* A round, or "none" (OB_CONTROL_NEVER). */
 OB_MUST_USE enum ob_err ob_cli_last_round(const char *text, uint32_t *ret_round, struct ob_error *error);

@@ -1,7 +1,10 @@
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/file.h"
 #include "cli/authority.h"
 #include "cli/command.h"
 #include "run/certificate.h"
@@ -16,8 +19,8 @@ struct arguments {
 static const struct ob_option OPTIONS[] = {
     OB_OPTION_AUTHORITY(struct arguments),
     OB_OPTION_MANIFEST(struct arguments),
-    {"machine", "KEY", "public key that `onebyte keygen` printed on the machine", AT(machine),
-     .required = true},
+    {"machine", "KEY", "public key that `onebyte keygen` printed on the machine, or its file FILE.pub",
+     AT(machine), .required = true},
     {"name", "NAME", "name for the machine: 1 to 63 bytes of UTF-8, no control characters", AT(name),
      .required = true},
     {"out", "FILE", "certificate to write; must not exist", AT(out), .required = true},
@@ -40,11 +43,30 @@ static enum ob_err set_name(const char *name, struct ob_certificate *certificate
     return OB_OK;
 }
 
+/* The key itself, or a file that keygen wrote. */
+static enum ob_err read_machine(const char *given, struct ob_machine_id *ret_machine,
+                                struct ob_error *error) {
+    char *text = NULL;
+    size_t bytes = 0;
+    if (ob_machine_from_text(given, ret_machine, NULL) == OB_OK)
+        return OB_OK;
+    if (access(given, F_OK) != 0)
+        return ob_machine_from_text(given, ret_machine, error);
+    enum ob_err failed = ob_file_read(given, OB_HEX_KEY_MAX, &text, &bytes, error);
+    if (failed)
+        return ob_fail_within(error, failed, "--machine");
+    text[strcspn(text, "\r\n")] = 0;
+    failed = ob_machine_from_text(text, ret_machine, error);
+    free(text);
+    return failed ? ob_fail(error, failed, "%s: is not the public key that `onebyte keygen` writes", given)
+                  : OB_OK;
+}
+
 static enum ob_err sign(const struct arguments *a, const struct ob_manifest *manifest,
                         struct ob_certificate *certificate, struct ob_error *error) {
     struct ob_identity authority;
     struct ob_machine_id machine;
-    enum ob_err failed = ob_machine_from_text(a->machine, &machine, error);
+    enum ob_err failed = read_machine(a->machine, &machine, error);
     if (!failed)
         failed = ob_cli_load_authority(a->authority, &authority, error);
     if (failed)

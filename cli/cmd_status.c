@@ -1,10 +1,14 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <utf8proc.h>
 
+#include "base/clock.h"
 #include "cli/ask.h"
 #include "cli/command.h"
 #include "model/formats/json_value.h"
+#include "run/certificate.h"
 
 struct arguments {
     struct ob_cli_at at;
@@ -42,15 +46,87 @@ static const char *standing(const json_t *machine) {
     return json_is_true(json_object_get(machine, "admitted")) ? "admitted" : "no cert";
 }
 
+/* In `width` columns of a terminal: cut, or filled with blanks. The text is UTF-8. */
+static void print_column(const char *text, int width) {
+    size_t bytes = strlen(text), at = 0;
+    while (at < bytes) {
+        utf8proc_int32_t character;
+        utf8proc_ssize_t length =
+            utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(bytes - at), &character);
+        int wide = length > 0 ? utf8proc_charwidth(character) : 1;
+        if (wide > width)
+            break;
+        width -= wide;
+        at += length > 0 ? (size_t)length : 1;
+    }
+    printf("%.*s%*s ", (int)at, text, width, "");
+}
+
+static int by_name(const void *a, const void *b) {
+    const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+    bool self_x = json_is_true(json_object_get(x, "self")), self_y = json_is_true(json_object_get(y, "self"));
+    return self_x != self_y ? self_y - self_x : strcmp(text_of(x, "name"), text_of(y, "name"));
+}
+
+static void print_machine(const json_t *m) {
+    print_column(text_of(m, "name"), 18);
+    printf("%-12.12s %9.0f %7.0f %-8s %-6s %-8s %-6s\n", text_of(m, "machine"), number_of(m, "samples"),
+           number_of(m, "round"), yes_no(m, "training"), yes_no(m, "linked"), standing(m),
+           yes_no(m, "agrees"));
+}
+
+/* This machine first, then by name. */
 static void print_machines(const json_t *machines) {
-    size_t i;
-    const json_t *m;
+    size_t count = json_array_size(machines);
+    json_t **sorted = calloc(count + 1, sizeof *sorted);
+    if (!sorted)
+        return;
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = json_array_get(machines, i);
+    qsort(sorted, count, sizeof *sorted, by_name);
     printf("\n%-18s %-12s %9s %7s %-8s %-6s %-8s %-6s\n", "machine", "key", "samples", "round", "training",
            "linked", "standing", "agrees");
-    json_array_foreach(machines, i, m)
-        printf("%-18.18s %-12.12s %9.0f %7.0f %-8s %-6s %-8s %-6s\n", text_of(m, "name"),
-               text_of(m, "machine"), number_of(m, "samples"), number_of(m, "round"), yes_no(m, "training"),
-               yes_no(m, "linked"), standing(m), yes_no(m, "agrees"));
+    for (size_t i = 0; i < count; i++)
+        print_machine(sorted[i]);
+    free(sorted);
+}
+
+/* The reasons for a pause, and what ends each. */
+static void print_pause(const json_t *reasons) {
+    static const struct {
+        const char *reason, *text;
+    } TEXTS[] = {
+        {"operator", "by `onebyte pause`; `onebyte resume` resumes training"},
+        {"overrange", "a weight is beyond half its range; it ends when the records that did it are revoked"},
+        {"joining", "the weights come from a snapshot that is not verified yet; it ends by itself"},
+        {"isolated", "too few machines hold our records; it ends when they hear us again"},
+    };
+    size_t i;
+    const json_t *reason;
+    json_array_foreach(reasons, i, reason) {
+        const char *name = json_string_value(reason), *text = "";
+        for (size_t k = 0; name && k < sizeof TEXTS / sizeof *TEXTS; k++)
+            if (strcmp(TEXTS[k].reason, name) == 0)
+                text = TEXTS[k].text;
+        printf("paused     %s%s%s\n", name ? name : "-", text[0] ? ": " : "", text);
+    }
+}
+
+#define WARN_S (7.0 * 86400)
+
+static void print_certificate(const json_t *membership) {
+    json_int_t expires = json_integer_value(json_object_get(membership, "expires"));
+    char when[OB_TIME_TEXT_MAX];
+    double left = (double)expires - (double)ob_wall_s();
+    if (json_is_false(json_object_get(membership, "certified"))) {
+        puts("certificate none that is valid: our records do not count");
+        return;
+    }
+    if (expires <= 0 || left > WARN_S)
+        return;
+    ob_time_to_text((uint64_t)expires, when);
+    printf("certificate %s %s; the run's authority renews it (`onebyte renew`)\n",
+           left > 0 ? "expires" : "expired", when);
 }
 
 /* Why training may be slow or still. */
@@ -62,8 +138,8 @@ static void print_problems(const json_t *s) {
             "are held by fewer than half\n",
             number_of(isolation, "acknowledged"), number_of(isolation, "last_live"),
             number_of(isolation, "unacknowledged_rounds"));
-    if (json_is_false(json_object_get(json_object_get(s, "membership"), "certified")))
-        puts("membership no valid certificate: our records do not count");
+    print_pause(json_object_get(s, "paused_by"));
+    print_certificate(json_object_get(s, "membership"));
     if (number_of(catch_up, "samples_known") > number_of(catch_up, "samples_held"))
         printf("catching up %.0f of %.0f samples, %.0f a second, about %.0f s left\n",
                number_of(catch_up, "samples_held"), number_of(catch_up, "samples_known"),
@@ -75,9 +151,13 @@ static void print_numbers(const json_t *s) {
     const json_t *log = json_object_get(s, "log");
     printf("log        %.0f records, %.0f samples, %.0f bytes on disk\n", number_of(log, "records"),
            number_of(log, "samples"), number_of(log, "file_bytes"));
-    printf("digests    log %.16s…  weights %.16s…%s\n", text_of(s, "log_digest"),
-           text_of(s, "weights_digest"),
-           json_is_true(json_object_get(s, "weights_digest_current")) ? "" : " (of an earlier log)");
+    bool known = json_is_string(json_object_get(s, "weights_digest"));
+    bool current = json_is_true(json_object_get(s, "weights_digest_current"));
+    printf("digests    log %.16s…  weights %.16s%s\n", text_of(s, "log_digest"),
+           known ? text_of(s, "weights_digest") : "not computed yet",
+           !known    ? ""
+           : current ? "…"
+                     : "… (before the latest records)");
     printf("speed      %.4f s per sample, replay %.6f s per sample (ratio %.4f)\n",
            number_of(work, "sample_seconds"), number_of(work, "replay_seconds"),
            number_of(work, "replay_ratio"));

@@ -19,6 +19,7 @@ grep -q $'\x1b' "$work/status.txt" && fail "status --watch writes terminal codes
 "$BIN/onebyted" --config "$work/p1.conf" 2>"$work/second.log" && fail "a second daemon on one state directory"
 grep -q "another onebyted uses" "$work/second.log" || fail "the second daemon does not say why"
 "$BIN/onebyte" pause "$work/p1" && "$BIN/onebyte" pause "$work/p2" || fail "pause" # or they are done before it is there
+"$BIN/onebyte" status "$work/p1" >"$work/status.txt"; grep -q "^paused     operator: by .onebyte pause.; .onebyte resume. resumes training$" "$work/status.txt" || fail "status of a paused machine: $(cat "$work/status.txt")"
 start 3
 joined() { [ "$(get 3 own_samples)" -ge 4 ] 2>/dev/null; }
 wait_for 60 joined || fail "the third does not train"
