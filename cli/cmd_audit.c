@@ -159,7 +159,7 @@ static enum ob_err audit(struct audit *a, struct ob_error *error) {
     return failed;
 }
 
-static void print_json(const struct audit *a, const char *digest) {
+static int print_json(const struct audit *a, const char *digest) {
     json_t *machines = json_array(), *root = json_object();
     for (size_t i = 0; i < a->share_count; i++) {
         const struct share *s = &a->shares[i];
@@ -172,10 +172,10 @@ static void print_json(const struct audit *a, const char *digest) {
     bool good = ob_json_set(root, "loss", ob_json_real(a->loss));
     good = ob_json_set(root, "weights_digest", json_string(digest)) && good;
     good = ob_json_set(root, "machines", machines) && good;
-    (void)ob_json_print(root, stdout);
+    return ob_cli_print_json(root, good);
 }
 
-static void print_text(const struct audit *a, const char *digest) {
+static int print_text(const struct audit *a, const char *digest) {
     char key[OB_HEX_KEY_MAX];
     printf("weights %s\nloss %.6f with all records\n", digest, a->loss);
     for (size_t i = 0; i < a->share_count; i++) {
@@ -184,6 +184,7 @@ static void print_text(const struct audit *a, const char *digest) {
         printf("%-16s %.12s samples %-9" PRIu64 " loss without it %.6f difference %+.6f\n",
                s->name[0] ? s->name : "-", key, s->samples, s->loss, s->loss - a->loss);
     }
+    return OB_EXIT_DONE;
 }
 
 static int report(const struct audit *a, const struct arguments *wanted, const char *state_dir) {
@@ -193,9 +194,9 @@ static int report(const struct audit *a, const struct arguments *wanted, const c
         return OB_EXIT_CHECK;
     }
     ob_hex_encode(a->digest.bytes, sizeof a->digest.bytes, digest);
-    (wanted->json ? print_json : print_text)(a, digest);
+    int code = (wanted->json ? print_json : print_text)(a, digest);
     if (isfinite(a->loss))
-        return OB_EXIT_DONE;
+        return code;
     fprintf(stderr, "onebyte: the loss on %s is not finite: the run has diverged\n", wanted->data);
     return OB_EXIT_FAILED;
 }

@@ -148,7 +148,7 @@ static void print_kind(const char *name, const struct kind *kind) {
                i + 1 < QUANTILE_COUNT ? "," : "\n");
 }
 
-static void print_text(const struct survey *survey) {
+static int print_text(const struct survey *survey) {
     for (size_t k = 0; k < OB_ROW_KINDS; k++)
         if (has_rows(&survey->kinds[k]))
             print_kind(ob_row_kind_name((enum ob_row_kind)k), &survey->kinds[k]);
@@ -165,6 +165,7 @@ static void print_text(const struct survey *survey) {
     }
     for (size_t i = 0; i < survey->bad && i < SHOWN_MAX; i++)
         printf("bad         %s\n", survey->errors[i].text);
+    return OB_EXIT_DONE;
 }
 
 static json_t *kinds_to_json(const struct survey *survey) {
@@ -202,7 +203,7 @@ static json_t *groups_to_json(const struct survey *survey) {
     return list;
 }
 
-static void print_json(const struct survey *survey) {
+static int print_json(const struct survey *survey) {
     json_t *errors = json_array(), *run = json_null();
     for (size_t i = 0; i < survey->bad && i < SHOWN_MAX; i++)
         json_array_append_new(errors, ob_json_text(survey->errors[i].text));
@@ -212,7 +213,7 @@ static void print_json(const struct survey *survey) {
     json_t *all = json_pack("{s:I, s:o, s:o, s:o, s:I, s:o}", "length", (json_int_t)survey->length, "kinds",
                             kinds_to_json(survey), "run", run, "problems", groups_to_json(survey), "bad_rows",
                             (json_int_t)survey->bad, "errors", errors);
-    (void)ob_json_print(all, stdout);
+    return ob_cli_print_json(all, all != NULL);
 }
 
 /* Fills the survey; what was noted before an error stays. */
@@ -257,12 +258,13 @@ static bool saw_rows(const struct survey *survey) {
 
 static int check(struct survey *survey, struct ob_cli_rows *rows, bool json) {
     struct ob_error error = {0};
+    int code = OB_EXIT_DONE;
     enum ob_err failed = look(survey, rows, &error);
     if (!failed || saw_rows(survey))
-        (json ? print_json : print_text)(survey);
+        code = (json ? print_json : print_text)(survey);
     if (failed)
         return ob_cli_fail(&error);
-    return skipped_rows(survey) > 0 ? OB_EXIT_CHECK : OB_EXIT_DONE;
+    return code == OB_EXIT_DONE && skipped_rows(survey) > 0 ? OB_EXIT_CHECK : code;
 }
 
 static int run(const void *arguments) {

@@ -30,7 +30,7 @@ struct evaluation {
     size_t sequences, skipped;
 };
 
-static void print_json(const struct evaluation *e) {
+static int print_json(const struct evaluation *e) {
     json_t *root = json_object();
     const struct ob_task_score *s = &e->score;
     bool good = ob_json_set(root, "loss", ob_json_real(e->loss));
@@ -44,7 +44,7 @@ static void print_json(const struct evaluation *e) {
     good = ob_json_set(root, "targets", json_integer((json_int_t)s->targets)) &&
            ob_json_set(root, "sequences", json_integer((json_int_t)e->sequences)) &&
            ob_json_set(root, "skipped", json_integer((json_int_t)e->skipped)) && good;
-    (void)ob_json_print(root, stdout);
+    return ob_cli_print_json(root, good);
 }
 
 static void print_text(const struct evaluation *e) {
@@ -68,9 +68,9 @@ static enum ob_err report(const struct arguments *a, const struct ob_task_score 
                            .choices = ob_corpus_has_choices(corpus),
                            .sequences = ob_corpus_sequences(corpus),
                            .skipped = ob_corpus_skipped(corpus)};
-    if (a->json)
-        print_json(&e);
-    else if (isfinite(e.loss))
+    if (a->json && print_json(&e) != OB_EXIT_DONE)
+        return ob_fail(error, OB_ENOMEM, "eval: out of memory");
+    if (!a->json && isfinite(e.loss))
         print_text(&e);
     return isfinite(e.loss)
                ? OB_OK

@@ -47,7 +47,7 @@ static double peak_rate(const struct ob_manifest *manifest) {
     return ldexp((double)peak, -48);
 }
 
-static void print_json(const struct found *found) {
+static int print_json(const struct found *found) {
     const struct ob_curvature *f = &found->c;
     json_t *root = json_object();
     const struct {
@@ -68,10 +68,10 @@ static void print_json(const struct found *found) {
     bool good = ob_json_set(root, "samples", json_integer(found->a->samples));
     for (size_t i = 0; i < count; i++)
         good = ob_json_set(root, REALS[i].name, ob_json_real(REALS[i].value)) && good;
-    (void)ob_json_print(root, stdout);
+    return ob_cli_print_json(root, good);
 }
 
-static void print_text(const struct found *found) {
+static int print_text(const struct found *found) {
     const struct ob_curvature *f = &found->c;
     printf(
         "loss %.4f, |g| %.3g (rms), curvature %.4g ± %.2g over %lld samples of epsilon %.3g, %.3g s each\n",
@@ -90,6 +90,7 @@ static void print_text(const struct found *found) {
             "%.2g with a constant one\n",
             peak_rate(found->manifest), ob_curvature_rate(f, found->manifest, false),
             ob_curvature_rate(f, found->manifest, true));
+    return OB_EXIT_DONE;
 }
 
 static int probe(const void *arguments) {
@@ -112,12 +113,11 @@ static int probe(const void *arguments) {
         failed = ob_curvature_measure(&options, &found.c, &error);
     }
     ob_progress_end(&progress);
-    if (!failed)
-        (a->json ? print_json : print_text)(&found);
+    int code = failed ? OB_EXIT_FAILED : (a->json ? print_json : print_text)(&found);
     ob_manifest_free(manifest);
     if (failed)
         return ob_cli_fail(&error);
-    return ob_curvature_is_sure(&found.c) ? OB_EXIT_DONE : OB_EXIT_CHECK;
+    return code == OB_EXIT_DONE && !ob_curvature_is_sure(&found.c) ? OB_EXIT_CHECK : code;
 }
 
 const struct ob_command OB_COMMAND_PROBE = {

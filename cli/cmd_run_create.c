@@ -31,7 +31,7 @@ static const char *const COMBINES[] = {"capped", "sum", "sqrt", "mean", NULL}; /
 #define SCALE(role, member, value)                                                                           \
     {                                                                                                        \
         "scale-" role, "K", "log2 of the direction scale of " role " tensors", AT(member),                   \
-            .low = -16, .high = 16, .fallback = value                                                        \
+            .low = -16, .high = 16, .fallback = (value)                                                      \
     }
 
 static const struct ob_option OPTIONS[] = {

@@ -52,8 +52,8 @@ static int list(const void *arguments) {
     enum ob_err failed = ob_cli_runs_root(root, &error);
     if (!failed)
         failed = ob_cli_each_run(see_run, &listing, &error);
-    if (!failed && a->json)
-        (void)ob_json_print(json_incref(listing.runs), stdout);
+    if (!failed && a->json && ob_cli_print_json(json_incref(listing.runs), true) != OB_EXIT_DONE)
+        failed = ob_fail(&error, OB_ENOMEM, "run list: out of memory");
     json_decref(listing.runs);
     if (failed)
         return ob_cli_fail(&error);

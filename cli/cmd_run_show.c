@@ -69,7 +69,7 @@ static uint64_t trained(const struct ob_manifest *m) {
     return all;
 }
 
-static void print_text(const struct ob_manifest *m, const char *model, const struct progress *p) {
+static int print_text(const struct ob_manifest *m, const char *model, const struct progress *p) {
     char run[OB_HEX_HASH_MAX], base[OB_HEX_HASH_MAX];
     struct rates r = rates_of(m, p->round);
     ob_hex_encode(m->run.hash.bytes, OB_HASH_BYTES, run);
@@ -89,10 +89,12 @@ static void print_text(const struct ob_manifest *m, const char *model, const str
     printf("log        %" PRIu64 " records, %" PRIu64 " samples of %" PRIu64
            " machines (at most %u train at once)\n",
            p->records, p->samples, p->machines, m->bounds.max_machines);
+    return OB_EXIT_DONE;
 }
 
-static void print_json(const struct ob_manifest *m, const char *model, const struct progress *p) {
+static int print_json(const struct ob_manifest *m, const char *model, const struct progress *p) {
     json_t *root = json_object();
+    bool good = root != NULL;
     struct rates r = rates_of(m, p->round);
     const struct {
         const char *name;
@@ -120,8 +122,8 @@ static void print_json(const struct ob_manifest *m, const char *model, const str
         {"machines", json_integer((json_int_t)p->machines)},
     };
     for (size_t i = 0; i < sizeof FIELDS / sizeof *FIELDS; i++)
-        (void)ob_json_set(root, FIELDS[i].name, FIELDS[i].value);
-    (void)ob_json_print(root, stdout);
+        good = ob_json_set(root, FIELDS[i].name, FIELDS[i].value) && good;
+    return ob_cli_print_json(root, good);
 }
 
 static int show(const void *arguments) {
@@ -138,11 +140,11 @@ static int show(const void *arguments) {
         failed = ob_cli_open_log(&place, &manifest, &store, &error);
     if (!failed)
         failed = ob_store_each(store, see_record, &progress, &error);
-    if (!failed)
-        (a->json ? print_json : print_text)(manifest, place.model, &progress);
+    int code =
+        failed ? ob_cli_fail(&error) : (a->json ? print_json : print_text)(manifest, place.model, &progress);
     ob_store_close(store);
     ob_manifest_free(manifest);
-    return failed ? ob_cli_fail(&error) : OB_EXIT_DONE;
+    return code;
 }
 
 const struct ob_command OB_COMMAND_RUN_SHOW = {

@@ -218,7 +218,7 @@ static int show(const struct arguments *a, const char *state_dir, bool clear) {
     if (clear)
         fputs("\033[H\033[2J", stdout);
     if (a->json)
-        (void)ob_json_print(json_incref(answer), stdout); /* main sees whether it was written */
+        (void)ob_cli_print_json(json_incref(answer), true);
     else if (a->all)
         print_all(answer, "");
     else

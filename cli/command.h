@@ -6,6 +6,8 @@
 #ifndef OB_CLI_COMMAND_H
 #define OB_CLI_COMMAND_H
 
+#include <jansson.h>
+
 #include "base/options.h"
 
 enum {
@@ -35,5 +37,8 @@ enum {
 /* Prints "onebyte: …" and returns the exit code that the error has. */
 int ob_cli_fail(const struct ob_error *error);
 int ob_cli_fail_usage(const char *what);
+/* Prints what is complete (`good`) as one line of JSON; complains otherwise: then there was no memory. Takes `root`.
+ * Returns the exit code; whether it could be written is for main.c to see. */
+int ob_cli_print_json(json_t *root, bool good);
 
 #endif

@@ -5,7 +5,7 @@
 #include "cli/command.h"
 
 const struct ob_command_row OB_COMMAND_ROWS[] = {
-#define GROUP(title)  {.group = title},
+#define GROUP(title)  {.group = (title)},
 #define COMMAND(name) {.command = &OB_COMMAND_##name},
 #include "cli/commands.def"
 };

@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "cli/command.h"
+#include "model/formats/json_value.h"
 
 int ob_cli_fail(const struct ob_error *error) {
     fprintf(stderr, "onebyte: %s\n", error->text);
@@ -10,4 +11,14 @@ int ob_cli_fail(const struct ob_error *error) {
 int ob_cli_fail_usage(const char *what) {
     fprintf(stderr, "onebyte: %s\n", what);
     return OB_EXIT_USAGE;
+}
+
+int ob_cli_print_json(json_t *root, bool good) {
+    if (root && good) {
+        (void)ob_json_print(root, stdout);
+        return OB_EXIT_DONE;
+    }
+    json_decref(root);
+    fprintf(stderr, "onebyte: out of memory for the result\n");
+    return OB_EXIT_FAILED;
 }
