@@ -167,3 +167,11 @@ const char *ob_chat_name(const struct ob_chat *chat) {
 int32_t ob_chat_end(const struct ob_chat *chat) {
     return chat->end;
 }
+
+int32_t ob_chat_bos(const struct ob_chat *chat) {
+    return chat->bos;
+}
+
+int32_t ob_chat_eos(const struct ob_chat *chat) {
+    return chat->eos;
+}

@@ -62,6 +62,9 @@ OB_MUST_USE enum ob_err ob_chat_encode(const struct ob_chat *chat, struct ob_tok
                                        const struct ob_chat_message *messages, size_t count, bool ask,
                                        struct ob_chat_ids *ret_ids, struct ob_error *error);
 void ob_chat_ids_done(struct ob_chat_ids *ids); /* accepts a zeroed one */
+/* BOS and EOS of tokenizer_config.json, where they are special tokens; -1: not known. */
+int32_t ob_chat_bos(const struct ob_chat *chat);
+int32_t ob_chat_eos(const struct ob_chat *chat);
 /* The special token that ends an answer. */
 int32_t ob_chat_end(const struct ob_chat *chat);
 

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/array.h"
-#include "base/limits.h"
-#include "model/data/reader.h"
+#include "model/convert/open_tokenizer.h"
+#include "model/data/cache_key.h"
+#include "model/data/intake.h"
 #include "model/data/shuffle.h"
 
 struct ob_corpus {
@@ -15,6 +15,8 @@ struct ob_corpus {
     size_t widest, longest; /* item: sequences, tokens */
     size_t skipped;         /* rows */
     bool has_choices;
+    bool is_cached;                /* the tokens are those that an earlier start has kept */
+    struct ob_error cache_problem; /* code OB_OK: none */
 };
 
 void ob_corpus_free(struct ob_corpus *corpus) {
@@ -59,182 +61,6 @@ size_t ob_corpus_item_tokens(const struct ob_corpus *corpus) {
     return corpus->longest;
 }
 
-/* ---- reading: each block of lines is cut into slices that the pool's threads turn into sequences ---- */
-
-#define SLICE_BYTES (64u << 10) /* of lines, about */
-
-struct outcome { /* of one row */
-    struct ob_row_report report;
-    enum ob_err err;
-    char *text; /* malloc'ed: the error's, or NULL */
-    size_t sequences, items;
-};
-
-struct slice {
-    size_t first, end; /* lines of the block */
-    struct ob_token_store store;
-    struct outcome *outcomes;
-    size_t count, max;
-};
-
-struct reading {
-    const char *path;
-    const struct ob_corpus_options *options;
-    struct ob_line_reader reader;
-    struct ob_line_block block;
-    struct ob_row_encoder encoder;
-    struct ob_tokenizer_scratch *scratch[OB_POOL_THREADS_MAX]; /* of each thread; NULL until it is needed */
-    struct slice *slices;
-    size_t slices_count, slices_max;
-    struct ob_corpus *corpus;
-    size_t usable; /* rows so far */
-    struct ob_error *error;
-};
-
-static enum ob_err take_line(struct reading *r, struct ob_tokenizer_scratch *scratch, struct slice *slice,
-                             const struct ob_line *line, struct ob_row_report *report,
-                             struct ob_error *error) {
-    struct ob_row row = {0};
-    if (line->too_long)
-        return ob_fail(error, OB_ETOOBIG, "more than %u bytes in one line", OB_CORPUS_ROW_MAX);
-    enum ob_err err = ob_row_read(r->block.data + line->start, line->bytes, &row, error);
-    if (err == OB_OK)
-        err = ob_row_encode(&r->encoder, scratch, &row, &slice->store, report, error);
-    ob_row_done(&row);
-    return err;
-}
-
-/* A row of another shard is not looked into. */
-static bool is_ours(const struct ob_corpus_options *options, uint64_t row) {
-    return options->shards <= 1 || row % options->shards == options->shard;
-}
-
-static void run_slice(void *context, size_t index, unsigned thread) {
-    struct reading *r = context;
-    enum ob_err slower = OB_OK;
-    if (r->scratch[thread] == NULL)
-        slower = ob_tokenizer_scratch_new(r->encoder.tokenizer, &r->scratch[thread], NULL);
-    (void)slower; /* NULL will do */
-    struct slice *slice = &r->slices[index];
-    for (size_t i = slice->first; i < slice->end; i++) {
-        const struct ob_line *line = &r->block.lines[i];
-        if (!is_ours(r->options, line->row))
-            continue;
-        struct outcome *outcome = &slice->outcomes[slice->count++];
-        size_t sequences = slice->store.sequences_count, items = slice->store.items_count;
-        struct ob_error error = {0};
-        *outcome = (struct outcome){.report = {.line = line->number}};
-        outcome->err = take_line(r, r->scratch[thread], slice, line, &outcome->report, &error);
-        outcome->text = outcome->err == OB_OK ? NULL : strdup(error.text);
-        outcome->sequences = slice->store.sequences_count - sequences;
-        outcome->items = slice->store.items_count - items;
-    }
-}
-
-/* Lines of about SLICE_BYTES each; what their rows become is still to be made. */
-static enum ob_err cut_block(struct reading *r) {
-    r->slices_count = 0;
-    for (size_t first = 0, end; first < r->block.count; first = end) {
-        size_t bytes = 0;
-        for (end = first; end < r->block.count && bytes < SLICE_BYTES; end++)
-            bytes += r->block.lines[end].bytes + 1;
-        size_t known = r->slices_max;
-        if (!ob_array_reserve(&r->slices, r->slices_count, 1, sizeof *r->slices, &r->slices_max))
-            return ob_fail(r->error, OB_ENOMEM, "%s: no memory for its rows", r->path);
-        for (; known < r->slices_max; known++)
-            r->slices[known] = (struct slice){0};
-        struct slice *slice = &r->slices[r->slices_count++];
-        slice->first = first;
-        slice->end = end;
-        slice->count = 0;
-        ob_token_store_clear(&slice->store);
-        if (!ob_array_reserve(&slice->outcomes, 0, end - first, sizeof *slice->outcomes, &slice->max))
-            return ob_fail(r->error, OB_ENOMEM, "%s: no memory for its rows", r->path);
-    }
-    return OB_OK;
-}
-
-/* Takes a row's sequences over, unless the rows before are of the other sort. */
-static enum ob_err keep_row(struct reading *r, const struct slice *slice, struct outcome *outcome,
-                            size_t sequence, size_t item, struct ob_error *error) {
-    struct ob_corpus *corpus = r->corpus;
-    enum ob_err err = outcome->err;
-    bool choices = outcome->report.kind == OB_ROW_CHOICE;
-    if (err != OB_OK)
-        err = ob_fail(error, err, "%s", outcome->text == NULL ? "no memory" : outcome->text);
-    else if (r->usable > 0 && corpus->has_choices != choices)
-        err = ob_fail(error, OB_EFORMAT, "rows with \"choices\" and rows without cannot share a file");
-    else
-        err = ob_token_store_append(&corpus->store, &slice->store, sequence, outcome->sequences, item,
-                                    outcome->items, error);
-    if (err != OB_OK)
-        return ob_fail_within(error, err, "%s:%" PRIu64, r->path, outcome->report.line);
-    if (outcome->sequences > 0)
-        corpus->has_choices = choices;
-    r->usable += outcome->report.fate != OB_ROW_SKIPPED;
-    corpus->skipped += outcome->report.fate == OB_ROW_SKIPPED;
-    return OB_OK;
-}
-
-static enum ob_err keep_slice(struct reading *r, const struct slice *slice) {
-    const struct ob_corpus_options *options = r->options;
-    size_t sequence = 0, item = 0;
-    for (size_t i = 0; i < slice->count; i++) {
-        struct outcome *outcome = &slice->outcomes[i];
-        struct ob_error error = {0};
-        enum ob_err err = keep_row(r, slice, outcome, sequence, item, &error);
-        if (err != OB_OK && (options->report == NULL || err == OB_ENOMEM))
-            return ob_fail(r->error, err, "%s", error.text);
-        if (err != OB_OK) {
-            outcome->report.fate = OB_ROW_BAD;
-            outcome->report.why = error.text;
-        }
-        if (options->report != NULL)
-            options->report(options->context, &outcome->report);
-        sequence += outcome->sequences;
-        item += outcome->items;
-    }
-    return OB_OK;
-}
-
-static void forget_slices(struct reading *r) {
-    for (size_t i = 0; i < r->slices_count; i++)
-        for (size_t k = 0; k < r->slices[i].count; k++) {
-            free(r->slices[i].outcomes[k].text);
-            r->slices[i].outcomes[k].text = NULL;
-        }
-}
-
-static enum ob_err read_rows(struct reading *r) {
-    size_t bytes = (size_t)4 * ob_pool_threads(r->options->pool) * SLICE_BYTES;
-    for (;;) {
-        enum ob_err err = ob_line_reader_next(&r->reader, bytes, &r->block, r->error);
-        if (err == OB_OK)
-            err = cut_block(r);
-        if (err != OB_OK || r->block.count == 0)
-            return err;
-        ob_pool_run(r->options->pool, r->slices_count, run_slice, r);
-        for (size_t i = 0; err == OB_OK && i < r->slices_count; i++)
-            err = keep_slice(r, &r->slices[i]);
-        forget_slices(r);
-        if (err != OB_OK)
-            return err;
-    }
-}
-
-static void reading_done(struct reading *r) {
-    for (size_t i = 0; i < r->slices_max; i++) {
-        ob_token_store_done(&r->slices[i].store);
-        free(r->slices[i].outcomes);
-    }
-    free(r->slices);
-    for (size_t i = 0; i < OB_POOL_THREADS_MAX; i++)
-        ob_tokenizer_scratch_free(r->scratch[i]);
-    ob_row_encoder_done(&r->encoder);
-    ob_line_block_done(&r->block);
-    ob_line_reader_done(&r->reader);
-}
-
 static void note_item(struct ob_corpus *corpus, size_t sequences, size_t tokens) {
     corpus->widest = sequences > corpus->widest ? sequences : corpus->widest;
     corpus->longest = tokens > corpus->longest ? tokens : corpus->longest;
@@ -273,6 +99,87 @@ static enum ob_err no_rows(const char *path, const struct ob_corpus_options *opt
     return ob_fail(error, OB_EFORMAT, "%s: no usable row (%zu skipped)", path, skipped);
 }
 
+/* ---- the tokens that an earlier start has kept ---- */
+
+struct opening {
+    const char *path;
+    const struct ob_corpus_options *options;
+    struct ob_row_encoder encoder;
+    struct ob_corpus *corpus;
+    bool may_keep; /* there is a key */
+    uint8_t key[OB_CACHE_KEY_BYTES];
+    struct ob_file_stamp stamp; /* of the rows when the key was made */
+};
+
+/* The chat is a part of the key; a model without one has no rows with messages in a cache. */
+static void open_chat(struct opening *o, const struct ob_tokenizer *tokenizer) {
+    struct ob_error ignored;
+    if (o->options->model != NULL && ob_chat_open(o->options->model, o->options->chat_template, tokenizer,
+                                                  &o->encoder.chat, &ignored) != OB_OK)
+        o->encoder.chat = NULL;
+}
+
+/* *ret_found: the store is filled. What is wrong with a cache is noted, and the rows are read. */
+static enum ob_err look_into_cache(struct opening *o, bool *ret_found, struct ob_error *error) {
+    const struct ob_corpus_options *options = o->options;
+    struct ob_corpus *corpus = o->corpus;
+    struct ob_cache_question question = {o->path, &o->encoder, options->shard, options->shards};
+    size_t vocabulary = ob_tokenizer_vocabulary(o->encoder.tokenizer);
+    struct ob_cache_bounds bounds = {.vocabulary = (uint32_t)vocabulary, .length_max = options->length_max};
+    if (options->embedding_rows > 0 && options->embedding_rows < bounds.vocabulary)
+        bounds.vocabulary = options->embedding_rows;
+    o->stamp = ob_file_stamp(o->path);
+    enum ob_err err =
+        ob_cache_key(&question, options->pool, options->progress, bounds.key, &corpus->cache_problem);
+    if (err == OB_ESTATE)
+        return ob_fail(error, err, "%s: %s", o->path, corpus->cache_problem.text);
+    o->may_keep = err == OB_OK;
+    if (err != OB_OK)
+        return OB_OK;
+    memcpy(o->key, bounds.key, sizeof o->key);
+    err = ob_cache_read(options->cache, &bounds, &corpus->store, &corpus->skipped, &corpus->cache_problem);
+    *ret_found = err == OB_OK;
+    if (err == OB_OK || err == OB_ENOTFOUND || err == OB_EMISMATCH) /* none, or of other rows */
+        corpus->cache_problem = (struct ob_error){0};
+    return OB_OK;
+}
+
+static void keep_tokens(const struct opening *o) {
+    struct ob_file_stamp now = ob_file_stamp(o->path);
+    struct ob_corpus *corpus = o->corpus;
+    struct ob_error error = {0};
+    if (o->may_keep && memcmp(&now, &o->stamp, sizeof now) == 0 &&
+        ob_cache_write(o->options->cache, o->key, &corpus->store, corpus->skipped, &error) != OB_OK)
+        corpus->cache_problem = error;
+}
+
+static enum ob_err fill(struct opening *o, struct ob_error *error) {
+    const struct ob_corpus_options *options = o->options;
+    struct ob_corpus *corpus = o->corpus;
+    bool keeps = options->cache != NULL && options->report == NULL;
+    enum ob_err err = OB_OK;
+    if (keeps) {
+        open_chat(o, o->encoder.tokenizer);
+        err = look_into_cache(o, &corpus->is_cached, error);
+    }
+    if (err != OB_OK || corpus->is_cached)
+        return err;
+    struct ob_intake intake = {.path = o->path,
+                               .encoder = &o->encoder,
+                               .shard = options->shard,
+                               .shards = options->shards,
+                               .pool = options->pool,
+                               .report = options->report,
+                               .context = options->context,
+                               .progress = options->progress};
+    err = ob_intake_rows(&intake, &corpus->store, &corpus->skipped, error);
+    if (err == OB_OK && corpus->store.sequences_count == 0)
+        err = no_rows(o->path, options, corpus->skipped, error);
+    if (err == OB_OK && keeps)
+        keep_tokens(o);
+    return err;
+}
+
 enum ob_err ob_corpus_open(const char *path, const struct ob_tokenizer *tokenizer,
                            const struct ob_corpus_options *options, struct ob_corpus **ret_corpus,
                            struct ob_error *error) {
@@ -284,26 +191,33 @@ enum ob_err ob_corpus_open(const char *path, const struct ob_tokenizer *tokenize
     struct ob_corpus *corpus = calloc(1, sizeof *corpus);
     if (corpus == NULL)
         return ob_fail(error, OB_ENOMEM, "%s: no memory for a corpus", path);
-    struct reading reading = {.path = path, .options = options, .corpus = corpus, .error = error};
-    reading.encoder = (struct ob_row_encoder){.tokenizer = tokenizer,
-                                              .length_max = options->length_max,
-                                              .embedding_rows = options->embedding_rows,
-                                              .model = options->model,
-                                              .chat_template = options->chat_template,
-                                              .mutex = PTHREAD_MUTEX_INITIALIZER};
-    err = ob_line_reader_open(&reading.reader, path, error);
-    if (err == OB_OK)
-        err = read_rows(&reading);
-    reading_done(&reading);
-    if (err == OB_OK && corpus->store.sequences_count == 0)
-        err = no_rows(path, options, corpus->skipped, error);
+    struct opening opening = {.path = path,
+                              .options = options,
+                              .corpus = corpus,
+                              .encoder = {.tokenizer = tokenizer,
+                                          .length_max = options->length_max,
+                                          .embedding_rows = options->embedding_rows,
+                                          .model = options->model,
+                                          .chat_template = options->chat_template,
+                                          .mutex = PTHREAD_MUTEX_INITIALIZER}};
+    err = fill(&opening, error);
+    ob_row_encoder_done(&opening.encoder);
     if (err != OB_OK) {
         ob_corpus_free(corpus);
         return err;
     }
+    corpus->has_choices = corpus->store.items_count > 0;
     measure(corpus);
     *ret_corpus = corpus;
     return OB_OK;
+}
+
+bool ob_corpus_is_cached(const struct ob_corpus *corpus) {
+    return corpus->is_cached;
+}
+
+const char *ob_corpus_cache_problem(const struct ob_corpus *corpus) {
+    return corpus->cache_problem.code == OB_OK ? NULL : corpus->cache_problem.text;
 }
 
 static bool add_sequence(const struct ob_corpus *corpus, size_t i, struct ob_batch *batch) {

@@ -18,6 +18,7 @@
 #define OB_MODEL_DATA_CORPUS_H
 
 #include "base/pool.h"
+#include "base/progress.h"
 #include "model/data/row_encoder.h"
 #include "model/forward/batch.h"
 
@@ -29,6 +30,9 @@ struct ob_corpus_options {
     const char *model, *chat_template;
     uint32_t embedding_rows; /* of the model: a row with a token beyond them is refused; 0: not checked */
     struct ob_pool *pool;    /* shares the work; NULL: one thread */
+    const char *cache; /* a file that keeps the tokens for the next start; NULL, or with `report`: none */
+    const struct ob_progress
+        *progress; /* how far reading is, and whether it is to end (OB_ESTATE); NULL: nobody */
     /* Hears of each row, in the file's order and in the calling thread; with it, a bad row does not end the reading. NULL: nobody does. */
     void (*report)(void *context, const struct ob_row_report *report);
     void *context;
@@ -45,6 +49,10 @@ size_t ob_corpus_sequences(const struct ob_corpus *corpus);
 size_t ob_corpus_skipped(const struct ob_corpus *corpus);
 size_t ob_corpus_tokens(const struct ob_corpus *corpus);
 size_t ob_corpus_targets(const struct ob_corpus *corpus); /* of ob_corpus_tokens */
+/* Were the tokens those that an earlier start has kept? */
+bool ob_corpus_is_cached(const struct ob_corpus *corpus);
+/* Why they could not be kept, or a damaged cache was not used (and made anew); NULL: nothing is wrong. */
+const char *ob_corpus_cache_problem(const struct ob_corpus *corpus);
 bool ob_corpus_has_choices(const struct ob_corpus *corpus);
 /* The largest item: its sequences and its tokens. A mini-batch of n items needs room for at most n times
  * both. */

@@ -1,6 +1,7 @@
 #include "model/tokenizer/tokenizer.h"
 
 #include <assert.h>
+#include <sodium/crypto_generichash.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,8 @@ struct ob_tokenizer {
     struct ob_bpe bpe;
     struct ob_processor processor;
     struct ob_decoder decoder;
+    bool has_digest;
+    uint8_t digest[OB_TOKENIZER_DIGEST_BYTES];
 };
 
 void ob_tokenizer_free(struct ob_tokenizer *tokenizer) {
@@ -57,6 +60,17 @@ static enum ob_err read_stages(struct ob_tokenizer *t, const json_t *root, struc
     return err;
 }
 
+static int hash_some(const char *text, size_t bytes, void *context) {
+    return crypto_generichash_update(context, (const uint8_t *)text, bytes);
+}
+
+static void take_digest(struct ob_tokenizer *tokenizer, const json_t *root) {
+    crypto_generichash_state hash;
+    crypto_generichash_init(&hash, NULL, 0, sizeof tokenizer->digest);
+    tokenizer->has_digest = json_dump_callback(root, hash_some, &hash, JSON_COMPACT) == 0;
+    crypto_generichash_final(&hash, tokenizer->digest, sizeof tokenizer->digest);
+}
+
 enum ob_err ob_tokenizer_read(const json_t *root, const char *name, struct ob_tokenizer **ret_tokenizer,
                               struct ob_error *error) {
     struct ob_error ours;
@@ -68,6 +82,7 @@ enum ob_err ob_tokenizer_read(const json_t *root, const char *name, struct ob_to
         ob_tokenizer_free(tokenizer);
         return ob_fail_within(error, err, "%s", name);
     }
+    take_digest(tokenizer, root);
     *ret_tokenizer = tokenizer;
     return OB_OK;
 }
@@ -260,6 +275,12 @@ struct ob_tokenizer_affixes ob_tokenizer_affixes(const struct ob_tokenizer *toke
                                          .prefix_count = processor->prefix.count,
                                          .suffix = processor->suffix.ids,
                                          .suffix_count = processor->suffix.count};
+}
+
+bool ob_tokenizer_digest(const struct ob_tokenizer *tokenizer,
+                         uint8_t ret_digest[static OB_TOKENIZER_DIGEST_BYTES]) {
+    memcpy(ret_digest, tokenizer->digest, sizeof tokenizer->digest);
+    return tokenizer->has_digest;
 }
 
 bool ob_tokenizer_prepends_space(const struct ob_tokenizer *tokenizer) {

@@ -31,6 +31,12 @@ OB_MUST_USE enum ob_err ob_tokenizer_parse(const char *json, size_t bytes, const
 void ob_tokenizer_free(struct ob_tokenizer *tokenizer);
 size_t ob_tokenizer_vocabulary(const struct ob_tokenizer *tokenizer); /* largest id + 1 */
 
+/* BLAKE2b-256 of the JSON that it was read from: two with the same give the same ids. False: that JSON cannot be
+ * written (it has NaN, say, in a field that is not looked at). */
+#define OB_TOKENIZER_DIGEST_BYTES 32
+bool ob_tokenizer_digest(const struct ob_tokenizer *tokenizer,
+                         uint8_t ret_digest[static OB_TOKENIZER_DIGEST_BYTES]);
+
 /* The special tokens that the model expects before and after a text, as BOS and EOS: from the post_processor.
  * They live as long as the tokenizer. */
 struct ob_tokenizer_affixes {
