@@ -52,8 +52,6 @@ struct survey {
     uint64_t bad;
     struct ob_error errors[SHOWN_MAX]; /* the first bad rows' */
     bool is_out_of_memory;
-    struct ob_progress progress;
-    uint64_t rows;
     size_t length, sequences, tokens,
         targets; /* as a run sees them; the last three 0 when it refuses the file */
 };
@@ -93,7 +91,6 @@ static void note_usable(struct survey *survey, const struct ob_row_report *row) 
 
 static void note_row(void *context, const struct ob_row_report *row) {
     struct survey *survey = context;
-    ob_progress_at(&survey->progress, ++survey->rows);
     if (row->fate == OB_ROW_BAD) {
         if (survey->bad < SHOWN_MAX)
             (void)ob_fail(&survey->errors[survey->bad], OB_EFORMAT, "%s", row->why);
@@ -228,10 +225,8 @@ static enum ob_err look(struct survey *survey, struct ob_cli_rows *rows, struct 
         rows->context = survey;
         failed = ob_cli_length(rows, &survey->length, error);
     }
-    ob_progress_start(&survey->progress, "reading", "rows", 0);
     if (!failed)
         failed = ob_cli_open_rows(rows, &tokenizer, &corpus, error);
-    ob_progress_end(&survey->progress);
     if (!failed && survey->is_out_of_memory)
         failed = ob_fail(error, OB_ENOMEM, "%s: out of memory for the lengths of its rows", rows->data);
     if (survey->bad > 0)

@@ -19,11 +19,23 @@ enum ob_err ob_cli_length(const struct ob_cli_rows *rows, size_t *ret_length, st
     return OB_OK;
 }
 
+/* In MB, so that the line stays short. */
+static bool show_reading(void *context, const char *what, uint64_t done, uint64_t size) {
+    struct ob_progress *progress = context;
+    if (progress->what != what)
+        ob_progress_start(progress, what, "MB", size / 1000000);
+    ob_progress_at(progress, done / 1000000);
+    return true;
+}
+
 enum ob_err ob_cli_open_rows(const struct ob_cli_rows *rows, struct ob_tokenizer **ret_tokenizer,
                              struct ob_corpus **ret_corpus, struct ob_error *error) {
+    struct ob_progress shown = {0};
+    struct ob_progress_callback progress = {show_reading, &shown};
     struct ob_corpus_options options = {.model = rows->model,
                                         .chat_template = rows->chat_template,
                                         .embedding_rows = rows->config->vocabulary,
+                                        .progress = &progress,
                                         .report = rows->report,
                                         .context = rows->context};
     enum ob_err failed = ob_cli_length(rows, &options.length_max, error);
@@ -33,6 +45,7 @@ enum ob_err ob_cli_open_rows(const struct ob_cli_rows *rows, struct ob_tokenizer
         failed = ob_pool_new(ob_processors(), &options.pool, error);
     if (!failed)
         failed = ob_corpus_open(rows->data, *ret_tokenizer, &options, ret_corpus, error);
+    ob_progress_end(&shown);
     ob_pool_free(options.pool);
     return failed;
 }

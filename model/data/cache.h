@@ -26,7 +26,7 @@
 #ifndef OB_MODEL_DATA_CACHE_H
 #define OB_MODEL_DATA_CACHE_H
 
-#include "base/progress.h"
+#include "base/progress_callback.h"
 #include "model/data/token_store.h"
 
 #define OB_CACHE_KEY_BYTES 32

@@ -49,8 +49,9 @@ static void hash_chunk(void *context, size_t index, unsigned thread) {
         crypto_generichash(h->leaves[chunk], LEAF_BYTES, h->buffers[thread], bytes, NULL, 0);
 }
 
-static enum ob_err hash_chunks(struct hashing *h, struct ob_pool *pool, const struct ob_progress *progress,
-                               uint8_t *ret_hash, struct ob_error *error) {
+static enum ob_err hash_chunks(struct hashing *h, struct ob_pool *pool,
+                               const struct ob_progress_callback *progress, uint8_t *ret_hash,
+                               struct ob_error *error) {
     uint64_t chunks = (h->size + CHUNK_BYTES - 1) / CHUNK_BYTES;
     h->leaves = calloc((size_t)chunks + 1, sizeof *h->leaves);
     if (h->leaves == NULL)
@@ -73,8 +74,9 @@ static enum ob_err hash_chunks(struct hashing *h, struct ob_pool *pool, const st
     return err;
 }
 
-static enum ob_err hash_file(const char *path, struct ob_pool *pool, const struct ob_progress *progress,
-                             uint8_t *ret_hash, uint64_t *ret_size, struct ob_error *error) {
+static enum ob_err hash_file(const char *path, struct ob_pool *pool,
+                             const struct ob_progress_callback *progress, uint8_t *ret_hash,
+                             uint64_t *ret_size, struct ob_error *error) {
     struct hashing *h = calloc(1, sizeof *h);
     struct stat status;
     if (h == NULL)
@@ -108,8 +110,8 @@ static void add_text(crypto_generichash_state *hash, const char *text) {
 }
 
 enum ob_err ob_cache_key(const struct ob_cache_question *question, struct ob_pool *pool,
-                         const struct ob_progress *progress, uint8_t ret_key[static OB_CACHE_KEY_BYTES],
-                         struct ob_error *error) {
+                         const struct ob_progress_callback *progress,
+                         uint8_t ret_key[static OB_CACHE_KEY_BYTES], struct ob_error *error) {
     const struct ob_row_encoder *encoder = question->encoder;
     uint8_t file[LEAF_BYTES], tokenizer[OB_TOKENIZER_DIGEST_BYTES];
     uint64_t size = 0;

@@ -8,7 +8,7 @@
 #define OB_MODEL_DATA_CACHE_KEY_H
 
 #include "base/pool.h"
-#include "base/progress.h"
+#include "base/progress_callback.h"
 #include "model/data/cache.h"
 #include "model/data/row_encoder.h"
 
@@ -22,7 +22,7 @@ struct ob_cache_question {
 };
 
 OB_MUST_USE enum ob_err ob_cache_key(const struct ob_cache_question *question, struct ob_pool *pool,
-                                     const struct ob_progress *progress,
+                                     const struct ob_progress_callback *progress,
                                      uint8_t ret_key[static OB_CACHE_KEY_BYTES], struct ob_error *error);
 /* Has the file been touched since? Two stamps of an untouched file are equal. */
 struct ob_file_stamp {

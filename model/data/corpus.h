@@ -18,7 +18,7 @@
 #define OB_MODEL_DATA_CORPUS_H
 
 #include "base/pool.h"
-#include "base/progress.h"
+#include "base/progress_callback.h"
 #include "model/data/row_encoder.h"
 #include "model/forward/batch.h"
 
@@ -31,7 +31,7 @@ struct ob_corpus_options {
     uint32_t embedding_rows; /* of the model: a row with a token beyond them is refused; 0: not checked */
     struct ob_pool *pool;    /* shares the work; NULL: one thread */
     const char *cache; /* a file that keeps the tokens for the next start; NULL, or with `report`: none */
-    const struct ob_progress
+    const struct ob_progress_callback
         *progress; /* how far reading is, and whether it is to end (OB_ESTATE); NULL: nobody */
     /* Hears of each row, in the file's order and in the calling thread; with it, a bad row does not end the reading. NULL: nobody does. */
     void (*report)(void *context, const struct ob_row_report *report);

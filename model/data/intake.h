@@ -9,7 +9,7 @@
 #define OB_MODEL_DATA_INTAKE_H
 
 #include "base/pool.h"
-#include "base/progress.h"
+#include "base/progress_callback.h"
 #include "model/data/row_encoder.h"
 
 struct ob_intake {
@@ -20,7 +20,7 @@ struct ob_intake {
     /* Hears of each row, in the file's order; with it, a bad row does not end the reading. NULL: nobody does. */
     void (*report)(void *context, const struct ob_row_report *report);
     void *context;
-    const struct ob_progress *progress; /* NULL: nobody */
+    const struct ob_progress_callback *progress; /* NULL: nobody */
 };
 
 /* ret_skipped: rows without a target. */

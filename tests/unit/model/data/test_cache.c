@@ -160,7 +160,7 @@ static void open_ends_when_it_is_told_to(void **state) {
     write_rows(rows, used);
     free(rows);
     struct stop stop = {0};
-    struct ob_progress progress = {tell, &stop};
+    struct ob_progress_callback progress = {tell, &stop};
     struct ob_corpus_options options = options_of(8);
     options.progress = &progress;
     struct ob_corpus *corpus = open_cached(&options, false);

@@ -1,8 +1,8 @@
-#include "base/progress.h"
+#include "base/progress_callback.h"
 
 #define SHOW_NS 2000000000ull
 
-enum ob_err ob_progress_tell(const struct ob_progress *progress, const char *what, uint64_t done,
+enum ob_err ob_progress_tell(const struct ob_progress_callback *progress, const char *what, uint64_t done,
                              uint64_t size, struct ob_error *error) {
     if (progress == NULL || progress->tell == NULL || progress->tell(progress->context, what, done, size))
         return OB_OK;

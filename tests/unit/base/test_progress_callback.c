@@ -1,7 +1,7 @@
 /* When progress is shown, and what is left. */
 #include "tests/unit/cmocka_all.h"
 
-#include "base/progress.h"
+#include "base/progress_callback.h"
 
 #define SECOND 1000000000ull
 
@@ -32,7 +32,7 @@ static void tell_may_end_the_work(void **state) {
     (void)state;
     uint64_t sum = 0;
     struct ob_error error = {0};
-    struct ob_progress progress = {refuse, &sum};
+    struct ob_progress_callback progress = {refuse, &sum};
     assert_int_equal(ob_progress_tell(NULL, "reading", 1, 2, NULL), OB_OK);
     assert_int_equal(ob_progress_tell(&progress, "reading", 1, 2, &error), OB_ESTATE);
     assert_string_equal(error.text, "stopped while reading");

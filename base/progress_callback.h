@@ -1,16 +1,16 @@
-/* progress - how far a long piece of work has come, for who waits for it; and its chance to end the work.
+/* progress_callback - how far a long piece of work has come, for who waits for it; and its chance to end the work.
  *
  * Owns:    nothing.
  * Threads: the callback is called in the thread that does the work. */
-#ifndef OB_BASE_PROGRESS_H
-#define OB_BASE_PROGRESS_H
+#ifndef OB_BASE_PROGRESS_CALLBACK_H
+#define OB_BASE_PROGRESS_CALLBACK_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
 
-struct ob_progress {
+struct ob_progress_callback {
     /* what: a constant text ("reading rows"); size: 0 when it is not known. False: the work is to end, with OB_ESTATE.
      * Called many times a second. */
     bool (*tell)(void *context, const char *what, uint64_t done, uint64_t size);
@@ -18,8 +18,8 @@ struct ob_progress {
 };
 
 /* Tells `progress` (NULL: nobody). OB_ESTATE when it wants the work to end; the message says at what. */
-OB_MUST_USE enum ob_err ob_progress_tell(const struct ob_progress *progress, const char *what, uint64_t done,
-                                         uint64_t size, struct ob_error *error);
+OB_MUST_USE enum ob_err ob_progress_tell(const struct ob_progress_callback *progress, const char *what,
+                                         uint64_t done, uint64_t size, struct ob_error *error);
 
 /* When to show it to a person: for the first time after two seconds, then every two. Zeroed at the start. */
 struct ob_progress_meter {
