@@ -9,8 +9,10 @@
 #include "base/path.h"
 #include "cli/command.h"
 #include "cli/curvature.h"
+#include "cli/evaluate.h"
 #include "cli/usual_rate.h"
 #include "model/convert/open_model.h"
+#include "model/convert/open_tokenizer.h"
 #include "model/families/adapter.h"
 #include "run/manifest_create.h"
 #include "transport/identity.h"
@@ -287,6 +289,14 @@ static void warn_of_rate(const struct ob_model *model, const struct ob_manifest_
                 verdict == OB_RATE_HIGH ? "diverge" : "learn nothing");
 }
 
+/* A model whose tokenizer we cannot read can still be trained, by those who can. */
+static void warn_of_vocabulary(const struct arguments *a, const struct ob_model *model) {
+    struct ob_tokenizer *tokenizer = NULL;
+    if (ob_tokenizer_open(a->model, &tokenizer, NULL) == OB_OK)
+        ob_cli_warn_vocabulary(tokenizer, a->model, &model->config);
+    ob_tokenizer_free(tokenizer);
+}
+
 static enum ob_err create(const struct arguments *a, struct ob_manifest_options *options,
                           struct ob_error *error) {
     char authority[OB_PATH_MAX];
@@ -302,6 +312,8 @@ static enum ob_err create(const struct arguments *a, struct ob_manifest_options 
         failed = ob_model_open(a->model, &model, error);
     if (!failed)
         warn_of_rate(model, options);
+    if (!failed && !is_auto(a)) /* else probing has said it */
+        warn_of_vocabulary(a, model);
     if (!failed)
         failed = take_authority(authority, &options->authority, error);
     if (!failed)

@@ -1,5 +1,7 @@
 #include "cli/evaluate.h"
 
+#include <stdio.h>
+
 #include "model/convert/open_tokenizer.h"
 #include "model/forward/forward.h"
 
@@ -17,6 +19,18 @@ enum ob_err ob_cli_length(const struct ob_cli_rows *rows, size_t *ret_length, st
                        (long long)rows->length, context);
     *ret_length = rows->length > 0 ? (size_t)rows->length : context < 1024 ? context : 1024;
     return OB_OK;
+}
+
+void ob_cli_warn_vocabulary(const struct ob_tokenizer *tokenizer, const char *path,
+                            const struct ob_model_config *config) {
+    int32_t first = -1;
+    size_t count = ob_tokenizer_beyond(tokenizer, config->vocabulary, &first);
+    if (count > 0)
+        (void)fprintf(
+            stderr,
+            "onebyte: warning: %s: its tokenizer has %zu tokens (from number %d on) for which the model's "
+            "embedding of %u rows has none; rows that contain them are refused\n",
+            path, count, first, config->vocabulary);
 }
 
 /* In MB, so that the line stays short. */
@@ -41,6 +55,8 @@ enum ob_err ob_cli_open_rows(const struct ob_cli_rows *rows, struct ob_tokenizer
     enum ob_err failed = ob_cli_length(rows, &options.length_max, error);
     if (!failed)
         failed = ob_tokenizer_open(rows->model, ret_tokenizer, error);
+    if (!failed)
+        ob_cli_warn_vocabulary(*ret_tokenizer, rows->model, rows->config);
     if (!failed)
         failed = ob_pool_new(ob_processors(), &options.pool, error);
     if (!failed)

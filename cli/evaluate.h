@@ -30,6 +30,9 @@ struct ob_cli_rows {
     void *context;
 };
 
+/* Says on standard error when tokens have no row in the embedding of the model at `path`. */
+void ob_cli_warn_vocabulary(const struct ob_tokenizer *tokenizer, const char *path,
+                            const struct ob_model_config *config);
 /* The length that rows are cut to. */
 OB_MUST_USE enum ob_err ob_cli_length(const struct ob_cli_rows *rows, size_t *ret_length,
                                       struct ob_error *error);

@@ -107,6 +107,17 @@ size_t ob_tokenizer_vocabulary(const struct ob_tokenizer *tokenizer) {
     return tokenizer->vocab.ids;
 }
 
+size_t ob_tokenizer_beyond(const struct ob_tokenizer *tokenizer, uint32_t rows, int32_t *ret_first) {
+    size_t count = 0;
+    *ret_first = -1;
+    for (size_t id = rows; id < tokenizer->vocab.ids; id++) {
+        if (!tokenizer->vocab.tokens[id].present)
+            continue;
+        *ret_first = count++ == 0 ? (int32_t)id : *ret_first;
+    }
+    return count;
+}
+
 struct ob_tokenizer_scratch {
     const struct ob_tokenizer *tokenizer;
     struct ob_bpe_work work;

@@ -30,6 +30,8 @@ OB_MUST_USE enum ob_err ob_tokenizer_parse(const char *json, size_t bytes, const
                                            struct ob_tokenizer **ret_tokenizer, struct ob_error *error);
 void ob_tokenizer_free(struct ob_tokenizer *tokenizer);
 size_t ob_tokenizer_vocabulary(const struct ob_tokenizer *tokenizer); /* largest id + 1 */
+/* How many tokens have no row in an embedding of `rows`, and the first of them (-1: none). */
+size_t ob_tokenizer_beyond(const struct ob_tokenizer *tokenizer, uint32_t rows, int32_t *ret_first);
 
 /* BLAKE2b-256 of the JSON that it was read from: two with the same give the same ids. False: that JSON cannot be
  * written (it has NaN, say, in a field that is not looked at). */

@@ -185,12 +185,56 @@ static void json_names_what_is_not_known(void **state) {
     assert_null(root);
 }
 
+/* A tokenizer of pieces: a space goes before a text by a normalizer, by Metaspace, or not at all. */
+static void parts_ask_the_tokenizer_for_its_prefix(void **state) {
+    (void)state;
+    static const struct {
+        const char *key, *value;
+        bool prefix;
+    } STAGES[] = {
+        {"normalizer", "{\"type\":\"Sequence\",\"normalizers\":[]}", false},
+        {"normalizer", "{\"type\":\"Replace\",\"pattern\":{\"String\":\"Prepend\"},\"content\":\"\"}", false},
+        {"pre_tokenizer",
+         "{\"type\":\"Metaspace\",\"replacement\":\"\u2581\",\"prepend_scheme\":\"first\",\"split\":false}",
+         true},
+        {"pre_tokenizer",
+         "{\"type\":\"Metaspace\",\"replacement\":\"\u2581\",\"prepend_scheme\":\"never\",\"split\":false}",
+         false},
+        {"normalizer", "{\"type\":\"Prepend\",\"prepend\":\"\u2581\"}", true},
+    };
+    struct lists lists;
+    init_pieces(&lists);
+    add(&lists, "a", OB_TOKEN_NORMAL, -1);
+    lists.parts.add_space_prefix = false;
+    for (size_t i = 0; i < sizeof STAGES / sizeof *STAGES; i++) {
+        struct ob_tokenizer_parts *parts = NULL;
+        struct ob_error error = {0};
+        json_t *root = root_of(&lists),
+               *config = json_pack("{s:s, s:s}", "bos_token", "<s>", "eos_token", "</s>");
+        assert_int_equal(json_object_set_new(root, STAGES[i].key, json_loads(STAGES[i].value, 0, NULL)), 0);
+        if (ob_tokenizer_parts_read(root, config, lists.parts.token_count, &parts, &error))
+            fail_msg("%zu: %s", i, error.text);
+        assert_int_equal(parts->add_space_prefix, STAGES[i].prefix);
+        assert_int_equal(parts->add_bos, 1); /* what a file says nothing about: root_of has put it in */
+        assert_int_equal(parts->bos, BOS);
+        assert_int_equal(parts->add_eos, 0);
+        ob_tokenizer_parts_free(parts);
+        assert_int_equal(json_object_set_new(config, "bos_token", json_string("</s>")), 0);
+        assert_int_equal(ob_tokenizer_parts_read(root, config, lists.parts.token_count, &parts, &error),
+                         OB_EUNSUPPORTED);
+        assert_non_null(strstr(error.text, "another token than the bos_token"));
+        json_decref(root);
+        json_decref(config);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_merges_the_higher_score_first),
         cmocka_unit_test(json_begins_a_text_as_the_file_says),
         cmocka_unit_test(json_vocabulary_has_no_gap),
         cmocka_unit_test(json_names_what_is_not_known),
+        cmocka_unit_test(parts_ask_the_tokenizer_for_its_prefix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
