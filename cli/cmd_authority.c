@@ -1,5 +1,7 @@
 #include <stdio.h>
+#include <unistd.h>
 
+#include "base/path.h"
 #include "cli/ask.h"
 #include "cli/authority.h"
 #include "cli/command.h"
@@ -16,6 +18,14 @@ static const struct ob_option OPTIONS[] = {
     {"out", "FILE", "file for the new key; must not exist", OB_ARGUMENT(struct arguments, out),
      .required = true},
 };
+
+/* Of a rotation that was refused: it will never be an authority. */
+static void remove_key(const char *path) {
+    char public[OB_PATH_MAX];
+    (void)unlink(path);
+    if (snprintf(public, sizeof public, "%s.pub", path) < (int)sizeof public)
+        (void)unlink(public);
+}
 
 static enum ob_err rotate(const struct arguments *a, const char *state_dir, struct ob_error *error) {
     json_t *status = NULL;
@@ -35,6 +45,8 @@ static enum ob_err rotate(const struct arguments *a, const char *state_dir, stru
     control.subject = fresh.machine;
     if (!failed)
         failed = ob_cli_sign_and_hand_over(state_dir, &run, &old, &control, ob_cli_sequence() + 1, error);
+    if (failed == OB_ESTATE) /* the daemon said no */
+        remove_key(a->out);
     ob_identity_wipe(&old);
     ob_identity_wipe(&fresh);
     return failed;

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cli/authority.h"
 #include "cli/command.h"
@@ -53,6 +54,8 @@ static int renew(const void *arguments) {
         failed = ob_certificate_file_read(a->out, &renewed, &error);
     if (!failed && a->state_dir)
         failed = ob_cli_hand_over(a->state_dir, renewed.entry, renewed.entry_bytes, &error);
+    if (failed == OB_ESTATE)  /* the daemon said no */
+        (void)unlink(a->out); /* nobody takes it */
     if (failed)
         return ob_cli_fail(&error);
     puts(a->out);

@@ -5,16 +5,19 @@
 static const struct ob_option OPTIONS[] = {
     {"config", "FILE", "configuration; onebyte.conf(5) documents every key", AT(config), .required = true},
     {"set", "SECTION.KEY=VALUE", "override a key of the file", AT(overrides)},
-    {"check", NULL, "validate configuration, manifest, model and data, then exit", AT(check)},
+    {"check", NULL, "validate configuration, manifest, certificate, model and data, print \"ok\" and exit",
+     AT(check)},
 };
 
 const struct ob_command OB_DAEMON_COMMAND = {
     .name = "",
     .summary = "fine-tune a language model together with other machines",
-    .details = "Takes part in the run whose manifest the configuration names, until it is told to leave "
-               "(SIGTERM, SIGINT "
-               "or `onebyte leave`).\n\nExit codes: 0 left cleanly, 1 could not continue, 2 wrong usage or "
-               "configuration.",
+    .details =
+        "Takes part in the run whose manifest the configuration names, until it is told to leave (SIGTERM, "
+        "SIGINT "
+        "or `onebyte leave`). SIGHUP reads the configuration again.\n\n"
+        "Exit codes: 0 left cleanly, 1 could not continue, 2 a restart does not help (usage, configuration, "
+        "certificate or another file).",
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct ob_daemon_arguments),
 };

@@ -357,3 +357,24 @@ void ob_config_each_key(void (*see)(void *, const char *, const char *, const ch
     for (size_t i = 0; i < KEY_COUNT; i++)
         see(context, KEYS[i].section, KEYS[i].name, KEYS[i].fallback);
 }
+
+static void swap_peers(struct ob_config *a, struct ob_config *b) {
+    struct ob_config_peer *peers = a->peers;
+    size_t count = a->peer_count;
+    a->peers = b->peers;
+    a->peer_count = b->peer_count;
+    b->peers = peers;
+    b->peer_count = count;
+}
+
+void ob_config_reload(struct ob_config *config, struct ob_config *from,
+                      void (*see)(void *context, const char *section, const char *key), void *context) {
+    swap_peers(config, from);
+    config->log_level = from->log_level;
+    config->snapshot_upload_kib = from->snapshot_upload_kib;
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        const char *a = (const char *)config + KEYS[i].offset, *b = (const char *)from + KEYS[i].offset;
+        if (KEYS[i].kind == TEXT ? strcmp(a, b) != 0 : memcmp(a, b, KEYS[i].size) != 0)
+            see(context, KEYS[i].section, KEYS[i].name);
+    }
+}

@@ -76,6 +76,11 @@ OB_MUST_USE enum ob_err ob_join_string_parse(const char *text, struct ob_machine
                                              char ret_endpoint[OB_ENDPOINT_MAX], struct ob_error *error);
 void ob_config_free(struct ob_config *config);
 
+/* What can change while a daemon runs becomes what `from` says (peers, log_level, snapshot_upload_kib; `from` gets what was
+ * there before, to be freed); every other key that differs is shown to `see`, and stays. */
+void ob_config_reload(struct ob_config *config, struct ob_config *from,
+                      void (*see)(void *context, const char *section, const char *key), void *context);
+
 /* For documentation and its test: calls `see` for every key. */
 void ob_config_each_key(void (*see)(void *context, const char *section, const char *key,
                                     const char *fallback),

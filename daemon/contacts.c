@@ -1,5 +1,6 @@
 #include "daemon/contacts.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ struct contact {
     bool expelled;
     unsigned silent; /* knocks without an answer, one after the other */
     uint64_t next_s;
+    char why[160]; /* it is not linked; "": no attempt has ended yet */
 };
 
 struct ob_contacts {
@@ -53,6 +55,14 @@ void ob_contacts_free(struct ob_contacts *contacts) {
         return;
     free(contacts->items);
     free(contacts);
+}
+
+void ob_contacts_show(struct ob_contacts *contacts, const uint8_t *hello, size_t bytes) {
+    assert(bytes <= OB_HELLO_MAX);
+    memcpy(contacts->hello, hello, bytes);
+    contacts->hello_bytes = bytes;
+    for (size_t i = 0; i < contacts->count; i++)
+        contacts->items[i].next_s = 0; /* who refused the old one is shown the new one at once */
 }
 
 static struct contact *find(struct ob_contacts *contacts, const struct ob_machine_id *machine) {
@@ -106,13 +116,21 @@ static bool next_place(struct contact *contact, enum ob_place from) {
     return false;
 }
 
-static void connect_now(struct ob_contacts *contacts, const struct contact *contact) {
+static void say_why(struct contact *contact, const char *why) {
+    size_t length = strnlen(why, sizeof contact->why - 1);
+    memcpy(contact->why, why, length);
+    contact->why[length] = 0;
+}
+
+static void connect_now(struct ob_contacts *contacts, struct contact *contact) {
     struct ob_error error = {0};
     const char *endpoint = contact->places[contact->at];
     char text[600];
-    if (ob_transport_connect(contacts->transport, &contact->machine, endpoint, &error))
+    if (ob_transport_connect(contacts->transport, &contact->machine, endpoint, &error)) {
+        say_why(contact, error.text);
         ob_log(contacts->logger, OB_LOG_WARN, "connect", "endpoint=%s text=%s", endpoint,
                ob_logger_quote(error.text, text, sizeof text));
+    }
 }
 
 void ob_contacts_set(struct ob_contacts *contacts, const struct ob_machine_id *machine, enum ob_place place,
@@ -155,6 +173,7 @@ void ob_contacts_answer(struct ob_contacts *contacts, const struct ob_machine_id
         return;
     ob_machine_to_text(machine, key);
     if (verdict == OB_VERDICT_WELCOME) {
+        say_why(contact, "it admits us; connecting");
         ob_log(contacts->logger, OB_LOG_INFO, "welcome", "machine=%.12s endpoint=%s", key,
                contact->places[contact->at]);
         contact->silent = 0;
@@ -166,6 +185,9 @@ void ob_contacts_answer(struct ob_contacts *contacts, const struct ob_machine_id
         connect_now(contacts, contact);
         return;
     }
+    say_why(contact, verdict == OB_VERDICT_SILENCE
+                         ? "no answer: the address, the port or the key is wrong, or the machine is down"
+                         : ob_verdict_text(verdict));
     if (verdict != OB_VERDICT_SILENCE && verdict != OB_VERDICT_LATER) {
         ob_log(contacts->logger, OB_LOG_ERROR, "refused-by", "machine=%.12s endpoint=%s text=\"%s\"", key,
                contact->places[contact->at], ob_verdict_text(verdict));
@@ -180,6 +202,30 @@ void ob_contacts_answer(struct ob_contacts *contacts, const struct ob_machine_id
     (void)next_place(contact, (enum ob_place)((contact->at + 1) % OB_PLACE_COUNT));
     uint64_t rest = contact->silent < 6 ? (uint64_t)1 << contact->silent : KNOCK_MAX_S;
     contact->next_s = now_s + rest;
+}
+
+size_t ob_contacts_count(const struct ob_contacts *contacts) {
+    return contacts->count;
+}
+
+struct ob_reach ob_contacts_reach(const struct ob_contacts *contacts, size_t i) {
+    assert(i < contacts->count);
+    const struct contact *contact = &contacts->items[i];
+    struct ob_reach reach = {.machine = contact->machine,
+                             .endpoint = contact->places[contact->at],
+                             .configured = contact->places[OB_PLACE_CONFIGURED][0] != 0};
+    if (!ob_transport_linked(contacts->transport, &contact->machine))
+        reach.why = contact->expelled ? "it does not belong to the run any more"
+                    : contact->why[0] ? contact->why
+                                      : "connecting";
+    return reach;
+}
+
+const char *ob_contacts_why(const struct ob_contacts *contacts, const struct ob_machine_id *machine) {
+    for (size_t i = 0; i < contacts->count; i++)
+        if (ob_machine_equal(&contacts->items[i].machine, machine))
+            return ob_contacts_reach(contacts, i).why;
+    return NULL;
 }
 
 void ob_contacts_tend(struct ob_contacts *contacts, uint64_t now_s) {

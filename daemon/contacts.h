@@ -33,6 +33,8 @@ OB_MUST_USE enum ob_err ob_contacts_new(const struct ob_contacts_options *option
 void ob_contacts_free(struct ob_contacts *contacts);
 
 enum ob_place { OB_PLACE_SIGNED, OB_PLACE_CONFIGURED, OB_PLACE_HINT, OB_PLACE_COUNT };
+/* Another certificate to show at doors; copied. At most OB_HELLO_MAX bytes. */
+void ob_contacts_show(struct ob_contacts *contacts, const uint8_t *hello, size_t bytes);
 /* A machine may be reached at `endpoint`; "": no longer there. */
 void ob_contacts_set(struct ob_contacts *contacts, const struct ob_machine_id *machine, enum ob_place place,
                      const char *endpoint, uint64_t now_s);
@@ -40,6 +42,17 @@ void ob_contacts_set(struct ob_contacts *contacts, const struct ob_machine_id *m
 void ob_contacts_expel(struct ob_contacts *contacts, const struct ob_machine_id *machine, bool expelled);
 void ob_contacts_answer(struct ob_contacts *contacts, const struct ob_machine_id *machine,
                         enum ob_verdict verdict, uint64_t now_s);
+/* How it stands with one of them. */
+struct ob_reach {
+    struct ob_machine_id machine;
+    const char *endpoint; /* where it is tried */
+    const char *why;      /* NULL: it is linked. Else one sentence: why not, as far as we know */
+    bool configured;      /* it stands in [peers] */
+};
+size_t ob_contacts_count(const struct ob_contacts *contacts);
+struct ob_reach ob_contacts_reach(const struct ob_contacts *contacts, size_t i); /* i < count */
+/* Of one machine; NULL also when we do not try to reach it. */
+const char *ob_contacts_why(const struct ob_contacts *contacts, const struct ob_machine_id *machine);
 /* Call every second or so. */
 void ob_contacts_tend(struct ob_contacts *contacts, uint64_t now_s);
 

@@ -6,15 +6,18 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "daemon/manifest_transfer.h"
+#include "daemon/manifest_frames.h"
+#include "daemon/manifest_serve.h"
 #include "daemon/names.h"
+#include "daemon/reload.h"
 #include "daemon/request.h"
 #include "daemon/status.h"
 #include "daemon/step.h"
 #include "model/forward/blas.h"
 
-#define TICK_NS  (OB_SECOND_NS / 20)
-#define FLUSH_NS (OB_SECOND_NS / 2)
+#define TICK_NS   (OB_SECOND_NS / 20)
+#define FLUSH_NS  (OB_SECOND_NS / 2)
+#define SAMPLE_NS (OB_SECOND_NS * 3 / 10) /* for the running sample, when told to leave */
 
 /* ---- what is asked ---- */
 
@@ -34,7 +37,11 @@ static char *take_control(struct ob_daemon *daemon, const struct ob_request *req
     if (ob_membership_control(&daemon->membership, request->entry, request->entry_bytes, &event, &why))
         return ob_request_failed(why.text);
     *ret_failed = ob_daemon_step(daemon, &event, error);
-    return *ret_failed ? ob_request_failed(error->text) : ob_request_done(NULL);
+    if (*ret_failed)
+        return ob_request_failed(error->text);
+    return ob_membership_verdict(&daemon->membership, request->entry, request->entry_bytes, &why)
+               ? ob_request_failed(why.text)
+               : ob_request_done(NULL);
 }
 
 static char *answer(struct ob_daemon *daemon, const struct ob_request *request, enum ob_err *ret_failed,
@@ -101,17 +108,16 @@ static enum ob_err flush(struct ob_daemon *daemon, struct ob_error *error) {
 
 /* ---- what the transport says ---- */
 
-static enum ob_err on_snapshot(struct ob_daemon *daemon, const struct ob_transport_event *seen) {
+static void on_snapshot(struct ob_daemon *daemon, const struct ob_transport_event *seen) {
     struct ob_snapshot_message message;
     if (seen->published || !ob_snapshot_message_decode(seen->data, seen->bytes, &message) ||
         !ob_hash_equal(&message.run.hash, &daemon->session.manifest->run.hash)) {
         daemon->snapshot_malformed++;
-        return OB_OK;
+        return;
     }
     ob_snapshot_serve(&daemon->server, &daemon->snapshots, daemon->session.transport, &seen->machine,
                       &message, daemon->session.config->snapshot_upload_kib);
     ob_snapshot_join_take(&daemon->join, &seen->machine, &message);
-    return OB_OK;
 }
 
 /* The peer admits it before it is told. */
@@ -131,31 +137,46 @@ static enum ob_err on_link(struct ob_daemon *daemon, const struct ob_transport_e
     char name[64];
     ob_log(&daemon->logger, OB_LOG_INFO, up ? "link-up" : "link-down", "machine=%s",
            ob_machine_name(daemon->session.config, daemon->session.peer, &seen->machine, name));
-    if (up)
+    if (up) {
+        ob_daemon_pause(daemon, OB_PAUSE_ALONE, false);
         ob_snapshot_join_linked(&daemon->join, &seen->machine);
+    }
     enum ob_err failed =
         ob_daemon_drain(daemon, error); /* a pause for the join, before the link starts a round */
     return failed ? failed : ob_daemon_step(daemon, &event, error);
 }
 
+/* Transfers of manifests and snapshots are for the daemon, everything else is for the peer. A transfer of a machine that is
+ * not admitted yet (we connected to it before its certificate came) is dropped: it asks again. */
+static enum ob_err on_frame(struct ob_daemon *daemon, const struct ob_transport_event *seen,
+                            struct ob_error *error) {
+    struct ob_event event = {
+        .kind = OB_EVENT_MESSAGE, .machine = seen->machine, .data = seen->data, .bytes = seen->bytes};
+    if (ob_manifest_frame_is(seen->data, seen->bytes)) {
+        if (seen->admitted)
+            ob_manifest_serve(daemon->session.manifest, daemon->session.transport, &seen->machine, seen->data,
+                              seen->bytes);
+        return OB_OK;
+    }
+    if (ob_snapshot_message_is(seen->data, seen->bytes)) {
+        if (seen->admitted)
+            on_snapshot(daemon, seen);
+        return OB_OK;
+    }
+    return ob_daemon_step(daemon, &event, error);
+}
+
 static enum ob_err on_transport(struct ob_daemon *daemon, const struct ob_transport_event *seen,
                                 struct ob_error *error) {
-    struct ob_event event = {.machine = seen->machine, .data = seen->data, .bytes = seen->bytes};
     char text[600];
     switch (seen->kind) {
     case OB_TRANSPORT_FRAME:
-        if (seen->admitted && ob_manifest_serve(daemon->session.manifest, daemon->session.transport,
-                                                &seen->machine, seen->data, seen->bytes))
-            return OB_OK;
-        if (seen->admitted && ob_snapshot_message_is(seen->data, seen->bytes))
-            return on_snapshot(daemon, seen);
-        event.kind = OB_EVENT_MESSAGE;
-        return ob_daemon_step(daemon, &event, error);
+        return on_frame(daemon, seen, error);
     case OB_TRANSPORT_LINK_UP:
     case OB_TRANSPORT_LINK_DOWN:
         return on_link(daemon, seen, error);
     case OB_TRANSPORT_REFUSED:
-        ob_log(&daemon->logger, OB_LOG_WARN, "refused", "text=%s",
+        ob_log(&daemon->logger, OB_LOG_INFO, "refused", "text=%s",
                ob_logger_quote(seen->text, text, sizeof text));
         return OB_OK;
     case OB_TRANSPORT_STATUS:
@@ -310,11 +331,28 @@ static void tend_catch_up(struct ob_daemon *daemon) {
     ob_catch_up_pace(&daemon->catch_up, &work, &daemon->queue);
 }
 
-static enum ob_err leave(struct ob_daemon *daemon, struct ob_error *error) {
+static enum ob_err leave(struct ob_daemon *daemon, uint64_t now, struct ob_error *error) {
     struct ob_event event = {.kind = OB_EVENT_LEAVE};
     daemon->leaving = true;
+    daemon->leaving_ns = now;
     ob_compute_hurry(daemon->session.compute);
     return ob_daemon_step(daemon, &event, error);
+}
+
+/* A long sample is not waited for: it did not happen. */
+static enum ob_err leave_without(struct ob_daemon *daemon, uint64_t now, struct ob_error *error) {
+    struct ob_result result;
+    if (now - daemon->leaving_ns < SAMPLE_NS || !ob_compute_abandon(daemon->session.compute, &result))
+        return OB_OK;
+    return on_round(daemon, &result, error);
+}
+
+static enum ob_err heed(struct ob_daemon *daemon, uint64_t now, struct ob_error *error) {
+    if (daemon->leaving)
+        return leave_without(daemon, now, error);
+    if (atomic_load(&daemon->leave_wanted))
+        return leave(daemon, now, error);
+    return atomic_exchange(&daemon->reload_wanted, false) ? ob_daemon_reload(daemon, error) : OB_OK;
 }
 
 static enum ob_err tick(struct ob_daemon *daemon, uint64_t now, struct ob_error *error) {
@@ -323,6 +361,14 @@ static enum ob_err tick(struct ob_daemon *daemon, uint64_t now, struct ob_error 
         return OB_OK;
     daemon->last_tick_ns = now;
     return ob_daemon_step(daemon, &event, error);
+}
+
+static void tend_membership(struct ob_daemon *daemon) {
+    const struct ob_session *session = &daemon->session;
+    bool alone = ob_transport_counters(session->transport).links == 0 && !session->config->solo &&
+                 ob_reach_expected(session);
+    ob_membership_tend(&daemon->membership);
+    ob_reach_tend(&daemon->reach, session, daemon->membership.contacts, alone, ob_now_s());
 }
 
 static enum ob_err on_clock(struct ob_daemon *daemon, struct ob_error *error) {
@@ -339,13 +385,23 @@ static enum ob_err on_clock(struct ob_daemon *daemon, struct ob_error *error) {
         daemon->last_flush_ns = now;
         failed = flush(daemon, error);
     }
-    if (!failed && atomic_load(&daemon->leave_wanted) && !daemon->leaving)
-        failed = leave(daemon, error);
-    ob_membership_tend(&daemon->membership);
+    if (!failed)
+        failed = heed(daemon, now, error);
+    tend_membership(daemon);
     return failed;
 }
 
 /* ---- the whole ---- */
+
+void ob_daemon_ask_to_leave(struct ob_daemon *daemon) {
+    atomic_store(&daemon->leave_wanted, true);
+    ob_transport_wake(daemon->session.transport);
+}
+
+void ob_daemon_ask_to_reload(struct ob_daemon *daemon) {
+    atomic_store(&daemon->reload_wanted, true);
+    ob_transport_wake(daemon->session.transport);
+}
 
 static void tell_start(const struct ob_daemon *daemon) {
     const struct ob_session *session = &daemon->session;
@@ -382,6 +438,18 @@ static enum ob_err own_certificate(struct ob_daemon *daemon, struct ob_error *er
     return failed ? failed : ob_daemon_step(daemon, &event, error);
 }
 
+/* A machine that has nothing and should find others does not begin a log of its own: that would be another run in all but
+ * name, and most likely the address, the name or the key of [peers] is wrong. */
+static enum ob_err wait_when_alone(struct ob_daemon *daemon, struct ob_error *error) {
+    const struct ob_session *session = &daemon->session;
+    struct ob_store_counts counts = {0};
+    enum ob_err failed = ob_store_counts(session->store, &counts, error);
+    if (!failed)
+        ob_daemon_pause(daemon, OB_PAUSE_ALONE,
+                        counts.records == 0 && !session->config->solo && ob_reach_expected(session));
+    return failed ? failed : ob_daemon_drain(daemon, error);
+}
+
 static enum ob_err start(struct ob_daemon *daemon, struct ob_error *error) {
     struct ob_event event = {.kind = OB_EVENT_START};
     daemon->started_ns = ob_now_ns();
@@ -395,6 +463,8 @@ static enum ob_err start(struct ob_daemon *daemon, struct ob_error *error) {
     if (!failed)
         failed =
             ob_snapshot_join_start(&daemon->join, &daemon->snapshot_context, daemon->join_from_base, error);
+    if (!failed)
+        failed = wait_when_alone(daemon, error);
     if (!failed)
         failed = ob_daemon_step(daemon, &event, error);
     if (!failed)

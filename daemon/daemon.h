@@ -13,6 +13,10 @@
 
 #include "daemon/state.h"
 
+/* From any thread: it finishes the running sample, or drops it when that takes long, and says goodbye. */
+void ob_daemon_ask_to_leave(struct ob_daemon *daemon);
+/* From any thread: the configuration is read again (daemon/reload.h). */
+void ob_daemon_ask_to_reload(struct ob_daemon *daemon);
 /* Until it has left or cannot go on. */
 OB_MUST_USE enum ob_err ob_daemon_run(struct ob_daemon *daemon, struct ob_error *error);
 

@@ -21,6 +21,10 @@ static bool is_of(const struct ob_run_id *run, uint8_t kind, struct ob_reader *r
            memcmp(of, run->hash.bytes, OB_HASH_BYTES) == 0;
 }
 
+bool ob_manifest_frame_is(const uint8_t *data, size_t bytes) {
+    return bytes > 0 && (data[0] == OB_MESSAGE_MANIFEST_ASK || data[0] == OB_MESSAGE_MANIFEST);
+}
+
 size_t ob_manifest_ask_encode(const struct ob_run_id *run, uint32_t offset,
                               uint8_t ret_data[static OB_MANIFEST_ASK_BYTES]) {
     struct ob_writer writer = start(run, OB_MESSAGE_MANIFEST_ASK, ret_data, OB_MANIFEST_ASK_BYTES);

@@ -1,4 +1,9 @@
-/* manifest_frames - the two messages by which a manifest travels (manifest_transfer.h has their layout).
+/* manifest_frames - the two messages by which a newcomer that has only a certificate gets the run's manifest from a member.
+ *
+ *   kind 60, ask     u8 60, u8 version 1, run_id 32, u32 offset
+ *   kind 61, piece   u8 61, u8 version 1, run_id 32, u32 total bytes, u32 offset, bytes (at most OB_MANIFEST_PIECE_MAX)
+ *
+ * The manifest's hash is the run id, which stands in the certificate: it need not be trusted, only checked.
  *
  * Errors:  none: what is not exactly such a message, of this run and within all bounds, is not one
  *          (false).
@@ -26,6 +31,7 @@ struct ob_manifest_piece {
     size_t count;
 };
 
+bool ob_manifest_frame_is(const uint8_t *data, size_t bytes); /* by its kind alone */
 size_t ob_manifest_ask_encode(const struct ob_run_id *run, uint32_t offset,
                               uint8_t ret_data[static OB_MANIFEST_ASK_BYTES]);
 bool ob_manifest_ask_decode(const struct ob_run_id *run, const uint8_t *data, size_t bytes,

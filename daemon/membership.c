@@ -3,7 +3,19 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "daemon/manifest_transfer.h"
+#include "daemon/hello.h"
+
+#define DAY_S        86400u
+#define LOOK_EVERY_S 10
+#define CLOCK_JUMP_S 600
+
+enum ob_err ob_membership_no_certificate(const char *path, struct ob_error *error) {
+    return ob_fail(
+        error, OB_EUSAGE,
+        "%s: no certificate; ask the holder of the run's authority key to run `onebyte invite` with this "
+        "machine's public key, and copy the result there",
+        path);
+}
 
 enum ob_err ob_membership_read_certificate(struct ob_membership *m, const struct ob_session *session,
                                            bool may_lack, struct ob_error *error) {
@@ -14,11 +26,7 @@ enum ob_err ob_membership_read_certificate(struct ob_membership *m, const struct
     if (failed == OB_ENOTFOUND && may_lack)
         return OB_OK;
     if (failed == OB_ENOTFOUND)
-        return ob_fail(
-            error, OB_ENOTFOUND,
-            "%s: no certificate; ask the holder of the run's authority key to run `onebyte invite` with this "
-            "machine's public key, and copy the result there",
-            path);
+        return ob_membership_no_certificate(path, error);
     if (!failed) /* that it has expired is judged later: the control table may hold a renewed one */
         failed = ob_certificate_file_check(path, &m->certificate, &session->identity->machine, run, 0, error);
     m->has_certificate = !failed;
@@ -54,6 +62,16 @@ enum ob_err ob_membership_start(struct ob_membership *m, struct ob_error *error)
     return failed;
 }
 
+void ob_membership_take_certificate(struct ob_membership *m, const struct ob_certificate_file *file) {
+    uint8_t hello[OB_HELLO_MAX];
+    m->certificate = *file;
+    /* `control` points into the entry: of the copy now */
+    m->has_certificate = ob_control_decode(m->certificate.entry, m->certificate.entry_bytes,
+                                           &m->certificate.control, NULL) == OB_OK;
+    if (m->has_certificate)
+        ob_contacts_show(m->contacts, hello, ob_hello_encode(&m->certificate, hello));
+}
+
 void ob_membership_stop(struct ob_membership *m) {
     ob_contacts_free(m->contacts);
     m->contacts = NULL;
@@ -66,6 +84,8 @@ static enum ob_err check_self(const struct ob_membership *m, struct ob_error *er
     if (!ob_peer_find(session->peer, &session->identity->machine, &self) || self.admitted || self.revoked ||
         self.forked)
         return OB_OK; /* revoked and forked: the peer halts and says so */
+    if (!m->has_certificate && self.expiry_s == 0 && !self.name[0])
+        return ob_membership_no_certificate(session->config->certificate, error);
     if (m->has_certificate) {
         enum ob_err failed = ob_certificate_file_check(session->config->certificate, &m->certificate,
                                                        &session->identity->machine, NULL, ob_wall_s(), error);
@@ -102,12 +122,48 @@ enum ob_err ob_membership_address(const struct ob_membership *m, struct ob_event
     return OB_OK;
 }
 
+/* A week and a day before. */
+static void watch_expiry(struct ob_membership *m, uint64_t wall_s) {
+    struct ob_peer_machine self;
+    char text[OB_TIME_TEXT_MAX];
+    if (!ob_peer_find(m->session->peer, &m->session->identity->machine, &self) || self.expiry_s == 0)
+        return;
+    uint64_t left_s = self.expiry_s > wall_s ? self.expiry_s - wall_s : 0;
+    unsigned near = left_s == 0 ? 3 : left_s <= DAY_S ? 2 : left_s <= 7 * DAY_S ? 1 : 0;
+    if (self.expiry_s != m->expiry_s)
+        m->expiry_told = 0; /* it was renewed */
+    m->expiry_s = self.expiry_s;
+    if (near <= m->expiry_told)
+        return;
+    m->expiry_told = near;
+    ob_time_to_text(self.expiry_s, text);
+    ob_log(m->session->logger, OB_LOG_WARN, "expiry",
+           "expires=%s text=\"%s; ask the run's authority to renew it\"", text,
+           near == 3 ? "this machine's certificate has expired"
+                     : "this machine's certificate expires soon, and then no machine connects to it");
+}
+
+static void watch_clock(struct ob_membership *m, uint64_t wall_s, uint64_t now_s) {
+    int64_t offset = (int64_t)wall_s - (int64_t)now_s, jump = offset - m->clock_s;
+    if (m->clock_s != 0 && (jump > CLOCK_JUMP_S || jump < -CLOCK_JUMP_S))
+        ob_log(m->session->logger, OB_LOG_WARN, "clock",
+               "jump_s=%lld text=\"the wall clock was set, or this machine slept; certificates expire by it: "
+               "check it\"",
+               (long long)jump);
+    m->clock_s = offset;
+}
+
 void ob_membership_tend(struct ob_membership *m) {
     uint64_t now_s = ob_now_s();
     if (now_s == m->tended_s)
         return;
     m->tended_s = now_s;
     ob_contacts_tend(m->contacts, now_s);
+    if (m->looked_s && now_s - m->looked_s < LOOK_EVERY_S)
+        return;
+    m->looked_s = now_s ? now_s : 1;
+    watch_expiry(m, ob_wall_s());
+    watch_clock(m, ob_wall_s(), now_s);
 }
 
 enum ob_err ob_membership_control(const struct ob_membership *m, const void *entry, size_t bytes,
@@ -119,6 +175,34 @@ enum ob_err ob_membership_control(const struct ob_membership *m, const void *ent
     if (!failed)
         *ret_event = (struct ob_event){.kind = OB_EVENT_CONTROL, .data = entry, .bytes = bytes};
     return failed;
+}
+
+enum ob_err ob_membership_verdict(const struct ob_membership *m, const void *entry, size_t bytes,
+                                  struct ob_error *error) {
+    static const char *const KINDS[] = {[OB_CONTROL_CERTIFICATE] = "certificate",
+                                        [OB_CONTROL_REVOCATION] = "revocation",
+                                        [OB_CONTROL_ROTATION] = "rotation"};
+    struct ob_machine_id authority = ob_peer_authority(m->session->peer);
+    struct ob_control control;
+    char signer[OB_HEX_KEY_MAX], expected[OB_HEX_KEY_MAX];
+    if (ob_peer_holds_control(m->session->peer, entry, bytes))
+        return OB_OK;
+    enum ob_err failed = ob_control_decode(entry, bytes, &control, error);
+    if (failed)
+        return failed;
+    size_t kind = (size_t)control.kind;
+    const char *what = kind < sizeof KINDS / sizeof *KINDS && KINDS[kind] ? KINDS[kind] : "entry";
+    ob_machine_to_text(&control.signer, signer);
+    ob_machine_to_text(&authority, expected);
+    if (!ob_machine_equal(&control.signer, &authority))
+        return ob_fail(
+            error, OB_EREFUSED,
+            "the %s was refused: it is signed with key %.16s..., but the run's authority key is %s; use the "
+            "file of that key",
+            what, signer, expected);
+    return ob_fail(
+        error, OB_EREFUSED,
+        "the %s was not taken: the control table already holds one for this machine that overrides it", what);
 }
 
 /* The cheap tests first; the signature is looked at last. */
@@ -160,7 +244,7 @@ enum ob_verdict ob_membership_knock(const struct ob_membership *m, const struct 
                                        .data = seen->data + OB_HASH_BYTES,
                                        .bytes = seen->bytes - OB_HASH_BYTES};
     else
-        ob_log(m->session->logger, OB_LOG_WARN, "refused", "text=\"%s: at the door: %s\"", seen->text,
+        ob_log(m->session->logger, OB_LOG_INFO, "refused", "text=\"%s: at the door: %s\"", seen->text,
                ob_verdict_text(verdict));
     return verdict;
 }

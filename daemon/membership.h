@@ -18,7 +18,10 @@ struct ob_membership {
     struct ob_contacts *contacts;
     struct ob_certificate_file certificate; /* ours, when has_certificate */
     bool has_certificate;
-    uint64_t tended_s;
+    uint64_t tended_s, looked_s;
+    unsigned expiry_told; /* how near it was when that was told: 1 a week, 2 a day, 3 over */
+    uint64_t expiry_s;    /* of what that was told */
+    int64_t clock_s;      /* wall minus monotonic time, when last looked at */
 };
 
 /* Reads [run] certificate and checks what can be checked before the manifest is there. A missing file is not
@@ -26,12 +29,17 @@ struct ob_membership {
 OB_MUST_USE enum ob_err ob_membership_read_certificate(struct ob_membership *membership,
                                                        const struct ob_session *session, bool may_lack,
                                                        struct ob_error *error);
+/* OB_EUSAGE: there is no certificate at `path`, and what to do. */
+enum ob_err ob_membership_no_certificate(const char *path, struct ob_error *error);
 /* After transport and peer are open, before OB_EVENT_START: contacts, the beacon. */
 OB_MUST_USE enum ob_err ob_membership_start(struct ob_membership *membership, struct ob_error *error);
 void ob_membership_stop(struct ob_membership *membership);
+/* Another certificate of ours, checked by ob_membership_read_certificate: shown at doors from now on. */
+void ob_membership_take_certificate(struct ob_membership *membership, const struct ob_certificate_file *file);
 /* After OB_EVENT_START: where others reach us, as an event; an error when we do not belong. */
 OB_MUST_USE enum ob_err ob_membership_address(const struct ob_membership *membership,
                                               struct ob_event *ret_event, struct ob_error *error);
+/* Contacts; and what an operator should act on in time: an expiry, a wall clock that jumped. */
 void ob_membership_tend(struct ob_membership *membership);
 
 /* A hello at our door: the verdict, and, when it is OB_VERDICT_WELCOME, the event that admits the machine, to be
@@ -43,6 +51,11 @@ enum ob_verdict ob_membership_knock(const struct ob_membership *membership,
 OB_MUST_USE enum ob_err ob_membership_control(const struct ob_membership *membership, const void *entry,
                                               size_t bytes, struct ob_event *ret_event,
                                               struct ob_error *error);
+
+/* What became of such an entry, after its event was stepped: OB_OK, the peer took it.
+ * Errors:  OB_EREFUSED: it did not; the text says why, and which authority key is expected. */
+OB_MUST_USE enum ob_err ob_membership_verdict(const struct ob_membership *membership, const void *entry,
+                                              size_t bytes, struct ob_error *error);
 
 /* What the peer decided. */
 OB_MUST_USE enum ob_err ob_membership_admit(struct ob_membership *membership, const struct ob_effect *effect,

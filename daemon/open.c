@@ -9,9 +9,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/path.h"
-#include "daemon/manifest_transfer.h"
+#include "daemon/manifest_fetch.h"
 #include "daemon/names.h"
-#include "model/convert/open_tokenizer.h"
+#include "daemon/rows.h"
 #include "record/sign.h"
 #include "spsa/memory_check.h"
 #include "transport/status_client.h"
@@ -70,23 +70,11 @@ static void tell_store(const struct ob_daemon *daemon) {
 }
 
 static enum ob_err open_data(struct ob_daemon *daemon, struct ob_error *error) {
-    struct ob_config *config = daemon->session.config;
-    if (config->observer)
-        return OB_OK;
-    if ((uint64_t)config->length > daemon->session.replica->model->config.context)
-        return ob_fail(error, OB_EUSAGE, "[training] length is %lld, the model's context is %u",
-                       (long long)config->length, daemon->session.replica->model->config.context);
-    enum ob_err failed = ob_tokenizer_open(config->model, &daemon->tokenizer, error);
-    if (failed)
-        return failed;
-    struct ob_corpus_options options = {.length_max = (size_t)config->length,
-                                        .shard = (uint32_t)config->shard,
-                                        .shards = (uint32_t)config->shards,
-                                        .model = config->model,
-                                        .chat_template = config->chat_template,
-                                        .embedding_rows = daemon->session.replica->model->config.vocabulary,
-                                        .pool = daemon->session.replica->pool};
-    return ob_corpus_open(config->data, daemon->tokenizer, &options, &daemon->corpus, error);
+    const struct ob_session *session = &daemon->session;
+    return session->config->observer
+               ? OB_OK
+               : ob_rows_open(session->config, &session->replica->model->config, session->replica->pool,
+                              &daemon->tokenizer, &daemon->corpus, error);
 }
 
 static enum ob_err open_compute(struct ob_daemon *daemon, struct ob_error *error) {
@@ -109,9 +97,6 @@ static enum ob_err open_compute(struct ob_daemon *daemon, struct ob_error *error
         .wake = wake,
         .context = daemon,
     };
-    if (config->exponent < daemon->session.manifest->bounds.exponent_min ||
-        config->exponent > daemon->session.manifest->bounds.exponent_max)
-        return ob_fail(error, OB_EUSAGE, "[training] exponent is outside what the run allows");
     return ob_compute_new(&options, &daemon->session.compute, error);
 }
 
@@ -243,6 +228,8 @@ static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
     if (!failed)
         failed = open_manifest(daemon, error);
     if (!failed)
+        failed = ob_rows_exponent_check(config, daemon->session.manifest, error);
+    if (!failed)
         failed = open_store(daemon, error); /* the log first: it must find descriptors and room */
     if (!failed)
         tell_store(daemon);
@@ -267,13 +254,16 @@ static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
     return failed;
 }
 
-enum ob_err ob_daemon_open(struct ob_config *config, struct ob_daemon **ret_daemon, struct ob_error *error) {
+enum ob_err ob_daemon_open(const struct ob_daemon_source *source, struct ob_config *config,
+                           struct ob_daemon **ret_daemon, struct ob_error *error) {
     struct ob_daemon *daemon = calloc(1, sizeof *daemon);
     if (!daemon)
         return ob_fail(error, OB_ENOMEM, "out of memory");
     daemon->session =
         (struct ob_session){.config = config, .logger = &daemon->logger, .identity = &daemon->identity};
+    daemon->source = source;
     atomic_init(&daemon->leave_wanted, false);
+    atomic_init(&daemon->reload_wanted, false);
     enum ob_err failed = open_all(daemon, error);
     if (failed) {
         ob_daemon_close(daemon);
@@ -283,6 +273,26 @@ enum ob_err ob_daemon_open(struct ob_config *config, struct ob_daemon **ret_daem
     return OB_OK;
 }
 
+/* What has to be done whatever else: the log is closed, what was sent gets out. */
+static void close_outside(struct ob_daemon *daemon) {
+    ob_membership_stop(&daemon->membership);
+    ob_transport_free(daemon->session.transport);
+    daemon->session.transport = NULL;
+    ob_store_close(daemon->session.store);
+    daemon->session.store = NULL;
+    ob_identity_wipe(&daemon->identity);
+}
+
+bool ob_daemon_close_within(struct ob_daemon *daemon, unsigned timeout_ms) {
+    ob_snapshot_join_hurry(&daemon->join);
+    bool ended = ob_compute_stop(daemon->session.compute, timeout_ms);
+    if (ended)
+        ob_daemon_close(daemon);
+    else
+        close_outside(daemon);
+    return ended;
+}
+
 void ob_daemon_close(struct ob_daemon *daemon) {
     if (!daemon)
         return;
@@ -290,15 +300,12 @@ void ob_daemon_close(struct ob_daemon *daemon) {
     ob_compute_free(daemon->session.compute); /* first: it wakes the transport and reads replica and corpus */
     ob_snapshot_writer_stop(&daemon->writer);
     ob_snapshot_join_free(&daemon->join);
-    ob_membership_stop(&daemon->membership);
-    ob_transport_free(daemon->session.transport);
+    close_outside(daemon);
     ob_peer_free(daemon->session.peer);
     ob_corpus_free(daemon->corpus);
     ob_tokenizer_free(daemon->tokenizer);
     ob_snapshots_close(&daemon->snapshots);
     ob_replica_free(daemon->session.replica);
-    ob_store_close(daemon->session.store);
     ob_manifest_free(daemon->session.manifest);
-    ob_identity_wipe(&daemon->identity);
     free(daemon);
 }

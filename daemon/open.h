@@ -9,9 +9,12 @@
 
 #include "daemon/state.h"
 
-/* `config` is borrowed until close. */
-OB_MUST_USE enum ob_err ob_daemon_open(struct ob_config *config, struct ob_daemon **ret_daemon,
-                                       struct ob_error *error);
+/* `config` and `source`, which it was read from, are borrowed until close. */
+OB_MUST_USE enum ob_err ob_daemon_open(const struct ob_daemon_source *source, struct ob_config *config,
+                                       struct ob_daemon **ret_daemon, struct ob_error *error);
 void ob_daemon_close(struct ob_daemon *daemon);
+/* The same when the compute thread ends within so many milliseconds. False: it has not, and what it uses is left to it; all
+ * that is to be durable is, and what was sent is out: the process must end now. */
+bool ob_daemon_close_within(struct ob_daemon *daemon, unsigned timeout_ms);
 
 #endif

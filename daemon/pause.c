@@ -11,6 +11,9 @@ static const struct {
          "a weight is beyond half its range; training continues when records are cut and it is back"},
     [OB_PAUSE_JOINING] =
         {"joining", "the weights are being taken from a snapshot; training continues when it is verified"},
+    [OB_PAUSE_ALONE] =
+        {"alone", "the log is empty and none of [peers] was reached yet; training continues when one is. To "
+                  "start a run alone set [swarm] solo = yes"},
     [OB_PAUSE_ISOLATED] =
         {"isolated", "too few machines hold our records; training continues when they are reachable again"},
 };

@@ -12,6 +12,7 @@ enum ob_pause_reason {
     OB_PAUSE_OPERATOR,  /* `onebyte pause` */
     OB_PAUSE_OVERRANGE, /* a weight is beyond half its range */
     OB_PAUSE_JOINING,   /* the weights come from a snapshot that is not checked yet */
+    OB_PAUSE_ALONE,     /* the log is empty, others are configured, and none of them was reached yet */
     OB_PAUSE_ISOLATED, /* too few machines hold our records; the peer itself sees to it, here it is only shown */
     OB_PAUSE_COUNT
 };

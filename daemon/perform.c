@@ -52,14 +52,25 @@ static enum ob_err persist_control(struct ob_performer *p, const struct ob_effec
                   : ob_store_control(p->session->store, &control, effect->data, effect->bytes, error);
 }
 
+/* Warnings and errors are what an operator should act on. */
+static enum ob_log_level level_of(enum ob_notice notice) {
+    switch (notice) {
+    case OB_NOTICE_FORK:
+    case OB_NOTICE_HEALED:
+    case OB_NOTICE_DISAGREE:
+    case OB_NOTICE_TWIN:
+        return OB_LOG_ERROR;
+    case OB_NOTICE_ISOLATED:
+    case OB_NOTICE_VERSION:
+        return OB_LOG_WARN;
+    default:
+        return OB_LOG_INFO;
+    }
+}
+
 static void tell(struct ob_performer *p, const struct ob_effect *effect) {
     char name[64], text[600];
-    enum ob_log_level level = OB_LOG_INFO;
-    if (effect->notice == OB_NOTICE_REFUSED || effect->notice == OB_NOTICE_VERSION)
-        level = OB_LOG_WARN;
-    if (effect->notice == OB_NOTICE_FORK || effect->notice == OB_NOTICE_HEALED ||
-        effect->notice == OB_NOTICE_DISAGREE)
-        level = OB_LOG_ERROR;
+    enum ob_log_level level = level_of(effect->notice);
     ob_log(p->session->logger, level, ob_notice_name(effect->notice), "machine=%s text=%s",
            name_of(p, &effect->machine, name),
            ob_logger_quote(effect->text ? effect->text : "", text, sizeof text));

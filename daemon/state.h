@@ -1,7 +1,7 @@
 /* state - everything that a daemon is made of. Opened and closed by daemon/open.c, worked by daemon/daemon.c, shown by
  * daemon/status.c. The parts themselves do not see it: they get the session.
  *
- * Threads: the network thread; `leave_wanted` may be set by any. */
+ * Threads: the network thread; `leave_wanted` and `reload_wanted` may be set by any. */
 #ifndef OB_DAEMON_STATE_H
 #define OB_DAEMON_STATE_H
 
@@ -12,12 +12,21 @@
 #include "daemon/membership.h"
 #include "daemon/pause.h"
 #include "daemon/perform.h"
+#include "daemon/reach.h"
 #include "daemon/session.h"
 #include "snapshot/join.h"
 #include "snapshot/serve.h"
 #include "snapshot/writer.h"
 
+/* Where the configuration came from, for reading it again. */
+struct ob_daemon_source {
+    const char *path;
+    const char *const *overrides;
+    size_t override_count;
+};
+
 struct ob_daemon {
+    const struct ob_daemon_source *source;
     struct ob_session session;
     struct ob_logger logger;
     struct ob_identity identity;
@@ -35,13 +44,14 @@ struct ob_daemon {
     struct ob_membership membership;
     struct ob_catch_up catch_up;
     struct ob_pause pause;
+    struct ob_reach_watch reach;
     struct ob_disk_full disk;
     struct ob_performer performer;
     struct ob_event_queue queue;
 
-    atomic_bool leave_wanted; /* set by the signal thread */
+    atomic_bool leave_wanted, reload_wanted; /* set by the thread of signals */
     bool leaving, stepping;
-    uint64_t started_ns, last_tick_ns, last_flush_ns;
+    uint64_t started_ns, leaving_ns, last_tick_ns, last_flush_ns;
     uint64_t own_rounds, own_samples;
     double loss;     /* of the last own round */
     bool has_digest; /* of a whole log: */

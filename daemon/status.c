@@ -20,10 +20,15 @@ static double age_s(uint64_t then_ns, uint64_t now_ns) {
 }
 
 static const char *life_of(const struct ob_daemon *daemon, const struct ob_peer_view *view) {
-    return daemon->performer.halted ? "halted"
-           : daemon->disk.full      ? "disk-full"
-           : view->disputed         ? "rebuilding"
-                                    : ob_peer_life_name(view->life);
+    bool starts =
+        view->life == OB_PEER_RECOVERING || view->life == OB_PEER_RECONCILING || view->life == OB_PEER_PAUSED;
+    if (daemon->performer.halted)
+        return "halted";
+    if (daemon->disk.full)
+        return "disk-full";
+    if (view->disputed)
+        return "rebuilding";
+    return starts && ob_pause_has(&daemon->pause, OB_PAUSE_ALONE) ? "alone" : ob_peer_life_name(view->life);
 }
 
 static void gather_machine(const struct ob_daemon *daemon, const struct ob_status *status, size_t index,
@@ -38,6 +43,7 @@ static void gather_machine(const struct ob_daemon *daemon, const struct ob_statu
         .linked = self || ob_transport_linked(daemon->session.transport, &peer.machine),
         .last_record_s = age_s(peer.last_record_ns, now_ns),
         .last_heard_s = age_s(peer.last_heard_ns, now_ns),
+        .why = self ? NULL : ob_contacts_why(daemon->membership.contacts, &peer.machine),
         .endpoint = self ? "" : ob_transport_endpoint(daemon->session.transport, &peer.machine),
     };
     if (self)

@@ -5,7 +5,8 @@
 #include "model/formats/json_value.h"
 
 #define OB_STATUS_LIVES                                                                                      \
-    "What the daemon is doing: `recovering`, `reconciling`, `training`, `waiting`, `paused`, `isolated`, "   \
+    "What the daemon is doing: `fetching` (the manifest), `recovering`, `reconciling`, `training`, "         \
+    "`waiting`, `paused`, `alone`, `isolated`, "                                                             \
     "`rebuilding`, `finished`, `leaving`, `left`, `halted` or `disk-full`."
 
 #define MAKE_BOOL(value)    json_boolean(value)

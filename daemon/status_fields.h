@@ -22,7 +22,7 @@ struct ob_status_machine {
     char name[64];
     bool self, trains, linked;
     double last_record_s, last_heard_s; /* NaN: never */
-    const char *endpoint;
+    const char *endpoint, *why;         /* why: it is not linked; NULL: it is */
 };
 
 struct ob_status {

@@ -152,6 +152,15 @@ enum ob_err ob_peer_check_certificate(const struct ob_peer *peer, const void *da
     return OB_OK;
 }
 
+struct ob_machine_id ob_peer_authority(const struct ob_peer *peer) {
+    return peer->authority.count > 0 ? peer->authority.keys[peer->authority.count - 1].key
+                                     : peer->options.authority;
+}
+
+bool ob_peer_holds_control(const struct ob_peer *peer, const void *data, size_t bytes) {
+    return ob_control_table_holds(&peer->control, data, bytes);
+}
+
 void ob_peer_each_control(const struct ob_peer *peer,
                           void (*see)(void *context, const void *data, size_t bytes), void *context) {
     ob_control_table_each(&peer->control, see, context);

@@ -70,6 +70,10 @@ bool ob_peer_find(const struct ob_peer *peer, const struct ob_machine_id *machin
  *          or forked. */
 OB_MUST_USE enum ob_err ob_peer_check_certificate(const struct ob_peer *peer, const void *data, size_t bytes,
                                                   uint64_t wall_s, struct ob_error *error);
+/* The key that admits and revokes now: the manifest's, or what it was rotated to. */
+struct ob_machine_id ob_peer_authority(const struct ob_peer *peer);
+/* The control table holds exactly this entry: what an operator handed in was taken. */
+bool ob_peer_holds_control(const struct ob_peer *peer, const void *data, size_t bytes);
 /* Calls `see` with each entry of the control table. */
 void ob_peer_each_control(const struct ob_peer *peer,
                           void (*see)(void *context, const void *data, size_t bytes), void *context);

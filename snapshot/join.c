@@ -275,16 +275,20 @@ static enum ob_err begin_fetch(struct ob_snapshot_join *join, const struct ob_jo
     return OB_OK;
 }
 
-/* Asks those who are linked and have not answered. Returns how many these are. */
-static size_t ask_again(struct ob_snapshot_join *join) {
+/* Asks those who are linked and have not answered. Returns how many these are; *ret_absent: of how many others we know who
+ * may be linked in a moment. */
+static size_t ask_again(struct ob_snapshot_join *join, size_t *ret_absent) {
     uint64_t now = ob_now_ns();
     bool due = now - join->asked_again_ns >= ASK_AGAIN_NS;
     size_t machines = ob_peer_count(join->context->peer), silent = 0;
+    *ret_absent = 0;
     for (size_t i = 0; i < machines; i++) {
         struct ob_peer_machine m = ob_peer_machine(join->context->peer, i);
         bool answered = !m.linked || ob_machine_equal(&m.machine, &join->context->machine);
         for (size_t k = 0; k < join->offer_count && !answered; k++)
             answered = ob_machine_equal(&join->offers[k].machine, &m.machine);
+        *ret_absent += !m.linked && !m.left && !m.revoked && !m.forked &&
+                       !ob_machine_equal(&m.machine, &join->context->machine);
         silent += !answered;
         if (!answered && due && join->offer_count < OB_SNAPSHOT_SOURCES)
             ask(join, &m.machine);
@@ -300,8 +304,9 @@ static enum ob_err tend_asking(struct ob_snapshot_join *join, struct ob_error *e
         return ob_snapshot_join_end(join, "nobody is linked", error);
     if (join->asked_ns == 0 || join->measuring)
         return OB_OK;
-    bool all = ask_again(join) == 0 && join->offer_count > 0;
-    if (!all && now - join->asked_ns < OFFERS_NS)
+    size_t absent = 0;
+    bool all = ask_again(join, &absent) == 0 && join->offer_count > 0;
+    if ((!all || absent > 0) && now - join->asked_ns < OFFERS_NS)
         return OB_OK;
     const struct ob_join_offer *best = best_offer(join);
     if (best && !always(join) && join->replay_seconds == 0)
@@ -323,7 +328,8 @@ static enum ob_err tend_fetching(struct ob_snapshot_join *join, struct ob_error 
     struct ob_error why = {0};
     uint64_t now = ob_now_ns();
     bool whole = false;
-    (void)ask_again(join); /* more sources of the same one */
+    size_t absent;
+    (void)ask_again(join, &absent); /* more sources of the same one */
     if (ob_snapshot_fetch_tend(&join->fetch, now, &whole, &why))
         return ob_snapshot_join_end(join, why.text, error);
     if (whole) {

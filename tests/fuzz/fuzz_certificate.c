@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "daemon/manifest_transfer.h"
+#include "daemon/hello.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 

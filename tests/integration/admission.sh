@@ -82,6 +82,22 @@ wait_for 60 agree 1 2 4 || fail "no agreement after the revocation"
 # rotation: the new key admits, the old one does no more
 "$BIN/onebyte" authority rotate "$work/p4" --authority "$work/run.authority" --out "$work/new.authority" >/dev/null || fail rotate
 for p in 1 2; do wait_for 60 says $p " rotated " || fail "the rotation does not reach peer $p"; done
+# what the old key signs is refused, by the exit code and with the key that is expected; so is what a stranger's signs
+"$BIN/onebyte" revoke "$work/p1" peer2 --authority "$work/run.authority" >"$work/old.out" 2>"$work/old.log" && fail "revoke with the old authority says that it worked"
+grep -q "$(cat "$work/new.authority.pub")" "$work/old.log" || fail "revoke does not name the key that is expected: $(cat "$work/old.log")"
+grep -q revoked "$work/old.out" && fail "revoke with the old authority says \"revoked\""
+"$BIN/onebyte" revoke "$work/p1" peer2 --authority "$work/other.authority" 2>"$work/old.log" && fail "revoke with a foreign authority says that it worked"
+grep -q "$(cat "$work/new.authority.pub")" "$work/old.log" || fail "revoke with a foreign key does not name the key that is expected"
+for authority in run other; do
+    rm -f "$work/renewed.old"
+    "$BIN/onebyte" renew "$work/p2/certificate" --authority "$work/$authority.authority" --out "$work/renewed.old" --state "$work/p1" 2>"$work/old.log" && fail "renew with the $authority authority says that it worked"
+    grep -q "$(cat "$work/new.authority.pub")" "$work/old.log" || fail "renew does not name the key that is expected: $(cat "$work/old.log")"
+    [ -e "$work/renewed.old" ] && fail "renew leaves a certificate that nobody takes"
+done
+"$BIN/onebyte" authority rotate "$work/p1" --authority "$work/run.authority" --out "$work/second.authority" 2>"$work/old.log" && fail "a second rotation of the old key says that it worked"
+grep -q "$(cat "$work/new.authority.pub")" "$work/old.log" || fail "rotate does not name the key that is expected: $(cat "$work/old.log")"
+[ -e "$work/second.authority" ] && fail "rotate leaves a key that nobody takes"
+"$BIN/onebyte" renew "$work/p2/certificate" --authority "$work/new.authority" --out "$work/renewed.new" --state "$work/p1" >/dev/null || fail "renew with the new authority"
 make_machine 5 && newcomer 5 2
 start 5
 wait_for 60 says 5 "refused-by .*not signed" || fail "the old authority key still admits"

@@ -87,5 +87,5 @@ grep -q "chmod 600" "$work/mode.log" || fail "no hint about the mode"
 chmod 600 "$work/p1/identity"
 sed -E 's/"nonce": "0/"nonce": "1/; t; s/"nonce": "./"nonce": "0/' "$work/run.json" >"$work/other.json"
 timeout 60 "$BIN/onebyted" --config "$work/p1.conf" --set run.manifest="$work/other.json" 2>"$work/run.log"
-[ $? = 1 ] || fail "another run's log: $(tail -1 "$work/run.log")"
+[ $? = 2 ] || fail "another run's log: $(tail -1 "$work/run.log")"
 exit 0

@@ -1,50 +1,35 @@
-#include "daemon/manifest_transfer.h"
+#include "daemon/manifest_fetch.h"
 
-#include <signal.h>
+#include <math.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/path.h"
 #include "daemon/contacts.h"
+#include "daemon/hello.h"
+#include "daemon/manifest_frames.h"
+#include "daemon/names.h"
+#include "daemon/reach.h"
+#include "daemon/request.h"
+#include "daemon/status_fields.h"
+#include "model/forward/blas.h"
+#include "run/manifest.h"
+#include "transport/status_client.h"
 
 #define ASK_AGAIN_S 2
 #define POLL_MS     50
 
-size_t ob_hello_encode(const struct ob_certificate_file *certificate, uint8_t ret_hello[OB_HELLO_MAX]) {
-    memcpy(ret_hello, certificate->certificate.run.hash.bytes, OB_HASH_BYTES);
-    memcpy(ret_hello + OB_HASH_BYTES, certificate->entry, certificate->entry_bytes);
-    return OB_HASH_BYTES + certificate->entry_bytes;
-}
-
-void ob_beacon_tag(const struct ob_run_id *run, uint8_t ret_tag[OB_BEACON_TAG_BYTES]) {
-    crypto_generichash(ret_tag, OB_BEACON_TAG_BYTES, (const unsigned char *)"onebyte/beacon", 14,
-                       run->hash.bytes, OB_HASH_BYTES);
-}
-
-bool ob_manifest_serve(const struct ob_manifest *manifest, struct ob_transport *transport,
-                       const struct ob_machine_id *from, const uint8_t *data, size_t bytes) {
-    uint8_t message[OB_MANIFEST_PIECE_MESSAGE];
-    uint32_t offset;
-    if (bytes < 1 || data[0] != OB_MESSAGE_MANIFEST_ASK)
-        return false;
-    if (!ob_manifest_ask_decode(&manifest->run, data, bytes, &offset) || offset >= manifest->byte_count)
-        return true;
-    size_t count = manifest->byte_count - offset;
-    struct ob_manifest_piece piece = {.total = (uint32_t)manifest->byte_count,
-                                      .offset = offset,
-                                      .bytes = (const uint8_t *)manifest->bytes + offset,
-                                      .count = count < OB_MANIFEST_PIECE_MAX ? count : OB_MANIFEST_PIECE_MAX};
-    (void)ob_transport_send(transport, from, message,
-                            ob_manifest_piece_encode(&manifest->run, &piece, message));
-    return true;
-}
-
 /* A manifest on its way. */
 struct fetching {
+    const struct ob_session *session;
     const struct ob_config *config;
     const struct ob_logger *logger;
+    struct ob_reach_watch reach;
+    uint64_t started_ns;
+    bool leave;
     struct ob_run_id run;
     struct ob_transport *transport;
     struct ob_contacts *contacts;
@@ -107,6 +92,61 @@ static enum ob_err take_piece(struct fetching *f, const struct ob_transport_even
     return OB_OK;
 }
 
+/* ---- what is asked meanwhile ---- */
+
+static void gather_machine(const struct fetching *f, size_t i, struct ob_status_machine *ret_machine) {
+    struct ob_reach reach = ob_contacts_reach(f->contacts, i);
+    *ret_machine = (struct ob_status_machine){.peer = {.machine = reach.machine, .cut = {UINT64_MAX}},
+                                              .linked = !reach.why,
+                                              .last_record_s = NAN,
+                                              .last_heard_s = NAN,
+                                              .endpoint = reach.endpoint,
+                                              .why = reach.why};
+    (void)ob_machine_name(f->config, NULL, &reach.machine, ret_machine->name);
+}
+
+static char *status_text(const struct fetching *f) {
+    size_t count = ob_contacts_count(f->contacts);
+    struct ob_status status = {.life = "fetching",
+                               .run = f->run,
+                               .machine = f->session->identity->machine,
+                               .uptime_s = ob_seconds_since(f->started_ns),
+                               .loss = NAN,
+                               .traffic = ob_transport_counters(f->transport),
+                               .snapshot = {.join = "off"},
+                               .blas_core = ob_blas_core(),
+                               .blas_failed_cores = ob_blas_failed_cores(),
+                               .work = {.products = ""},
+                               .machines = calloc(count + 1, sizeof *status.machines)};
+    if (!status.machines)
+        return NULL;
+    for (; status.machine_count < count; status.machine_count++)
+        gather_machine(f, status.machine_count, &status.machines[status.machine_count]);
+    json_t *json = ob_status_json(&status);
+    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    json_decref(json);
+    free(status.machines);
+    return text;
+}
+
+static void on_request(struct fetching *f, const struct ob_transport_event *event) {
+    static const char NO_MEMORY[] = "{\"ok\":false,\"error\":\"out of memory\"}";
+    struct ob_request request;
+    struct ob_error why = {0};
+    char *text;
+    if (ob_request_parse(event->data, event->bytes, &request, &why))
+        text = ob_request_failed(why.text);
+    else if (request.kind == OB_REQUEST_STATUS)
+        text = status_text(f);
+    else if ((f->leave = request.kind == OB_REQUEST_LEAVE))
+        text = ob_request_done(NULL);
+    else
+        text = ob_request_failed("the daemon is fetching the manifest; it only answers status and leave");
+    const char *reply = text ? text : NO_MEMORY;
+    ob_transport_status_reply(f->transport, reply, strlen(reply));
+    free(text);
+}
+
 static enum ob_err take(struct fetching *f, const struct ob_transport_event *event, struct ob_error *error) {
     switch (event->kind) {
     case OB_TRANSPORT_LINK_UP:
@@ -130,23 +170,22 @@ static enum ob_err take(struct fetching *f, const struct ob_transport_event *eve
     case OB_TRANSPORT_BEACON:
         ob_contacts_set(f->contacts, &event->machine, OB_PLACE_HINT, event->text, ob_now_s());
         return OB_OK;
+    case OB_TRANSPORT_STATUS:
+        on_request(f, event);
+        return OB_OK;
     default:
         return OB_OK;
     }
-}
-
-static bool told_to_leave(void) {
-    sigset_t pending;
-    return sigpending(&pending) == 0 &&
-           (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
 }
 
 static enum ob_err fetch(struct fetching *f, struct ob_error *error) {
     enum ob_err failed = OB_OK;
     while (!failed && !f->done) {
         struct ob_transport_event event;
-        if (told_to_leave())
+        if (f->leave)
             return ob_fail(error, OB_ESTATE, "told to leave before the manifest was there");
+        bool alone = ob_transport_counters(f->transport).links == 0;
+        ob_reach_tend(&f->reach, f->session, f->contacts, alone, ob_now_s());
         ob_contacts_tend(f->contacts, ob_now_s());
         failed = ob_transport_poll(f->transport, POLL_MS, &event, error);
         if (!failed)
@@ -162,8 +201,11 @@ static enum ob_err fetch(struct fetching *f, struct ob_error *error) {
 static enum ob_err open_contacts(struct fetching *f, const struct ob_identity *identity,
                                  const struct ob_certificate_file *certificate, struct ob_error *error) {
     uint8_t hello[OB_HELLO_MAX], tag[OB_BEACON_TAG_BYTES];
-    struct ob_transport_options options = {.secret_key = identity->secret_key};
-    enum ob_err failed = ob_transport_new(&options, &f->transport, error);
+    char status[OB_PATH_MAX];
+    enum ob_err failed = ob_path_join(status, f->config->state_dir, OB_STATUS_SOCKET, error);
+    struct ob_transport_options options = {.secret_key = identity->secret_key, .status_path = status};
+    if (!failed)
+        failed = ob_transport_new(&options, &f->transport, error);
     if (failed)
         return failed;
     struct ob_contacts_options contacts = {.transport = f->transport,
@@ -182,26 +224,36 @@ static enum ob_err open_contacts(struct fetching *f, const struct ob_identity *i
     return failed;
 }
 
+enum ob_err ob_manifest_source_check(const struct ob_config *config, struct ob_error *error) {
+    bool any = config->beacon;
+    for (size_t i = 0; i < config->peer_count; i++)
+        any = any || config->peers[i].endpoint[0];
+    return any ? OB_OK
+               : ob_fail(error, OB_EUSAGE,
+                         "%s: no manifest, and [peers] has no address to fetch it from; copy the manifest "
+                         "there or add a "
+                         "peer's address",
+                         config->manifest);
+}
+
 enum ob_err ob_manifest_fetch(const struct ob_session *session, const struct ob_certificate_file *certificate,
                               struct ob_error *error) {
-    const struct ob_config *config = session->config;
-    const struct ob_logger *logger = session->logger;
-    struct fetching f = {.config = config, .logger = logger, .run = certificate->certificate.run};
-    bool reachable = config->beacon;
-    for (size_t i = 0; i < config->peer_count; i++)
-        reachable = reachable || config->peers[i].endpoint[0];
-    if (!reachable)
-        return ob_fail(error, OB_EUSAGE,
-                       "%s: there is no manifest, and [peers] has no address to fetch it from",
-                       config->manifest);
-    ob_log(logger, OB_LOG_INFO, "manifest", "text=\"fetching it from a peer\"");
-    enum ob_err failed = open_contacts(&f, session->identity, certificate, error);
+    struct fetching f = {.session = session,
+                         .config = session->config,
+                         .logger = session->logger,
+                         .run = certificate->certificate.run,
+                         .started_ns = ob_now_ns()};
+    enum ob_err failed = ob_manifest_source_check(session->config, error);
+    if (failed)
+        return failed;
+    ob_log(f.logger, OB_LOG_INFO, "manifest", "text=\"fetching it from a peer\"");
+    failed = open_contacts(&f, session->identity, certificate, error);
     if (!failed)
         failed = fetch(&f, error);
     ob_contacts_free(f.contacts);
     ob_transport_free(f.transport);
     free(f.bytes);
     if (!failed)
-        ob_log(logger, OB_LOG_INFO, "manifest", "file=%s bytes=%zu", config->manifest, f.total);
+        ob_log(f.logger, OB_LOG_INFO, "manifest", "file=%s bytes=%zu", f.config->manifest, f.total);
     return failed;
 }

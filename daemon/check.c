@@ -1,0 +1,92 @@
+#include "daemon/check.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/path.h"
+#include "daemon/manifest_fetch.h"
+#include "daemon/membership.h"
+#include "daemon/rows.h"
+#include "model/convert/open_model.h"
+#include "run/certificate.h"
+#include "run/replica.h"
+#include "transport/identity.h"
+
+static bool exists(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 || errno != ENOENT;
+}
+
+static enum ob_err check_certificate(const struct ob_config *config, const struct ob_machine_id *machine,
+                                     const struct ob_manifest *manifest, FILE *notes,
+                                     struct ob_error *error) {
+    struct ob_certificate_file file;
+    char log[OB_PATH_MAX];
+    enum ob_err failed = ob_certificate_file_read(config->certificate, &file, error);
+    if (failed == OB_ENOTFOUND && manifest && !ob_path_join(log, config->state_dir, "log.sqlite", NULL) &&
+        exists(log)) {
+        fprintf(notes, "note: %s: no certificate file; the start looks in the control table of %s\n",
+                config->certificate, config->state_dir);
+        return OB_OK;
+    }
+    if (failed == OB_ENOTFOUND)
+        return ob_membership_no_certificate(config->certificate, error);
+    return failed ? failed
+                  : ob_certificate_file_check(config->certificate, &file, machine,
+                                              manifest ? &manifest->run : NULL, ob_wall_s(), error);
+}
+
+/* With a manifest the weights are made, as at a start; without one the model is opened. */
+static enum ob_err check_model(const struct ob_config *config, const struct ob_manifest *manifest,
+                               struct ob_error *error) {
+    struct ob_replica *replica = NULL;
+    struct ob_model *model = NULL;
+    struct ob_tokenizer *tokenizer = NULL;
+    struct ob_corpus *corpus = NULL;
+    enum ob_err failed =
+        manifest ? ob_replica_new(manifest, config->model, (unsigned)config->threads, &replica, error)
+                 : ob_model_open(config->model, &model, error);
+    if (!failed && !config->observer)
+        failed = ob_rows_open(config, &(manifest ? replica->model : model)->config,
+                              replica ? replica->pool : NULL, &tokenizer, &corpus, error);
+    ob_corpus_free(corpus);
+    ob_tokenizer_free(tokenizer);
+    ob_model_free(model);
+    ob_replica_free(replica);
+    return failed;
+}
+
+static enum ob_err check_files(const struct ob_config *config, const struct ob_machine_id *machine,
+                               FILE *notes, struct ob_error *error) {
+    struct ob_manifest *manifest = NULL;
+    enum ob_err failed =
+        exists(config->manifest) ? ob_manifest_read(config->manifest, &manifest, error) : OB_OK;
+    if (!failed)
+        failed = check_certificate(config, machine, manifest, notes, error);
+    if (!failed && manifest)
+        failed = ob_rows_exponent_check(config, manifest, error);
+    if (!failed && !manifest)
+        failed = ob_manifest_source_check(config, error);
+    if (!failed && !manifest)
+        fprintf(notes,
+                "note: %s: no manifest; the start fetches it from a peer and compares the model with it\n",
+                config->manifest);
+    if (!failed)
+        failed = check_model(config, manifest, error);
+    ob_manifest_free(manifest);
+    return failed;
+}
+
+enum ob_err ob_daemon_check(const struct ob_config *config, FILE *notes, struct ob_error *error) {
+    struct ob_identity identity;
+    enum ob_err failed = ob_identity_load(config->identity, &identity, error);
+    if (failed)
+        return failed;
+    struct ob_machine_id machine = identity.machine;
+    ob_identity_wipe(&identity);
+    if (!exists(config->state_dir))
+        fprintf(notes, "note: %s: no such directory; the start creates it\n", config->state_dir);
+    return check_files(config, &machine, notes, error);
+}

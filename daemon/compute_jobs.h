@@ -1,0 +1,53 @@
+/* compute_jobs - what the compute thread does with the weights: evaluate a round, replay records, digests, rebuilds, tasks
+ * of others. Each says how it went through the queue.
+ *
+ * Owns:    the forward pass and its buffers; borrows replica, corpus and queue.
+ * Threads: the compute thread; init and done before and after it. */
+#ifndef OB_DAEMON_COMPUTE_JOBS_H
+#define OB_DAEMON_COMPUTE_JOBS_H
+
+#include "daemon/compute_queue.h"
+#include "model/data/corpus.h"
+#include "model/data/loss.h"
+#include "model/forward/forward.h"
+#include "run/logger.h"
+#include "spsa/probe.h"
+
+struct ob_compute_options {
+    struct ob_replica *replica;
+    const struct ob_corpus *corpus; /* NULL for an observer: only replays */
+    struct ob_machine_id machine;
+    size_t batch;  /* items of a mini-batch (model/data/corpus.h) */
+    uint64_t seed; /* of the walk through the corpus */
+    float epsilon;
+    int8_t exponent;
+    const char *
+        products; /* "auto": what is measured to be the fastest here; else its name (model/forward/products.h) */
+    size_t prefix_memory_bytes,
+        prefix_file_bytes; /* for states of the frozen layers (model/forward/prefix.h) */
+    const char *folder;    /* of their file */
+    struct ob_spsa_privacy privacy;
+    uint32_t memory_check_interval; /* rounds; 0: never. The weights are watched (spsa/memory_check.h) */
+    const struct ob_logger *logger; /* where replayed records are traced; NULL: nowhere */
+    void (*wake)(void *context);    /* a result is there */
+    void *context;
+};
+
+struct ob_compute_jobs {
+    struct ob_compute_options options;
+    struct ob_compute_queue *queue;
+    struct ob_forward *forward;
+    struct ob_batch *batch;
+    struct ob_task task;
+    bool *wrong;           /* of each leaf, when the weights are watched */
+    uint64_t rounds_to_go; /* until the next memory check */
+};
+
+OB_MUST_USE enum ob_err ob_compute_jobs_init(struct ob_compute_jobs *jobs,
+                                             const struct ob_compute_options *options,
+                                             struct ob_compute_queue *queue, struct ob_error *error);
+void ob_compute_jobs_done(struct ob_compute_jobs *jobs);
+/* Does one turn and frees its jobs. */
+void ob_compute_jobs_run(struct ob_compute_jobs *jobs, struct ob_turn *turn);
+
+#endif
