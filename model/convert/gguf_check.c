@@ -21,9 +21,18 @@ enum ob_err ob_gguf_check_model(const struct ob_model *model, struct ob_error *e
         (scaling == OB_ROPE_YARN && !ob_rope_has_yarn_defaults(&config->rope, config->rotary_width)))
         return ob_fail(error, OB_EUNSUPPORTED, "%s: %s cannot be written as GGUF: export as safetensors",
                        model->path, scaling == OB_ROPE_LONG ? "LongRoPE" : "YaRN with options of its own");
-    if (config->sliding_window > 0)
-        return ob_fail(error, OB_EUNSUPPORTED,
-                       "%s: sliding windows cannot be written as GGUF: export as safetensors", model->path);
+    for (uint32_t layer = 0; layer < config->layers; layer++) {
+        bool sliding = config->sliding_window > 0 && gguf->is_sliding && gguf->is_sliding(layer);
+        if (config->is_sliding[layer] != sliding)
+            return ob_fail(error, OB_EUNSUPPORTED,
+                           "%s: its sliding windows cannot be written as GGUF: export as safetensors",
+                           model->path);
+        if (config->is_nope[layer] != (gguf->is_nope && gguf->is_nope(layer)))
+            return ob_fail(
+                error, OB_EUNSUPPORTED,
+                "%s: its layers without positions cannot be written as GGUF: export as safetensors",
+                model->path);
+    }
     if (config->activation != gguf->activation)
         return ob_fail(error, OB_EUNSUPPORTED,
                        "%s: its activation is not that of GGUF's architecture \"%s\": export as safetensors",

@@ -46,8 +46,8 @@ static void copy_key(struct building *b, const struct ob_family_gguf_key *key) {
     bool flag;
     (void)key_of(b, key->suffix, name);
     json_t *value = NULL;
-    if (key->kind == OB_GGUF_KEY_INTEGER && ob_gguf_integer(&b->reader, name, 1, INT32_MAX, &integer))
-        value = json_integer(integer);
+    if (key->kind == OB_GGUF_KEY_INTEGER && ob_gguf_integer(&b->reader, name, 0, INT32_MAX, &integer))
+        value = integer > 0 ? json_integer(integer) : json_null();
     else if (key->kind == OB_GGUF_KEY_REAL && ob_gguf_real(&b->reader, name, &real))
         value = isfinite(real) ? json_real(shortest(real)) : json_null();
     else if (key->kind == OB_GGUF_KEY_BOOL && ob_gguf_bool(&b->reader, name, &flag))
@@ -104,7 +104,9 @@ static void add_shapes(struct building *b) {
     if (also & OB_PART_HEAD) /* unless the file has another head: model/families/tie.h */
         json_object_set_new(b->config, "tie_word_embeddings", json_true());
     if (also & OB_PART_QKV_BIAS)
-        json_object_set_new(b->config, "attention_bias", json_boolean(has_tensor(b, "blk.0.attn_q.bias")));
+        json_object_set_new(b->config,
+                            b->family->gguf->qkv_bias ? b->family->gguf->qkv_bias : "attention_bias",
+                            json_boolean(has_tensor(b, "blk.0.attn_q.bias")));
     if (also & OB_PART_MLP_BIAS)
         json_object_set_new(b->config, "mlp_bias", json_boolean(has_tensor(b, "blk.0.ffn_up.bias")));
 }
@@ -185,6 +187,7 @@ static bool is_known(const struct ob_family *family, struct ob_gguf_text suffix)
                                          "rope.scale_linear",
                                          "rope.scaling.original_context_length",
                                          "rope.scaling.finetuned",
+                                         "use_parallel_residual",
                                          "attention.causal",
                                          "tensor_data_layout"};
     struct ob_family_gguf_key sizes[SIZE_KEYS];

@@ -71,12 +71,11 @@ static void add_config(const struct adding *a) {
     add_number(a, "feed_forward_length", c->ff_width);
     add_number(a, "attention.head_count", c->heads);
     add_number(a, "vocab_size", c->vocabulary);
-    if (c->norm == OB_NORM_LAYER) {
-        add_real(a, "attention.layer_norm_epsilon", c->norm_epsilon);
-    } else {
+    add_real(a,
+             c->norm == OB_NORM_LAYER ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon",
+             c->norm_epsilon);
+    if (c->family->keys->kv_heads)
         add_number(a, "attention.head_count_kv", c->kv_heads);
-        add_real(a, "attention.layer_norm_rms_epsilon", c->norm_epsilon);
-    }
     if (c->position != OB_POSITION_ROTARY)
         return;
     add_real(a, "rope.freq_base", (float)c->rope.theta);

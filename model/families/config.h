@@ -75,6 +75,8 @@ struct ob_model_config {
     enum ob_activation activation;
     bool gated;            /* act(gate x) * (up x) */
     float embedding_scale; /* token embeddings are multiplied by it */
+    float residual_scale;  /* what attention and feed-forward part add to the residual stream */
+    float logit_scale;     /* of the head's products, before logit_softcap */
     float logit_softcap;   /* cap · tanh(logit / cap); 0: none */
 
     enum ob_position_kind position;
@@ -82,6 +84,8 @@ struct ob_model_config {
     uint32_t rotary_width;             /* leading elements of a head that are rotated */
     struct ob_rope rope, rope_sliding; /* of layers with full attention, and with a sliding window */
 
+    bool is_nope[OB_LAYERS_MAX];    /* has this layer no positions (NoPE)? */
+    bool qk_norm_whole;             /* norms of queries and keys are over all heads together, not over each */
     bool qkv_by_head;               /* the fused product is (H, 3, D): each head's query, key, value */
     float query_scale;              /* scores are multiplied by it */
     float attention_softcap;        /* as logit_softcap, for attention scores */

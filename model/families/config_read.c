@@ -58,7 +58,7 @@ static void read_common(struct ob_config_reader *reader, struct ob_model_config 
     c->bos = ob_config_token(reader, "bos_token_id");
     c->eos = ob_config_token(reader, "eos_token_id");
     c->rotary_width = c->head_width;
-    c->embedding_scale = 1;
+    c->embedding_scale = c->residual_scale = c->logit_scale = 1;
     c->query_scale = 1.0f / sqrtf((float)c->head_width);
     if (!c->tied)
         c->parts |= OB_PART_HEAD;

@@ -30,8 +30,9 @@ static double original_context(struct reading *r) {
     static const char KEY[] = "original_max_position_embeddings";
     struct ob_config_reader outside = *r->whole;
     double context = ob_config_real(&r->in, KEY, 1, 1e9, (double)r->config->context);
+    double of_family = r->config->family->base.rope.original_context; /* goes before the dictionary's */
     if (!r->is_nested)
-        context = ob_config_real(&outside, KEY, 1, 1e9, context);
+        context = ob_config_real(&outside, KEY, 1, 1e9, of_family > 0 ? of_family : context);
     if (outside.failed && !r->in.failed)
         r->in.failed = outside.failed;
     return context;

@@ -25,6 +25,8 @@ uint64_t ob_family_dimension(const struct ob_model_config *config, enum ob_dimen
         return config->kv_heads * head_width;
     case OB_DIM_QKV:
         return (config->heads + 2 * (uint64_t)config->kv_heads) * head_width;
+    case OB_DIM_2F:
+        return 2 * (uint64_t)config->ff_width;
     case OB_DIM_NONE:
         break;
     }

@@ -25,6 +25,7 @@ enum ob_dimension {
     OB_DIM_HD,  /* H · D: queries */
     OB_DIM_KD,  /* K · D: keys or values */
     OB_DIM_QKV, /* H·D + 2·K·D */
+    OB_DIM_2F,  /* gate and up in one */
 };
 
 struct ob_family_tensor {
@@ -60,7 +61,10 @@ struct ob_family_gguf {
     const char *architecture; /* general.architecture; several families may have one, the first is read */
     const char *constants;    /* what config.json says for every model: members of a JSON object */
     const struct ob_family_gguf_key *keys; /* further ones; ends with a NULL suffix. NULL: none */
+    const char
+        *qkv_bias; /* the key of config.json for biases of queries, keys and values; NULL: attention_bias */
     /* What GGUF does not say, because models of this architecture have it, or have not. */
+    bool (*is_sliding)(uint32_t layer), (*is_nope)(uint32_t layer); /* NULL: no layer is */
     enum ob_activation activation;
     unsigned parts, parts_also; /* of enum ob_part: all of these, and any of those */
     bool permuted;              /* rows of queries and keys: the halves of a head interleaved */

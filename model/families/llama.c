@@ -22,7 +22,7 @@ const struct ob_family_keys ob_family_llama_keys = {.vocabulary = "vocab_size",
 #define LAYER     "model.layers.%u."
 #define ATTENTION LAYER "self_attn."
 
-static const struct ob_family_tensor TENSORS[] = {
+const struct ob_family_tensor ob_family_llama_tensors[] = {
     {"model.embed_tokens.weight", OB_SLOT_TOKENS, OB_ROLE_EMBEDDING, {OB_DIM_V, OB_DIM_E}},
     {LAYER "input_layernorm.weight", OB_SLOT_NORM1, OB_ROLE_NORM, {OB_DIM_C}},
     {ATTENTION "q_proj.weight", OB_SLOT_Q, OB_ROLE_ATTENTION, {OB_DIM_HD, OB_DIM_C}},
@@ -46,9 +46,6 @@ static const struct ob_family_tensor TENSORS[] = {
     {"lm_head.weight", OB_SLOT_HEAD, OB_ROLE_HEAD, {OB_DIM_V, OB_DIM_E}, OB_PART_HEAD},
 };
 
-#define LIKE_LLAMA                                                                                           \
-    .optional_prefix = "model.", .keys = &ob_family_llama_keys, .tensors = TENSORS,                          \
-    .tensor_count = sizeof TENSORS / sizeof *TENSORS
 #define LLAMA_BASE .norm = OB_NORM_RMS, .norm_epsilon = 1e-6f, .position = OB_POSITION_ROTARY, .gated = true
 
 static void configure_llama(struct ob_config_reader *reader, struct ob_model_config *config) {
@@ -71,7 +68,7 @@ const struct ob_family ob_family_llama = {
     .architecture = "LlamaForCausalLM",
     .model_type = "llama",
     .gguf = &GGUF_LLAMA,
-    LIKE_LLAMA,
+    OB_FAMILY_LIKE_LLAMA,
     .base = {LLAMA_BASE, .activation = OB_ACTIVATION_SILU, .context = 2048},
     .configure = configure_llama,
 };
@@ -85,7 +82,7 @@ const struct ob_family ob_family_mistral = {
     .architecture = "MistralForCausalLM",
     .model_type = "mistral",
     .gguf = &GGUF_LLAMA, /* GGUF keeps it under that name too */
-    LIKE_LLAMA,
+    OB_FAMILY_LIKE_LLAMA,
     .base = {LLAMA_BASE, .activation = OB_ACTIVATION_SILU, .context = 131072},
     .configure = configure_mistral,
 };
@@ -119,7 +116,7 @@ const struct ob_family ob_family_qwen2 = {
     .tokenizer_class = "Qwen2Tokenizer",
     .pre_tokenizer = "qwen2",
     .gguf = &GGUF_QWEN2,
-    LIKE_LLAMA,
+    OB_FAMILY_LIKE_LLAMA,
     .base = {LLAMA_BASE, .activation = OB_ACTIVATION_SILU, .context = 32768},
     .configure = configure_qwen2,
 };
@@ -145,7 +142,7 @@ const struct ob_family ob_family_qwen3 = {
     .model_type = "qwen3",
     .pre_tokenizer = "qwen2",
     .gguf = &GGUF_QWEN3,
-    LIKE_LLAMA,
+    OB_FAMILY_LIKE_LLAMA,
     .base = {LLAMA_BASE, .activation = OB_ACTIVATION_SILU, .context = 32768, .head_width = 128},
     .configure = configure_qwen3,
 };
@@ -161,7 +158,7 @@ static void configure_gemma(struct ob_config_reader *reader, struct ob_model_con
 const struct ob_family ob_family_gemma = {
     .architecture = "GemmaForCausalLM",
     .model_type = "gemma",
-    LIKE_LLAMA,
+    OB_FAMILY_LIKE_LLAMA,
     .base = {LLAMA_BASE, .context = 8192, .head_width = 256, .zero_centered_gamma = true,
              .activation = OB_ACTIVATION_GELU_TANH, .tied = true},
     .configure = configure_gemma,

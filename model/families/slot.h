@@ -18,7 +18,7 @@ enum ob_slot {
     OB_SLOT_K_BIAS,
     OB_SLOT_V,
     OB_SLOT_V_BIAS,
-    OB_SLOT_Q_NORM, /* (D) of each query head, before RoPE */
+    OB_SLOT_Q_NORM, /* (D) of each query head, or (H · D) of all, before RoPE */
     OB_SLOT_K_NORM,
     OB_SLOT_O,
     OB_SLOT_O_BIAS,
@@ -27,6 +27,7 @@ enum ob_slot {
     OB_SLOT_NORM2_BIAS,
     OB_SLOT_GATE,
     OB_SLOT_GATE_BIAS,
+    OB_SLOT_GATE_UP, /* both in one product, the gate first */
     OB_SLOT_UP,
     OB_SLOT_UP_BIAS,
     OB_SLOT_DOWN,

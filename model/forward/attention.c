@@ -23,15 +23,18 @@ static size_t place_of(const struct ob_model_config *c, enum part part, size_t h
 struct rope_job {
     const struct ob_rope_table *table;
     struct ob_vectors query_norm, key_norm;
+    bool has_positions;
 };
 
-static void rope_head(const struct ob_forward *f, const struct rope_job *job, size_t position,
-                      const float *gain, float *x) {
-    size_t half = f->config.rotary_width / 2, at = position * half;
+/* Some heads of one token, one after the other: norms, of each or of all together, and RoPE. */
+static void rope_heads(const struct ob_forward *f, const struct rope_job *job, size_t position, size_t heads,
+                       const float *gain, float *x) {
+    const struct ob_model_config *c = &f->config;
+    size_t half = c->rotary_width / 2, at = position * half;
     if (gain)
-        ob_vector_norm(f->config.norm, f->config.norm_epsilon, f->config.head_width, x, gain, NULL, x);
-    if (job->table->cos)
-        ob_vector_rope(half, job->table->cos + at, job->table->sin + at, x);
+        ob_vector_norm(c->norm, c->norm_epsilon, heads * c->head_width, x, gain, NULL, x);
+    for (size_t head = 0; head < heads && job->has_positions; head++)
+        ob_vector_rope(half, job->table->cos + at, job->table->sin + at, x + head * c->head_width);
 }
 
 static const float *gain_of(const struct ob_vectors *vectors, size_t view) {
@@ -43,23 +46,27 @@ static void rope_rows(const struct ob_pass *pass, const struct ob_row_block *blo
     const struct ob_forward *f = pass->forward;
     const struct ob_model_config *c = &f->config;
     const struct ob_view *view = &pass->views[block->view];
+    size_t step = c->qk_norm_whole ? c->heads : 1, kv_step = c->qk_norm_whole ? c->kv_heads : 1;
     const float *query = gain_of(&job->query_norm, block->view), *key = gain_of(&job->key_norm, block->view);
     for (size_t i = block->first; i < block->first + block->count; i++) {
         size_t position = f->positions[view->first_input + i - view->inputs.first];
         float *row = f->qkv + i * group_width(c);
-        for (size_t head = 0; head < c->heads; head++)
-            rope_head(f, job, position, query, row + place_of(c, QUERY, head));
-        for (size_t head = 0; head < c->kv_heads; head++)
-            rope_head(f, job, position, key, row + place_of(c, KEY, head));
+        for (size_t head = 0; head < c->heads; head += step)
+            rope_heads(f, job, position, step, query, row + place_of(c, QUERY, head));
+        for (size_t head = 0; head < c->kv_heads; head += kv_step)
+            rope_heads(f, job, position, kv_step, key, row + place_of(c, KEY, head));
     }
 }
 
-static struct ob_vectors head_norm(const struct ob_pass *pass, uint32_t layer, enum ob_slot slot, int which) {
+/* The gains of a norm over one head, or over `heads`. */
+static struct ob_vectors head_norm(const struct ob_pass *pass, uint32_t layer, enum ob_slot slot,
+                                   size_t heads, int which) {
     const struct ob_forward *f = pass->forward;
-    struct ob_vectors gain = ob_pass_vectors(pass, layer, slot, f->config.head_width, which);
+    size_t count = f->config.head_width * (f->config.qk_norm_whole ? heads : 1);
+    struct ob_vectors gain = ob_pass_vectors(pass, layer, slot, count, which);
     for (size_t view = 0;
          gain.values && f->config.zero_centered_gamma && view < (gain.stride ? pass->view_count : 1); view++)
-        for (size_t i = 0; i < f->config.head_width; i++)
+        for (size_t i = 0; i < count; i++)
             f->vectors[which][view * gain.stride + i] += 1.0f;
     return gain;
 }
@@ -68,9 +75,10 @@ static struct ob_vectors head_norm(const struct ob_pass *pass, uint32_t layer, e
 static void rope_all(const struct ob_pass *pass, uint32_t layer) {
     struct ob_forward *f = pass->forward;
     struct rope_job job = {.table = &f->rope[f->config.is_sliding[layer]]};
-    job.query_norm = head_norm(pass, layer, OB_SLOT_Q_NORM, 0);
-    job.key_norm = head_norm(pass, layer, OB_SLOT_K_NORM, 1);
-    if (job.query_norm.values || job.table->cos)
+    job.query_norm = head_norm(pass, layer, OB_SLOT_Q_NORM, f->config.heads, 0);
+    job.key_norm = head_norm(pass, layer, OB_SLOT_K_NORM, f->config.kv_heads, 1);
+    job.has_positions = job.table->cos && !f->config.is_nope[layer];
+    if (job.query_norm.values || job.has_positions)
         ob_pass_for_rows(pass, false, 16, rope_rows, &job);
 }
 

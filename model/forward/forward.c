@@ -42,8 +42,11 @@ static void lay_out_rows(struct ob_forward *f, struct arena *arena) {
     f->h = take(arena, R * W, sizeof(float));
     f->qkv = take(arena, R * G, sizeof(float));
     f->attn_out = take(arena, R * HD, sizeof(float));
-    f->up = take(arena, R * F, sizeof(float));
-    f->gate = c->gated ? take(arena, R * F, sizeof(float)) : NULL;
+    f->up = take(arena, R * F * (c->gated ? 2 : 1), sizeof(float));
+    if (c->gated) {
+        f->gate = f->up;
+        f->up = arena->base ? f->gate + F : NULL;
+    }
     f->low = c->adapter_rank ? take(arena, R * c->adapter_rank, sizeof(float)) : NULL;
     f->logits = take(arena, R * f->vocabulary_tile, sizeof(float));
     f->loss = take(arena, R, sizeof(double));

@@ -11,7 +11,10 @@ struct tile {
     size_t first, count; /* of the vocabulary */
 };
 
-static void softcap_logits(const struct ob_forward *f, float *logits, size_t count) {
+/* Products of the head into logits. */
+static void finish_logits(const struct ob_forward *f, float *logits, size_t count) {
+    for (size_t i = 0; i < count && f->config.logit_scale != 1.0f; i++)
+        logits[i] *= f->config.logit_scale;
     if (f->config.logit_softcap > 0)
         ob_vector_softcap(count, f->config.logit_softcap, logits);
 }
@@ -26,7 +29,7 @@ static void fold_row(const struct ob_pass *pass, const struct tile *tile, size_t
     const struct ob_forward *f = pass->forward;
     float *logits = f->logits + row * tile->count, largest;
     double sum;
-    softcap_logits(f, logits, tile->count);
+    finish_logits(f, logits, tile->count);
     ob_vector_exp_sum(tile->count, logits, &largest, &sum);
     double before = f->row_max[row], now = (double)largest > before ? (double)largest : before;
     f->row_sum[row] = f->row_sum[row] * exp(before - now) + sum * exp((double)largest - now);
@@ -94,7 +97,7 @@ void ob_pass_head(const struct ob_pass *pass, float *ret_logits) {
         struct tile tile = {.first = at, .count = count};
         ob_pass_logits(pass, (size_t)tensor, rows, at, count, ret_logits ? NULL : fold_rows, &tile);
         if (ret_logits) {
-            softcap_logits(f, f->logits, count);
+            finish_logits(f, f->logits, count);
             memcpy(ret_logits + at, f->logits, count * sizeof *ret_logits);
         }
     }

@@ -72,20 +72,30 @@ static void norm(const struct ob_pass *pass, uint32_t layer, enum ob_slot weight
 
 /* ---- products ---- */
 
+/* x += residual_scale · h */
+static void add_scaled_rows(const struct ob_pass *pass, const struct ob_row_block *block, void *context) {
+    (void)context;
+    const struct ob_forward *f = pass->forward;
+    size_t width = f->config.width;
+    for (size_t i = block->first * width; i < (block->first + block->count) * width; i++)
+        f->x[i] += f->config.residual_scale * f->h[i];
+}
+
 /* The end of a part: its product is added to the residual stream x, after a norm of its own where there is
- * one. `linear` has layer, weight, bias, in and x. */
+ * one. `linear` has layer, weight, bias, in, x and ldx. */
 static void add_residual(const struct ob_pass *pass, struct ob_linear linear, enum ob_slot after) {
     struct ob_forward *f = pass->forward;
-    bool normed = has(pass, linear.layer, after);
+    bool normed = has(pass, linear.layer, after), apart = normed || f->config.residual_scale != 1.0f;
     linear.out = linear.ldy = f->config.width;
-    linear.ldx = linear.in;
-    linear.accumulate = !normed;
-    linear.y = normed ? f->h : f->x;
+    linear.accumulate = !apart;
+    linear.y = apart ? f->h : f->x;
     ob_pass_linear(pass, &linear);
     struct ob_norm norm = {
         .layer = linear.layer, .weight = after, .bias = OB_SLOT_NONE, .x = f->h, .y = f->x, .add = true};
     if (normed)
         ob_pass_norm(pass, &norm);
+    else if (apart)
+        ob_pass_for_rows(pass, false, NORM_ROWS, add_scaled_rows, NULL);
 }
 
 /* ---- the token embedding ---- */
@@ -183,37 +193,60 @@ static void project_qkv(const struct ob_pass *pass, uint32_t layer, const float 
     }
 }
 
+/* How far rows of the feed-forward part's buffers are apart. */
+static size_t ff_stride(const struct ob_model_config *c) {
+    return (size_t)c->ff_width * (c->gated ? 2 : 1);
+}
+
 static void activate_rows(const struct ob_pass *pass, const struct ob_row_block *block, void *context) {
     (void)context;
     const struct ob_forward *f = pass->forward;
-    size_t width = f->config.ff_width, at = block->first * width, count = block->count * width;
-    ob_vector_activate(f->config.activation, count, (f->config.gated ? f->gate : f->up) + at);
-    if (f->config.gated)
-        ob_vector_multiply(count, f->up + at, f->gate + at);
+    size_t width = f->config.ff_width, stride = ff_stride(&f->config);
+    if (!f->config.gated) {
+        ob_vector_activate(f->config.activation, block->count * width, f->up + block->first * width);
+        return;
+    }
+    for (size_t row = block->first; row < block->first + block->count; row++) {
+        ob_vector_activate(f->config.activation, width, f->gate + row * stride);
+        ob_vector_multiply(width, f->up + row * stride, f->gate + row * stride);
+    }
+}
+
+/* Gate and up of the rows of `from` (R, C), fused or one by one. */
+static void project_up(const struct ob_pass *pass, uint32_t layer, const float *from) {
+    struct ob_forward *f = pass->forward;
+    size_t C = f->config.width, F = f->config.ff_width;
+    struct ob_linear linear = {.layer = layer,
+                               .weight = OB_SLOT_UP,
+                               .bias = OB_SLOT_UP_BIAS,
+                               .in = C,
+                               .out = F,
+                               .x = from,
+                               .y = f->up,
+                               .ldx = C,
+                               .ldy = ff_stride(&f->config)};
+    bool fused = has(pass, layer, OB_SLOT_GATE_UP);
+    if (!fused)
+        ob_pass_linear(pass, &linear);
+    if (!f->config.gated)
+        return;
+    linear.weight = fused ? OB_SLOT_GATE_UP : OB_SLOT_GATE;
+    linear.bias = fused ? OB_SLOT_NONE : OB_SLOT_GATE_BIAS;
+    linear.out = fused ? 2 * F : F;
+    linear.y = f->gate;
+    ob_pass_linear(pass, &linear);
 }
 
 static void feed_forward(const struct ob_pass *pass, uint32_t layer, const float *from) {
     struct ob_forward *f = pass->forward;
-    size_t C = f->config.width, F = f->config.ff_width;
-    struct ob_linear up = {.layer = layer,
-                           .weight = OB_SLOT_UP,
-                           .bias = OB_SLOT_UP_BIAS,
-                           .in = C,
-                           .out = F,
-                           .x = from,
-                           .y = f->up,
-                           .ldx = C,
-                           .ldy = F},
-                     gate = up;
-    ob_pass_linear(pass, &up);
-    gate.weight = OB_SLOT_GATE;
-    gate.bias = OB_SLOT_GATE_BIAS;
-    gate.y = f->gate;
-    if (f->config.gated)
-        ob_pass_linear(pass, &gate);
+    project_up(pass, layer, from);
     ob_pass_for_rows(pass, false, NORM_ROWS, activate_rows, NULL);
-    struct ob_linear down = {
-        .layer = layer, .weight = OB_SLOT_DOWN, .bias = OB_SLOT_DOWN_BIAS, .in = F, .x = f->up};
+    struct ob_linear down = {.layer = layer,
+                             .weight = OB_SLOT_DOWN,
+                             .bias = OB_SLOT_DOWN_BIAS,
+                             .in = f->config.ff_width,
+                             .x = f->up,
+                             .ldx = ff_stride(&f->config)};
     add_residual(pass, down, OB_SLOT_DOWN_NORM);
 }
 
@@ -228,7 +261,8 @@ static void add_attention(const struct ob_pass *pass, uint32_t layer) {
                             .weight = OB_SLOT_O,
                             .bias = OB_SLOT_O_BIAS,
                             .in = (size_t)f->config.heads * f->config.head_width,
-                            .x = f->attn_out};
+                            .x = f->attn_out,
+                            .ldx = (size_t)f->config.heads * f->config.head_width};
     add_residual(pass, out, OB_SLOT_O_NORM);
 }
 

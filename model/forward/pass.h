@@ -11,7 +11,8 @@
  * mini-batch's inputs (one view without a direction), then the rows are copied to the views.
  *
  * Buffers (letters: model/families/config.h; R rows of all views; W = max(C, E); G = H·D + 2·K·D):
- *   x (R, W) residual stream · h (R, W) normed input · qkv (R, G) · attn_out (R, H·D) · up, gate (R, F)
+ *   x (R, W) residual stream · h (R, W) normed input · qkv (R, G) · attn_out (R, H·D) · up (R, F), or with
+ *   a gate (R, 2F), the halves of whose rows are gate and up
  *   low (R, rank) between the two matrices of an adapter · logits (R, columns of a vocabulary tile)
  *   loss (R) nats a target
  *   tile (2, OB_TILE elements) weights in float32 · packed: the same in the order of the products */

@@ -30,7 +30,12 @@ SLOTS = {  # Hugging Face's name within a layer -> GGUF's
     "llama": {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q",
               "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
               "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm", "mlp.gate_proj": "ffn_gate",
-              "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"},
+              "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "self_attn.qkv_proj": "attn_qkv",
+              "mlp.gate_up_proj": "ffn_up"},
+    "olmo2": {"post_attention_layernorm": "post_attention_norm", "post_feedforward_layernorm": "post_ffw_norm",
+              "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
+              "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm",
+              "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"},
     "gpt2": {"ln_1": "attn_norm", "ln_2": "ffn_norm", "attn.c_attn": "attn_qkv", "attn.c_proj": "attn_output",
              "mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down"},
     "gptneox": {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
@@ -57,7 +62,7 @@ def place(name, arch):
 def order(name, data, arch, config):
     """llama.cpp's converter: interleaved halves of a head, grouped q/k/v, matrices (out, in)"""
     heads, kv = config.get("num_attention_heads"), config.get("num_key_value_heads")
-    if arch == "llama" and ("attn_q." in name or "attn_k." in name):
+    if arch in ("llama", "granite", "smollm3") and ("attn_q." in name or "attn_k." in name):
         n = heads if "attn_q." in name else kv
         return data.reshape(n, 2, data.shape[0] // n // 2, *data.shape[1:]).swapaxes(1, 2).reshape(data.shape)
     if arch == "gptneox" and "attn_qkv." in name:
@@ -88,14 +93,26 @@ def metadata(w, arch, c):
         w.add_layer_norm_eps(c["layer_norm_eps"])
         return
     w.add_head_count_kv(c["num_key_value_heads"])
-    w.add_layer_norm_rms_eps(c["rms_norm_eps"])
+    if arch == "stablelm":
+        w.add_layer_norm_eps(c["layer_norm_eps"])
+        w.add_parallel_residual(c["use_parallel_residual"])
+    else:
+        w.add_layer_norm_rms_eps(c["rms_norm_eps"])
+    if arch == "granite":
+        w.add_attention_scale(c["attention_multiplier"])
+        w.add_embedding_scale(c["embedding_multiplier"])
+        w.add_residual_scale(c["residual_multiplier"])
+        w.add_logit_scale(c["logits_scaling"])
+    if arch == "phi3":
+        w.add_sliding_window(c["sliding_window"] or 0)
+        w.add_rope_scaling_orig_ctx_len(c["original_max_position_embeddings"])
     head = c.get("head_dim") or c["hidden_size"] // c["num_attention_heads"]
     if head != c["hidden_size"] // c["num_attention_heads"]:
         w.add_key_length(head)
         w.add_value_length(head)
-    w.add_rope_dimension_count(head)
-    w.add_vocab_size(c["vocab_size"])
     rope = c.get("rope_scaling") or c.get("rope_parameters") or {}
+    w.add_rope_dimension_count(int(rope.get("partial_rotary_factor", 1) * head))
+    w.add_vocab_size(c["vocab_size"])
     w.add_rope_freq_base(float(rope.get("rope_theta") or c.get("rope_theta")))
     kind = rope.get("rope_type") or rope.get("type")
     if kind == "linear" and "rope_scaling" in c:
@@ -108,7 +125,9 @@ def metadata(w, arch, c):
 
 
 ARCHS = {"LlamaForCausalLM": "llama", "MistralForCausalLM": "llama", "GPT2LMHeadModel": "gpt2",
-         "Qwen2ForCausalLM": "qwen2", "Qwen3ForCausalLM": "qwen3", "GPTNeoXForCausalLM": "gptneox"}
+         "Qwen2ForCausalLM": "qwen2", "Qwen3ForCausalLM": "qwen3", "GPTNeoXForCausalLM": "gptneox",
+         "Phi3ForCausalLM": "phi3", "GraniteForCausalLM": "granite", "Olmo2ForCausalLM": "olmo2",
+         "SmolLM3ForCausalLM": "smollm3", "StableLmForCausalLM": "stablelm"}
 
 
 def write(path, config, tensors, types, extra=None):
@@ -166,6 +185,8 @@ def blocks():
 
 
 OTHER = {  # why a checkpoint has no GGUF file
+    "granite-biases-bf16": "biases", "olmo2-biases-bf16": "biases", "smollm3-window": "windows, biases",
+    "phi4-partial-tied-bf16": "LongRoPE",
     "rope-yarn-options": "YaRN's options", "rope-yarn-mscale": "YaRN's options", "rope-yarn-no-context": "nothing to scale",
     "rope-yarn-no-factor": "nothing new", "rope-longrope": "LongRoPE", "rope-longrope-factors": "LongRoPE",
     "rope-theta-in-scaling": "nothing new", "rope-llama3-context-outside": "nothing new", "rope-empty-scaling": "nothing new",

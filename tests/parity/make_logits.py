@@ -15,7 +15,9 @@ from safetensors.torch import load_file, save_file
 from transformers import (AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, GemmaConfig,
                           GemmaForCausalLM, GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig,
                           LlamaForCausalLM, MistralConfig, MistralForCausalLM, OPTConfig, OPTForCausalLM, Qwen2Config,
-                          Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
+                          Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM, GraniteConfig, GraniteForCausalLM, Olmo2Config,
+                          Olmo2ForCausalLM, Phi3Config, Phi3ForCausalLM, SmolLM3Config, SmolLM3ForCausalLM, StableLmConfig,
+                          StableLmForCausalLM)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -115,6 +117,25 @@ make("gemma3-two-angles", F32, Gemma3ForCausalLM, Gemma3TextConfig, **SMALL, sli
      layer_types=["sliding_attention", "full_attention", "sliding_attention"],
      rope_parameters={"full_attention": {"rope_type": "linear", "rope_theta": 5000.0, "factor": 8.0},
                       "sliding_attention": {"rope_type": "default", "rope_theta": 90.0}})
+
+
+make("phi3-window", F32, Phi3ForCausalLM, Phi3Config, **QWEN2, sliding_window=9)
+make("phi4-partial-tied-bf16", BF16, Phi3ForCausalLM, Phi3Config, **{**QWEN2, "hidden_size": 48}, partial_rotary_factor=0.75,
+     tie_word_embeddings=True, original_max_position_embeddings=24,
+     rope_parameters={"rope_type": "longrope", "rope_theta": 900.0, "partial_rotary_factor": 0.75,
+                      "short_factor": [1.0, 1.2, 1.9], "long_factor": [1.1, 2.5, 8.0]})
+make("granite-multipliers", F32, GraniteForCausalLM, GraniteConfig, **QWEN2, embedding_multiplier=7.0, logits_scaling=3.5,
+     residual_multiplier=0.22, attention_multiplier=0.3, tie_word_embeddings=True)
+make("granite-biases-bf16", BF16, GraniteForCausalLM, GraniteConfig, **QWEN2, attention_bias=True, mlp_bias=True)
+make("olmo2", F32, Olmo2ForCausalLM, Olmo2Config, **QWEN2)
+make("olmo2-biases-bf16", BF16, Olmo2ForCausalLM, Olmo2Config, **{**QWEN2, "num_key_value_heads": 6}, attention_bias=True,
+     tie_word_embeddings=True)
+make("smollm3", F32, SmolLM3ForCausalLM, SmolLM3Config, **{**QWEN2, "num_hidden_layers": 5})
+make("smollm3-window", BF16, SmolLM3ForCausalLM, SmolLM3Config, **QWEN2, no_rope_layers=[1, 0, 1], use_sliding_window=True,
+     sliding_window=11, attention_bias=True, mlp_bias=True, tie_word_embeddings=False)
+make("stablelm", F32, StableLmForCausalLM, StableLmConfig, **{**QWEN2, "hidden_size": 48}, use_qkv_bias=True)
+make("stablelm-half-bf16", BF16, StableLmForCausalLM, StableLmConfig, **QWEN2, tie_word_embeddings=True,
+     rope_parameters={"rope_type": "default", "rope_theta": 700.0, "partial_rotary_factor": 0.5})
 
 
 def rewrite(name, base, tensors=None, config=None):
