@@ -133,7 +133,27 @@ static enum ob_err write_reordered(const struct exporting *e, struct ob_output *
     return failed;
 }
 
+static enum ob_err write_shifted(const struct exporting *e, struct ob_output *out, size_t tensor) {
+    size_t count = (size_t)e->model->tensors[tensor].elements;
+    float *values = calloc(count, sizeof *values);
+    uint8_t *bytes = calloc(count, sizeof *values);
+    enum ob_err failed =
+        values && bytes ? OB_OK : ob_fail(e->error, OB_ENOMEM, "%s: out of memory", e->model->path);
+    if (!failed) {
+        ob_source_read_merged(e->source, tensor, 0, count, values);
+        for (size_t i = 0; i < count; i++)
+            values[i] += 1;
+        ob_dtype_encode(OB_DTYPE_F32, values, count, bytes);
+        ob_output_write(out, bytes, count * sizeof *values);
+    }
+    free(values);
+    free(bytes);
+    return failed;
+}
+
 static enum ob_err write_tensor(const struct exporting *e, struct ob_output *out, size_t tensor) {
+    if (ob_gguf_is_shifted(e->model->config.family, e->model->tensors[tensor].role))
+        return write_shifted(e, out, tensor);
     if (is_transposed(e, tensor))
         return write_transposed(e, out, tensor);
     if (ob_gguf_is_reordered(e->model->config.family, e->places[tensor].slot))

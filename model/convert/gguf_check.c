@@ -1,6 +1,37 @@
 #include "model/convert/gguf_check.h"
 
+#include <math.h>
+#include <string.h>
+
 #include "model/families/config_rope.h"
+
+static bool has_key(const struct ob_family_gguf *gguf, const char *suffix) {
+    for (const struct ob_family_gguf_key *key = gguf->keys; key && key->suffix; key++)
+        if (strcmp(key->suffix, suffix) == 0)
+            return true;
+    return false;
+}
+
+static bool is_near(double a, double b) {
+    return fabs(a - b) <= 1e-6 * fabs(b);
+}
+
+/* What of the numbers of a model its architecture fixes, or has no entry for; NULL: nothing stands in the way. */
+static const char *find_fixed(const struct ob_model_config *c, const struct ob_family_gguf *gguf) {
+    const struct ob_rope *sliding = &c->rope_sliding;
+    if (gguf->query_scalar &&
+        !is_near((double)c->query_scale,
+                 1 / sqrt(gguf->query_scalar(c->layers, c->width, c->heads, c->head_width))))
+        return "query_pre_attn_scalar";
+    if (gguf->sliding_theta > 0 &&
+        (!is_near(sliding->theta, gguf->sliding_theta) || sliding->scaling != OB_ROPE_DEFAULT))
+        return "the RoPE parameters of its sliding-window layers";
+    if (c->attention_softcap > 0 && !has_key(gguf, "attn_logit_softcapping"))
+        return "attn_logit_softcapping";
+    if (c->logit_softcap > 0 && !has_key(gguf, "final_logit_softcapping"))
+        return "final_logit_softcapping";
+    return NULL;
+}
 
 enum ob_err ob_gguf_check_model(const struct ob_model *model, struct ob_error *error) {
     static const struct {
@@ -33,6 +64,10 @@ enum ob_err ob_gguf_check_model(const struct ob_model *model, struct ob_error *e
                 "%s: its layers without positions cannot be written as GGUF: export as safetensors",
                 model->path);
     }
+    const char *fixed = find_fixed(config, gguf);
+    if (fixed)
+        return ob_fail(error, OB_EUNSUPPORTED, "%s: %s cannot be written as GGUF: export as safetensors",
+                       model->path, fixed);
     if (config->activation != gguf->activation)
         return ob_fail(error, OB_EUNSUPPORTED,
                        "%s: its activation is not that of GGUF's architecture \"%s\": export as safetensors",

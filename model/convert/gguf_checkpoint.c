@@ -72,6 +72,8 @@ static enum ob_err canonical(const struct layout *l, const struct ob_family_tens
         return OB_OK;
     struct ob_checkpoint_tensor *tensor = &checkpoint->tensors[at];
     ob_family_name(row->name, layer, tensor->name);
+    if (ob_gguf_is_shifted(l->config->family, row->role))
+        tensor->offset = -1;
     if (tensor->dims == 2 && ob_gguf_is_transposed(l->config->family, row->slot))
         return transpose(checkpoint, tensor, error);
     if (ob_gguf_is_reordered(l->config->family, row->slot) &&

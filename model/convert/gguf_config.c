@@ -129,6 +129,24 @@ static int64_t head_width(const struct building *b) {
     return stated ? json_integer_value(stated) : heads > 0 ? width / heads : 0;
 }
 
+static int64_t size_of(const struct building *b, const char *key) {
+    return json_integer_value(json_object_get(b->config, key));
+}
+
+/* What follows from the sizes by GGUF's rules, where a config.json has defaults of its own. */
+static void add_derived(struct building *b) {
+    const struct ob_family_keys *keys = b->family->keys;
+    const struct ob_family_gguf *gguf = b->family->gguf;
+    int64_t head = head_width(b), layers = size_of(b, keys->layers), width = size_of(b, keys->width),
+            heads = size_of(b, keys->heads);
+    if (keys->head_width && head > 0)
+        json_object_set_new(b->config, keys->head_width, json_integer(head));
+    if (gguf->query_scalar && head > 0 && heads > 0)
+        json_object_set_new(b->config, "query_pre_attn_scalar",
+                            json_real(gguf->query_scalar((uint32_t)layers, (uint32_t)width, (uint32_t)heads,
+                                                         (uint32_t)head)));
+}
+
 /* How much of a head is rotated; and whether values are as wide as keys. */
 static void add_rotation(struct building *b) {
     char key[KEY_BYTES];
@@ -257,6 +275,7 @@ enum ob_err ob_gguf_config(const struct ob_gguf *gguf, json_t **ret_config, stru
     copy_keys(&b);
     add_shapes(&b);
     add_special_tokens(&b);
+    add_derived(&b);
     add_rotation(&b);
     add_rope_scaling(&b);
     refuse_unknown(&b);

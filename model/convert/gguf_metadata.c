@@ -1,5 +1,6 @@
 #include "model/convert/gguf_metadata.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -97,6 +98,12 @@ static enum ob_err add_family_keys(const struct adding *a) {
         double number = json_is_boolean(value)  ? json_is_true(value)
                         : json_is_number(value) ? json_number_value(value)
                                                 : key->otherwise;
+        if (json_is_null(value) && key->otherwise > 0)
+            failed = ob_fail(a->error, OB_EUNSUPPORTED,
+                             "%s: \"%s\": null cannot be written as GGUF: export as safetensors", config.name,
+                             key->name);
+        if (isnan(number) || failed)
+            continue;
         char name[KEY_BYTES];
         (void)snprintf(name, sizeof name, "%s.%s", a->architecture, key->suffix);
         if (key->kind == OB_GGUF_KEY_BOOL)

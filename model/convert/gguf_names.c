@@ -86,3 +86,7 @@ void ob_gguf_rows(const struct ob_model_config *config, enum ob_slot slot, uint3
 bool ob_gguf_is_transposed(const struct ob_family *family, enum ob_slot slot) {
     return family->input_major && slot != OB_SLOT_TOKENS && slot != OB_SLOT_POSITIONS && slot != OB_SLOT_HEAD;
 }
+
+bool ob_gguf_is_shifted(const struct ob_family *family, enum ob_tensor_role role) {
+    return family->base.zero_centered_gamma && role == OB_ROLE_NORM;
+}

@@ -17,4 +17,7 @@ void ob_gguf_rows(const struct ob_model_config *config, enum ob_slot slot, uint3
 /* Are the matrices in this slot (in, out) with us and (out, in) in GGUF? */
 bool ob_gguf_is_transposed(const struct ob_family *family, enum ob_slot slot);
 
+/* Are tensors of this role zero-centered gammas with us, and 1 more in GGUF? */
+bool ob_gguf_is_shifted(const struct ob_family *family, enum ob_tensor_role role);
+
 #endif

@@ -52,7 +52,7 @@ enum ob_family_gguf_kind { OB_GGUF_KEY_INTEGER, OB_GGUF_KEY_REAL, OB_GGUF_KEY_BO
 struct ob_family_gguf_key {
     const char *suffix, *name;
     enum ob_family_gguf_kind kind;
-    double otherwise; /* what a config.json without `name` means */
+    double otherwise; /* what a config.json without `name` means; NAN: nothing to write */
 };
 
 /* How GGUF describes the family's models. The sizes of struct ob_family_keys, norm_epsilon and rope_theta have
@@ -65,6 +65,9 @@ struct ob_family_gguf {
         *qkv_bias; /* the key of config.json for biases of queries, keys and values; NULL: attention_bias */
     /* What GGUF does not say, because models of this architecture have it, or have not. */
     bool (*is_sliding)(uint32_t layer), (*is_nope)(uint32_t layer); /* NULL: no layer is */
+    double (*query_scalar)(uint32_t layers, uint32_t width, uint32_t heads,
+                           uint32_t head_width); /* NULL: head_width */
+    double sliding_theta; /* RoPE's base in sliding-window layers, without scaling; 0: as in the others */
     enum ob_activation activation;
     unsigned parts, parts_also; /* of enum ob_part: all of these, and any of those */
     bool permuted;              /* rows of queries and keys: the halves of a head interleaved */

@@ -76,9 +76,35 @@ static void configure_gemma2(struct ob_config_reader *reader, struct ob_model_co
     ob_config_windows(reader, true, (struct ob_window_rule){.every = 2, .window = 4096}, config);
 }
 
+/* llama.cpp's choice, by the number of layers of the one model that differs. */
+static double gemma2_query_scalar(uint32_t layers, uint32_t width, uint32_t heads, uint32_t head_width) {
+    return layers == 46 ? (double)width / heads : head_width;
+}
+
+static bool gemma2_is_sliding(uint32_t layer) {
+    return layer % 2 == 0;
+}
+
+static const struct ob_family_gguf_key GEMMA2_KEYS[] = {
+    {"attention.sliding_window", "sliding_window", OB_GGUF_KEY_INTEGER, 4096},
+    {"attn_logit_softcapping", "attn_logit_softcapping", OB_GGUF_KEY_REAL, 50},
+    {"final_logit_softcapping", "final_logit_softcapping", OB_GGUF_KEY_REAL, 30},
+    {NULL},
+};
+
+static const struct ob_family_gguf GGUF_GEMMA2 = {
+    .architecture = "gemma2",
+    .constants = "{\"model_type\": \"gemma2\", \"hidden_activation\": \"gelu_pytorch_tanh\"}",
+    .keys = GEMMA2_KEYS,
+    .is_sliding = gemma2_is_sliding,
+    .query_scalar = gemma2_query_scalar,
+    .activation = OB_ACTIVATION_GELU_TANH,
+};
+
 const struct ob_family ob_family_gemma2 = {
     .architecture = "Gemma2ForCausalLM",
     .model_type = "gemma2",
+    .gguf = &GGUF_GEMMA2,
     LIKE_GEMMA,
     .base = {GEMMA_BASE, .context = 8192},
     .configure = configure_gemma2,
@@ -94,9 +120,36 @@ static void configure_gemma3(struct ob_config_reader *reader, struct ob_model_co
     ob_config_windows(reader, true, (struct ob_window_rule){.full_each = pattern, .window = 4096}, config);
 }
 
+static double gemma3_query_scalar(uint32_t layers, uint32_t width, uint32_t heads, uint32_t head_width) {
+    return layers == 62 ? (double)width / heads : head_width;
+}
+
+static bool gemma3_is_sliding(uint32_t layer) {
+    return (layer + 1) % 6 != 0;
+}
+
+static const struct ob_family_gguf_key GEMMA3_KEYS[] = {
+    {"attention.sliding_window", "sliding_window", OB_GGUF_KEY_INTEGER, 4096},
+    {"rope.freq_base_swa", "rope_local_base_freq", OB_GGUF_KEY_REAL, NAN},
+    {"final_logit_softcapping", "final_logit_softcapping", OB_GGUF_KEY_REAL, NAN},
+    {NULL},
+};
+
+static const struct ob_family_gguf GGUF_GEMMA3 = {
+    .architecture = "gemma3",
+    .constants = "{\"model_type\": \"gemma3_text\", \"hidden_activation\": \"gelu_pytorch_tanh\"}",
+    .keys = GEMMA3_KEYS,
+    .is_sliding = gemma3_is_sliding,
+    .query_scalar = gemma3_query_scalar,
+    .sliding_theta = 10000,
+    .activation = OB_ACTIVATION_GELU_TANH,
+    .parts = OB_PART_QK_NORM,
+};
+
 const struct ob_family ob_family_gemma3 = {
     .architecture = "Gemma3ForCausalLM",
     .model_type = "gemma3_text",
+    .gguf = &GGUF_GEMMA3,
     LIKE_GEMMA,
     .base = {GEMMA_BASE, .context = 131072},
     .configure = configure_gemma3,

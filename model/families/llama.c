@@ -155,9 +155,16 @@ static void configure_gemma(struct ob_config_reader *reader, struct ob_model_con
     ob_config_refuse_true(reader, "use_bidirectional_attention");
 }
 
+static const struct ob_family_gguf GGUF_GEMMA = {
+    .architecture = "gemma",
+    .constants = "{\"model_type\": \"gemma\", \"hidden_act\": \"gelu_pytorch_tanh\"}",
+    .activation = OB_ACTIVATION_GELU_TANH,
+};
+
 const struct ob_family ob_family_gemma = {
     .architecture = "GemmaForCausalLM",
     .model_type = "gemma",
+    .gguf = &GGUF_GEMMA,
     OB_FAMILY_LIKE_LLAMA,
     .base = {LLAMA_BASE, .context = 8192, .head_width = 256, .zero_centered_gamma = true,
              .activation = OB_ACTIVATION_GELU_TANH, .tied = true},

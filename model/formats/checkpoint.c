@@ -193,9 +193,8 @@ int64_t ob_checkpoint_find(const struct ob_checkpoint *checkpoint, const char *n
     return -1;
 }
 
-void ob_checkpoint_read(const struct ob_checkpoint_tensor *tensor, uint64_t first, size_t count,
-                        float *ret_values) {
-    assert(first <= tensor->elements && count <= tensor->elements - first);
+static void read_ordered(const struct ob_checkpoint_tensor *tensor, uint64_t first, size_t count,
+                         float *ret_values) {
     if (!tensor->rows) {
         ob_dtype_decode(tensor->dtype, tensor->data, first, count, ret_values);
         return;
@@ -209,4 +208,12 @@ void ob_checkpoint_read(const struct ob_checkpoint_tensor *tensor, uint64_t firs
         first += part;
         count -= part;
     }
+}
+
+void ob_checkpoint_read(const struct ob_checkpoint_tensor *tensor, uint64_t first, size_t count,
+                        float *ret_values) {
+    assert(first <= tensor->elements && count <= tensor->elements - first);
+    read_ordered(tensor, first, count, ret_values);
+    for (size_t i = 0; i < count && tensor->offset != 0; i++)
+        ret_values[i] += tensor->offset;
 }

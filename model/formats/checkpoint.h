@@ -28,6 +28,7 @@ struct ob_checkpoint_tensor {
     uint32_t mapping;     /* index of the file that it lies in */
     const uint8_t *data;  /* into the mapping; not aligned */
     const uint32_t *rows; /* of the first dimension: row r lies at place rows[r]. NULL: in order */
+    float offset;         /* added to what the file holds, in float32 */
 };
 
 struct ob_mapping {
@@ -72,7 +73,7 @@ void ob_checkpoint_release(const struct ob_checkpoint *checkpoint, const struct 
 uint64_t ob_checkpoint_tensor_bytes(const struct ob_checkpoint_tensor *tensor);
 /* The index of a name, or -1. */
 int64_t ob_checkpoint_find(const struct ob_checkpoint *checkpoint, const char *name);
-/* Elements [first, first + count) as float32; exact for all types (model/formats/dtype.h). */
+/* Elements [first, first + count) as float32, plus `offset`; exact for all types (model/formats/dtype.h). */
 void ob_checkpoint_read(const struct ob_checkpoint_tensor *tensor, uint64_t first, size_t count,
                         float *ret_values);
 

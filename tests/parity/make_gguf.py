@@ -36,6 +36,11 @@ SLOTS = {  # Hugging Face's name within a layer -> GGUF's
               "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
               "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm",
               "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"},
+    "gemma2": {"input_layernorm": "attn_norm", "post_attention_layernorm": "post_attention_norm",
+               "pre_feedforward_layernorm": "ffn_norm", "post_feedforward_layernorm": "post_ffw_norm",
+               "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
+               "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm",
+               "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"},
     "gpt2": {"ln_1": "attn_norm", "ln_2": "ffn_norm", "attn.c_attn": "attn_qkv", "attn.c_proj": "attn_output",
              "mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down"},
     "gptneox": {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
@@ -54,7 +59,7 @@ def place(name, arch):
         return f"{OUTER[stem]}.{kind}"
     parts = stem.split(".")
     at = next(i for i, p in enumerate(parts) if p.isdigit())
-    slots = SLOTS.get(arch, SLOTS["llama"])
+    slots = SLOTS.get("gemma2" if arch == "gemma3" else arch, SLOTS["llama"])
     within = ".".join(parts[at + 1:])
     return f"blk.{parts[at]}.{slots[within]}.{kind}" if within in slots and kind in ("weight", "bias") else None
 
@@ -65,6 +70,8 @@ def order(name, data, arch, config):
     if arch in ("llama", "granite", "smollm3") and ("attn_q." in name or "attn_k." in name):
         n = heads if "attn_q." in name else kv
         return data.reshape(n, 2, data.shape[0] // n // 2, *data.shape[1:]).swapaxes(1, 2).reshape(data.shape)
+    if arch.startswith("gemma") and name.endswith("norm.weight"):
+        return data + 1
     if arch == "gptneox" and "attn_qkv." in name:
         width = data.shape[0] // heads // 3
         return data.reshape(heads, 3, width, *data.shape[1:]).swapaxes(0, 1).reshape(data.shape)
@@ -103,6 +110,12 @@ def metadata(w, arch, c):
         w.add_embedding_scale(c["embedding_multiplier"])
         w.add_residual_scale(c["residual_multiplier"])
         w.add_logit_scale(c["logits_scaling"])
+    if arch in ("gemma2", "gemma3"):
+        w.add_sliding_window(c["sliding_window"])
+        if c["final_logit_softcapping"]:
+            w.add_final_logit_softcapping(c["final_logit_softcapping"])
+        if c["attn_logit_softcapping"]:
+            w.add_attn_logit_softcapping(c["attn_logit_softcapping"])
     if arch == "phi3":
         w.add_sliding_window(c["sliding_window"] or 0)
         w.add_rope_scaling_orig_ctx_len(c["original_max_position_embeddings"])
@@ -111,6 +124,7 @@ def metadata(w, arch, c):
         w.add_key_length(head)
         w.add_value_length(head)
     rope = c.get("rope_scaling") or c.get("rope_parameters") or {}
+    rope = rope.get("full_attention", rope)
     w.add_rope_dimension_count(int(rope.get("partial_rotary_factor", 1) * head))
     w.add_vocab_size(c["vocab_size"])
     w.add_rope_freq_base(float(rope.get("rope_theta") or c.get("rope_theta")))
@@ -127,7 +141,8 @@ def metadata(w, arch, c):
 ARCHS = {"LlamaForCausalLM": "llama", "MistralForCausalLM": "llama", "GPT2LMHeadModel": "gpt2",
          "Qwen2ForCausalLM": "qwen2", "Qwen3ForCausalLM": "qwen3", "GPTNeoXForCausalLM": "gptneox",
          "Phi3ForCausalLM": "phi3", "GraniteForCausalLM": "granite", "Olmo2ForCausalLM": "olmo2",
-         "SmolLM3ForCausalLM": "smollm3", "StableLmForCausalLM": "stablelm"}
+         "SmolLM3ForCausalLM": "smollm3", "StableLmForCausalLM": "stablelm",
+         "GemmaForCausalLM": "gemma", "Gemma2ForCausalLM": "gemma2", "Gemma3ForCausalLM": "gemma3"}
 
 
 def write(path, config, tensors, types, extra=None):
@@ -185,6 +200,9 @@ def blocks():
 
 
 OTHER = {  # why a checkpoint has no GGUF file
+    "gemma": "norms that lose bits by adding 1", "tied-other-head-gemma": "always tied", "gemma2-caps": "another scale",
+    "gemma3-two-angles": "other windows", "rope-gemma3-older": "other windows", "rope-gemma3-beside": "other windows",
+    "rope-gemma3-flat": "other windows",
     "granite-biases-bf16": "biases", "olmo2-biases-bf16": "biases", "smollm3-window": "windows, biases",
     "phi4-partial-tied-bf16": "LongRoPE",
     "rope-yarn-options": "YaRN's options", "rope-yarn-mscale": "YaRN's options", "rope-yarn-no-context": "nothing to scale",
@@ -211,7 +229,7 @@ def same_model(name):
     if rope.get("rope_type") == "llama3":
         extra = rope_factors(rope["rope_theta"], config["head_dim"], rope["factor"], rope["low_freq_factor"],
                              rope["high_freq_factor"], rope["original_max_position_embeddings"])
-    write(path, config, tensors, lambda _, data: T.F32 if data.ndim == 1 and kind == T.F16 else kind, extra)
+    write(path, config, tensors, lambda name, data: T.F32 if data.ndim == 1 and (kind == T.F16 or "emma" in config["architectures"][0]) else kind, extra)
     if config["architectures"][0] == "GPTNeoXForCausalLM":
         return  # transformers does not read these
     sequence = [1, 5, 2, 9, 3]

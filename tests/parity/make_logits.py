@@ -119,6 +119,13 @@ make("gemma3-two-angles", F32, Gemma3ForCausalLM, Gemma3TextConfig, **SMALL, sli
                       "sliding_attention": {"rope_type": "default", "rope_theta": 90.0}})
 
 
+make("gemma-bf16", BF16, GemmaForCausalLM, GemmaConfig, **SMALL, hidden_act="gelu_pytorch_tanh")
+make("gemma2-bf16", BF16, Gemma2ForCausalLM, Gemma2Config, **SMALL, sliding_window=8, query_pre_attn_scalar=10,
+     attn_logit_softcapping=3.0, final_logit_softcapping=5.0)
+make("gemma3-bf16", BF16, Gemma3ForCausalLM, Gemma3TextConfig, **{**SMALL, "num_hidden_layers": 7}, sliding_window=11,
+     query_pre_attn_scalar=10,
+     rope_parameters={"full_attention": {"rope_type": "linear", "rope_theta": 5000.0, "factor": 8.0},
+                      "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}})
 make("phi3-window", F32, Phi3ForCausalLM, Phi3Config, **QWEN2, sliding_window=9)
 make("phi4-partial-tied-bf16", BF16, Phi3ForCausalLM, Phi3Config, **{**QWEN2, "hidden_size": 48}, partial_rotary_factor=0.75,
      tie_word_embeddings=True, original_max_position_embeddings=24,
