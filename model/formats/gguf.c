@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/cursor.h"
+#include "base/path.h"
 #include "model/formats/gguf_tensors.h"
 
 #define HEADER_BYTES  24
@@ -58,7 +59,7 @@ static enum ob_err read_type(const struct ob_gguf *gguf, struct ob_reader *in, s
         return OB_OK; /* the caller says so */
     if (type >= OB_GGUF_TYPE_COUNT || (in_list && type == OB_GGUF_LIST))
         return ob_fail(error, type < OB_GGUF_TYPE_COUNT ? OB_EUNSUPPORTED : OB_EFORMAT, "%s: entry %.*s %s",
-                       gguf->checkpoint->path, OB_GGUF_QUOTE(entry->key),
+                       ob_gguf_path(gguf), OB_GGUF_QUOTE(entry->key),
                        in_list ? "is a list of lists or of an unknown type" : "has an unknown type");
     entry->type = (enum ob_gguf_type)type;
     return OB_OK;
@@ -66,7 +67,7 @@ static enum ob_err read_type(const struct ob_gguf *gguf, struct ob_reader *in, s
 
 static enum ob_err read_entry(struct ob_gguf *gguf, struct ob_reader *in, struct ob_error *error) {
     struct ob_gguf_entry *entry = &gguf->entries[gguf->entry_count];
-    const char *path = gguf->checkpoint->path;
+    const char *path = ob_gguf_path(gguf);
     entry->start = in->at;
     entry->key = read_text(in);
     if (!in->failed && (entry->key.bytes == 0 || entry->key.bytes > KEY_BYTES_MAX))
@@ -97,7 +98,7 @@ static int by_key(const void *a, const void *b) {
 
 static enum ob_err read_entries(struct ob_gguf *gguf, struct ob_reader *in, uint64_t count,
                                 struct ob_error *error) {
-    const char *path = gguf->checkpoint->path;
+    const char *path = ob_gguf_path(gguf);
     if (count > ENTRIES_MAX)
         return ob_fail(error, OB_ETOOBIG, "%s: %" PRIu64 " metadata entries, at most %d are read", path,
                        count, ENTRIES_MAX);
@@ -117,29 +118,23 @@ static enum ob_err read_entries(struct ob_gguf *gguf, struct ob_reader *in, uint
     return OB_OK;
 }
 
-/* The four entries that say how to read the rest. */
+/* The entry that says how to read the rest. */
 static enum ob_err check_entries(struct ob_gguf *gguf, struct ob_error *error) {
     struct ob_gguf_reader reader = {.gguf = gguf, .error = error};
-    int64_t alignment = 32, parts = 1;
+    int64_t alignment = 32;
     (void)ob_gguf_integer(&reader, "general.alignment", 1, ALIGNMENT_MAX, &alignment);
-    (void)ob_gguf_integer(&reader, "split.count", 0, UINT16_MAX, &parts);
     if (reader.failed)
         return reader.failed;
     if ((alignment & (alignment - 1)) != 0)
         return ob_fail(error, OB_EFORMAT, "%s: general.alignment %" PRId64 " is no power of two",
-                       gguf->checkpoint->path, alignment);
-    if (parts > 1)
-        return ob_fail(error, OB_EUNSUPPORTED,
-                       "%s: is one of %" PRId64
-                       " parts of a model: merge them first (llama-gguf-split --merge)",
-                       gguf->checkpoint->path, parts);
+                       ob_gguf_path(gguf), alignment);
     gguf->alignment = (uint64_t)alignment;
     return OB_OK;
 }
 
 static enum ob_err parse_header(struct ob_gguf *gguf, struct ob_reader *in, uint64_t *ret_tensors,
                                 uint64_t *ret_entries, struct ob_error *error) {
-    const char *path = gguf->checkpoint->path;
+    const char *path = ob_gguf_path(gguf);
     const uint8_t *magic = ob_read_view(in, sizeof MAGIC);
     if (!magic || memcmp(magic, MAGIC, sizeof MAGIC) != 0)
         return ob_fail(error, OB_EFORMAT, "%s: is not a GGUF file (it does not begin with \"GGUF\")", path);
@@ -178,6 +173,76 @@ static enum ob_err new_gguf(const char *name, struct ob_gguf **ret_gguf, struct 
     return failed;
 }
 
+/* ---- a model in several files: PREFIX-00001-of-00003.gguf and so on, the metadata in the first ---- */
+
+struct split {
+    int64_t number, count, tensors; /* split.no from 0, split.count, split.tensors.count or -1 */
+};
+
+static enum ob_err read_split(const struct ob_gguf *gguf, struct split *ret_split, struct ob_error *error) {
+    struct ob_gguf_reader reader = {.gguf = gguf, .error = error};
+    *ret_split = (struct split){.count = 1, .tensors = -1};
+    (void)ob_gguf_integer(&reader, "split.no", 0, UINT16_MAX, &ret_split->number);
+    (void)ob_gguf_integer(&reader, "split.count", 0, UINT16_MAX, &ret_split->count);
+    (void)ob_gguf_integer(&reader, "split.tensors.count", 0, INT32_MAX, &ret_split->tensors);
+    return reader.failed;
+}
+
+/* The name of part `number` of those that begin with `first`. */
+static enum ob_err name_part(const char *first, const struct split *split, int64_t number,
+                             char ret_path[OB_PATH_MAX], struct ob_error *error) {
+    char ending[64], other[64];
+    (void)snprintf(ending, sizeof ending, "-%05d-of-%05d.gguf", 1, (int)split->count);
+    (void)snprintf(other, sizeof other, "-%05d-of-%05d.gguf", (int)number + 1, (int)split->count);
+    size_t length = strlen(first), tail = strlen(ending);
+    if (length < tail || strcmp(first + length - tail, ending) != 0 || length >= OB_PATH_MAX)
+        return ob_fail(error, OB_EUSAGE,
+                       "%s: the first of %" PRId64
+                       " parts of a model must be called NAME%s, and the others likewise",
+                       first, split->count, ending);
+    (void)snprintf(ret_path, OB_PATH_MAX, "%.*s%s", (int)(length - tail), first, other);
+    return OB_OK;
+}
+
+static enum ob_err add_part(struct ob_gguf *gguf, const char *path, int64_t number, const struct split *split,
+                            struct ob_error *error) {
+    struct ob_gguf part = {.checkpoint = gguf->checkpoint};
+    const struct ob_mapping *file = NULL;
+    struct split its = {0};
+    enum ob_err failed = ob_checkpoint_map(gguf->checkpoint, path, HEADER_BYTES, "GGUF", &file, error);
+    if (!failed)
+        failed = parse(&part, file, error);
+    if (!failed)
+        failed = read_split(&part, &its, error);
+    if (!failed && (its.number != number || its.count != split->count))
+        failed = ob_fail(error, OB_EMISMATCH,
+                         "%s: is part %" PRId64 " of %" PRId64 ", expected %" PRId64 " of %" PRId64, path,
+                         its.number + 1, its.count, number + 1, split->count);
+    free(part.entries);
+    return failed;
+}
+
+static enum ob_err add_parts(struct ob_gguf *gguf, struct ob_error *error) {
+    struct split split = {0};
+    char path[OB_PATH_MAX];
+    enum ob_err failed = read_split(gguf, &split, error);
+    if (failed || split.count <= 1)
+        return failed;
+    if (split.number != 0)
+        return ob_fail(error, OB_EUSAGE,
+                       "%s: is part %" PRId64 " of %" PRId64 " of a model: give the first one",
+                       gguf->checkpoint->path, split.number + 1, split.count);
+    for (int64_t i = 1; i < split.count && !failed; i++) {
+        failed = name_part(gguf->checkpoint->path, &split, i, path, error);
+        if (!failed)
+            failed = add_part(gguf, path, i, &split, error);
+    }
+    if (!failed && split.tensors >= 0 && (uint64_t)split.tensors != gguf->checkpoint->count)
+        failed = ob_fail(error, OB_EMISMATCH, "%s: its parts hold %zu tensors, expected %" PRId64,
+                         gguf->checkpoint->path, gguf->checkpoint->count, split.tensors);
+    return failed;
+}
+
 enum ob_err ob_gguf_open(const char *path, struct ob_gguf **ret_gguf, struct ob_error *error) {
     struct ob_gguf *gguf = NULL;
     const struct ob_mapping *file = NULL;
@@ -187,6 +252,8 @@ enum ob_err ob_gguf_open(const char *path, struct ob_gguf **ret_gguf, struct ob_
     failed = ob_checkpoint_map(gguf->checkpoint, path, HEADER_BYTES, "GGUF", &file, error);
     if (!failed)
         failed = parse(gguf, file, error);
+    if (!failed)
+        failed = add_parts(gguf, error);
     if (failed)
         ob_gguf_free(gguf);
     else

@@ -12,7 +12,11 @@
  *
  * Valid if and only if: everything lies in the file; no key and no tensor comes twice; no list holds lists;
  * each tensor has 1 to 4 dimensions, a type of model/formats/dtype.h, rows of whole blocks, and an offset that is a
- * multiple of the alignment; no tensors overlap. A part of a split model is refused.
+ * multiple of the alignment; no tensors overlap.
+ *
+ * A model in several files (split.count) is opened by its first one, NAME-00001-of-00003.gguf, which has the
+ * metadata; the others lie beside it. Each is valid by itself, says split.no and split.count, and together
+ * they hold split.tensors.count tensors.
  *
  * Errors:  OB_ENOTFOUND, OB_EIO, OB_EFORMAT, OB_ETOOBIG, OB_EUNSUPPORTED: name the file and the key or
  *          the tensor.

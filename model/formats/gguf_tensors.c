@@ -116,7 +116,7 @@ struct description {
 
 static enum ob_err read_description(const struct ob_gguf *gguf, size_t number, struct ob_reader *in,
                                     struct description *ret, struct ob_error *error) {
-    const char *path = gguf->checkpoint->path;
+    const char *path = ob_gguf_path(gguf);
     enum ob_err failed = read_name(path, number, in, &ret->tensor, error);
     if (!failed)
         failed = read_shape(path, in, &ret->tensor, error);
@@ -149,8 +149,8 @@ static enum ob_err add(struct ob_gguf *gguf, const struct description *d, uint64
 
 enum ob_err ob_gguf_read_tensors(struct ob_gguf *gguf, struct ob_reader *in, uint64_t count,
                                  struct ob_error *error) {
-    const char *path = gguf->checkpoint->path;
-    const struct ob_mapping *file = &gguf->checkpoint->mappings[0];
+    const char *path = ob_gguf_path(gguf);
+    const struct ob_mapping *file = &gguf->checkpoint->mappings[gguf->checkpoint->mapping_count - 1];
     if (count > OB_CHECKPOINT_TENSORS_MAX)
         return ob_fail(error, OB_ETOOBIG, "%s: %" PRIu64 " tensors, at most %d are read", path, count,
                        OB_CHECKPOINT_TENSORS_MAX);
@@ -158,6 +158,8 @@ enum ob_err ob_gguf_read_tensors(struct ob_gguf *gguf, struct ob_reader *in, uin
     enum ob_err failed = descriptions ? OB_OK : ob_fail(error, OB_ENOMEM, "%s: out of memory", path);
     for (size_t i = 0; i < count && !failed; i++)
         failed = read_description(gguf, i, in, &descriptions[i], error);
+    for (size_t i = 0; i < count && !failed; i++)
+        descriptions[i].tensor.mapping = (uint32_t)(gguf->checkpoint->mapping_count - 1);
     for (size_t i = 0; i < count && !failed; i++)
         failed = add(gguf, &descriptions[i], (uint64_t)(in->at - (const uint8_t *)file->data), error);
     free(descriptions);

@@ -7,6 +7,12 @@
 
 #include "base/cursor.h"
 
+const char *ob_gguf_path(const struct ob_gguf *gguf) {
+    const struct ob_checkpoint *checkpoint = gguf->checkpoint;
+    return checkpoint->mapping_count > 0 ? checkpoint->mappings[checkpoint->mapping_count - 1].path
+                                         : checkpoint->path;
+}
+
 size_t ob_gguf_type_bytes(enum ob_gguf_type type) {
     static const uint8_t BYTES[OB_GGUF_TYPE_COUNT] = {
         [OB_GGUF_U8] = 1,  [OB_GGUF_I8] = 1,  [OB_GGUF_U16] = 2, [OB_GGUF_I16] = 2,

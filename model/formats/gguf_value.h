@@ -46,6 +46,9 @@ struct ob_gguf {
     uint64_t alignment;
 };
 
+/* The file that is being read, for messages: the last one that was mapped. */
+const char *ob_gguf_path(const struct ob_gguf *gguf);
+
 /* For "%.*s": of a text from a file at most 80 bytes. */
 #define OB_GGUF_QUOTE(text) (int)((text).bytes < 80 ? (text).bytes : 80), (text).data ? (text).data : ""
 

@@ -9,6 +9,7 @@ Writes into tests/parity/gguf/:
                         Each is read back with transformers, whose logits must be those of the folder.
     llama-mixed.gguf    a Llama with a tensor type of each kind that gguf can make, and llama-mixed.json: transformers' logits
     rope-llama3.gguf    a Llama with scaled positions, as converters write them
+    split-*.gguf        llama-grouped in several files
 """
 import json, os, sys
 
@@ -145,10 +146,10 @@ ARCHS = {"LlamaForCausalLM": "llama", "MistralForCausalLM": "llama", "GPT2LMHead
          "GemmaForCausalLM": "gemma", "Gemma2ForCausalLM": "gemma2", "Gemma3ForCausalLM": "gemma3"}
 
 
-def write(path, config, tensors, types, extra=None):
+def write(path, config, tensors, types, extra=None, **writer):
     """types: name and array -> type of the tensor in the file"""
     arch = ARCHS[config["architectures"][0]]
-    w = gguf.GGUFWriter(path, arch)
+    w = gguf.GGUFWriter(path, arch, **writer)
     metadata(w, arch, config)
     w.add_bos_token_id(0)
     w.add_eos_token_id(0)
@@ -284,6 +285,13 @@ def rope_factors(base, dim, factor, low, high, context):
     return {"rope_freqs.weight": np.array(factors, dtype=np.float32)}
 
 
+def split():
+    folder = os.path.join(HERE, "checkpoints", "llama-grouped")
+    config = json.load(open(os.path.join(folder, "config.json")))
+    write(os.path.join(OUT, "split.gguf"), config, load_file(os.path.join(folder, "model.safetensors")), lambda *_: T.F32,
+          split_max_tensors=9)
+
+
 def rope():
     torch.manual_seed(13)
     base, dim = 500000.0, 16
@@ -302,3 +310,5 @@ if len(sys.argv) == 1:
     blocks()
     mixed()
     rope()
+if len(sys.argv) == 1 or "split" in sys.argv:
+    split()

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "model/convert/gguf_config.h"
 #include "model/convert/open_model.h"
 #include "model/families/family.h"
 #include "model/formats/gguf.h"
+#include "tests/support/folder.h"
 
 #define GGUF OB_SOURCE_ROOT "/tests/parity/gguf/"
 
@@ -80,6 +82,54 @@ static void the_same_model_has_the_same_hash(void **state) {
     }
 }
 
+/* A model in several files is the same model; a part alone is not one. */
+static void split_files_are_one_model(void **state) {
+    (void)state;
+    struct ob_hash a = hash_of(OB_SOURCE_ROOT "/tests/parity/checkpoints/llama-grouped"),
+                   b = hash_of(GGUF "split-00001-of-00003.gguf");
+    struct ob_model *model = NULL;
+    struct ob_error error = {0};
+    assert_true(ob_hash_equal(&a, &b));
+    assert_int_equal(ob_model_open(GGUF "split-00002-of-00003.gguf", &model, &error), OB_EUSAGE);
+    assert_non_null(strstr(error.text, "is part 2 of 3 of a model: give the first one"));
+}
+
+/* Parts that are missing, renamed or exchanged. */
+static void split_files_that_do_not_fit_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *names[3]; /* of the three parts in a folder of their own */
+        enum ob_err code;
+        const char *message;
+    } CASES[] = {
+        {{"m-00001-of-00003.gguf", "m-00002-of-00003.gguf", "x"},
+         OB_ENOTFOUND,
+         "m-00003-of-00003.gguf: cannot open"},
+        {{"m.gguf", "m-00002-of-00003.gguf", "m-00003-of-00003.gguf"},
+         OB_EUSAGE,
+         "must be called NAME-00001-of-00003.gguf"},
+        {{"m-00001-of-00003.gguf", "m-00003-of-00003.gguf", "m-00002-of-00003.gguf"},
+         OB_EMISMATCH,
+         "m-00002-of-00003.gguf: is part 3 of 3, expected 2 of 3"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct test_folder folder;
+        char path[TEST_PATH_MAX], from[512];
+        struct ob_gguf *gguf = NULL;
+        struct ob_error error = {0};
+        test_folder_make(&folder);
+        for (int part = 0; part < 3; part++) {
+            (void)snprintf(from, sizeof from, GGUF "split-%05d-of-00003.gguf", part + 1);
+            assert_int_equal(symlink(from, test_folder_path(&folder, CASES[i].names[part], path)), 0);
+        }
+        assert_int_equal(ob_gguf_open(test_folder_path(&folder, CASES[i].names[0], path), &gguf, &error),
+                         CASES[i].code);
+        if (!strstr(error.text, CASES[i].message))
+            fail_msg("\"%s\", expected \"%s\"", error.text, CASES[i].message);
+        test_folder_remove(&folder);
+    }
+}
+
 /* A part of a tensor whose rows are reordered is the part of the whole. */
 static void reordered_rows_read_in_pieces(void **state) {
     (void)state;
@@ -120,6 +170,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_decode_as_gguf_does),
         cmocka_unit_test(the_same_model_has_the_same_hash),
+        cmocka_unit_test(split_files_are_one_model),
+        cmocka_unit_test(split_files_that_do_not_fit_are_refused),
         cmocka_unit_test(reordered_rows_read_in_pieces),
         cmocka_unit_test(rope_factors_are_recognised),
     };

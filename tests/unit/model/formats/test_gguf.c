@@ -135,7 +135,7 @@ static void open_refuses_bad_entries(void **state) {
     expect(s, 0, OB_EFORMAT, "general.alignment is no whole number");
     s = good();
     ob_gguf_add_u32(&s.metadata, "split.count", 3);
-    expect(s, 0, OB_EUNSUPPORTED, "one of 3 parts");
+    expect(s, 0, OB_EUSAGE, "the first of 3 parts of a model must be called NAME-00001-of-00003.gguf");
 }
 
 static void refuse_tensor(struct tensor second, enum ob_err code, const char *message) {
