@@ -19,7 +19,7 @@ static enum ob_err size_of(int fd, const char *path, size_t bytes_max, size_t *r
                            struct ob_error *error) {
     struct stat info;
     if (fstat(fd, &info) != 0)
-        return io_error(errno, path, "cannot look at it", error);
+        return io_error(errno, path, "cannot get its size", error);
     if (!S_ISREG(info.st_mode))
         return ob_fail(error, OB_EFORMAT, "%s: is not a regular file", path);
     if ((uint64_t)info.st_size > bytes_max)
@@ -37,7 +37,7 @@ static enum ob_err read_all(int fd, const char *path, char *data, size_t bytes, 
         if (got < 0)
             return io_error(errno, path, "cannot read", error);
         if (got == 0)
-            return ob_fail(error, OB_EIO, "%s: became shorter while it was read", path);
+            return ob_fail(error, OB_EIO, "%s: shrank while it was being read", path);
         used += (size_t)got;
     }
     return OB_OK;

@@ -30,7 +30,7 @@ bool ob_hex_decode(const char *text, size_t bytes, void *ret_data) {
     if (digits < 2 * bytes || text[digits] != 0)
         return false;
     for (size_t i = 0; i < bytes; i++)
-        to[i] = (uint8_t)(value_of(text[2 * i]) << 4 | value_of(text[2 * i + 1]));
+        to[i] = (uint8_t)(16 * value_of(text[2 * i]) + value_of(text[2 * i + 1]));
     return true;
 }
 

@@ -165,6 +165,13 @@ static bool was_followed(const struct ob_admission *a, const struct ob_control *
 
 /* ---- machines ---- */
 
+/* Of the latest authority key, of those the one with the highest sequence. */
+static bool is_later(const struct ob_admission *a, const struct ob_control *one,
+                     const struct ob_control *other) {
+    int index = index_of(a, &one->signer), other_index = index_of(a, &other->signer);
+    return index != other_index ? index > other_index : one->sequence > other->sequence;
+}
+
 static const struct ob_control *certificate_of(const struct ob_admission *a,
                                                const struct ob_machine_id *machine) {
     const struct ob_control *best = NULL;
@@ -173,8 +180,7 @@ static const struct ob_control *certificate_of(const struct ob_admission *a,
         const struct ob_control *control = &entry->control;
         if (control->kind != OB_CONTROL_CERTIFICATE || !in_time(a, control))
             continue;
-        int index = index_of(a, &control->signer), best_index = best ? index_of(a, &best->signer) : -1;
-        if (index > best_index || (index == best_index && control->sequence > best->sequence))
+        if (!best || is_later(a, control, best))
             best = control;
     }
     return best;

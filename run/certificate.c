@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/file.h"
+#include "base/hex.h"
 
 #define HEAD       "onebyte-certificate-1 "
 #define HEAD_BYTES (sizeof HEAD - 1)
@@ -73,7 +74,7 @@ enum ob_err ob_certificate_file_write(const char *path, const struct ob_identity
         return failed;
     size_t bytes = ob_control_sign(&certificate->run, &control, authority->secret_key, entry);
     memcpy(text, HEAD, HEAD_BYTES);
-    sodium_bin2hex(text + HEAD_BYTES, sizeof text - HEAD_BYTES, entry, bytes);
+    ob_hex_encode(entry, bytes, text + HEAD_BYTES);
     size_t length = HEAD_BYTES + 2 * bytes;
     text[length++] = '\n';
     return ob_file_write_new(path, text, length, 0644, error);
@@ -90,7 +91,7 @@ enum ob_err ob_certificate_file_check(const char *path, const struct ob_certific
                        "%s: the certificate was issued to machine %.16s..., not to this one", path, text);
     }
     if (run && !ob_hash_equal(&certificate->run.hash, &run->hash)) {
-        sodium_bin2hex(text, sizeof text, certificate->run.hash.bytes, OB_HASH_BYTES);
+        ob_hex_encode(certificate->run.hash.bytes, OB_HASH_BYTES, text);
         return ob_fail(error, OB_EMISMATCH, "%s: the certificate is for another run (%.16s...)", path, text);
     }
     if (!ob_control_verify(&certificate->run, &file->control))

@@ -119,7 +119,8 @@ static enum ob_err tensors_json(struct ob_model *model, const struct ob_manifest
     static const char *const ALL[] = {"all"}, *const ATTENTION[] = {"attention"};
     bool chosen = options->trainable_count > 0, aimed = options->lora_target_count > 0;
     bool *selected = calloc(model->tensor_count, sizeof *selected);
-    enum ob_err failed = selected ? OB_OK : ob_fail(error, OB_ENOMEM, "out of memory");
+    enum ob_err failed =
+        selected ? OB_OK : ob_fail(error, OB_ENOMEM, "%s: not enough memory for its tensors", model->path);
     if (!failed && (chosen || !options->lora_rank))
         failed = ob_model_select(model, chosen ? options->trainable : ALL,
                                  chosen ? options->trainable_count : 1, selected, error);

@@ -2,12 +2,11 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "transport/identity.h"
+#include "base/hex.h"
 
 enum ob_err ob_card_see(void *context, const struct ob_record *record, struct ob_error *error) {
     (void)error;
@@ -29,9 +28,8 @@ enum ob_err ob_card_see(void *context, const struct ob_record *record, struct ob
 }
 
 static void print_hash(FILE *to, const char *label, const struct ob_hash *hash) {
-    char text[65];
-    sodium_bin2hex(text, sizeof text, hash->bytes, sizeof hash->bytes);
-    fprintf(to, "| %s | `%s` |\n", label, text);
+    char text[OB_HEX_HASH_MAX];
+    fprintf(to, "| %s | `%s` |\n", label, ob_hex_encode(hash->bytes, OB_HASH_BYTES, text));
 }
 
 /* The last part of a path, without what would end a cell of the table. */
@@ -81,11 +79,10 @@ static void print_frontier(FILE *to, const struct ob_card *card) {
     fputs("\n## Frontier\n\n| machine | records | next sample | head |\n| --- | --- | --- | --- |\n", to);
     for (size_t i = 0; i < card->listed; i++) {
         const struct ob_card_machine *machine = &card->machines[i];
-        char key[OB_HEX_KEY_MAX], head[65];
-        ob_machine_to_text(&machine->id, key);
-        sodium_bin2hex(head, sizeof head, machine->head.bytes, sizeof machine->head.bytes);
-        fprintf(to, "| `%s` | %" PRIu64 " | %" PRIu64 " | `%s` |\n", key, machine->records, machine->next,
-                head);
+        char key[OB_HEX_HASH_MAX], head[OB_HEX_HASH_MAX];
+        fprintf(to, "| `%s` | %" PRIu64 " | %" PRIu64 " | `%s` |\n",
+                ob_hex_encode(machine->id.key, OB_KEY_BYTES, key), machine->records, machine->next,
+                ob_hex_encode(machine->head.bytes, OB_HASH_BYTES, head));
     }
     if (card->machine_count > card->listed)
         fprintf(to, "\nand %zu more machines.\n", card->machine_count - card->listed);
@@ -96,7 +93,7 @@ enum ob_err ob_card_text(const struct ob_card *card, char **ret_text, struct ob_
     size_t bytes = 0;
     FILE *to = open_memstream(&text, &bytes);
     if (!to)
-        return ob_fail(error, OB_ENOMEM, "out of memory");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for the model card");
     print_run(to, card);
     fputs("\nWeights are whole numbers times a power of two for each tensor: the base, rounded once, and the "
           "run's "
@@ -108,7 +105,7 @@ enum ob_err ob_card_text(const struct ob_card *card, char **ret_text, struct ob_
     print_frontier(to, card);
     if (fclose(to) != 0) {
         free(text);
-        return ob_fail(error, OB_ENOMEM, "out of memory");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for the model card");
     }
     *ret_text = text;
     return OB_OK;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "record/sign.h"
 #include "run/updates.h"
 #include "spsa/memory_check.h"
@@ -167,11 +168,10 @@ static enum ob_err check_signature(const struct reading *reading, const struct o
     size_t bytes = ob_record_body(&reading->scratch->replica->manifest->run, record, body);
     if (ob_record_ed25519_verify(NULL, &record->machine, body, bytes, record->signature))
         return OB_OK;
-    return ob_fail(
-        error, OB_EREFUSED,
-        "the log is damaged: the record of machine %02x%02x%02x%02x... at sample %llu has a bad signature",
-        record->machine.key[0], record->machine.key[1], record->machine.key[2], record->machine.key[3],
-        (unsigned long long)record->first.index);
+    char key[OB_HEX_SHORT_MAX];
+    return ob_fail(error, OB_EREFUSED,
+                   "the log is damaged: the record of machine %s at sample %llu has a bad signature",
+                   ob_hex_short(&record->machine, key), (unsigned long long)record->first.index);
 }
 
 static enum ob_err read_record(void *context, const struct ob_record *record, struct ob_error *error) {

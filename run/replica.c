@@ -37,7 +37,7 @@ static enum ob_err adapt(struct ob_replica *replica, struct ob_error *error) {
         return OB_OK;
     bool *targets = calloc(model->tensor_count, sizeof *targets);
     if (!targets)
-        return ob_fail(error, OB_ENOMEM, "out of memory");
+        return ob_fail(error, OB_ENOMEM, "%s: not enough memory for its tensors", replica->model->path);
     for (size_t i = 0; i < model->tensor_count; i++) {
         char name[OB_NAME_MAX];
         bool can = ob_adapter_name(model->tensors[i].name, 'A', name);
@@ -98,7 +98,7 @@ static enum ob_err load_base(struct ob_replica *replica, struct ob_error *error)
     size_t count = replica->manifest->tensor_count;
     struct ob_spsa_tensor *layout = calloc(count, sizeof *layout);
     if (!layout)
-        return ob_fail(error, OB_ENOMEM, "out of memory");
+        return ob_fail(error, OB_ENOMEM, "%s: not enough memory for its tensors", replica->model->path);
     for (size_t i = 0; i < count; i++)
         layout[i] = replica->manifest->tensors[i].layout;
     enum ob_err failed = ob_spsa_weights_new(layout, count, &replica->weights, error);
@@ -120,7 +120,7 @@ static enum ob_err fill(struct ob_replica *replica, const char *model_folder, un
         calloc(3 * replica->model->tensor_count, sizeof *replica->trainable); /* adapters too */
     replica->model_tensor = calloc(replica->manifest->tensor_count, sizeof *replica->model_tensor);
     if (!replica->trainable || !replica->model_tensor)
-        return ob_fail(error, OB_ENOMEM, "out of memory");
+        return ob_fail(error, OB_ENOMEM, "%s: not enough memory for its tensors", replica->model->path);
     failed = check_base(replica, error);
     return failed ? failed : load_base(replica, error);
 }
@@ -129,7 +129,7 @@ enum ob_err ob_replica_new(const struct ob_manifest *manifest, const char *model
                            struct ob_replica **ret_replica, struct ob_error *error) {
     struct ob_replica *replica = calloc(1, sizeof *replica);
     if (!replica)
-        return ob_fail(error, OB_ENOMEM, "out of memory");
+        return ob_fail(error, OB_ENOMEM, "%s: not enough memory", model_folder);
     replica->manifest = manifest;
     enum ob_err failed = fill(replica, model_folder, threads, error);
     if (failed) {

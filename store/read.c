@@ -106,7 +106,7 @@ static enum ob_err follow(struct follower *f, int64_t anchor, uint64_t first, ob
         struct ob_store_row row;
         failed = decode(f, query, &row, error);
         if (!failed && !f->any && !row.has_prev && row.record.first.index != 0) {
-            (void)ob_fail(error, OB_EFORMAT, "the first row is of sample %llu",
+            (void)ob_fail(error, OB_EFORMAT, "the chain starts at sample %llu instead of 0",
                           (unsigned long long)row.record.first.index);
             failed = complain(f, OB_EFORMAT, error);
         }

@@ -26,9 +26,15 @@ static void read_written(const struct written *w, size_t tensor, uint64_t first,
         ob_checkpoint_read(w->checkpoint, first, count, ret_values);
 }
 
+static uint32_t bits_of(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
 /* GGUF keeps some tensors in float32 whatever was asked for. */
 static bool same(float wanted, float rounded, float found) {
-    return memcmp(&found, &rounded, sizeof found) == 0 || memcmp(&found, &wanted, sizeof found) == 0;
+    return bits_of(found) == bits_of(rounded) || bits_of(found) == bits_of(wanted);
 }
 
 /* A tensor that its file keeps with an offset comes back as float32 has it after both additions. */
