@@ -80,4 +80,34 @@ for name in $'a\nb' $'a\x1b[31m' $'caf\xe9' ""; do
     "$BIN/onebyte" run create --model "$model" --out bad.json --name "$name" 2>err; [ $? = 2 ] || fail "run create --name: $(cat err)"
 done
 [ ! -e bad.json ] && [ ! -e bad.authority ] || fail "something was written for a run that was refused"
+
+# progress: on a terminal, cleared at the end; an interrupt ends the command; results are elsewhere
+cat >progress.py <<'P'
+import os, pty, signal, subprocess, sys
+interrupt, command = sys.argv[1] == "interrupt", sys.argv[2:]
+master, slave = pty.openpty()
+process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=slave,
+                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+os.close(slave)
+said = b""
+while True:
+    try:
+        part = os.read(master, 4096)
+    except OSError: # the other side is closed
+        break
+    said += part
+    if interrupt and b" left" in said:
+        process.send_signal(signal.SIGINT)
+        interrupt = False
+result = process.stdout.read()
+code = process.wait()
+assert b"evaluating" in said and b" of " in said and b" rows " in said and b" a second" in said, said
+if sys.argv[1] == "interrupt":
+    assert code == -signal.SIGINT and result == b"", (code, result)
+else:
+    assert code == 0 and said.endswith(b"\r\x1b[K") and result.startswith(b"{") and b"\r" not in result, (code, said[-80:], result)
+P
+for how in whole interrupt; do
+    python3 progress.py $how "$BIN/onebyte" eval --model "$model" --data "$data/train.jsonl" --length 128 --batch 1 --json || fail "progress, $how"
+done
 exit 0
