@@ -52,6 +52,8 @@ enum ob_err ob_certificate_file_read(const char *path, struct ob_certificate_fil
     char *text = NULL;
     size_t bytes = 0;
     enum ob_err failed = ob_file_read(path, TEXT_MAX, &text, &bytes, error);
+    if (failed == OB_ETOOBIG)
+        return ob_fail(error, OB_EFORMAT, "%s: not a certificate; `onebyte invite` creates one", path);
     if (failed)
         return failed;
     failed = ob_certificate_file_parse(path, text, bytes, ret_file, error);
