@@ -26,11 +26,11 @@ void ob_cli_warn_vocabulary(const struct ob_tokenizer *tokenizer, const char *pa
     int32_t first = -1;
     size_t count = ob_tokenizer_beyond(tokenizer, config->vocabulary, &first);
     if (count > 0)
-        (void)fprintf(
-            stderr,
-            "onebyte: warning: %s: its tokenizer has %zu tokens (from number %d on) for which the model's "
-            "embedding of %u rows has none; rows that contain them are refused\n",
-            path, count, first, config->vocabulary);
+        (void)fprintf(stderr,
+                      "onebyte: warning: %s: the model's embedding has %u rows and lacks one for %zu of the "
+                      "tokenizer's "
+                      "tokens (from id %d on); rows that contain them are refused\n",
+                      path, config->vocabulary, count, first);
 }
 
 /* In MB, so that the line stays short. */

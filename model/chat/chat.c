@@ -145,7 +145,7 @@ enum ob_err ob_chat_new(const struct ob_chat_documents *documents, const char *f
     error = error == NULL ? &ours : error;
     struct ob_chat *chat = calloc(1, sizeof *chat);
     if (chat == NULL)
-        return ob_fail(error, OB_ENOMEM, "%s: no memory for a chat template", documents->name);
+        return ob_fail(error, OB_ENOMEM, "%s: not enough memory for a chat template", documents->name);
     *chat = (struct ob_chat){.tokenizer = tokenizer, .bos = -1, .eos = -1, .end = -1};
     enum ob_err err = fill(chat, documents, format, error);
     if (err != OB_OK) {

@@ -32,7 +32,7 @@ static enum ob_err put(struct text *text, const char *data, size_t bytes, struct
     if (bytes == 0)
         return OB_OK;
     if (!ob_array_reserve(&text->data, text->bytes, bytes, 1, &text->bytes_max))
-        return ob_fail(error, OB_ENOMEM, "no memory for a conversation");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for a conversation");
     memcpy(text->data + text->bytes, data, bytes);
     text->bytes += bytes;
     return OB_OK;
@@ -45,7 +45,7 @@ static enum ob_err put_ids(struct encoding *e, const int32_t *ids, size_t count,
         return OB_OK;
     if (!ob_array_reserve(&out->ids, out->count, count, sizeof *out->ids, &e->ids_max) ||
         !ob_array_reserve(&out->targets, out->count, count, 1, &e->targets_max))
-        return ob_fail(e->error, OB_ENOMEM, "no memory for a conversation");
+        return ob_fail(e->error, OB_ENOMEM, "not enough memory for a conversation");
     memcpy(out->ids + out->count, ids, count * sizeof *ids);
     for (size_t i = 0; i < count; i++)
         out->targets[out->count + i] = i >= plain && out->count + i > 0;
@@ -292,7 +292,7 @@ static const char *find_problem(const struct ob_chat_format *f, const struct con
     enum ob_chat_role role = c->messages[i].role;
     size_t first = c->messages[0].role == OB_CHAT_SYSTEM;
     if (role == OB_CHAT_SYSTEM && f->system == OB_CHAT_SYSTEM_REFUSED)
-        return "it has no place for a system message: put its words into the first user's message";
+        return "it has no system message: put its text into the first user message";
     if (role == OB_CHAT_SYSTEM && f->system != OB_CHAT_SYSTEM_ANYWHERE && i > 0)
         return "a system message must be the first one";
     if (f->alternates && i >= first && role != ((i - first) % 2 == 0 ? OB_CHAT_USER : OB_CHAT_ASSISTANT))

@@ -42,7 +42,7 @@ enum ob_err ob_chat_hash(const char *text, size_t bytes, char ret_hash[static OB
     char *read = malloc(bytes + 1);
     size_t count = 0;
     if (read == NULL)
-        return ob_fail(error, OB_ENOMEM, "no memory for a chat template");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for a chat template");
     for (size_t i = 0; i < bytes; i++) {
         if (text[i] == '\r' && i + 1 < bytes && text[i + 1] == '\n')
             continue;

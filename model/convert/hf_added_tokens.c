@@ -30,7 +30,7 @@ static const char *const NAMES[] = {"bos_token", "eos_token", "unk_token", "sep_
 #define NAME_COUNT (sizeof NAMES / sizeof *NAMES)
 
 static enum ob_err no_memory(const struct reading *r) {
-    return ob_fail(r->error, OB_ENOMEM, "%s: no memory for its tokenizer", r->folder);
+    return ob_fail(r->error, OB_ENOMEM, "%s: not enough memory for its tokenizer", r->folder);
 }
 
 static enum ob_err load_if_there(const struct reading *r, const char *name, struct ob_document *document) {

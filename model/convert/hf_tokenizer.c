@@ -35,7 +35,7 @@ static enum ob_err load_if_there(const struct reading *r, const char *name, stru
 }
 
 static enum ob_err no_memory(const struct reading *r) {
-    return ob_fail(r->error, OB_ENOMEM, "%s: no memory for its tokenizer", r->folder);
+    return ob_fail(r->error, OB_ENOMEM, "%s: not enough memory for its tokenizer", r->folder);
 }
 
 /* Takes `value`. */
@@ -170,7 +170,7 @@ static enum ob_err put_stages(const struct reading *r) {
     if (pre == NULL)
         return ob_fail(
             r->error, OB_EUNSUPPORTED,
-            "%s: vocab.json and merges.txt of the class \"%s\" are not supported: give its tokenizer.json",
+            "%s: vocab.json and merges.txt of the class \"%s\" are not supported: add its tokenizer.json",
             r->folder, ob_utf8_quote(name, strlen(name), quote));
     const struct ob_pre_name *row = OB_PRE_NAMES;
     while (strcmp(row->name, pre) != 0)
@@ -214,7 +214,7 @@ enum ob_err ob_tokenizer_folder(const char *folder, json_t **ret_root, struct ob
         if (has(folder, "tokenizer.model"))
             return ob_fail(
                 error, OB_EUNSUPPORTED,
-                "%s/tokenizer.model: a SentencePiece model alone is not read; make a tokenizer.json of it "
+                "%s/tokenizer.model: a SentencePiece model alone cannot be read; make a tokenizer.json of it "
                 "with transformers: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
                 folder);
         return ob_fail(error, OB_ENOTFOUND, "%s/tokenizer.json: cannot open: %s", folder, strerror(ENOENT));

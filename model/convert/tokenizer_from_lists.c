@@ -27,14 +27,14 @@ static enum ob_err check_text(const struct ob_token_text *text, const char *what
 }
 
 static enum ob_err no_memory(struct ob_error *error) {
-    return ob_fail(error, OB_ENOMEM, "no memory for a tokenizer");
+    return ob_fail(error, OB_ENOMEM, "not enough memory for a tokenizer");
 }
 
 /* NULL when there is no memory or the key is there already. */
 static enum ob_err enter(json_t *vocab, const struct ob_token_text *text, size_t id, struct ob_error *error) {
     char quote[OB_QUOTE_BYTES];
     if (json_object_getn(vocab, text->data, text->bytes) != NULL)
-        return ob_fail(error, OB_EFORMAT, "token %zu, \"%s\", is there twice", id,
+        return ob_fail(error, OB_EFORMAT, "token %zu, \"%s\", occurs twice", id,
                        ob_utf8_quote(text->data, text->bytes, quote));
     return json_object_setn_new_nocheck(vocab, text->data, text->bytes, json_integer((json_int_t)id)) == 0
                ? OB_OK
@@ -221,7 +221,7 @@ static enum ob_err check_special(const struct ob_tokenizer_parts *parts, int64_t
                                  struct ob_error *error) {
     if (id >= 0 && (uint64_t)id < parts->token_count)
         return OB_OK;
-    return ob_fail(error, OB_EFORMAT, "a text is to have %s, which is not one of the %zu tokens", what,
+    return ob_fail(error, OB_EFORMAT, "the file adds %s to a text, which is not one of its %zu tokens", what,
                    parts->token_count);
 }
 
@@ -238,9 +238,9 @@ static bool put_special(const struct ob_tokenizer_parts *parts, int64_t id, json
 /* The template of what stands around a text. */
 static enum ob_err put_template(const struct ob_tokenizer_parts *parts, bool begins, bool ends, json_t *root,
                                 struct ob_error *error) {
-    enum ob_err err = begins ? check_special(parts, parts->bos, "a beginning", error) : OB_OK;
+    enum ob_err err = begins ? check_special(parts, parts->bos, "a BOS token", error) : OB_OK;
     if (err == OB_OK && ends)
-        err = check_special(parts, parts->eos, "an end", error);
+        err = check_special(parts, parts->eos, "an EOS token", error);
     if (err != OB_OK || (!begins && !ends))
         return err;
     json_t *single = json_array(), *specials = json_object();
@@ -269,9 +269,7 @@ static enum ob_err check_parts(const struct ob_tokenizer_parts *parts, bool *ret
     if (!*ret_byte_level)
         return parts->scores != NULL ? OB_OK : ob_fail(error, OB_EFORMAT, "tokenizer.ggml.scores is missing");
     if (parts->pre == NULL)
-        return ob_fail(error, OB_EUNSUPPORTED,
-                       "tokenizer.ggml.pre is missing: how this tokenizer cuts a text is not "
-                       "known");
+        return ob_fail(error, OB_EUNSUPPORTED, "tokenizer.ggml.pre is missing: the pre-tokenizer is unknown");
     *ret_pre = pre_of(parts->pre);
     return *ret_pre != NULL ? OB_OK
                             : ob_fail(error, OB_EUNSUPPORTED, "the pre-tokenizer \"%s\" is not supported",

@@ -131,7 +131,7 @@ static enum ob_err read_tokens(const struct reading *r) {
                                   : OB_TOKEN_USER_DEFINED);
     }
     return ok ? OB_OK
-              : ob_fail(r->error, OB_EFORMAT, "a token's id is not below the model's %zu",
+              : ob_fail(r->error, OB_EFORMAT, "a token has an id beyond the model's vocabulary of %zu",
                         r->lists->parts.token_count);
 }
 
@@ -219,7 +219,7 @@ static enum ob_err read_merges(const struct reading *r) {
     lists->parts.scores = lists->scores;
     lists->parts.merges = byte_level ? lists->merges : NULL;
     lists->parts.merge_count = byte_level ? count : 0;
-    return ok ? OB_OK : ob_fail(r->error, OB_ENOMEM, "no memory for %zu merges", count);
+    return ok ? OB_OK : ob_fail(r->error, OB_ENOMEM, "not enough memory for %zu merges", count);
 }
 
 /* A token of tokenizer_config.json: its text, or an object with it. */
@@ -276,7 +276,7 @@ static enum ob_err read_all(const struct reading *r, size_t vocabulary) {
     lists->parts.tokens = lists->tokens;
     lists->parts.types = lists->types;
     if (!lists->tokens || !lists->types || !lists->pads)
-        return ob_fail(r->error, OB_ENOMEM, "no memory for %zu tokens", vocabulary);
+        return ob_fail(r->error, OB_ENOMEM, "not enough memory for %zu tokens", vocabulary);
     err = read_tokens(r);
     if (err == OB_OK)
         err = read_merges(r);
@@ -289,7 +289,7 @@ enum ob_err ob_tokenizer_parts_read(const json_t *root, const json_t *config, si
     struct reading reading = {root, json_object_get(root, "model"), config, NULL, error};
     reading.lists = calloc(1, sizeof *reading.lists);
     if (!reading.lists)
-        return ob_fail(error, OB_ENOMEM, "no memory for a tokenizer");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for a tokenizer");
     enum ob_err err = read_all(&reading, vocabulary);
     if (err != OB_OK)
         ob_tokenizer_parts_free(&reading.lists->parts);

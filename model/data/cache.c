@@ -82,7 +82,7 @@ static enum ob_err allocate(struct reading *r) {
     store->items = calloc(store->items_max + 1, sizeof *store->items);
     return store->tokens && store->loss_mask && store->sequences && store->items
                ? OB_OK
-               : ob_fail(r->error, OB_ENOMEM, "%s: no memory for its tokens", r->path);
+               : ob_fail(r->error, OB_ENOMEM, "%s: not enough memory for its tokens", r->path);
 }
 
 static enum ob_err read_tokens(struct reading *r) {
@@ -156,7 +156,7 @@ static enum ob_err load(struct reading *r, int file) {
     uint8_t *data =
         mmap(NULL, (size_t)r->bytes + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (data == MAP_FAILED)
-        return ob_fail(r->error, OB_ENOMEM, "%s: no memory to read it", r->path);
+        return ob_fail(r->error, OB_ENOMEM, "%s: not enough memory to read it", r->path);
     r->data = data;
     for (uint64_t at = 0; at < r->bytes;) {
         ssize_t got = read(file, data + at, (size_t)(r->bytes - at));
@@ -268,7 +268,7 @@ enum ob_err ob_cache_write(const char *path, const uint8_t key[static OB_CACHE_K
     enum ob_err err = check_room(folder, file_bytes(&head), error);
     struct writing *w = err == OB_OK ? malloc(sizeof *w) : NULL;
     if (w == NULL)
-        return err != OB_OK ? err : ob_fail(error, OB_ENOMEM, "%s: no memory to write it", path);
+        return err != OB_OK ? err : ob_fail(error, OB_ENOMEM, "%s: not enough memory to write it", path);
     w->used = 0;
     crypto_generichash_init(&w->hash, NULL, 0, HASH_BYTES);
     err = ob_output_open(&w->output, folder, slash != NULL ? slash + 1 : path, error);

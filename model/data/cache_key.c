@@ -55,7 +55,7 @@ static enum ob_err hash_chunks(struct hashing *h, struct ob_pool *pool,
     uint64_t chunks = (h->size + CHUNK_BYTES - 1) / CHUNK_BYTES;
     h->leaves = calloc((size_t)chunks + 1, sizeof *h->leaves);
     if (h->leaves == NULL)
-        return ob_fail(error, OB_ENOMEM, "%s: no memory to read it", h->path);
+        return ob_fail(error, OB_ENOMEM, "%s: not enough memory to read it", h->path);
     enum ob_err err = OB_OK;
     for (h->first = 0; err == OB_OK && h->first < chunks; h->first += BATCH_CHUNKS) {
         size_t batch = chunks - h->first < BATCH_CHUNKS ? (size_t)(chunks - h->first) : BATCH_CHUNKS;
@@ -80,7 +80,7 @@ static enum ob_err hash_file(const char *path, struct ob_pool *pool,
     struct hashing *h = calloc(1, sizeof *h);
     struct stat status;
     if (h == NULL)
-        return ob_fail(error, OB_ENOMEM, "%s: no memory to read it", path);
+        return ob_fail(error, OB_ENOMEM, "%s: not enough memory to read it", path);
     h->path = path;
     h->file = open(path, O_RDONLY | O_CLOEXEC);
     enum ob_err err = OB_OK;

@@ -190,7 +190,7 @@ enum ob_err ob_corpus_open(const char *path, const struct ob_tokenizer *tokenize
         return err;
     struct ob_corpus *corpus = calloc(1, sizeof *corpus);
     if (corpus == NULL)
-        return ob_fail(error, OB_ENOMEM, "%s: no memory for a corpus", path);
+        return ob_fail(error, OB_ENOMEM, "%s: not enough memory for a corpus", path);
     struct opening opening = {.path = path,
                               .options = options,
                               .corpus = corpus,

@@ -80,7 +80,7 @@ static const char *name_text(const char *text, size_t bytes) {
         is_number || strchr("{\"", text[0]) != NULL || (line >= 4 && memcmp(text, "true", 4) == 0) ||
         (line >= 4 && memcmp(text, "null", 4) == 0) || (line >= 5 && memcmp(text, "false", 5) == 0);
     if (newline != NULL && !is_json && (memchr(text, ',', line) != NULL || memchr(text, '\t', line) != NULL))
-        return "no JSON Lines: line 1 looks like the head of a CSV or TSV table; convert it: python3 -c "
+        return "not JSON Lines: line 1 looks like the head of a CSV or TSV table; convert it: python3 -c "
                "\"import "
                "pandas; pandas.read_csv('FILE').to_json('rows.jsonl', orient='records', lines=True)\"";
     return NULL;
@@ -125,7 +125,7 @@ static enum ob_err inflate_some(struct ob_input *input, char *data, size_t bytes
     if (result == Z_STREAM_END) /* another member may follow */
         result = inflateReset(z);
     if (result == Z_MEM_ERROR)
-        return ob_fail(error, OB_ENOMEM, "%s: no memory to unpack it", input->path);
+        return ob_fail(error, OB_ENOMEM, "%s: not enough memory to unpack it", input->path);
     return result == Z_OK || result == Z_BUF_ERROR
                ? OB_OK
                : damaged(input, z->msg != NULL ? z->msg : "it is not gzip", error);
@@ -197,7 +197,7 @@ static enum ob_err start_unpacking(struct ob_input *input, struct ob_error *erro
         ok = input->zstd != NULL;
         input->packing = ZSTD;
     }
-    return ok ? OB_OK : ob_fail(error, OB_ENOMEM, "%s: no memory to unpack it", input->path);
+    return ok ? OB_OK : ob_fail(error, OB_ENOMEM, "%s: not enough memory to unpack it", input->path);
 }
 
 static enum ob_err open_file(struct ob_input *input, const char *path, struct ob_error *error) {
@@ -207,7 +207,7 @@ static enum ob_err open_file(struct ob_input *input, const char *path, struct ob
         return ob_fail(error, errno == ENOENT ? OB_ENOTFOUND : OB_EIO, "%s: %s", path, strerror(errno));
     input->path = strdup(path);
     if (input->path == NULL)
-        return ob_fail(error, OB_ENOMEM, "%s: no memory to read it", path);
+        return ob_fail(error, OB_ENOMEM, "%s: not enough memory to read it", path);
     if (fstat(input->file, &status) == 0 && S_ISREG(status.st_mode))
         input->size = (uint64_t)status.st_size;
     enum ob_err err = fill(input, error);
@@ -225,7 +225,7 @@ static enum ob_err open_file(struct ob_input *input, const char *path, struct ob
 enum ob_err ob_input_open(const char *path, struct ob_input **ret_input, struct ob_error *error) {
     struct ob_input *input = malloc(sizeof *input);
     if (input == NULL)
-        return ob_fail(error, OB_ENOMEM, "%s: no memory to read it", path);
+        return ob_fail(error, OB_ENOMEM, "%s: not enough memory to read it", path);
     memset(input, 0, offsetof(struct ob_input, buffer));
     input->file = -1;
     enum ob_err err = open_file(input, path, error);

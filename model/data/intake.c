@@ -86,7 +86,7 @@ static enum ob_err cut_block(struct reading *r) {
             bytes += r->block.lines[end].bytes + 1;
         size_t known = r->slices_max;
         if (!ob_array_reserve(&r->slices, r->slices_count, 1, sizeof *r->slices, &r->slices_max))
-            return ob_fail(r->error, OB_ENOMEM, "%s: no memory for its rows", r->intake->path);
+            return ob_fail(r->error, OB_ENOMEM, "%s: not enough memory for its rows", r->intake->path);
         for (; known < r->slices_max; known++)
             r->slices[known] = (struct slice){0};
         struct slice *slice = &r->slices[r->slices_count++];
@@ -95,7 +95,7 @@ static enum ob_err cut_block(struct reading *r) {
         slice->count = 0;
         ob_token_store_clear(&slice->store);
         if (!ob_array_reserve(&slice->outcomes, 0, end - first, sizeof *slice->outcomes, &slice->max))
-            return ob_fail(r->error, OB_ENOMEM, "%s: no memory for its rows", r->intake->path);
+            return ob_fail(r->error, OB_ENOMEM, "%s: not enough memory for its rows", r->intake->path);
     }
     return OB_OK;
 }
@@ -106,7 +106,7 @@ static enum ob_err keep_row(struct reading *r, const struct slice *slice, struct
     enum ob_err err = outcome->err;
     bool choices = outcome->report.kind == OB_ROW_CHOICE;
     if (err != OB_OK)
-        err = ob_fail(error, err, "%s", outcome->text == NULL ? "no memory" : outcome->text);
+        err = ob_fail(error, err, "%s", outcome->text == NULL ? "not enough memory" : outcome->text);
     else if (r->usable > 0 && r->has_choices != choices)
         err = ob_fail(error, OB_EFORMAT, "rows with \"choices\" and rows without cannot share a file");
     else

@@ -11,7 +11,7 @@ enum ob_err ob_task_init(struct ob_task *task, size_t sequences_max, struct ob_e
     if (task->sums != NULL && task->counts != NULL)
         return OB_OK;
     ob_task_done(task);
-    return ob_fail(error, OB_ENOMEM, "no memory for the losses of %zu sequences", sequences_max);
+    return ob_fail(error, OB_ENOMEM, "not enough memory for the losses of %zu sequences", sequences_max);
 }
 
 void ob_task_done(struct ob_task *task) {

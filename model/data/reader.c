@@ -12,7 +12,7 @@
 enum ob_err ob_line_reader_open(struct ob_line_reader *reader, const char *path, struct ob_error *error) {
     *reader = (struct ob_line_reader){.path = path, .buffer = malloc(BUFFER_BYTES)};
     if (reader->buffer == NULL)
-        return ob_fail(error, OB_ENOMEM, "%s: no memory to read it", path);
+        return ob_fail(error, OB_ENOMEM, "%s: not enough memory to read it", path);
     return ob_input_open(path, &reader->input, error);
 }
 
@@ -49,7 +49,7 @@ static enum ob_err read_line(struct ob_line_reader *reader, struct ob_line_block
         if (*ret_bytes + bytes <= OB_CORPUS_ROW_MAX) {
             size_t used = block->data_count + (size_t)*ret_bytes;
             if (!ob_array_reserve(&block->data, used, bytes + 1, 1, &block->data_max))
-                return ob_fail(error, OB_ENOMEM, "%s: no memory to read it", reader->path);
+                return ob_fail(error, OB_ENOMEM, "%s: not enough memory to read it", reader->path);
             memcpy(block->data + used, from, bytes);
         }
         *ret_bytes += bytes;
@@ -77,7 +77,7 @@ enum ob_err ob_line_reader_next(struct ob_line_reader *reader, size_t bytes, str
         if (length == 0 || (!too_long && is_blank(block->data + block->data_count, (size_t)length)))
             continue;
         if (!ob_array_reserve(&block->lines, block->count, 1, sizeof *block->lines, &block->lines_max))
-            return ob_fail(error, OB_ENOMEM, "%s: no memory to read it", reader->path);
+            return ob_fail(error, OB_ENOMEM, "%s: not enough memory to read it", reader->path);
         block->lines[block->count++] = (struct ob_line){.number = reader->lines,
                                                         .row = reader->rows++,
                                                         .start = block->data_count,

@@ -66,7 +66,7 @@ static enum ob_err join(struct ob_row *row, const struct ob_row_text *parts, siz
     if (text == NULL ||
         !ob_array_reserve(&row->made, row->made_count, 1, sizeof *row->made, &row->made_max)) {
         free(text);
-        return ob_fail(error, OB_ENOMEM, "no memory for a row");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for a row");
     }
     for (size_t i = 0; i < count; i++) {
         if (parts[i].bytes > 0)
@@ -128,7 +128,7 @@ static enum ob_err read_choices(struct ob_row *row, struct ob_error *error) {
         return ob_fail(error, OB_EFORMAT, "more than %d \"choices\"", OB_CORPUS_CHOICES_MAX);
     row->choices = calloc(count, sizeof *row->choices);
     if (row->choices == NULL)
-        return ob_fail(error, OB_ENOMEM, "no memory for %zu choices", count);
+        return ob_fail(error, OB_ENOMEM, "not enough memory for %zu choices", count);
     row->choices_count = count;
     enum ob_err err = OB_OK;
     for (size_t i = 0; err == OB_OK && i < count; i++)
@@ -168,7 +168,7 @@ static enum ob_err join_parts(struct ob_row *row, const json_t *parts, struct ob
                               struct ob_error *error) {
     size_t count = json_array_size(parts);
     struct ob_row_text *texts = calloc(count + 1, sizeof *texts);
-    enum ob_err err = texts != NULL ? OB_OK : ob_fail(error, OB_ENOMEM, "no memory for a row");
+    enum ob_err err = texts != NULL ? OB_OK : ob_fail(error, OB_ENOMEM, "not enough memory for a row");
     for (size_t i = 0; err == OB_OK && i < count; i++) {
         const json_t *part = json_array_get(parts, i), *type = field(part, "type");
         char quote[OB_QUOTE_BYTES];
@@ -242,7 +242,7 @@ static enum ob_err read_messages(struct ob_row *row, const struct wording *wordi
         return err;
     row->messages = calloc(count + 1, sizeof *row->messages);
     if (row->messages == NULL)
-        return ob_fail(error, OB_ENOMEM, "no memory for %zu messages", count);
+        return ob_fail(error, OB_ENOMEM, "not enough memory for %zu messages", count);
     for (size_t i = 0; i < count; i++) {
         err = read_message(row, json_array_get(list, i), wording, &row->messages[i + 1], error);
         if (err != OB_OK)

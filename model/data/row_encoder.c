@@ -72,7 +72,7 @@ static enum ob_err take_text(const struct taking *t, const struct ob_row *row) {
     int32_t *all = calloc(count, sizeof *all);
     if (all == NULL) {
         free(text.data);
-        return ob_fail(t->error, OB_ENOMEM, "no memory for %zu tokens", count);
+        return ob_fail(t->error, OB_ENOMEM, "not enough memory for %zu tokens", count);
     }
     for (size_t i = 0; i < f->prefix_count; i++)
         all[at++] = f->prefix[i];
@@ -104,7 +104,7 @@ static enum ob_err complete(const struct taking *t, struct ids *completion) {
     int32_t *longer =
         reallocarray(completion->data, completion->count + t->affixes.suffix_count, sizeof *completion->data);
     if (longer == NULL)
-        return ob_fail(t->error, OB_ENOMEM, "no memory for a completion");
+        return ob_fail(t->error, OB_ENOMEM, "not enough memory for a completion");
     for (size_t i = 0; i < t->affixes.suffix_count; i++)
         longer[completion->count + i] = t->affixes.suffix[i];
     completion->data = longer;
@@ -130,7 +130,7 @@ static enum ob_err take_pair_ids(const struct taking *t, const struct ids *promp
     if (count < completion->count)
         note_cut(t, "longer than length: the completion loses its end");
     else if (drop > 0)
-        note_cut(t, "longer than length: the prompt loses its front");
+        note_cut(t, "longer than length: the prompt loses its start");
     return keep_pair(t, prompt, drop, completion->data, count);
 }
 
@@ -169,7 +169,7 @@ static enum ob_err keep_choices(const struct taking *t, const struct ids *prompt
     size_t left = t->length_max - before - longest;
     size_t drop = prompt->count > left ? prompt->count - left : 0;
     if (drop > 0)
-        note_cut(t, "longer than length: the prompt loses its front");
+        note_cut(t, "longer than length: the prompt loses its start");
     enum ob_err err = OB_OK;
     for (size_t i = 0; err == OB_OK && i < count; i++)
         err = keep_pair(t, prompt, drop, choices[i].data, choices[i].count);
@@ -179,8 +179,9 @@ static enum ob_err keep_choices(const struct taking *t, const struct ids *prompt
 static enum ob_err take_choices(const struct taking *t, const struct ob_row *row) {
     size_t count = row->choices_count;
     struct ids prompt = {0}, *choices = calloc(count, sizeof *choices);
-    enum ob_err err = choices == NULL ? ob_fail(t->error, OB_ENOMEM, "no memory for %zu choices", count)
-                                      : encode(t, row->prompt, false, &prompt);
+    enum ob_err err = choices == NULL
+                          ? ob_fail(t->error, OB_ENOMEM, "not enough memory for %zu choices", count)
+                          : encode(t, row->prompt, false, &prompt);
     for (size_t i = 0; err == OB_OK && i < count; i++)
         err = encode(t, row->choices[i], prompt.count > 0, &choices[i]);
     t->report->choices = (uint32_t)count;

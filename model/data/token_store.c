@@ -28,7 +28,7 @@ static enum ob_err reserve(struct ob_token_store *store, size_t tokens, struct o
         !ob_array_reserve(&store->loss_mask, store->tokens_count, tokens, 1, &store->loss_mask_max) ||
         !ob_array_reserve(&store->sequences, store->sequences_count, 1, sizeof *store->sequences,
                           &store->sequences_max))
-        return ob_fail(error, OB_ENOMEM, "no memory for its tokens");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for its tokens");
     return OB_OK;
 }
 
@@ -74,7 +74,7 @@ enum ob_err ob_token_store_add_item(struct ob_token_store *store, size_t count, 
                                     struct ob_error *error) {
     assert(count >= 2 && label < count && count <= store->sequences_count);
     if (!ob_array_reserve(&store->items, store->items_count, 1, sizeof *store->items, &store->items_max))
-        return ob_fail(error, OB_ENOMEM, "no memory for its choices");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for its choices");
     size_t first = store->sequences_count - count;
     store->items[store->items_count++] = (struct ob_choice_item){(uint32_t)first, (uint32_t)count, label};
     return OB_OK;
@@ -86,7 +86,7 @@ static enum ob_err append_items(struct ob_token_store *store, const struct ob_to
     size_t offset = store->sequences_count;
     if (items > 0 &&
         !ob_array_reserve(&store->items, store->items_count, items, sizeof *store->items, &store->items_max))
-        return ob_fail(error, OB_ENOMEM, "no memory for its choices");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for its choices");
     for (size_t i = first_item; i < first_item + items; i++) {
         struct ob_choice_item item = from->items[i];
         assert(item.first >= first_sequence);

@@ -14,7 +14,7 @@ static enum ob_err add(struct ob_added *added, const struct ob_added_token *toke
         added->tokens = tokens;
     char *content = tokens == NULL ? NULL : malloc(token->bytes);
     if (content == NULL)
-        return ob_fail(error, OB_ENOMEM, "no memory for %zu added tokens", added->count + 1);
+        return ob_fail(error, OB_ENOMEM, "not enough memory for %zu added tokens", added->count + 1);
     memcpy(content, token->content, token->bytes);
     tokens[added->count] = *token;
     tokens[added->count++].content = content;

@@ -25,7 +25,7 @@ enum ob_err ob_bpe_init(struct ob_bpe *bpe, const struct ob_vocab *vocab, bool p
     *bpe = (struct ob_bpe){
         .slots = malloc(slots * sizeof *bpe->slots), .slots_mask = slots - 1, .pieces = pieces};
     if (bpe->slots == NULL)
-        return ob_fail(error, OB_ENOMEM, "no memory for %zu merges", merges);
+        return ob_fail(error, OB_ENOMEM, "not enough memory for %zu merges", merges);
     for (size_t i = 0; i < slots; i++)
         bpe->slots[i].pair = UINT64_MAX;
     for (unsigned byte = 0; byte < 256; byte++)
@@ -59,7 +59,7 @@ enum ob_err ob_ids_append(struct ob_ids *ids, int32_t id, struct ob_error *error
         size_t capacity = ids->capacity == 0 ? 64 : 2 * ids->capacity;
         int32_t *data = reallocarray(ids->data, capacity, sizeof *data);
         if (data == NULL)
-            return ob_fail(error, OB_ENOMEM, "no memory for %zu tokens", capacity);
+            return ob_fail(error, OB_ENOMEM, "not enough memory for %zu tokens", capacity);
         ids->data = data;
         ids->capacity = capacity;
     }
@@ -84,7 +84,7 @@ void ob_bpe_work_done(struct ob_bpe_work *work) {
 enum ob_err ob_bpe_work_remember(struct ob_bpe_work *work, struct ob_error *error) {
     assert(work->cache == NULL);
     work->cache = calloc(OB_BPE_CACHE_SLOTS, sizeof *work->cache);
-    return work->cache != NULL ? OB_OK : ob_fail(error, OB_ENOMEM, "no memory to encode texts");
+    return work->cache != NULL ? OB_OK : ob_fail(error, OB_ENOMEM, "not enough memory to encode texts");
 }
 
 static struct ob_bpe_cached *cache_slot(const struct ob_bpe_work *work, const char *piece, size_t bytes) {
@@ -131,7 +131,7 @@ static enum ob_err work_reserve(struct ob_bpe_work *work, size_t symbols, struct
     work->heap = calloc(wanted, 3 * sizeof *work->heap);
     if (work->symbols == NULL || work->heap == NULL) {
         free_scratch(work);
-        return ob_fail(error, OB_ENOMEM, "no memory for a piece of %zu bytes", symbols);
+        return ob_fail(error, OB_ENOMEM, "not enough memory for a piece of %zu bytes", symbols);
     }
     work->symbols_max = wanted;
     return OB_OK;
@@ -328,7 +328,7 @@ static enum ob_err read_merge(struct ob_bpe *bpe, const struct ob_vocab *vocab, 
     size_t bytes = sides[0].bytes + sides[1].bytes;
     int32_t id = ob_vocab_find(vocab, joined, bytes);
     if (id < 0)
-        return ob_fail(error, OB_EFORMAT, "merge %zu makes the unknown token \"%s\"", rank,
+        return ob_fail(error, OB_EFORMAT, "merge %zu produces the unknown token \"%s\"", rank,
                        ob_utf8_quote(joined, bytes, quote));
     ob_bpe_add(bpe, ids[0], ids[1], (uint32_t)rank, id);
     return OB_OK;
@@ -342,7 +342,7 @@ static enum ob_err read_merges(struct ob_bpe *bpe, const struct ob_vocab *vocab,
         return err;
     char *joined = malloc(2 * vocab->key_bytes_max + 1);
     if (joined == NULL)
-        return ob_fail(error, OB_ENOMEM, "no memory for %zu merges", count);
+        return ob_fail(error, OB_ENOMEM, "not enough memory for %zu merges", count);
     for (size_t i = 0; err == OB_OK && i < count; i++)
         err = read_merge(bpe, vocab, json_array_get(field, i), i, joined, error);
     free(joined);

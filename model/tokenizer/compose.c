@@ -119,9 +119,10 @@ enum ob_err ob_compose(const char *text, size_t bytes, char **ret_text, size_t *
     work.characters = malloc(work.max * sizeof *work.characters);
     work.sorted = malloc(work.max * sizeof *work.sorted);
     size_t used = 0;
-    enum ob_err err = composed != NULL && work.characters != NULL && work.sorted != NULL
-                          ? compose_all(&work, text, bytes, composed, &used, error)
-                          : ob_fail(error, OB_ENOMEM, "no memory to normalize a text of %zu bytes", bytes);
+    enum ob_err err =
+        composed != NULL && work.characters != NULL && work.sorted != NULL
+            ? compose_all(&work, text, bytes, composed, &used, error)
+            : ob_fail(error, OB_ENOMEM, "not enough memory to normalize a text of %zu bytes", bytes);
     free(work.characters);
     free(work.sorted);
     if (err != OB_OK) {

@@ -19,14 +19,14 @@ static enum ob_err read_replace(const json_t *field, struct ob_error *error) {
     if (is_text(ob_json_field(ob_json_field(field, "pattern"), "String"), OB_SPACE_PIECE) &&
         is_text(ob_json_field(field, "content"), " "))
         return OB_OK;
-    return ob_fail(error, OB_EUNSUPPORTED, "Replace of other than U+2581 by a space is not supported");
+    return ob_fail(error, OB_EUNSUPPORTED, "Replace is supported only of U+2581 by a space");
 }
 
 static enum ob_err read_strip(struct ob_decoder *decoder, const json_t *field, struct ob_error *error) {
     const json_t *start = ob_json_field(field, "start"), *stop = ob_json_field(field, "stop");
     if (!is_text(ob_json_field(field, "content"), " ") || !json_is_integer(start) ||
         json_integer_value(start) < 0 || !json_is_integer(stop) || json_integer_value(stop) != 0)
-        return ob_fail(error, OB_EUNSUPPORTED, "Strip of other than spaces at the start is not supported");
+        return ob_fail(error, OB_EUNSUPPORTED, "Strip is supported only for spaces at the start");
     decoder->strip = (size_t)json_integer_value(start);
     return OB_OK;
 }
@@ -34,8 +34,7 @@ static enum ob_err read_strip(struct ob_decoder *decoder, const json_t *field, s
 static enum ob_err read_metaspace(struct ob_decoder *decoder, const json_t *field, struct ob_error *error) {
     const json_t *scheme = ob_json_field(field, "prepend_scheme");
     if (!is_text(ob_json_field(field, "replacement"), OB_SPACE_PIECE))
-        return ob_fail(error, OB_EUNSUPPORTED,
-                       "Metaspace with another \"replacement\" than U+2581 is not supported");
+        return ob_fail(error, OB_EUNSUPPORTED, "Metaspace is supported only with the \"replacement\" U+2581");
     decoder->strip = is_text(scheme, "never") ? 0 : 1;
     return OB_OK;
 }
@@ -74,7 +73,7 @@ enum ob_err ob_decoder_run(const struct ob_decoder *decoder, const struct ob_voc
     }
     char *text = malloc(bytes + 1);
     if (text == NULL)
-        return ob_fail(error, OB_ENOMEM, "no memory for a text of %zu bytes", bytes);
+        return ob_fail(error, OB_ENOMEM, "not enough memory for a text of %zu bytes", bytes);
     size_t used = 0, spaces = 0;
     for (size_t i = 0; i < count; i++) {
         const struct ob_token *token = &vocab->tokens[ids[i]];

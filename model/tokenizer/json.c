@@ -54,7 +54,7 @@ static enum ob_err walk(const struct stages *stages, const json_t *field, unsign
     if (!json_is_array(members))
         return ob_fail(stages->error, OB_EFORMAT, "Sequence has no \"%s\" array", stages->members);
     if (depth == DEPTH_MAX)
-        return ob_fail(stages->error, OB_ETOOBIG, "more than %d Sequences in one another", DEPTH_MAX);
+        return ob_fail(stages->error, OB_ETOOBIG, "Sequences nested more than %d deep", DEPTH_MAX);
     for (size_t i = 0; err == OB_OK && i < json_array_size(members); i++)
         err = walk(stages, json_array_get(members, i), depth + 1);
     return err;

@@ -25,15 +25,15 @@ static enum ob_err add(struct ob_normalizer *normalizer, struct ob_normalizer_st
     *ours = step;
     ours->from = copy(from, step.from_bytes);
     ours->to = copy(to, step.to_bytes);
-    return ours->from != NULL && ours->to != NULL ? OB_OK : ob_fail(error, OB_ENOMEM, "no memory for a step");
+    return ours->from != NULL && ours->to != NULL ? OB_OK
+                                                  : ob_fail(error, OB_ENOMEM, "not enough memory for a step");
 }
 
 static enum ob_err check_bytes(size_t bytes, struct ob_error *error) {
     return bytes < OB_BPE_PIECE_MAX
                ? OB_OK
-               : ob_fail(error, OB_ETOOBIG,
-                         "a text that its normalizer makes %zu bytes long; at most %u are encoded", bytes,
-                         OB_BPE_PIECE_MAX);
+               : ob_fail(error, OB_ETOOBIG, "its normalizer makes the text %zu bytes long; the limit is %u",
+                         bytes, OB_BPE_PIECE_MAX);
 }
 
 /* Room for the next text of the run; the one before is freed with take_over. */
@@ -42,7 +42,8 @@ static enum ob_err room(size_t bytes, char **ret_room, struct ob_error *error) {
     if (err != OB_OK)
         return err;
     *ret_room = malloc(bytes + 1);
-    return *ret_room != NULL ? OB_OK : ob_fail(error, OB_ENOMEM, "no memory for a text of %zu bytes", bytes);
+    return *ret_room != NULL ? OB_OK
+                             : ob_fail(error, OB_ENOMEM, "not enough memory for a text of %zu bytes", bytes);
 }
 
 static void take_over(struct ob_normalized *now, char *text, size_t bytes) {

@@ -333,7 +333,7 @@ static enum ob_err translate(const char *pattern, size_t bytes,
                        OB_PATTERN_BYTES_MAX);
     struct translation *to = calloc(1, sizeof *to);
     if (to == NULL)
-        return ob_fail(error, OB_ENOMEM, "no memory for a pattern");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for a pattern");
     to->at = pattern;
     to->end = pattern + bytes;
     enum ob_err err = OB_OK;

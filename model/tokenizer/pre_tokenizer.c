@@ -31,7 +31,7 @@ static enum ob_err find(const struct ob_split_run *run, const pcre2_code *code, 
         return OB_OK;
     }
     if (result == PCRE2_ERROR_NOMEMORY)
-        return ob_fail(run->error, OB_ENOMEM, "no memory to match a pattern");
+        return ob_fail(run->error, OB_ENOMEM, "not enough memory to match a pattern");
     if (result < 0)
         return ob_fail(run->error, OB_ETOOBIG, "a text of %zu bytes is too hard for the tokenizer's pattern",
                        bytes);
@@ -124,7 +124,7 @@ static enum ob_err split_with_prefix(const struct ob_split_run *run, size_t step
                                      size_t bytes) {
     char *prefixed = malloc(bytes + 1);
     if (prefixed == NULL)
-        return ob_fail(run->error, OB_ENOMEM, "no memory for a text of %zu bytes", bytes);
+        return ob_fail(run->error, OB_ENOMEM, "not enough memory for a text of %zu bytes", bytes);
     prefixed[0] = ' ';
     memcpy(prefixed + 1, text, bytes);
     enum ob_err err = run->pre_tokenizer->steps[step].code == NULL
@@ -264,7 +264,7 @@ static enum ob_err read_metaspace(struct reading *reading, const json_t *field) 
                        "supported");
     if (!json_is_string(replacement) || strcmp(json_string_value(replacement), OB_SPACE_PIECE) != 0)
         return ob_fail(reading->error, OB_EUNSUPPORTED,
-                       "Metaspace with another \"replacement\" than U+2581 is not supported");
+                       "Metaspace is supported only with the \"replacement\" U+2581");
     enum ob_err err = ob_json_bool(field, "split", true, &split, reading->error);
     if (err == OB_OK)
         err = ob_json_bool(field, "add_prefix_space", true, &prefix, reading->error);
@@ -324,7 +324,7 @@ enum ob_err ob_pre_tokenizer_read(struct ob_pre_tokenizer *pre_tokenizer, const 
         .pre_tokenizer = pre_tokenizer, .byte_level = ob_pre_tokenizer_is_byte_level(field), .error = error};
     *pre_tokenizer = (struct ob_pre_tokenizer){.limits = pcre2_match_context_create(NULL)};
     if (pre_tokenizer->limits == NULL)
-        return ob_fail(error, OB_ENOMEM, "no memory for a pre-tokenizer");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for a pre-tokenizer");
     (void)pcre2_set_match_limit(pre_tokenizer->limits, MATCH_LIMIT);
     (void)pcre2_set_heap_limit(pre_tokenizer->limits, HEAP_LIMIT_KB);
     return ob_json_stages(field, "pre_tokenizer", "pretokenizers", read_one, &reading, error);

@@ -12,7 +12,7 @@ struct reading {
 
 static enum ob_err add_id(struct ob_affix *affix, int32_t id, struct ob_error *error) {
     if (affix->count == OB_AFFIX_IDS_MAX)
-        return ob_fail(error, OB_ETOOBIG, "more than %d special tokens at one side of a text",
+        return ob_fail(error, OB_ETOOBIG, "more than %d special tokens before or after a text",
                        OB_AFFIX_IDS_MAX);
     affix->ids[affix->count++] = id;
     return OB_OK;
@@ -22,7 +22,7 @@ static enum ob_err check_id(const struct ob_vocab *vocab, const json_t *id, int3
                             struct ob_error *error) {
     json_int_t value = json_is_integer(id) ? json_integer_value(id) : -1;
     if (value < 0 || (size_t)value >= vocab->ids || !vocab->tokens[value].present)
-        return ob_fail(error, OB_EFORMAT, "a special token's id is not that of a token");
+        return ob_fail(error, OB_EFORMAT, "a special token has an id that no token has");
     *ret_id = (int32_t)value;
     return OB_OK;
 }

@@ -76,7 +76,7 @@ enum ob_err ob_tokenizer_read(const json_t *root, const char *name, struct ob_to
     struct ob_error ours;
     error = error == NULL ? &ours : error;
     struct ob_tokenizer *tokenizer = calloc(1, sizeof *tokenizer);
-    enum ob_err err = tokenizer == NULL ? ob_fail(error, OB_ENOMEM, "no memory for a tokenizer")
+    enum ob_err err = tokenizer == NULL ? ob_fail(error, OB_ENOMEM, "not enough memory for a tokenizer")
                                         : read_stages(tokenizer, root, error);
     if (err != OB_OK) {
         ob_tokenizer_free(tokenizer);
@@ -127,7 +127,7 @@ struct ob_tokenizer_scratch {
 static enum ob_err scratch_init(struct ob_tokenizer_scratch *scratch, const struct ob_tokenizer *tokenizer,
                                 struct ob_error *error) {
     *scratch = (struct ob_tokenizer_scratch){.tokenizer = tokenizer, .match = ob_split_match_data()};
-    return scratch->match != NULL ? OB_OK : ob_fail(error, OB_ENOMEM, "no memory to encode a text");
+    return scratch->match != NULL ? OB_OK : ob_fail(error, OB_ENOMEM, "not enough memory to encode a text");
 }
 
 static void scratch_done(struct ob_tokenizer_scratch *scratch) {
@@ -139,7 +139,7 @@ enum ob_err ob_tokenizer_scratch_new(const struct ob_tokenizer *tokenizer,
                                      struct ob_tokenizer_scratch **ret_scratch, struct ob_error *error) {
     struct ob_tokenizer_scratch *scratch = malloc(sizeof *scratch);
     if (scratch == NULL)
-        return ob_fail(error, OB_ENOMEM, "no memory to encode texts");
+        return ob_fail(error, OB_ENOMEM, "not enough memory to encode texts");
     enum ob_err err = scratch_init(scratch, tokenizer, error);
     if (err == OB_OK)
         err = ob_bpe_work_remember(&scratch->work, error);
@@ -222,7 +222,7 @@ static enum ob_err check_plain(const struct ob_tokenizer *tokenizer, const int32
         const struct ob_token *token = &vocab->tokens[ids[i]];
         if (token->special)
             return ob_fail(error, OB_EUNSUPPORTED,
-                           "a text that this tokenizer cannot tell from the special token \"%s\"",
+                           "this tokenizer cannot tell a part of the text from the special token \"%s\"",
                            ob_utf8_quote(vocab->arena + token->text, token->text_bytes, quote));
     }
     return OB_OK;
@@ -258,7 +258,7 @@ enum ob_err ob_tokenizer_encode(const struct ob_tokenizer *tokenizer, const stru
     struct ob_ids ids = {0};
     options = options == NULL ? &FIRST : options;
     if (bytes >= OB_BPE_PIECE_MAX)
-        return ob_fail(error, OB_ETOOBIG, "a text of %zu bytes; at most %u are encoded", bytes,
+        return ob_fail(error, OB_ETOOBIG, "a text of %zu bytes exceeds the limit of %u", bytes,
                        OB_BPE_PIECE_MAX);
     enum ob_err err = options->scratch == NULL ? scratch_init(&ours, tokenizer, error) : OB_OK;
     if (err == OB_OK)

@@ -95,7 +95,7 @@ enum ob_err ob_vocab_init(struct ob_vocab *vocab, size_t ids, size_t keys, size_
     vocab->slots = calloc(slots, sizeof *vocab->slots);
     if (vocab->tokens == NULL || vocab->arena == NULL || vocab->slots == NULL) {
         ob_vocab_done(vocab);
-        return ob_fail(error, OB_ENOMEM, "no memory for a vocabulary of %zu tokens", ids);
+        return ob_fail(error, OB_ENOMEM, "not enough memory for a vocabulary of %zu tokens", ids);
     }
     return OB_OK;
 }
@@ -149,7 +149,7 @@ enum ob_err ob_vocab_add(struct ob_vocab *vocab, int32_t id, const char *key, si
     char quote[OB_QUOTE_BYTES];
     struct ob_token *token = &vocab->tokens[id];
     if (token->present)
-        return ob_fail(error, OB_EFORMAT, "id %d of token \"%s\" belongs to another token already", id,
+        return ob_fail(error, OB_EFORMAT, "id %d of token \"%s\" is already taken by another token", id,
                        ob_utf8_quote(key, bytes, quote));
     uint32_t *slot = slot_of(vocab, key, bytes);
     if (*slot != 0)
@@ -175,7 +175,7 @@ enum ob_err ob_vocab_respell(struct ob_vocab *vocab, int32_t id, const char *key
         size_t more = wanted + wanted / 2;
         char *arena = more < UINT32_MAX ? realloc(vocab->arena, more) : NULL;
         if (arena == NULL)
-            return ob_fail(error, OB_ENOMEM, "no memory for a vocabulary of %zu bytes", more);
+            return ob_fail(error, OB_ENOMEM, "not enough memory for a vocabulary of %zu bytes", more);
         vocab->arena = arena;
         vocab->arena_bytes = more;
     }

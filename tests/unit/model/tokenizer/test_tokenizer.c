@@ -377,10 +377,10 @@ static void parse_refuses_bad_ids(void **state) {
     expect_refused(with_vocab("x1", json_integer(-1)), OB_EFORMAT, "\"x1\"");
     expect_refused(with_vocab("x1", json_integer(1 << 22)), OB_ETOOBIG, "4194304");
     expect_refused(with_vocab("x1", json_integer(INT64_MAX)), OB_ETOOBIG, "\"x1\"");
-    expect_refused(with_vocab("x1", json_integer(HELLO)), OB_EFORMAT, "belongs to another token");
+    expect_refused(with_vocab("x1", json_integer(HELLO)), OB_EFORMAT, "is already taken by another token");
     expect_refused(with_vocab("x\n1", json_string("1")), OB_EFORMAT, "\"x?1\" is not a whole number");
     expect_refused(with_vocab("x1", json_real(300.5)), OB_EFORMAT, "not a whole number");
-    expect_refused(with_added(HELLO, "new", "special"), OB_EFORMAT, "belongs to another token");
+    expect_refused(with_added(HELLO, "new", "special"), OB_EFORMAT, "is already taken by another token");
     expect_refused(with_added(END + 1, "hello", "special"), OB_EFORMAT, "two ids");
     expect_refused(with_added(END + 1, "<|end|>", "special"), OB_EFORMAT, "two ids");
     expect_refused(with_added(END + 1, "", "special"), OB_EFORMAT, "no \"content\"");
@@ -395,7 +395,7 @@ static void parse_refuses_bad_ids(void **state) {
 static void parse_refuses_bad_merges(void **state) {
     (void)state;
     expect_refused(with_merge(json_string("h zz")), OB_EFORMAT, "merge 7 has the unknown token \"zz\"");
-    expect_refused(with_merge(json_string("h h")), OB_EFORMAT, "makes the unknown token \"hh\"");
+    expect_refused(with_merge(json_string("h h")), OB_EFORMAT, "produces the unknown token \"hh\"");
     expect_refused(with_merge(json_string("h")), OB_EFORMAT, "not two tokens");
     expect_refused(with_merge(json_string("h e l")), OB_EFORMAT, "not two tokens");
     expect_refused(with_merge(json_integer(3)), OB_EFORMAT, "not two tokens");
