@@ -12,9 +12,11 @@ bool ob_array_reserve(void *array, size_t used, size_t more, size_t item_bytes, 
     if (more > SIZE_MAX / 4 || used > SIZE_MAX / 4)
         return false;
     size_t wanted = 2 * (used + more) + 64;
+    if (wanted > SIZE_MAX / item_bytes)
+        return false;
     void *place;
     memcpy(&place, array, sizeof place); /* whatever it points at */
-    void *larger = reallocarray(place, wanted, item_bytes);
+    void *larger = realloc(place, wanted * item_bytes);
     if (larger == NULL)
         return false;
     memcpy(array, &larger, sizeof larger);

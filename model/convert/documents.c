@@ -68,5 +68,7 @@ enum ob_err ob_document_load(const char *model, const char *name, struct ob_docu
                                                 : load_from_folder(model, name, &document, error);
     if (!failed)
         *ret_document = document;
+    else
+        ob_document_done(&document);
     return failed;
 }
