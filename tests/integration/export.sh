@@ -38,14 +38,14 @@ refused() { # NAME EXIT-CODE PATTERN: the damaged delta in $work/bad.delta
     grep -q "bad.delta: $3" "$work/bad.err" || { cat "$work/bad.err" >&2; fail "$1: message"; }
     [ ! -e "$work/bad" ] || fail "$1: something was written"
 }
-head -c 1000 "$work/run.delta" >"$work/bad.delta"; refused "cut short" 1 "is damaged"
-{ head -c 2000 "$work/run.delta"; printf X; tail -c +2002 "$work/run.delta"; } >"$work/bad.delta"; refused "a flipped byte" 1 "is damaged"
+head -c 1000 "$work/run.delta" >"$work/bad.delta"; refused "cut short" 1 "damaged: hash mismatch"
+{ head -c 2000 "$work/run.delta"; printf X; tail -c +2002 "$work/run.delta"; } >"$work/bad.delta"; refused "a flipped byte" 1 "damaged: hash mismatch"
 { head -c 40 "$work/run.delta"; head -c 32 /dev/zero; tail -c +73 "$work/run.delta" | head -c -32; } >"$work/body"
 { cat "$work/body"; printf "$(b2sum -l 256 "$work/body" | cut -c 1-64 | sed 's/../\\x&/g')"; } >"$work/bad.delta"
 refused "a right hash over another result" 3 "weights digest mismatch; nothing written"
-echo nothing >"$work/bad.delta"; refused "another file" 1 "is not a delta"
+echo nothing >"$work/bad.delta"; refused "another file" 1 "not a onebyte delta"
 "$BIN/onebyte" apply --model "$work/hf" --delta "$work/run.delta" --out "$work/bad" 2>"$work/bad.err" && fail "applied to another base"
-grep -q "is not the base model" "$work/bad.err" || fail "no word about the base"
+grep -q "not the base model" "$work/bad.err" || fail "no word about the base"
 head -c 100000 "$work/gguf/model.gguf" >"$work/short.gguf"
 "$BIN/onebyte" eval --model "$work/short.gguf" --data "$data/held_out.jsonl" 2>"$work/short.err" && fail "a GGUF file that is cut short"
 grep -q "short.gguf: .*cut short" "$work/short.err" || fail "no word about the cut"
