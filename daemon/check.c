@@ -38,9 +38,21 @@ static enum ob_err check_certificate(const struct ob_config *config, const struc
                                               manifest ? &manifest->run : NULL, ob_wall_s(), error);
 }
 
+static void note_vocabulary(const struct ob_config *config, const struct ob_model_config *model,
+                            const struct ob_tokenizer *tokenizer, FILE *notes) {
+    int32_t first = -1;
+    size_t beyond = ob_tokenizer_beyond(tokenizer, model->vocabulary, &first);
+    if (beyond > 0)
+        (void)fprintf(notes,
+                      "note: %s: the model's embedding has %u rows and lacks one for %zu of the tokenizer's "
+                      "tokens (from id %d "
+                      "on); rows that contain them are refused\n",
+                      config->model, model->vocabulary, beyond, first);
+}
+
 /* With a manifest the weights are made, as at a start; without one the model is opened. */
 static enum ob_err check_model(const struct ob_config *config, const struct ob_manifest *manifest,
-                               struct ob_error *error) {
+                               FILE *notes, struct ob_error *error) {
     struct ob_replica *replica = NULL;
     struct ob_model *model = NULL;
     struct ob_tokenizer *tokenizer = NULL;
@@ -50,7 +62,9 @@ static enum ob_err check_model(const struct ob_config *config, const struct ob_m
                  : ob_model_open(config->model, &model, error);
     if (!failed && !config->observer)
         failed = ob_rows_open(config, &(manifest ? replica->model : model)->config,
-                              replica ? replica->pool : NULL, &tokenizer, &corpus, error);
+                              replica ? replica->pool : NULL, NULL, &tokenizer, &corpus, error);
+    if (!failed && tokenizer != NULL)
+        note_vocabulary(config, &(manifest ? replica->model : model)->config, tokenizer, notes);
     ob_corpus_free(corpus);
     ob_tokenizer_free(tokenizer);
     ob_model_free(model);
@@ -74,7 +88,7 @@ static enum ob_err check_files(const struct ob_config *config, const struct ob_m
                 "note: %s: no manifest; the start fetches it from a peer and compares the model with it\n",
                 config->manifest);
     if (!failed)
-        failed = check_model(config, manifest, error);
+        failed = check_model(config, manifest, notes, error);
     ob_manifest_free(manifest);
     return failed;
 }

@@ -74,7 +74,7 @@ static enum ob_err open_data(struct ob_daemon *daemon, struct ob_error *error) {
     return session->config->observer
                ? OB_OK
                : ob_rows_open(session->config, &session->replica->model->config, session->replica->pool,
-                              &daemon->tokenizer, &daemon->corpus, error);
+                              session->logger, &daemon->tokenizer, &daemon->corpus, error);
 }
 
 static enum ob_err open_compute(struct ob_daemon *daemon, struct ob_error *error) {

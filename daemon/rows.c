@@ -1,10 +1,74 @@
 #include "daemon/rows.h"
 
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/path.h"
 #include "model/convert/open_tokenizer.h"
 
+/* A reading under way. Signals end the process, so that nothing has to end the reading. */
+struct telling {
+    const struct ob_logger *logger;
+    struct ob_progress_meter meter;
+    uint64_t start_ns;
+};
+
+static bool tell(void *context, const char *what, uint64_t done, uint64_t size) {
+    struct telling *t = context;
+    double left = 0;
+    char text[200];
+    if (!ob_progress_is_due(&t->meter, ob_now_ns(), what, done, size, &left))
+        return true;
+    int percent = size > 0 ? (int)(100.0 * (double)done / (double)size) : 0;
+    (void)snprintf(text, sizeof text, left < 0 ? "%s" : "%s: %d %%, about %.0f s left", what, percent, left);
+    ob_log(t->logger, OB_LOG_INFO, "rows", "text=\"%s\"", text);
+    return true;
+}
+
+/* What the start should know about the rows. */
+static void tell_rows(const struct telling *t, const struct ob_tokenizer *tokenizer,
+                      const struct ob_model_config *model, const struct ob_corpus *corpus) {
+    char text[600];
+    int32_t first = -1;
+    size_t beyond = ob_tokenizer_beyond(tokenizer, model->vocabulary, &first);
+    const char *problem = ob_corpus_cache_problem(corpus);
+    ob_log(t->logger, OB_LOG_INFO, "rows", "sequences=%zu tokens=%zu skipped=%zu seconds=%.1f text=\"%s\"",
+           ob_corpus_sequences(corpus), ob_corpus_tokens(corpus), ob_corpus_skipped(corpus),
+           ob_seconds_since(t->start_ns),
+           ob_corpus_is_cached(corpus) ? "tokens of an earlier start" : "read and tokenized");
+    if (problem != NULL)
+        ob_log(t->logger, OB_LOG_WARN, "rows-cache", "text=%s", ob_logger_quote(problem, text, sizeof text));
+    if (beyond > 0)
+        ob_log(
+            t->logger, OB_LOG_WARN, "vocabulary",
+            "tokens=%zu first=%d text=\"the model's embedding of %u rows lacks one for these tokens of the "
+            "tokenizer; rows that contain them are refused\"",
+            beyond, first, model->vocabulary);
+}
+
+static enum ob_err open_corpus(const struct ob_config *config, const struct ob_model_config *model,
+                               struct ob_corpus_options options, const struct ob_logger *logger,
+                               const struct ob_tokenizer *tokenizer, struct ob_corpus **ret_corpus,
+                               struct ob_error *error) {
+    char cache[OB_PATH_MAX];
+    struct telling telling = {.logger = logger, .start_ns = ob_now_ns()};
+    struct ob_progress_callback progress = {tell, &telling};
+    if (logger == NULL)
+        return ob_corpus_open(config->data, tokenizer, &options, ret_corpus, error);
+    enum ob_err failed = ob_path_join(cache, config->state_dir, OB_ROWS_CACHE, error);
+    options.cache = cache;
+    options.progress = &progress;
+    if (!failed)
+        failed = ob_corpus_open(config->data, tokenizer, &options, ret_corpus, error);
+    if (!failed)
+        tell_rows(&telling, tokenizer, model, *ret_corpus);
+    return failed;
+}
+
 enum ob_err ob_rows_open(const struct ob_config *config, const struct ob_model_config *model,
-                         struct ob_pool *pool, struct ob_tokenizer **ret_tokenizer,
-                         struct ob_corpus **ret_corpus, struct ob_error *error) {
+                         struct ob_pool *pool, const struct ob_logger *logger,
+                         struct ob_tokenizer **ret_tokenizer, struct ob_corpus **ret_corpus,
+                         struct ob_error *error) {
     if ((uint64_t)config->length > model->context)
         return ob_fail(error, OB_EUSAGE, "[training] length is %lld, the model's context is %u",
                        (long long)config->length, model->context);
@@ -18,7 +82,7 @@ enum ob_err ob_rows_open(const struct ob_config *config, const struct ob_model_c
                                         .chat_template = config->chat_template,
                                         .embedding_rows = model->vocabulary,
                                         .pool = pool};
-    return ob_corpus_open(config->data, *ret_tokenizer, &options, ret_corpus, error);
+    return open_corpus(config, model, options, logger, *ret_tokenizer, ret_corpus, error);
 }
 
 enum ob_err ob_rows_exponent_check(const struct ob_config *config, const struct ob_manifest *manifest,

@@ -10,12 +10,17 @@
 #include "daemon/config.h"
 #include "model/data/corpus.h"
 #include "model/families/config.h"
+#include "run/logger.h"
 #include "run/manifest.h"
 
-/* *ret_* are set as far as it came, also when it fails. pool: shares the work of reading; NULL: one thread. */
+#define OB_ROWS_CACHE "rows.cache" /* in the state directory: the tokens, kept for the next start */
+
+/* *ret_* are set as far as it came, also when it fails. pool: shares the work of reading; NULL: one thread. logger: hears how
+ * far it is, and tokens are kept in the state directory; NULL: nothing is written. */
 OB_MUST_USE enum ob_err ob_rows_open(const struct ob_config *config, const struct ob_model_config *model,
-                                     struct ob_pool *pool, struct ob_tokenizer **ret_tokenizer,
-                                     struct ob_corpus **ret_corpus, struct ob_error *error);
+                                     struct ob_pool *pool, const struct ob_logger *logger,
+                                     struct ob_tokenizer **ret_tokenizer, struct ob_corpus **ret_corpus,
+                                     struct ob_error *error);
 OB_MUST_USE enum ob_err ob_rows_exponent_check(const struct ob_config *config,
                                                const struct ob_manifest *manifest, struct ob_error *error);
 
