@@ -268,9 +268,7 @@ static enum ob_err check_parts(const struct ob_tokenizer_parts *parts, bool *ret
                        ob_utf8_quote(parts->model, strlen(parts->model), quote));
     if (!*ret_byte_level)
         return parts->scores != NULL ? OB_OK : ob_fail(error, OB_EFORMAT, "tokenizer.ggml.scores is missing");
-    if (parts->pre == NULL)
-        return ob_fail(error, OB_EUNSUPPORTED, "tokenizer.ggml.pre is missing: the pre-tokenizer is unknown");
-    *ret_pre = pre_of(parts->pre);
+    *ret_pre = pre_of(parts->pre == NULL ? "default" : parts->pre); /* as llama.cpp reads it */
     return *ret_pre != NULL ? OB_OK
                             : ob_fail(error, OB_EUNSUPPORTED, "the pre-tokenizer \"%s\" is not supported",
                                       ob_utf8_quote(parts->pre, strlen(parts->pre), quote));

@@ -147,6 +147,12 @@ def cl100k(digits):
                      "invert": False}, byte_level(False))
 
 
+# llama.cpp's for GGUF files that name no pre-tokenizer, or "default"; one pattern after the other.
+DEFAULT = sequence(*({"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": False} for regex in (
+    "[\\p{P}\\$\\+<=>\\^~\\|]+", "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)",
+    "\\p{N}+", "[0-9][0-9][0-9]")), byte_level(False))
+
+
 def metaspace(scheme, split):
     return {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": scheme, "split": split}
 
@@ -161,6 +167,7 @@ CONFIGURATIONS = {
                {"type": "Sequence", "processors": [byte_level(True), template(BYTES, "<s>")]}, byte_level(True)),
     "qwen2": ("bytes", {}, PLAIN, NFC, cl100k(""), byte_level(False), byte_level(False)),
     "pythia": ("bytes", {}, {**PLAIN, **RUNS}, NFC, byte_level(True), byte_level(True), byte_level(True)),
+    "gguf-default": ("bytes", {}, PLAIN, None, DEFAULT, None, byte_level(True)),
     "odd": ("bytes", {"ignore_merges": True}, {**PLAIN, **ODD}, NFC, cl100k("{1,3}"), None, byte_level(True)),
     "llama2": ("pieces", {}, NORMALIZED, PREPEND, None, template(PIECE, "<s>"),
                {"type": "Sequence", "decoders": UNSPACE + STRIP}),

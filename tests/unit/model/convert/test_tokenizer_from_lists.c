@@ -164,6 +164,23 @@ static void json_vocabulary_has_no_gap(void **state) {
     ob_tokenizer_free(tokenizer);
 }
 
+/* llama.cpp's default, whose tokens tests/parity/test_tokens.c compares. */
+static void json_without_a_pre_tokenizer_has_the_default(void **state) {
+    (void)state;
+    static const char *const NAMES[] = {NULL, "default"};
+    json_t *file = json_load_file(OB_SOURCE_ROOT "/tests/parity/tokens/gguf-default.json", 0, NULL);
+    assert_non_null(file);
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        struct lists lists;
+        init_bytes(&lists, NAMES[i]);
+        json_t *root = root_of(&lists);
+        assert_true(
+            json_equal(json_object_get(root, "pre_tokenizer"), json_object_get(file, "pre_tokenizer")));
+        json_decref(root);
+    }
+    json_decref(file);
+}
+
 static void json_names_what_is_not_known(void **state) {
     (void)state;
     struct lists lists;
@@ -172,9 +189,6 @@ static void json_names_what_is_not_known(void **state) {
     init_bytes(&lists, "tekken");
     assert_int_equal(ob_tokenizer_parts_json(&lists.parts, &root, &error), OB_EUNSUPPORTED);
     assert_non_null(strstr(error.text, "\"tekken\""));
-    lists.parts.pre = NULL;
-    assert_int_equal(ob_tokenizer_parts_json(&lists.parts, &root, &error), OB_EUNSUPPORTED);
-    assert_non_null(strstr(error.text, "tokenizer.ggml.pre"));
     lists.parts.model = "bert";
     assert_int_equal(ob_tokenizer_parts_json(&lists.parts, &root, &error), OB_EUNSUPPORTED);
     assert_non_null(strstr(error.text, "\"bert\""));
@@ -233,6 +247,7 @@ int main(void) {
         cmocka_unit_test(json_merges_the_higher_score_first),
         cmocka_unit_test(json_begins_a_text_as_the_file_says),
         cmocka_unit_test(json_vocabulary_has_no_gap),
+        cmocka_unit_test(json_without_a_pre_tokenizer_has_the_default),
         cmocka_unit_test(json_names_what_is_not_known),
         cmocka_unit_test(parts_ask_the_tokenizer_for_its_prefix),
     };
