@@ -56,18 +56,36 @@ static uint64_t padded(uint64_t bytes) {
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-/* Factors of Llama 3's scaled positions, which GGUF keeps as a tensor; 0: none. */
-static size_t rope_factors(const struct exporting *e) {
-    const struct ob_model_config *config = &e->model->config;
-    return config->rope.scaling == OB_ROPE_LLAMA3 ? config->rotary_width / 2 : 0;
+/* Tensors of RoPE factors, which belong to the configuration. */
+struct rope_tensor {
+    const char *name;
+    const float *factors; /* NULL: Llama 3's */
+};
+
+static size_t rope_tensors(const struct exporting *e, struct rope_tensor ret_tensors[2]) {
+    const struct ob_rope *rope = &e->model->config.rope;
+    if (rope->scaling == OB_ROPE_LLAMA3) {
+        ret_tensors[0] = (struct rope_tensor){OB_GGUF_ROPE_FACTORS, NULL};
+        return 1;
+    }
+    if (rope->scaling != OB_ROPE_LONG)
+        return 0;
+    ret_tensors[0] = (struct rope_tensor){OB_GGUF_ROPE_FACTORS_LONG, rope->long_factors};
+    ret_tensors[1] = (struct rope_tensor){OB_GGUF_ROPE_FACTORS_SHORT, rope->short_factors};
+    return 2;
 }
 
-static void describe_rope_factors(struct exporting *e, uint64_t offset) {
-    ob_gguf_put_text(&e->tensors, OB_GGUF_ROPE_FACTORS, strlen(OB_GGUF_ROPE_FACTORS));
-    ob_gguf_put_u32(&e->tensors, 1);
-    ob_gguf_put_u64(&e->tensors, rope_factors(e));
-    ob_gguf_put_u32(&e->tensors, ob_gguf_dtype_number(OB_DTYPE_F32));
-    ob_gguf_put_u64(&e->tensors, offset);
+static void describe_rope_tensors(struct exporting *e, uint64_t offset) {
+    struct rope_tensor tensors[2];
+    size_t count = rope_tensors(e, tensors), factors = e->model->config.rotary_width / 2;
+    for (size_t i = 0; i < count; i++) {
+        ob_gguf_put_text(&e->tensors, tensors[i].name, strlen(tensors[i].name));
+        ob_gguf_put_u32(&e->tensors, 1);
+        ob_gguf_put_u64(&e->tensors, factors);
+        ob_gguf_put_u32(&e->tensors, ob_gguf_dtype_number(OB_DTYPE_F32));
+        ob_gguf_put_u64(&e->tensors, offset);
+        offset += padded(factors * sizeof(float));
+    }
 }
 
 static enum ob_err describe(struct exporting *e) {
@@ -88,8 +106,7 @@ static enum ob_err describe(struct exporting *e) {
         ob_gguf_put_u64(&e->tensors, offset);
         offset += padded(tensor->elements * ob_dtype_block_bytes(dtype_of(e, i)));
     }
-    if (rope_factors(e))
-        describe_rope_factors(e, offset);
+    describe_rope_tensors(e, offset);
     return OB_OK;
 }
 
@@ -162,19 +179,23 @@ static enum ob_err write_tensor(const struct exporting *e, struct ob_output *out
     return OB_OK;
 }
 
-static enum ob_err write_rope_factors(const struct exporting *e, struct ob_output *out) {
-    size_t count = rope_factors(e);
-    float *factors = calloc(count, sizeof *factors);
-    uint8_t *bytes = calloc(4 * count, 1);
-    if (factors && bytes) {
-        ob_gguf_rope_factors(&e->model->config.rope, count, factors);
-        ob_dtype_encode(OB_DTYPE_F32, factors, count, bytes);
+static enum ob_err write_rope_tensors(const struct exporting *e, struct ob_output *out) {
+    struct rope_tensor tensors[2];
+    size_t count = rope_tensors(e, tensors), factors = e->model->config.rotary_width / 2;
+    float *values = calloc(factors + 1, sizeof *values);
+    uint8_t *bytes = calloc(factors + 1, sizeof *values);
+    for (size_t i = 0; i < count && values && bytes; i++) {
+        if (tensors[i].factors)
+            memcpy(values, tensors[i].factors, factors * sizeof *values);
+        else
+            ob_gguf_rope_factors(&e->model->config.rope, factors, values);
+        ob_dtype_encode(OB_DTYPE_F32, values, factors, bytes);
         ob_output_pad(out, ALIGNMENT);
-        ob_output_write(out, bytes, count * sizeof *factors);
+        ob_output_write(out, bytes, factors * sizeof *values);
     }
     enum ob_err failed =
-        factors && bytes ? OB_OK : ob_fail(e->error, OB_ENOMEM, "%s: out of memory", e->model->path);
-    free(factors);
+        values && bytes ? OB_OK : ob_fail(e->error, OB_ENOMEM, "%s: out of memory", e->model->path);
+    free(values);
     free(bytes);
     return failed;
 }
@@ -187,7 +208,7 @@ static enum ob_err write_file(struct exporting *e, const char *folder) {
         return failed;
     ob_gguf_put(&header, "GGUF", 4);
     ob_gguf_put_u32(&header, 3);
-    ob_gguf_put_u64(&header, e->model->tensor_count + (rope_factors(e) ? 1 : 0));
+    ob_gguf_put_u64(&header, e->model->tensor_count + rope_tensors(e, (struct rope_tensor[2]){0}));
     ob_gguf_put_u64(&header, e->metadata.entries);
     if (header.failed || e->metadata.failed || e->tensors.failed)
         failed = ob_fail(e->error, OB_ENOMEM, "%s: out of memory", folder);
@@ -198,8 +219,8 @@ static enum ob_err write_file(struct exporting *e, const char *folder) {
         ob_output_pad(&out, ALIGNMENT);
         failed = write_tensor(e, &out, i);
     }
-    if (rope_factors(e) && !failed && !out.failed)
-        failed = write_rope_factors(e, &out);
+    if (!failed && !out.failed)
+        failed = write_rope_tensors(e, &out);
     ob_output_pad(&out, ALIGNMENT);
     ob_gguf_writer_done(&header);
     return ob_output_close(&out, failed);

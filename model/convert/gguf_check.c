@@ -48,7 +48,7 @@ enum ob_err ob_gguf_check_model(const struct ob_model *model, struct ob_error *e
         return ob_fail(error, OB_EUNSUPPORTED, "%s: GGUF has no architecture for %s: export as safetensors",
                        model->path, config->family->architecture);
     enum ob_rope_scaling scaling = config->rope.scaling;
-    if (scaling == OB_ROPE_LONG ||
+    if ((scaling == OB_ROPE_LONG && !gguf->has_longrope) ||
         (scaling == OB_ROPE_YARN && !ob_rope_has_yarn_defaults(&config->rope, config->rotary_width)))
         return ob_fail(error, OB_EUNSUPPORTED, "%s: %s cannot be written as GGUF: export as safetensors",
                        model->path, scaling == OB_ROPE_LONG ? "LongRoPE" : "YaRN with options of its own");

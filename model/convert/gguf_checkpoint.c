@@ -88,7 +88,9 @@ static void drop_extras(struct layout *l) {
     size_t kept = 0;
     for (size_t i = 0; i < checkpoint->count; i++) {
         const char *name = checkpoint->tensors[i].name;
-        bool extra = strcmp(name, OB_GGUF_ROPE_FACTORS) == 0 || strstr(name, ".attn_rot_embd");
+        bool extra = strcmp(name, OB_GGUF_ROPE_FACTORS) == 0 ||
+                     strcmp(name, OB_GGUF_ROPE_FACTORS_SHORT) == 0 ||
+                     strcmp(name, OB_GGUF_ROPE_FACTORS_LONG) == 0 || strstr(name, ".attn_rot_embd");
         if (!extra)
             checkpoint->tensors[kept++] = checkpoint->tensors[i];
     }

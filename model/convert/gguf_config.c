@@ -172,26 +172,44 @@ static double rope_factor(struct building *b) {
     return factor > 0 && isfinite(factor) ? shortest(factor) : 1; /* 0: as if it were not there */
 }
 
+static void set_context(struct building *b, json_t *scaling) {
+    char key[KEY_BYTES];
+    int64_t context;
+    if (scaling && ob_gguf_integer(&b->reader, key_of(b, "rope.scaling.original_context_length", key), 1,
+                                   INT32_MAX, &context))
+        json_object_set_new(scaling, "original_max_position_embeddings", json_integer(context));
+}
+
+static json_t *longrope_scaling(struct building *b) {
+    char key[KEY_BYTES];
+    double attention;
+    json_t *scaling = NULL;
+    if (!b->reader.failed)
+        b->reader.failed = ob_gguf_longrope_scaling(b->reader.gguf, &scaling, b->reader.error);
+    if (scaling && ob_gguf_real(&b->reader, key_of(b, "rope.scaling.attn_factor", key), &attention) &&
+        isfinite(attention))
+        json_object_set_new(scaling, "attention_factor", json_real(shortest(attention)));
+    return scaling;
+}
+
 /* As llama.cpp reads them: a factor without a type is a linear one. */
 static void add_rope_scaling(struct building *b) {
     char key[KEY_BYTES];
     struct ob_gguf_text type = {"linear", 6};
-    int64_t context;
     double factor = rope_factor(b);
     bool is_stated = ob_gguf_text(&b->reader, key_of(b, "rope.scaling.type", key), &type);
+    bool is_none = is_stated && ob_gguf_text_is(type, "none");
     json_t *scaling = NULL;
-    const json_t *theta =
-        json_object_get(b->config, b->family->keys->rope_theta ? b->family->keys->rope_theta : "");
-    if (has_tensor(b, OB_GGUF_ROPE_FACTORS) && (!is_stated || ob_gguf_text_is(type, "none")) &&
-        !b->reader.failed) {
+    const char *theta_key = b->family->keys->rope_theta;
+    const json_t *theta = theta_key ? json_object_get(b->config, theta_key) : NULL;
+    if (has_tensor(b, OB_GGUF_ROPE_FACTORS_LONG) || has_tensor(b, OB_GGUF_ROPE_FACTORS_SHORT))
+        scaling = longrope_scaling(b);
+    else if (has_tensor(b, OB_GGUF_ROPE_FACTORS) && (!is_stated || is_none) && !b->reader.failed)
         b->reader.failed = ob_gguf_rope_scaling(b->reader.gguf, theta ? json_number_value(theta) : 10000.0,
                                                 (size_t)head_width(b) / 2, &scaling, b->reader.error);
-    } else if (!ob_gguf_text_is(type, "none") && (is_stated || factor > 1 || factor < 1)) {
+    else if (!is_none && (is_stated || factor > 1 || factor < 1))
         scaling = json_pack("{s:s%, s:f}", "rope_type", type.data, type.bytes, "factor", factor);
-        if (scaling && ob_gguf_integer(&b->reader, key_of(b, "rope.scaling.original_context_length", key), 1,
-                                       INT32_MAX, &context))
-            json_object_set_new(scaling, "original_max_position_embeddings", json_integer(context));
-    }
+    set_context(b, scaling);
     if (scaling)
         json_object_set_new(b->config, "rope_scaling", scaling);
 }
@@ -216,6 +234,8 @@ static bool is_known(const struct ob_family *family, struct ob_gguf_text suffix)
     for (const struct ob_family_gguf_key *key = family->gguf->keys; key && key->suffix; key++)
         if (ob_gguf_text_is(suffix, key->suffix))
             return true;
+    if (family->gguf->has_longrope && ob_gguf_text_is(suffix, "rope.scaling.attn_factor"))
+        return true;
     for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++)
         if (ob_gguf_text_is(suffix, OTHERS[i]))
             return true;

@@ -54,6 +54,8 @@ static void add_real(const struct adding *a, const char *suffix, float value) {
 static void add_rope_scaling(const struct adding *a, const struct ob_rope *rope) {
     char key[KEY_BYTES];
     bool is_yarn = rope->scaling == OB_ROPE_YARN;
+    if (rope->scaling == OB_ROPE_LONG)
+        add_real(a, "rope.scaling.attn_factor", (float)rope->attention_factor);
     if (!is_yarn && rope->scaling != OB_ROPE_LINEAR)
         return;
     (void)snprintf(key, sizeof key, "%s.rope.scaling.type", a->architecture);

@@ -82,3 +82,41 @@ enum ob_err ob_gguf_rope_scaling(const struct ob_gguf *gguf, double theta, size_
                    "%s: tensor rope_freqs.weight: scaled positions other than Llama 3's are not supported",
                    checkpoint->path);
 }
+
+static enum ob_err list_factors(const struct ob_gguf *gguf, const char *name, json_t *scaling,
+                                const char *key, struct ob_error *error) {
+    float factors[WIDTH_MAX];
+    const struct ob_checkpoint *checkpoint = gguf->checkpoint;
+    int64_t at = ob_checkpoint_find(checkpoint, name);
+    const struct ob_checkpoint_tensor *tensor = at < 0 ? NULL : &checkpoint->tensors[at];
+    if (!tensor || tensor->dims != 1 || tensor->elements > WIDTH_MAX)
+        return ob_fail(error, OB_EMISMATCH, "%s: tensor %s: not a list of RoPE factors", checkpoint->path,
+                       name);
+    ob_checkpoint_read(tensor, 0, (size_t)tensor->elements, factors);
+    json_t *list = json_array();
+    bool ok = list && json_object_set_new(scaling, key, list) == 0;
+    for (size_t i = 0; i < tensor->elements && ok; i++) {
+        json_t *factor = json_real((double)factors[i]);
+        if (!factor)
+            return ob_fail(error, OB_EFORMAT, "%s: tensor %s holds a number that is not finite",
+                           checkpoint->path, name);
+        ok = json_array_append_new(list, factor) == 0;
+    }
+    return ok ? OB_OK : ob_fail(error, OB_ENOMEM, "%s: out of memory", checkpoint->path);
+}
+
+enum ob_err ob_gguf_longrope_scaling(const struct ob_gguf *gguf, json_t **ret_scaling,
+                                     struct ob_error *error) {
+    json_t *scaling = json_pack("{s:s}", "rope_type", "longrope");
+    enum ob_err failed =
+        scaling ? OB_OK : ob_fail(error, OB_ENOMEM, "%s: out of memory", gguf->checkpoint->path);
+    if (!failed)
+        failed = list_factors(gguf, OB_GGUF_ROPE_FACTORS_SHORT, scaling, "short_factor", error);
+    if (!failed)
+        failed = list_factors(gguf, OB_GGUF_ROPE_FACTORS_LONG, scaling, "long_factor", error);
+    if (failed)
+        json_decref(scaling);
+    else
+        *ret_scaling = scaling;
+    return failed;
+}

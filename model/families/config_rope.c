@@ -185,6 +185,8 @@ static void read_rope(struct ob_config_reader *reader, const json_t *dictionary,
     *rope = (struct ob_rope){.theta = ob_config_real(&r.in, "rope_theta", 1, 1e12, theta)};
     check_type(&r.in);
     read_scaling(&r);
+    rope->attention_factor =
+        (double)(float)rope->attention_factor; /* as it multiplies, and as GGUF keeps it */
     reader->failed = r.in.failed;
 }
 

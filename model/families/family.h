@@ -67,6 +67,7 @@ struct ob_family_gguf {
     bool (*is_sliding)(uint32_t layer), (*is_nope)(uint32_t layer); /* NULL: no layer is */
     double (*query_scalar)(uint32_t layers, uint32_t width, uint32_t heads,
                            uint32_t head_width); /* NULL: head_width */
+    bool has_longrope;                           /* has it LongRoPE's two tensors of factors? */
     double sliding_theta; /* RoPE's base in sliding-window layers, without scaling; 0: as in the others */
     enum ob_activation activation;
     unsigned parts, parts_also; /* of enum ob_part: all of these, and any of those */

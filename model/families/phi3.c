@@ -55,6 +55,7 @@ static const struct ob_family_gguf GGUF = {
     .activation = OB_ACTIVATION_SILU,
     .parts_also = OB_PART_HEAD,
     .is_sliding = is_sliding_in_gguf,
+    .has_longrope = true,
 };
 
 const struct ob_family ob_family_phi3 = {

@@ -117,6 +117,9 @@ def metadata(w, arch, c):
             w.add_final_logit_softcapping(c["final_logit_softcapping"])
         if c["attn_logit_softcapping"]:
             w.add_attn_logit_softcapping(c["attn_logit_softcapping"])
+    if arch == "phi3" and (c.get("rope_parameters") or {}).get("rope_type") == "longrope":
+        scale = c["max_position_embeddings"] / c["original_max_position_embeddings"]
+        w.add_rope_scaling_attn_factors(float(np.sqrt(1 + np.log(scale) / np.log(c["original_max_position_embeddings"]))))
     if arch == "phi3":
         w.add_sliding_window(c["sliding_window"] or 0)
         w.add_rope_scaling_orig_ctx_len(c["original_max_position_embeddings"])
@@ -205,7 +208,6 @@ OTHER = {  # why a checkpoint has no GGUF file
     "gemma3-two-angles": "other windows", "rope-gemma3-older": "other windows", "rope-gemma3-beside": "other windows",
     "rope-gemma3-flat": "other windows",
     "granite-biases-bf16": "biases", "olmo2-biases-bf16": "biases", "smollm3-window": "windows, biases",
-    "phi4-partial-tied-bf16": "LongRoPE",
     "rope-yarn-options": "YaRN's options", "rope-yarn-mscale": "YaRN's options", "rope-yarn-no-context": "nothing to scale",
     "rope-yarn-no-factor": "nothing new", "rope-longrope": "LongRoPE", "rope-longrope-factors": "LongRoPE",
     "rope-theta-in-scaling": "nothing new", "rope-llama3-context-outside": "nothing new", "rope-empty-scaling": "nothing new",
@@ -230,6 +232,8 @@ def same_model(name):
     if rope.get("rope_type") == "llama3":
         extra = rope_factors(rope["rope_theta"], config["head_dim"], rope["factor"], rope["low_freq_factor"],
                              rope["high_freq_factor"], rope["original_max_position_embeddings"])
+    if rope.get("rope_type") == "longrope":
+        extra = {f"rope_factors_{kind}.weight": np.array(rope[f"{kind}_factor"], dtype=np.float32) for kind in ("long", "short")}
     write(path, config, tensors, lambda name, data: T.F32 if data.ndim == 1 and (kind == T.F16 or "emma" in config["architectures"][0]) else kind, extra)
     if config["architectures"][0] == "GPTNeoXForCausalLM":
         return  # transformers does not read these
