@@ -3,6 +3,7 @@
  * norms queries and keys and has two RoPE bases. */
 #include <math.h>
 
+#include "model/families/config_bias.h"
 #include "model/families/config_rope.h"
 #include "model/families/config_window.h"
 #include "model/families/llama.h"
@@ -56,8 +57,7 @@ static void configure(struct ob_config_reader *reader, struct ob_model_config *c
     config->embedding_scale = sqrtf((float)config->width);
     config->query_scale =
         (float)(1.0 / sqrt(ob_config_real(reader, "query_pre_attn_scalar", 1e-3, 1e6, 256)));
-    if (ob_config_bool(reader, "attention_bias", false))
-        config->parts |= OB_PART_QKV_BIAS | OB_PART_OUT_BIAS;
+    ob_config_attention_bias(reader, false, config);
     ob_config_refuse_true(reader, "use_bidirectional_attention");
 }
 

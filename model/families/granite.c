@@ -1,4 +1,5 @@
 /* Granite (IBM 2024): Llama's parts, with multipliers at the embedding, the scores, the residual stream and the logits. */
+#include "model/families/config_bias.h"
 #include "model/families/config_rope.h"
 #include "model/families/llama.h"
 
@@ -12,10 +13,8 @@ static void configure(struct ob_config_reader *reader, struct ob_model_config *c
     config->query_scale = (float)multiplier(reader, "attention_multiplier");
     config->residual_scale = (float)multiplier(reader, "residual_multiplier");
     config->logit_scale = (float)(1 / multiplier(reader, "logits_scaling"));
-    if (ob_config_bool(reader, "attention_bias", false))
-        config->parts |= OB_PART_QKV_BIAS | OB_PART_OUT_BIAS;
-    if (ob_config_bool(reader, "mlp_bias", false))
-        config->parts |= OB_PART_MLP_BIAS;
+    ob_config_attention_bias(reader, false, config);
+    ob_config_mlp_bias(reader, config);
 }
 
 static const struct ob_family_gguf_key GGUF_KEYS[] = {

@@ -3,6 +3,7 @@
  * feed-forward part. One table; what differs is which of its parts a model has. */
 #include <math.h>
 
+#include "model/families/config_bias.h"
 #include "model/families/config_rope.h"
 #include "model/families/config_window.h"
 #include "model/families/llama.h"
@@ -50,10 +51,8 @@ const struct ob_family_tensor ob_family_llama_tensors[] = {
 
 static void configure_llama(struct ob_config_reader *reader, struct ob_model_config *config) {
     ob_config_rope(reader, 10000, 1, config);
-    if (ob_config_bool(reader, "attention_bias", false))
-        config->parts |= OB_PART_QKV_BIAS | OB_PART_OUT_BIAS;
-    if (ob_config_bool(reader, "mlp_bias", false))
-        config->parts |= OB_PART_MLP_BIAS;
+    ob_config_attention_bias(reader, false, config);
+    ob_config_mlp_bias(reader, config);
 }
 
 static const struct ob_family_gguf GGUF_LLAMA = {
@@ -123,8 +122,7 @@ const struct ob_family ob_family_qwen2 = {
 
 static void configure_qwen3(struct ob_config_reader *reader, struct ob_model_config *config) {
     config->parts |= OB_PART_QK_NORM;
-    if (ob_config_bool(reader, "attention_bias", false))
-        config->parts |= OB_PART_QKV_BIAS | OB_PART_OUT_BIAS;
+    ob_config_attention_bias(reader, false, config);
     ob_config_rope(reader, 10000, 1, config);
     configure_qwen_windows(reader, config);
 }
@@ -150,8 +148,7 @@ const struct ob_family ob_family_qwen3 = {
 static void configure_gemma(struct ob_config_reader *reader, struct ob_model_config *config) {
     config->embedding_scale = sqrtf((float)config->width);
     ob_config_rope(reader, 10000, 1, config);
-    if (ob_config_bool(reader, "attention_bias", false))
-        config->parts |= OB_PART_QKV_BIAS | OB_PART_OUT_BIAS;
+    ob_config_attention_bias(reader, false, config);
     ob_config_refuse_true(reader, "use_bidirectional_attention");
 }
 

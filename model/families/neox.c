@@ -1,5 +1,6 @@
 /* GPT-NeoX (Black et al. 2022) and Pythia (Biderman et al. 2023): attention and feed-forward part in
  * parallel, rotary positions on the first part of each head, queries, keys and values fused head by head. */
+#include "model/families/config_bias.h"
 #include "model/families/config_rope.h"
 #include "model/families/family.h"
 
@@ -42,8 +43,7 @@ static void configure(struct ob_config_reader *reader, struct ob_model_config *c
     ob_config_rope(reader, 10000, 0.25, config);
     if (!ob_config_bool(reader, "use_parallel_residual", true))
         config->block = OB_BLOCK_SEQUENTIAL;
-    if (ob_config_bool(reader, "attention_bias", true))
-        config->parts |= OB_PART_QKV_BIAS | OB_PART_OUT_BIAS;
+    ob_config_attention_bias(reader, true, config);
 }
 
 static const struct ob_family_gguf_key GGUF_KEYS[] = {

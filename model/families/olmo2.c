@@ -1,4 +1,5 @@
 /* OLMo 2 (OLMo Team 2024): norms after each part and none before, queries and keys normed over all heads together. */
+#include "model/families/config_bias.h"
 #include "model/families/config_rope.h"
 #include "model/families/llama.h"
 
@@ -28,8 +29,7 @@ static const struct ob_family_tensor TENSORS[] = {
 
 static void configure(struct ob_config_reader *reader, struct ob_model_config *config) {
     ob_config_rope(reader, 10000, 1, config);
-    if (ob_config_bool(reader, "attention_bias", false))
-        config->parts |= OB_PART_QKV_BIAS | OB_PART_OUT_BIAS;
+    ob_config_attention_bias(reader, false, config);
 }
 
 static const struct ob_family_gguf GGUF = {

@@ -1,4 +1,5 @@
 /* SmolLM3 (Hugging Face 2025): Llama's parts, with layers that have no positions (NoPE, Yang et al. 2025). */
+#include "model/families/config_bias.h"
 #include "model/families/config_rope.h"
 #include "model/families/config_window.h"
 #include "model/families/llama.h"
@@ -26,10 +27,8 @@ static void configure(struct ob_config_reader *reader, struct ob_model_config *c
                       (struct ob_window_rule){.every = 1}, config);
     for (uint32_t layer = 0; layer < config->layers && !ob_config_is_set(reader, "layer_types"); layer++)
         config->is_sliding[layer] = config->is_sliding[layer] && config->is_nope[layer];
-    if (ob_config_bool(reader, "attention_bias", false))
-        config->parts |= OB_PART_QKV_BIAS | OB_PART_OUT_BIAS;
-    if (ob_config_bool(reader, "mlp_bias", false))
-        config->parts |= OB_PART_MLP_BIAS;
+    ob_config_attention_bias(reader, false, config);
+    ob_config_mlp_bias(reader, config);
 }
 
 static bool is_nope_in_gguf(uint32_t layer) {
