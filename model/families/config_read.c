@@ -75,6 +75,30 @@ static void check(struct ob_config_reader *reader, const struct ob_model_config 
                        c->rotary_width);
 }
 
+/* Why an architecture is not supported, by the keys that such models have; NULL: nothing to add. */
+static const char *reason_of(const json_t *root) {
+    static const struct {
+        const char *key, *reason;
+    } REASONS[] = {
+        {"num_local_experts", "mixtures of experts are not supported"},
+        {"num_experts", "mixtures of experts are not supported"},
+        {"n_routed_experts", "mixtures of experts are not supported"},
+        {"num_experts_per_tok", "mixtures of experts are not supported"},
+        {"state_size", "state-space models are not supported"},
+        {"ssm_cfg", "state-space models are not supported"},
+        {"mamba_d_state", "state-space models are not supported"},
+        {"linear_num_value_heads", "linear attention is not supported"},
+        {"is_encoder_decoder", "models with an encoder are not supported"},
+        {"vision_config", "models with images are not supported: give the text model alone"},
+    };
+    for (size_t i = 0; i < sizeof REASONS / sizeof *REASONS; i++) {
+        const json_t *value = json_object_get(root, REASONS[i].key);
+        if (value && !json_is_null(value) && !json_is_false(value))
+            return REASONS[i].reason;
+    }
+    return NULL;
+}
+
 /* model_type decides, as for AutoModelForCausalLM: architectures may be missing, or name the base model or another
  * task. Where model_type is missing or not known, the first of architectures does. */
 static enum ob_err find_family(const json_t *root, const char *path, const struct ob_family **ret_family,
@@ -86,10 +110,11 @@ static enum ob_err find_family(const json_t *root, const char *path, const struc
     family = family == NULL && architecture ? ob_family_find(architecture) : family;
     if (family == NULL && type == NULL && architecture == NULL)
         return ob_fail(error, OB_EFORMAT, "%s: has neither \"model_type\" nor \"architectures\"", path);
+    const char *reason = reason_of(root);
     if (family == NULL)
-        return ob_fail(error, OB_EUNSUPPORTED, "%s: %s %.80s is not supported; these are: %s", path,
+        return ob_fail(error, OB_EUNSUPPORTED, "%s: %s %.80s is not supported; %s%s", path,
                        architecture ? "architecture" : "model_type", architecture ? architecture : type,
-                       ob_family_names(names, sizeof names));
+                       reason ? reason : "these are: ", reason ? "" : ob_family_names(names, sizeof names));
     *ret_family = family;
     return OB_OK;
 }
