@@ -99,6 +99,8 @@ static void print_pause(const json_t *reasons) {
         {"operator", "by `onebyte pause`; `onebyte resume` resumes training"},
         {"overrange", "a weight is beyond half its range; it ends when the records that did it are revoked"},
         {"joining", "the weights come from a snapshot that is not verified yet; it ends by itself"},
+        {"alone",
+         "the log is empty and no peer was reached yet; check [peers], or set solo = yes to train alone"},
         {"isolated", "too few machines hold our records; it ends when they hear us again"},
     };
     size_t i;

@@ -6,7 +6,8 @@
 2. Every command and option of the tables is in `onebyte --help`, in `onebyte COMMAND --help`, in the manual page and in the
    completions of three shells, and these name no other.
 3. Commands that documents, examples and scripts show exist, and so do their options.
-4. Keys of the configuration that documents write as `[section] key` exist in configs/onebyte.conf (whose keys are compared
+4. `onebyte status` has a text for every reason for a pause.
+5. Keys of the configuration that documents write as `[section] key` exist in configs/onebyte.conf (whose keys are compared
    with the table of keys in tests/unit/daemon/test_config.c).
 """
 import glob
@@ -136,6 +137,15 @@ def check_named(root, programs):
                 bad.append(f"{path[len(root) + 1:]}: `onebyte {word}` is no command")
 
 
+def check_pauses(root):
+    """`onebyte status` says of every reason for a pause what ends it."""
+    reasons = re.findall(r"`(\w+)`", re.search(r'FIELD\("paused_by".*', read(f"{root}/daemon/status_fields.def"))[0])
+    known = set(re.findall(r'^ +\{"(\w+)",', read(f"{root}/cli/cmd_status.c"), re.M))
+    for reason in reasons:
+        if reason not in known:
+            bad.append(f"cli/cmd_status.c: no text for the pause `{reason}`")
+
+
 def check_keys(root):
     sections, section = {}, None
     for line in read(f"{root}/configs/onebyte.conf").splitlines():
@@ -161,6 +171,7 @@ def main():
     check_completions(build, programs)
     check_shown(root, programs)
     check_named(root, programs)
+    check_pauses(root)
     check_keys(root)
     print("\n".join(bad))
     return 1 if bad else 0
