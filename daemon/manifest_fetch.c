@@ -82,7 +82,7 @@ static enum ob_err take_piece(struct fetching *f, const struct ob_transport_even
         (f->total > 0 && piece.total != f->total) || piece.offset != f->have)
         return OB_OK;
     if (!f->bytes && !(f->bytes = malloc(piece.total)))
-        return ob_fail(error, OB_ENOMEM, "no memory for the manifest");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for the manifest");
     f->total = piece.total;
     memcpy(f->bytes + piece.offset, piece.bytes, piece.count);
     f->have += piece.count;

@@ -44,7 +44,7 @@ static enum ob_err read_answer(int fd, const char *path, int timeout_ms, char **
             char *more = realloc(answer, room);
             if (!more) {
                 free(answer);
-                return ob_fail(error, OB_ENOMEM, "%s: no memory for the answer", path);
+                return ob_fail(error, OB_ENOMEM, "%s: not enough memory for the answer", path);
             }
             answer = more;
         }

@@ -93,8 +93,8 @@ static enum ob_err recognise(struct ob_chat *chat, const char *model, const char
     const char *name = ob_chat_known(hash);
     if (name == NULL)
         return ob_fail(error, OB_EUNSUPPORTED,
-                       "%.120s: unknown chat template (%.12s); if it only words one of these differently, "
-                       "set chat_template to its name: %s",
+                       "%.120s: unknown chat template (%.12s); if it is another wording of one of these, set "
+                       "chat_template to its name: %s",
                        model, hash, list_names(names, sizeof names));
     chat->format = ob_chat_format(name);
     assert(chat->format != NULL);

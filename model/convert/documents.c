@@ -20,7 +20,7 @@ static enum ob_err build(const struct ob_gguf *gguf, const char *name, json_t **
         return ob_gguf_tokenizer(gguf, ret_root, error);
     if (strcmp(name, "tokenizer_config.json") == 0)
         return ob_gguf_tokenizer_config(gguf, ret_root, error);
-    return ob_fail(error, OB_ENOTFOUND, "%s: has nothing that a %s could be made of", gguf->checkpoint->path,
+    return ob_fail(error, OB_ENOTFOUND, "%s: contains nothing to make a %s from", gguf->checkpoint->path,
                    name);
 }
 

@@ -121,19 +121,20 @@ static enum ob_err export_peft(const struct ob_weight_source *source, enum ob_dt
 static enum ob_err check_peft(const struct ob_weight_source *source, struct ob_error *error) {
     const struct ob_model *model = source->model;
     if (model->adapter_count == 0)
-        return ob_fail(error, OB_EUNSUPPORTED, "the run has no adapters to write in the PEFT layout");
+        return ob_fail(error, OB_EUNSUPPORTED,
+                       "the run has no adapters; export as safetensors or GGUF instead of PEFT");
     for (size_t i = 0; i < model->tensor_count; i++)
         if (source->trainable[i] >= 0)
             return ob_fail(error, OB_EUNSUPPORTED,
-                           "the run trains tensor %s as well, which the PEFT layout has no place for: export "
-                           "as safetensors, with the adapters merged",
+                           "the run also trains tensor %s, which a PEFT export cannot hold; export as "
+                           "safetensors, which merges the adapters",
                            model->tensors[i].name);
     return OB_OK;
 }
 
 static enum ob_err make_empty_folder(const char *folder, struct ob_error *error) {
     if (mkdir(folder, 0755) != 0 && errno != EEXIST)
-        return ob_fail(error, OB_EIO, "%s: cannot make folder: %s", folder, strerror(errno));
+        return ob_fail(error, OB_EIO, "%s: cannot create folder: %s", folder, strerror(errno));
     DIR *dir = opendir(folder);
     if (!dir)
         return ob_fail(error, OB_EIO, "%s: cannot open folder: %s", folder, strerror(errno));
@@ -142,7 +143,7 @@ static enum ob_err make_empty_folder(const char *folder, struct ob_error *error)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             empty = false;
     closedir(dir);
-    return empty ? OB_OK : ob_fail(error, OB_EBUSY, "%s: holds files already; choose another folder", folder);
+    return empty ? OB_OK : ob_fail(error, OB_EBUSY, "%s: not empty; choose another folder", folder);
 }
 
 static enum ob_err write_model(const struct ob_weight_source *source, const struct ob_export_options *options,

@@ -45,38 +45,39 @@ enum ob_err ob_gguf_check_model(const struct ob_model *model, struct ob_error *e
     const struct ob_model_config *config = &model->config;
     const struct ob_family_gguf *gguf = config->family->gguf;
     if (!gguf)
-        return ob_fail(error, OB_EUNSUPPORTED, "%s: GGUF has no architecture for %s: export as safetensors",
+        return ob_fail(error, OB_EUNSUPPORTED, "%s: GGUF has no architecture for %s; export as safetensors",
                        model->path, config->family->architecture);
     enum ob_rope_scaling scaling = config->rope.scaling;
     if ((scaling == OB_ROPE_LONG && !gguf->has_longrope) ||
         (scaling == OB_ROPE_YARN && !ob_rope_has_yarn_defaults(&config->rope, config->rotary_width)))
-        return ob_fail(error, OB_EUNSUPPORTED, "%s: %s cannot be written as GGUF: export as safetensors",
+        return ob_fail(error, OB_EUNSUPPORTED, "%s: %s cannot be written as GGUF; export as safetensors",
                        model->path, scaling == OB_ROPE_LONG ? "LongRoPE" : "YaRN with options of its own");
     for (uint32_t layer = 0; layer < config->layers; layer++) {
         bool sliding = config->sliding_window > 0 && gguf->is_sliding && gguf->is_sliding(layer);
         if (config->is_sliding[layer] != sliding)
             return ob_fail(error, OB_EUNSUPPORTED,
-                           "%s: its sliding windows cannot be written as GGUF: export as safetensors",
+                           "%s: its sliding windows cannot be written as GGUF; export as safetensors",
                            model->path);
         if (config->is_nope[layer] != (gguf->is_nope && gguf->is_nope(layer)))
             return ob_fail(
                 error, OB_EUNSUPPORTED,
-                "%s: its layers without positions cannot be written as GGUF: export as safetensors",
+                "%s: its layers without positions cannot be written as GGUF; export as safetensors",
                 model->path);
     }
     const char *fixed = find_fixed(config, gguf);
     if (fixed)
-        return ob_fail(error, OB_EUNSUPPORTED, "%s: %s cannot be written as GGUF: export as safetensors",
+        return ob_fail(error, OB_EUNSUPPORTED, "%s: %s cannot be written as GGUF; export as safetensors",
                        model->path, fixed);
     if (config->activation != gguf->activation)
-        return ob_fail(error, OB_EUNSUPPORTED,
-                       "%s: its activation is not that of GGUF's architecture \"%s\": export as safetensors",
-                       model->path, gguf->architecture);
+        return ob_fail(
+            error, OB_EUNSUPPORTED,
+            "%s: its activation differs from that of GGUF's architecture \"%s\"; export as safetensors",
+            model->path, gguf->architecture);
     for (size_t i = 0; i < sizeof PARTS / sizeof *PARTS; i++) {
         bool has = config->parts & PARTS[i].part, needed = gguf->parts & PARTS[i].part;
         if (needed ? !has : has && !(gguf->parts_also & PARTS[i].part))
             return ob_fail(error, OB_EUNSUPPORTED,
-                           "%s: has %s%s, which GGUF's architecture \"%s\" %s: export as safetensors",
+                           "%s: has %s%s, which GGUF's architecture \"%s\" %s; export as safetensors",
                            model->path, has ? "" : "no ", PARTS[i].name, gguf->architecture,
                            has ? "cannot express" : "requires");
     }

@@ -153,14 +153,14 @@ static void add_rotation(struct building *b) {
     int64_t rotated, wide;
     if (ob_gguf_integer(&b->reader, key_of(b, "attention.value_length", key), 1, INT32_MAX, &wide) &&
         wide != head_width(b))
-        refuse(b, key, "values that are not as wide as keys are not supported");
+        refuse(b, key, "values and keys of different width are not supported");
     if (!ob_gguf_integer(&b->reader, key_of(b, "rope.dimension_count", key), 0, INT32_MAX, &rotated))
         return;
     const char *part = b->family->keys->rotary_part;
     if (part && head_width(b) > 0)
         json_object_set_new(b->config, part, json_real((double)rotated / (double)head_width(b)));
     else if (rotated != head_width(b) && b->family->base.position == OB_POSITION_ROTARY)
-        refuse(b, key, "rotary positions on a part of each head are not supported");
+        refuse(b, key, "RoPE on a part of each head is not supported");
 }
 
 /* The factor, under its present or its first key; 1: none. */

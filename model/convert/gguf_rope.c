@@ -65,7 +65,7 @@ enum ob_err ob_gguf_rope_scaling(const struct ob_gguf *gguf, double theta, size_
     int64_t at = ob_checkpoint_find(checkpoint, OB_GGUF_ROPE_FACTORS);
     const struct ob_checkpoint_tensor *tensor = at < 0 ? NULL : &checkpoint->tensors[at];
     if (tensor && (tensor->dims != 1 || tensor->elements != count))
-        return ob_fail(error, OB_EMISMATCH, "%s: tensor rope_freqs.weight: not the %zu factors of a head",
+        return ob_fail(error, OB_EMISMATCH, "%s: tensor rope_freqs.weight does not have %zu elements",
                        checkpoint->path, count);
     if (tensor && count >= 1 && count <= WIDTH_MAX) {
         ob_checkpoint_read(tensor, 0, count, factors);
@@ -79,7 +79,7 @@ enum ob_err ob_gguf_rope_scaling(const struct ob_gguf *gguf, double theta, size_
         }
     }
     return ob_fail(error, OB_EUNSUPPORTED,
-                   "%s: tensor rope_freqs.weight: scaled positions other than Llama 3's are not supported",
+                   "%s: tensor rope_freqs.weight: RoPE scaling other than Llama 3's is not supported",
                    checkpoint->path);
 }
 

@@ -54,15 +54,14 @@ static size_t model_end(const struct ob_tokenizer_parts *parts) {
 static enum ob_err fill_vocab(const struct ob_tokenizer_parts *parts, bool byte_level, json_t *vocab,
                               json_t *added, struct ob_error *error) {
     if (parts->token_count > OB_TOKEN_IDS_MAX)
-        return ob_fail(error, OB_ETOOBIG, "%zu tokens are more than %u", parts->token_count,
-                       OB_TOKEN_IDS_MAX);
+        return ob_fail(error, OB_ETOOBIG, "%zu tokens, maximum %u", parts->token_count, OB_TOKEN_IDS_MAX);
     enum ob_err err = OB_OK;
     size_t end = byte_level ? model_end(parts) : parts->token_count;
     for (size_t id = 0; err == OB_OK && id < parts->token_count; id++) {
         const struct ob_token_text *text = &parts->tokens[id];
         enum ob_token_type type = type_of(parts, id);
         if (type < OB_TOKEN_NORMAL || type > OB_TOKEN_BYTE)
-            return ob_fail(error, OB_EUNSUPPORTED, "token %zu has the unknown type %d", id, (int)type);
+            return ob_fail(error, OB_EUNSUPPORTED, "token %zu has unknown type %d", id, (int)type);
         err = check_text(text, "token", id, error);
         if (err == OB_OK && id < end)
             err = enter(vocab, text, id, error);

@@ -82,8 +82,7 @@ static void measure(struct ob_corpus *corpus) {
 
 static enum ob_err check_options(const struct ob_corpus_options *options, struct ob_error *error) {
     if (options->length_max < 2 || options->length_max > UINT32_MAX)
-        return ob_fail(error, OB_EUSAGE, "sequences of at most %zu tokens; at least 2 are needed",
-                       options->length_max);
+        return ob_fail(error, OB_EUSAGE, "length is %zu tokens, at least 2 are needed", options->length_max);
     if (options->shards > 1 && options->shard >= options->shards)
         return ob_fail(error, OB_EUSAGE, "shard %" PRIu32 " of %" PRIu32 "; they count from 0",
                        options->shard, options->shards);

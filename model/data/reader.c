@@ -28,7 +28,7 @@ static enum ob_err fill(struct ob_line_reader *reader, struct ob_error *error) {
     reader->bytes += reader->filled;
     reader->ended = err == OB_OK && reader->filled == 0;
     if (err == OB_OK && reader->bytes > OB_CORPUS_BYTES_MAX)
-        return ob_fail(error, OB_ETOOBIG, "%s:%" PRIu64 ": the file has more than %llu bytes", reader->path,
+        return ob_fail(error, OB_ETOOBIG, "%s:%" PRIu64 ": the file is larger than %llu bytes", reader->path,
                        reader->lines, OB_CORPUS_BYTES_MAX);
     return err;
 }

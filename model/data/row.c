@@ -38,9 +38,8 @@ static enum ob_err read_text(const json_t *string, const char *what, struct ob_r
     if (!json_is_string(string))
         return ob_fail(error, OB_EFORMAT, "%s is not a string", what);
     if (!ob_json_is_utf8(json_string_value(string), json_string_length(string)))
-        return ob_fail(
-            error, OB_EFORMAT,
-            "%s has half of a surrogate pair (\\ud800 to \\udfff), which is no character: remove it", what);
+        return ob_fail(error, OB_EFORMAT,
+                       "%s contains half of a surrogate pair (\\ud800 to \\udfff); remove it", what);
     *ret_text = (struct ob_row_text){json_string_value(string), json_string_length(string)};
     return OB_OK;
 }
@@ -111,8 +110,7 @@ static enum ob_err read_label(struct ob_row *row, struct ob_error *error) {
         return ob_fail(error, OB_EFORMAT,
                        "\"label\" is neither a whole number nor the text of one of \"choices\"");
     if (json_integer_value(label) < 0 || json_integer_value(label) >= (json_int_t)row->choices_count)
-        return ob_fail(error, OB_EFORMAT,
-                       "\"label\" is not the number of one of \"choices\", which count from 0");
+        return ob_fail(error, OB_EFORMAT, "\"label\" is out of range: \"choices\" count from 0");
     row->label = (uint32_t)json_integer_value(label);
     return OB_OK;
 }
@@ -174,7 +172,7 @@ static enum ob_err join_parts(struct ob_row *row, const json_t *parts, struct ob
         char quote[OB_QUOTE_BYTES];
         if (json_is_string(type) && strcmp(json_string_value(type), "text") != 0)
             err =
-                ob_fail(error, OB_EUNSUPPORTED, "a content has a part of type \"%s\"; only text is supported",
+                ob_fail(error, OB_EUNSUPPORTED, "content part of type \"%s\" is not supported; only text is",
                         ob_utf8_quote(json_string_value(type), json_string_length(type), quote));
         else
             err =
@@ -189,7 +187,7 @@ static enum ob_err join_parts(struct ob_row *row, const json_t *parts, struct ob
 static enum ob_err read_content(struct ob_row *row, const json_t *content, struct ob_row_text *ret_text,
                                 struct ob_error *error) {
     if (content == NULL)
-        return ob_fail(error, OB_EFORMAT, "it has no content");
+        return ob_fail(error, OB_EFORMAT, "\"content\" is missing");
     return json_is_array(content) ? join_parts(row, content, ret_text, error)
                                   : read_text(content, "its content", ret_text, error);
 }
@@ -204,15 +202,13 @@ static enum ob_err read_message(struct ob_row *row, const json_t *message, const
         wording = &MESSAGES; /* the same list, in the words of the other */
     const json_t *role = field(message, wording->role);
     if (!json_is_string(role))
-        return ob_fail(error, OB_EFORMAT, "it has no \"%s\" that is a string", wording->role);
+        return ob_fail(error, OB_EFORMAT, "\"%s\" is missing or not a string", wording->role);
     if (!find_role(role, wording, &ret_message->role))
-        return ob_fail(error, OB_EFORMAT,
-                       "it has the role \"%s\"; only system, user and assistant are supported",
+        return ob_fail(error, OB_EFORMAT, "role \"%s\" is not supported; use system, user or assistant",
                        ob_utf8_quote(json_string_value(role), json_string_length(role), quote));
     for (size_t i = 0; i < sizeof NOT_SUPPORTED / sizeof *NOT_SUPPORTED; i++)
         if (!says_nothing(message, NOT_SUPPORTED[i]))
-            return ob_fail(error, OB_EUNSUPPORTED, "it has \"%s\", which are not supported",
-                           NOT_SUPPORTED[i]);
+            return ob_fail(error, OB_EUNSUPPORTED, "\"%s\" are not supported", NOT_SUPPORTED[i]);
     enum ob_err err = read_content(row, field(message, wording->content), &content, error);
     ret_message->content = content.data;
     ret_message->bytes = content.bytes;
@@ -234,7 +230,7 @@ static enum ob_err read_messages(struct ob_row *row, const struct wording *wordi
     size_t count = json_array_size(list);
     struct ob_row_text system = {0};
     if (count == 0)
-        return ob_fail(error, OB_EFORMAT, "\"%s\" is not an array, or empty", wording->list);
+        return ob_fail(error, OB_EFORMAT, "\"%s\" is not an array or is empty", wording->list);
     if (!says_nothing(row->root, "tools"))
         return ob_fail(error, OB_EUNSUPPORTED, "\"tools\" are not supported");
     enum ob_err err = wording == &SHARE_GPT ? read_field(row, "system", &system, error) : OB_OK;

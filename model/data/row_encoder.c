@@ -270,11 +270,10 @@ static enum ob_err check_ids(const struct ob_row_encoder *encoder, const struct 
     enum ob_err err =
         ob_tokenizer_decode(encoder->tokenizer, &store->tokens[at], 1, false, &text, &bytes, error);
     if (err == OB_OK)
-        err = ob_fail(
-            error, OB_EMISMATCH,
-            "token %d (\"%s\") has no row in the model's embedding, which has %u: the tokenizer and the "
-            "model do not belong together, or the embedding was never resized",
-            store->tokens[at], ob_utf8_quote(text, bytes, quote), encoder->embedding_rows);
+        err = ob_fail(error, OB_EMISMATCH,
+                      "token %d (\"%s\") has no row in the model's embedding, which has %u: the tokenizer "
+                      "belongs to another model, or the embedding was not resized",
+                      store->tokens[at], ob_utf8_quote(text, bytes, quote), encoder->embedding_rows);
     free(text);
     return err;
 }

@@ -35,7 +35,8 @@ static enum ob_err add(struct ob_model *model, size_t base, char letter, uint64_
     *tensor = (struct ob_model_tensor){
         .role = OB_ROLE_ADAPTER, .dims = 2, .shape = {rows, columns}, .elements = rows * columns};
     if (!ob_adapter_name(model->tensors[base].name, letter, tensor->name))
-        return ob_fail(error, OB_EUSAGE, "%s: tensor %s cannot have an adapter", model->path,
+        return ob_fail(error, OB_EUSAGE,
+                       "%s: tensor %s cannot have an adapter: its name does not end in .weight", model->path,
                        model->tensors[base].name);
     model->adapter_count++;
     return OB_OK;
@@ -45,7 +46,8 @@ static enum ob_err adapt(struct ob_model *model, size_t base, struct ob_error *e
     const struct ob_model_tensor *tensor = &model->tensors[base];
     uint64_t in, out, rank = model->config.adapter_rank;
     if (tensor->role != OB_ROLE_ATTENTION && tensor->role != OB_ROLE_MLP)
-        return ob_fail(error, OB_EUSAGE, "%s: tensor %s is no matrix of attention or mlp: no adapter for it",
+        return ob_fail(error, OB_EUSAGE,
+                       "%s: tensor %s is not a matrix of attention or mlp and cannot have an adapter",
                        model->path, tensor->name);
     sizes_of(model, base, &in, &out);
     model->adapter_of[base] = (int64_t)(model->tensor_count + model->adapter_count);
@@ -61,7 +63,7 @@ enum ob_err ob_model_adapt(struct ob_model *model, uint32_t rank, double alpha, 
         model->tensors = tensors;
     model->adapter_of = calloc(model->tensor_count, sizeof *model->adapter_of);
     if (!tensors || !model->adapter_of)
-        return ob_fail(error, OB_ENOMEM, "%s: no memory for adapters", model->path);
+        return ob_fail(error, OB_ENOMEM, "%s: not enough memory for adapters", model->path);
     model->config.adapter_rank = rank;
     model->config.adapter_alpha = alpha;
     model->config.adapter_scale = (float)(alpha / rank);
@@ -72,7 +74,7 @@ enum ob_err ob_model_adapt(struct ob_model *model, uint32_t rank, double alpha, 
             failed = adapt(model, i, error);
     }
     if (!failed && model->adapter_count == 0)
-        failed = ob_fail(error, OB_EUSAGE, "%s: no tensor is given an adapter", model->path);
+        failed = ob_fail(error, OB_EUSAGE, "%s: no tensor gets an adapter; check --lora-target", model->path);
     return failed;
 }
 

@@ -40,7 +40,7 @@ static void read_sizes(struct ob_config_reader *reader, struct ob_model_config *
     bool own_width = keys->head_width && ob_config_is_set(reader, keys->head_width);
     uint32_t head_width = c->head_width ? c->head_width : c->width / c->heads;
     if (!own_width && !c->head_width && c->width % c->heads != 0)
-        ob_config_fail(reader, OB_EFORMAT, "%s %u is no multiple of %s %u", keys->width, c->width,
+        ob_config_fail(reader, OB_EFORMAT, "%s %u is not a multiple of %s %u", keys->width, c->width,
                        keys->heads, c->heads);
     c->head_width = size_or(reader, keys->head_width, 1u << 12, head_width);
     uint32_t widths = c->family->keys->ff_widths;
@@ -66,12 +66,12 @@ static void read_common(struct ob_config_reader *reader, struct ob_model_config 
 
 static void check(struct ob_config_reader *reader, const struct ob_model_config *c) {
     if (c->heads % c->kv_heads != 0)
-        ob_config_fail(reader, OB_EFORMAT, "%u heads do not divide among %u key/value heads", c->heads,
+        ob_config_fail(reader, OB_EFORMAT, "%u heads are not a multiple of %u key/value heads", c->heads,
                        c->kv_heads);
     if ((uint64_t)c->heads * c->head_width > 1u << 20)
         ob_config_fail(reader, OB_ETOOBIG, "the attention is wider than 2^20");
     if (c->position == OB_POSITION_ROTARY && (c->rotary_width % 2 != 0 || c->rotary_width == 0))
-        ob_config_fail(reader, OB_EUNSUPPORTED, "rotary positions need an even number of elements, not %u",
+        ob_config_fail(reader, OB_EUNSUPPORTED, "RoPE needs an even number of elements, not %u",
                        c->rotary_width);
 }
 

@@ -11,7 +11,7 @@ static bool rule_holds(const struct ob_window_rule *rule, uint32_t layer) {
 static void read_layer_types(struct ob_config_reader *reader, const json_t *types,
                              struct ob_model_config *config) {
     if (!json_is_array(types) || json_array_size(types) != config->layers) {
-        ob_config_fail(reader, OB_EFORMAT, "layer_types is no list of %u entries", config->layers);
+        ob_config_fail(reader, OB_EFORMAT, "layer_types is not a list of %u entries", config->layers);
         return;
     }
     for (uint32_t layer = 0; layer < config->layers; layer++) {

@@ -47,7 +47,7 @@ enum ob_err ob_model_select(const struct ob_model *model, const char *const *pat
         if (!any)
             failed = ob_fail(
                 error, OB_EUSAGE,
-                "%s: no tensor is named by \"%.60s\" (all, norms, biases, head, embedding, positions, "
+                "%s: no tensor matches \"%.60s\" (use all, norms, biases, head, embedding, positions, "
                 "attention, mlp, or a pattern such as \"%s\")",
                 model->path, patterns[p], model->tensors[model->tensor_count - 1].name);
     }

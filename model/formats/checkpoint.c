@@ -76,7 +76,7 @@ enum ob_err ob_checkpoint_map(struct ob_checkpoint *checkpoint, const char *path
     if (fstat(fd, &info) != 0)
         failed = ob_fail(error, OB_EIO, "%s: %s", path, strerror(errno));
     else if (!S_ISREG(info.st_mode) || info.st_size < (off_t)bytes_min)
-        failed = ob_fail(error, OB_EFORMAT, "%s: is not a %s file (shorter than its first %zu bytes)", path,
+        failed = ob_fail(error, OB_EFORMAT, "%s: not a %s file (shorter than its header of %zu bytes)", path,
                          format, bytes_min);
     if (!failed)
         failed = map(checkpoint, path, fd, (size_t)info.st_size, error);
@@ -148,15 +148,14 @@ enum ob_err ob_checkpoint_add(struct ob_checkpoint *checkpoint, const struct ob_
     if (failed)
         return failed;
     if (from > file->bytes || bytes > file->bytes - from)
-        return ob_fail(error, OB_EFORMAT,
-                       "%s: tensor %s: its data lies outside the file (is the file cut short?)", file->path,
-                       copy.name);
+        return ob_fail(error, OB_EFORMAT, "%s: tensor %s: data lies outside the file; is the file truncated?",
+                       file->path, copy.name);
     if (ob_checkpoint_tensor_bytes(&copy) != bytes)
         return ob_fail(error, OB_EFORMAT, "%s: tensor %s: %" PRIu64 " bytes do not fit its shape and type",
                        file->path, copy.name, bytes);
     int64_t twin = ob_checkpoint_find(checkpoint, copy.name);
     if (twin >= 0)
-        return ob_fail(error, OB_EFORMAT, "%s: tensor %s is in %s already", file->path, copy.name,
+        return ob_fail(error, OB_EFORMAT, "%s: tensor %s is also in %s", file->path, copy.name,
                        checkpoint->mappings[checkpoint->tensors[twin].mapping].path);
     copy.data = (const uint8_t *)file->data + from;
     failed = grow(checkpoint, error);

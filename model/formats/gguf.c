@@ -86,8 +86,9 @@ static enum ob_err read_entry(struct ob_gguf *gguf, struct ob_reader *in, struct
     skip_values(in, entry);
     entry->end = in->at;
     if (in->failed)
-        return ob_fail(error, OB_EFORMAT, "%s: entry %zu (%.*s) goes beyond the end of the file: cut short?",
-                       path, gguf->entry_count, OB_GGUF_QUOTE(entry->key));
+        return ob_fail(error, OB_EFORMAT,
+                       "%s: entry %zu (%.*s) lies outside the file; is the file truncated?", path,
+                       gguf->entry_count, OB_GGUF_QUOTE(entry->key));
     gguf->entry_count++;
     return OB_OK;
 }
@@ -113,7 +114,7 @@ static enum ob_err read_entries(struct ob_gguf *gguf, struct ob_reader *in, uint
     qsort(gguf->entries, gguf->entry_count, sizeof *gguf->entries, by_key);
     for (size_t i = 1; i < gguf->entry_count; i++)
         if (by_key(&gguf->entries[i - 1], &gguf->entries[i]) == 0)
-            return ob_fail(error, OB_EFORMAT, "%s: entry %.*s comes twice", path,
+            return ob_fail(error, OB_EFORMAT, "%s: entry %.*s occurs twice", path,
                            OB_GGUF_QUOTE(gguf->entries[i].key));
     return OB_OK;
 }
@@ -137,16 +138,16 @@ static enum ob_err parse_header(struct ob_gguf *gguf, struct ob_reader *in, uint
     const char *path = ob_gguf_path(gguf);
     const uint8_t *magic = ob_read_view(in, sizeof MAGIC);
     if (!magic || memcmp(magic, MAGIC, sizeof MAGIC) != 0)
-        return ob_fail(error, OB_EFORMAT, "%s: is not a GGUF file (it does not begin with \"GGUF\")", path);
+        return ob_fail(error, OB_EFORMAT, "%s: not a GGUF file (it does not start with \"GGUF\")", path);
     uint32_t version = ob_read_u32(in);
     *ret_tensors = ob_read_u64(in);
     *ret_entries = ob_read_u64(in);
     if (in->failed)
-        return ob_fail(error, OB_EFORMAT, "%s: is shorter than the header of a GGUF file", path);
+        return ob_fail(error, OB_EFORMAT, "%s: shorter than the header of a GGUF file", path);
     if (version >= 1u << 16)
-        return ob_fail(error, OB_EUNSUPPORTED, "%s: is big-endian GGUF; only little-endian is read", path);
+        return ob_fail(error, OB_EUNSUPPORTED, "%s: big-endian GGUF; only little-endian is supported", path);
     if (version != 2 && version != 3)
-        return ob_fail(error, OB_EUNSUPPORTED, "%s: is GGUF version %u; 2 and 3 are read", path, version);
+        return ob_fail(error, OB_EUNSUPPORTED, "%s: GGUF version %u; 2 and 3 are supported", path, version);
     return OB_OK;
 }
 

@@ -71,7 +71,7 @@ static enum ob_err read_name(const char *path, size_t number, struct ob_reader *
                        path, number, bytes, OB_NAME_MAX - 1);
     ob_read_bytes(in, tensor->name, (size_t)bytes);
     if (strlen(tensor->name) != bytes && !in->failed)
-        return ob_fail(error, OB_EFORMAT, "%s: the name of tensor %zu holds a NUL", path, number);
+        return ob_fail(error, OB_EFORMAT, "%s: the name of tensor %zu contains a NUL", path, number);
     return OB_OK;
 }
 
@@ -94,12 +94,11 @@ static enum ob_err read_shape(const char *path, struct ob_reader *in, struct ob_
 static enum ob_err check_type(const char *path, struct ob_checkpoint_tensor *tensor, uint32_t type,
                               struct ob_error *error) {
     if (type >= TYPE_COUNT || !TYPES[type].name)
-        return ob_fail(error, OB_EUNSUPPORTED, "%s: tensor %s has the unknown type number %u", path,
-                       tensor->name, type);
+        return ob_fail(error, OB_EUNSUPPORTED, "%s: tensor %s has unknown type %u", path, tensor->name, type);
     if (TYPES[type].dtype < 0)
         return ob_fail(error, OB_EUNSUPPORTED,
                        "%s: tensor %s has type %s; F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K "
-                       "and Q6_K are read",
+                       "and Q6_K are supported",
                        path, tensor->name, TYPES[type].name);
     tensor->dtype = (enum ob_dtype)TYPES[type].dtype;
     uint64_t row = tensor->shape[tensor->dims - 1];
@@ -123,7 +122,7 @@ static enum ob_err read_description(const struct ob_gguf *gguf, size_t number, s
     uint32_t type = ob_read_u32(in);
     ret->offset = ob_read_u64(in);
     if (!failed && in->failed)
-        failed = ob_fail(error, OB_EFORMAT, "%s: the description of tensor %zu is cut short", path, number);
+        failed = ob_fail(error, OB_EFORMAT, "%s: the description of tensor %zu is truncated", path, number);
     if (!failed)
         failed = check_type(path, &ret->tensor, type, error);
     if (!failed && ret->offset % gguf->alignment != 0)

@@ -97,7 +97,7 @@ bool ob_gguf_integer(struct ob_gguf_reader *reader, const char *key, int64_t low
     if (!integer_of(entry, &value) || value < low || value > high) {
         if (!reader->failed)
             reader->failed = ob_fail(reader->error, OB_EFORMAT,
-                                     "%s: entry %s is no whole number from %" PRId64 " to %" PRId64,
+                                     "%s: entry %s is not a whole number from %" PRId64 " to %" PRId64,
                                      reader->gguf->checkpoint->path, key, low, high);
         return false;
     }

@@ -40,9 +40,9 @@ enum ob_err ob_safetensors_open_folder(const char *folder, struct ob_checkpoint 
         return open_with(ob_safetensors_add_index, path, folder, ret_checkpoint, error);
     if (is_there(folder, "pytorch_model.bin", path) || is_there(folder, "pytorch_model.bin.index.json", path))
         return ob_fail(error, OB_EUNSUPPORTED,
-                       "%s: is a pickle, which can run code when it is loaded: save the model as safetensors "
+                       "%s: a pickle, which can run code when it is loaded; save the model as safetensors "
                        "(transformers: save_pretrained)",
                        path);
-    return ob_fail(error, OB_ENOTFOUND, "%s: holds neither model.safetensors nor %s", folder,
+    return ob_fail(error, OB_ENOTFOUND, "%s: contains neither model.safetensors nor %s", folder,
                    OB_SAFETENSORS_INDEX);
 }

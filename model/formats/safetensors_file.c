@@ -22,7 +22,7 @@ static enum ob_err read_type(const char *path, const char *name, const json_t *e
             return OB_OK;
         }
     }
-    return ob_fail(error, OB_EUNSUPPORTED, "%s: tensor %s has the unknown type %.40s", path, name,
+    return ob_fail(error, OB_EUNSUPPORTED, "%s: tensor %s has unknown type %.40s", path, name,
                    dtype ? dtype : "(none)");
 }
 
@@ -63,8 +63,8 @@ static enum ob_err add_tensor(struct ob_checkpoint *checkpoint, const char *name
         to < from)
         return ob_fail(error, OB_EFORMAT, "%s: tensor %s: its data_offsets are not [from, to)", path, name);
     if ((uint64_t)to > data->bytes)
-        return ob_fail(error, OB_EFORMAT,
-                       "%s: tensor %s: its data lies outside the file (is the file cut short?)", path, name);
+        return ob_fail(error, OB_EFORMAT, "%s: tensor %s: data lies outside the file; is the file truncated?",
+                       path, name);
     data->claimed += (uint64_t)(to - from);
     return ob_checkpoint_add(checkpoint, &tensor, data->from + (uint64_t)from, (uint64_t)(to - from), error);
 }
@@ -81,7 +81,7 @@ static enum ob_err add_tensors(struct ob_checkpoint *checkpoint, json_t *header,
     }
     enum ob_err failed = ob_checkpoint_check_overlaps(checkpoint, error);
     if (!failed && data->claimed != data->bytes)
-        return ob_fail(error, OB_EFORMAT, "%s: %" PRIu64 " bytes of its data belong to no tensor",
+        return ob_fail(error, OB_EFORMAT, "%s: %" PRIu64 " bytes of data belong to no tensor",
                        checkpoint->mappings[checkpoint->mapping_count - 1].path, data->bytes - data->claimed);
     return failed;
 }
@@ -96,7 +96,7 @@ enum ob_err ob_safetensors_add_file(struct ob_checkpoint *checkpoint, const char
     uint64_t header_bytes = ob_load_u64(bytes);
     if (header_bytes > OB_SAFETENSORS_HEADER_MAX || header_bytes > file->bytes - 8)
         return ob_fail(error, OB_EFORMAT,
-                       "%s: its header claims %" PRIu64 " bytes: not a safetensors file, or cut short", path,
+                       "%s: its header claims %" PRIu64 " bytes; not a safetensors file, or truncated", path,
                        header_bytes);
     struct data data = {.from = 8 + header_bytes, .bytes = file->bytes - 8 - header_bytes};
     json_t *header = NULL;

@@ -22,7 +22,7 @@ static enum ob_err add_shard(struct ob_checkpoint *checkpoint, const char *folde
             return OB_OK;
     failed = ob_safetensors_add_file(checkpoint, path, error);
     if (failed == OB_ENOTFOUND)
-        return ob_fail(error, failed, "%s: file %s, which holds tensor %s, is missing", checkpoint->path,
+        return ob_fail(error, failed, "%s: file %s, which contains tensor %s, is missing", checkpoint->path,
                        name, tensor);
     return failed;
 }

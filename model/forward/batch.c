@@ -20,7 +20,7 @@ enum ob_err ob_batch_new(size_t sequences_max, size_t tokens_max, struct ob_batc
     if (!batch || !batch->offsets || !batch->tokens || !batch->loss_mask || !batch->group_first ||
         !batch->labels) {
         ob_batch_free(batch);
-        return ob_fail(error, OB_ENOMEM, "no memory for a mini-batch of %zu tokens", tokens_max);
+        return ob_fail(error, OB_ENOMEM, "not enough memory for a mini-batch of %zu tokens", tokens_max);
     }
     *ret_batch = batch;
     return OB_OK;

@@ -98,11 +98,10 @@ enum ob_err ob_blas_fix_core(char **argv, const char *wanted, struct ob_error *e
     const char *next = fitting_core(failed);
     if (next && length < (int)sizeof failed)
         start_again(argv, next, failed);
-    return ob_fail(
-        error, OB_EUNSUPPORTED,
-        "OpenBLAS computes wrong products on this processor with each of its cores: %s; another version of "
-        "the library is needed",
-        failed);
+    return ob_fail(error, OB_EUNSUPPORTED,
+                   "OpenBLAS computes wrong products on this processor with every core (%s); install another "
+                   "version of the library",
+                   failed);
 }
 
 const char *ob_blas_core(void) {

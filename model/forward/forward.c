@@ -126,7 +126,7 @@ enum ob_err ob_forward_new(const struct ob_model_config *config, size_t tokens_m
                            struct ob_pool *pool, struct ob_forward **ret_forward, struct ob_error *error) {
     assert(tokens_max > 0 && sequences_max > 0);
     if (tokens_max > (size_t)1 << 24)
-        return ob_fail(error, OB_ETOOBIG, "a mini-batch of %zu tokens is more than 2^24", tokens_max);
+        return ob_fail(error, OB_ETOOBIG, "a mini-batch has %zu tokens, maximum 2^24", tokens_max);
     struct ob_forward *f = calloc(1, sizeof *f);
     if (!f)
         return ob_fail(error, OB_ENOMEM, "not enough memory for a forward pass");
@@ -265,8 +265,8 @@ static enum ob_err check_batch(const struct ob_forward *f, const struct ob_batch
                                struct ob_error *error) {
     if (batch->tokens_used == 0 || batch->tokens_used > f->tokens_max || batch->sequences > f->sequences_max)
         return ob_fail(error, OB_ETOOBIG,
-                       "a mini-batch of %zu sequences, %zu tokens; room is for %zu and %zu", batch->sequences,
-                       batch->tokens_used, f->sequences_max, f->tokens_max);
+                       "a mini-batch of %zu sequences and %zu tokens; the maximum is %zu and %zu",
+                       batch->sequences, batch->tokens_used, f->sequences_max, f->tokens_max);
     for (size_t s = 0; s < batch->sequences; s++) {
         size_t count = batch->offsets[s + 1] - batch->offsets[s];
         if (count > f->config.context)
@@ -275,10 +275,10 @@ static enum ob_err check_batch(const struct ob_forward *f, const struct ob_batch
     }
     for (size_t i = 0; i < batch->tokens_used; i++)
         if (batch->tokens[i] < 0 || (uint32_t)batch->tokens[i] >= f->config.vocabulary)
-            return ob_fail(error, OB_EFORMAT,
-                           "token %d is outside the model's vocabulary of %u (is it the model's own "
-                           "tokenizer?)",
-                           batch->tokens[i], f->config.vocabulary);
+            return ob_fail(
+                error, OB_EFORMAT,
+                "token %d is outside the model's vocabulary of %u; is this the model's own tokenizer?",
+                batch->tokens[i], f->config.vocabulary);
     return OB_OK;
 }
 

@@ -365,8 +365,7 @@ static enum ob_err check_bytes(const struct ob_bpe *bpe, const json_t *model, bo
         return err;
     if (!byte_level && !fallback)
         return ob_fail(error, OB_EUNSUPPORTED,
-                       "neither a ByteLevel pre_tokenizer nor \"byte_fallback\": of BPE, only these two are "
-                       "supported");
+                       "BPE without a ByteLevel pre_tokenizer or \"byte_fallback\" is not supported");
     if (has_all_bytes(bpe))
         return OB_OK;
     if (!byte_level)

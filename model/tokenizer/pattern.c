@@ -329,7 +329,7 @@ static enum ob_err translate(const char *pattern, size_t bytes,
     if (bytes == 0)
         return ob_fail(error, OB_EUNSUPPORTED, "an empty pattern is not supported");
     if (bytes > OB_PATTERN_BYTES_MAX)
-        return ob_fail(error, OB_ETOOBIG, "the pattern has %zu bytes, more than %d", bytes,
+        return ob_fail(error, OB_ETOOBIG, "the pattern has %zu bytes, maximum %d", bytes,
                        OB_PATTERN_BYTES_MAX);
     struct translation *to = calloc(1, sizeof *to);
     if (to == NULL)

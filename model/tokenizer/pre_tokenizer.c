@@ -33,8 +33,8 @@ static enum ob_err find(const struct ob_split_run *run, const pcre2_code *code, 
     if (result == PCRE2_ERROR_NOMEMORY)
         return ob_fail(run->error, OB_ENOMEM, "not enough memory to match a pattern");
     if (result < 0)
-        return ob_fail(run->error, OB_ETOOBIG, "a text of %zu bytes is too hard for the tokenizer's pattern",
-                       bytes);
+        return ob_fail(run->error, OB_ETOOBIG,
+                       "matching the tokenizer's pattern on a text of %zu bytes takes too long", bytes);
     const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(run->match);
     *ret_start = ends[0];
     *ret_end = ends[1];

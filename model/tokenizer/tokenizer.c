@@ -92,7 +92,7 @@ enum ob_err ob_tokenizer_parse(const char *json, size_t bytes, const char *name,
     struct ob_error ours;
     error = error == NULL ? &ours : error;
     if (bytes > OB_JSON_BYTES_MAX)
-        return ob_fail(error, OB_ETOOBIG, "%s: more than %u bytes", name, OB_JSON_BYTES_MAX);
+        return ob_fail(error, OB_ETOOBIG, "%s: larger than %u bytes", name, OB_JSON_BYTES_MAX);
     json_error_t where;
     json_t *root = json_loadb(json, bytes, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &where);
     if (root == NULL)

@@ -48,7 +48,7 @@ echo nothing >"$work/bad.delta"; refused "another file" 1 "not a onebyte delta"
 grep -q "not the base model" "$work/bad.err" || fail "no word about the base"
 head -c 100000 "$work/gguf/model.gguf" >"$work/short.gguf"
 "$BIN/onebyte" eval --model "$work/short.gguf" --data "$data/held_out.jsonl" 2>"$work/short.err" && fail "a GGUF file that is cut short"
-grep -q "short.gguf: .*cut short" "$work/short.err" || fail "no word about the cut"
+grep -q "short.gguf: .*truncated" "$work/short.err" || fail "no word about the cut"
 
 # interrupted at any moment: the output is there whole, or nothing of it is, and the next try works
 cat >"$work/interrupt.py" <<'P'

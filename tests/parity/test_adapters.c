@@ -108,7 +108,7 @@ static void refuse_peft_of_more(const struct adapted *a, const char *folder) {
     struct ob_export_options options = {.format = OB_EXPORT_PEFT, .dtype = OB_DTYPE_F32};
     struct ob_error error = {0};
     char message[OB_NAME_MAX + 32];
-    (void)snprintf(message, sizeof message, "the run trains tensor %s as well",
+    (void)snprintf(message, sizeof message, "the run also trains tensor %s",
                    a->source.model->tensors[1].name);
     a->trainable[1] = 0;
     assert_int_equal(ob_model_export(&a->source, &options, folder, &error), OB_EUNSUPPORTED);

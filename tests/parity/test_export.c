@@ -174,8 +174,8 @@ static void quantised_and_shipped_models_are_exported_exactly(void **state) {
 static void gguf_that_cannot_say_what_the_model_is_is_refused(void **state) {
     (void)state;
     static const char *const REFUSED[][2] = {
-        {"gpt2-untied", "its activation is not that of GGUF's architecture \"gpt2\""},
-        {"neox-in-sequence", "its activation is not that of GGUF's architecture \"gptneox\""},
+        {"gpt2-untied", "its activation differs from that of GGUF's architecture \"gpt2\""},
+        {"neox-in-sequence", "its activation differs from that of GGUF's architecture \"gptneox\""},
         {"qwen3-biases-bf16",
          "has biases of queries, keys and values, which GGUF's architecture \"qwen3\" cannot express"},
         {"qwen2-window", "its sliding windows cannot be written as GGUF"},
@@ -250,9 +250,9 @@ static void export_refuses_folders_by_reason(void **state) {
         enum ob_err code;
         const char *message;
     } CASES[] = {
-        {"true", "none/out", OB_EXPORT_SAFETENSORS, OB_EIO, "none/out: cannot make folder: No such file"},
+        {"true", "none/out", OB_EXPORT_SAFETENSORS, OB_EIO, "none/out: cannot create folder: No such file"},
         {"touch file", "file", OB_EXPORT_SAFETENSORS, OB_EIO, "file: cannot open folder: Not a directory"},
-        {"mkdir full; touch full/x", "full", OB_EXPORT_SAFETENSORS, OB_EBUSY, "full: holds files already"},
+        {"mkdir full; touch full/x", "full", OB_EXPORT_SAFETENSORS, OB_EBUSY, "full: not empty"},
         {"truncate -s 65M base/merges.txt", "out", OB_EXPORT_SAFETENSORS, OB_ETOOBIG,
          "base/merges.txt: has 68157440 bytes, the maximum is 67108864"},
         {"rm base/tokenizer.json", "gguf", OB_EXPORT_GGUF, OB_ENOTFOUND, "base/tokenizer.json"},

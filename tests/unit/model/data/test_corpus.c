@@ -212,27 +212,27 @@ static void open_refuses_bad_rows(void **state) {
         {"{\"prompt\": \"ab\", \"choices\": [\"a\", 1], \"label\": 0}\n",
          ":1: one of \"choices\" is not a string"},
         {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": 2}\n",
-         ":1: \"label\" is not the number of one"},
+         ":1: \"label\" is out of range"},
         {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": -1}\n",
-         ":1: \"label\" is not the number of one"},
+         ":1: \"label\" is out of range"},
         {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": \"c\"}\n",
          ":1: \"label\" \"c\" is none"},
         {"{\"text\": \"ab\"}\n{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": 0}\n",
-         ":2: rows with"},
+         ":2: a file cannot mix rows with"},
         {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": 0}\n{\"text\": \"ab\"}\n",
-         ":2: rows with"},
+         ":2: a file cannot mix rows with"},
         {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": 1.0}\n", ":1: \"label\" is neither"},
         {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": 4294967296}\n",
-         ":1: \"label\" is not the number of one"},
+         ":1: \"label\" is out of range"},
         {"{\"prompt\": \"ab\", \"choices\": [\"a\", \"b\"], \"label\": 99999999999999999999}\n",
          ":1: \"label\" is neither"},
-        {"{\"messages\": []}\n", ":1: \"messages\" is not an array, or empty"},
+        {"{\"messages\": []}\n", ":1: \"messages\" is not an array or is empty"},
         {"{\"messages\": [{\"role\": \"user\"}]}\n", ":1: message 1 of \"messages\""},
         {"{\"text\": \"ab\"}\n[\"text\"]\n", ":2: not a JSON object"},
         {"\"text\"\n", ":1: not a JSON object"},
         {"{\"text\": \"ab\"} {\"text\": \"ab\"}\n", ":1: column"},
         {"{\"text\": \"a\xff\"}\n", ":1: column"},
-        {"{\"text\": \"\\ud800\"}\n", ":1: \"text\" has half"},
+        {"{\"text\": \"\\ud800\"}\n", ":1: \"text\" contains half"},
         {"", "no usable row"},
         {"\n\n", "no usable row"},
         {"{\"text\": \"a\"}\n", "no usable row (1 skipped)"},
@@ -257,7 +257,7 @@ static void open_bounds_the_row(void **state) {
     assert_int_equal(ob_corpus_tokens(corpus), (OB_CORPUS_ROW_MAX - 11 + 1) / 2);
     ob_corpus_free(corpus);
     memcpy(rows + 14 + OB_CORPUS_ROW_MAX - 2, "a\"}\n", 3);
-    expect_refused(rows, 14 + OB_CORPUS_ROW_MAX + 1, OB_ETOOBIG, ":2: more than");
+    expect_refused(rows, 14 + OB_CORPUS_ROW_MAX + 1, OB_ETOOBIG, ":2: line is longer than");
     free(rows);
 }
 
@@ -328,7 +328,7 @@ static void open_names_the_row_that_cannot_be_encoded(void **state) {
     struct ob_corpus_options options = {.length_max = 8};
     struct ob_corpus *corpus = NULL;
     assert_int_equal(ob_corpus_open(path, slow, &options, &corpus, &error), OB_ETOOBIG);
-    assert_non_null(strstr(error.text, ":2: a text of"));
+    assert_non_null(strstr(error.text, ":2: matching the tokenizer's pattern"));
     assert_null(corpus);
     ob_tokenizer_free(slow);
 }

@@ -101,10 +101,11 @@ static void adapt_refuses_what_is_no_matrix_of_a_layer(void **state) {
     (void)state;
     static const char *const PATTERNS[] = {"norms", "biases", "head", "positions", NULL};
     static const char *const MESSAGES[] = {
-        "tensor transformer.h.0.ln_1.weight is no matrix of attention or mlp",
-        "tensor transformer.h.0.ln_1.bias is no matrix of attention or mlp",
-        "tensor transformer.wte.weight is no matrix of attention or mlp",
-        "tensor transformer.wpe.weight is no matrix of attention or mlp", "no tensor is given an adapter"};
+        "tensor transformer.h.0.ln_1.weight is not a matrix of attention or mlp",
+        "tensor transformer.h.0.ln_1.bias is not a matrix of attention or mlp",
+        "tensor transformer.wte.weight is not a matrix of attention or mlp",
+        "tensor transformer.wpe.weight is not a matrix of attention or mlp",
+        "no tensor gets an adapter; check --lora-target"};
     for (size_t i = 0; i < sizeof MESSAGES / sizeof *MESSAGES; i++) {
         struct ob_error error = {0};
         struct ob_model *model = open_model("gpt2-odd-heads");

@@ -41,8 +41,8 @@ static void read_refuses_by_name(void **state) {
         {"{\"architectures\":[\"LlamaForCausalLM\"]}", OB_EFORMAT, "key \"vocab_size\" is missing"},
         {LLAMA(",\"head_dim\":0"), OB_EFORMAT, "key \"head_dim\" is out of range"},
         {LLAMA(",\"head_dim\":\"x\""), OB_EFORMAT, "key \"head_dim\" is out of range or no whole number"},
-        {LLAMA(",\"head_dim\":3"), OB_EUNSUPPORTED, "need an even number of elements, not 3"},
-        {LLAMA(",\"num_key_value_heads\":3"), OB_EFORMAT, "2 heads do not divide among 3"},
+        {LLAMA(",\"head_dim\":3"), OB_EUNSUPPORTED, "needs an even number of elements, not 3"},
+        {LLAMA(",\"num_key_value_heads\":3"), OB_EFORMAT, "2 heads are not a multiple of 3"},
         {LLAMA(",\"rms_norm_eps\":-1"), OB_EFORMAT, "key \"rms_norm_eps\" is not a number"},
         {LLAMA(",\"attention_bias\":1"), OB_EFORMAT, "key \"attention_bias\" is not true or false"},
         {LLAMA(",\"hidden_act\":\"mish\""), OB_EUNSUPPORTED, "hidden_act \"mish\" is not supported"},
@@ -69,7 +69,7 @@ static void read_refuses_by_name(void **state) {
         {LLAMA(",\"rope_parameters\":{\"partial_rotary_factor\":0.5}"), OB_EUNSUPPORTED,
          "partial_rotary_factor 0.5"},
         {OF("Qwen2ForCausalLM", ",\"use_sliding_window\":true,\"sliding_window\":4,\"layer_types\":[]"),
-         OB_EFORMAT, "layer_types is no list of 3"},
+         OB_EFORMAT, "layer_types is not a list of 3"},
         {OF("MistralForCausalLM",
             ",\"sliding_window\":4,\"layer_types\":[\"chunked_attention\",\"x\",\"x\"]"),
          OB_EUNSUPPORTED, "layer_types: \"chunked_attention\""},
@@ -79,7 +79,7 @@ static void read_refuses_by_name(void **state) {
          "\"layer_norm_elementwise_affine\": false"},
         {"{\"architectures\":[\"GPT2LMHeadModel\"],\"vocab_size\":9,\"n_embd\":10,\"n_layer\":1,\"n_head\":"
          "3}",
-         OB_EFORMAT, "n_embd 10 is no multiple of n_head 3"},
+         OB_EFORMAT, "n_embd 10 is not a multiple of n_head 3"},
         {"{\"architectures\":[\"GPT2LMHeadModel\"],\"vocab_size\":9,\"n_embd\":9,\"n_layer\":1,\"n_head\":3,"
          "\"scale_attn_by_inverse_layer_idx\":true}",
          OB_EUNSUPPORTED, "\"scale_attn_by_inverse_layer_idx\": true"},

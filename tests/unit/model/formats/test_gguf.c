@@ -90,7 +90,7 @@ static void open_refuses_other_versions(void **state) {
     (void)state;
     struct sample s = good();
     s.version = 1;
-    expect(s, 0, OB_EUNSUPPORTED, "GGUF version 1; 2 and 3 are read");
+    expect(s, 0, OB_EUNSUPPORTED, "GGUF version 1; 2 and 3 are supported");
     s = good();
     s.version = 3u << 24;
     expect(s, 0, OB_EUNSUPPORTED, "big-endian");
@@ -117,10 +117,10 @@ static void open_refuses_bad_entries(void **state) {
     struct sample s = good();
     ob_gguf_add_u32(&s.metadata, "twice", 1);
     ob_gguf_add_u32(&s.metadata, "twice", 2);
-    expect(s, 0, OB_EFORMAT, "entry twice comes twice");
+    expect(s, 0, OB_EFORMAT, "entry twice occurs twice");
     s = good();
     ob_gguf_add_list(&s.metadata, "long", OB_GGUF_U32, UINT64_MAX / 2);
-    expect(s, 0, OB_EFORMAT, "(long) goes beyond the end");
+    expect(s, 0, OB_EFORMAT, "(long) lies outside the file");
     s = good();
     ob_gguf_add_list(&s.metadata, "nested", OB_GGUF_LIST, 1);
     expect(s, 0, OB_EUNSUPPORTED, "entry nested is a list of lists");
@@ -132,7 +132,7 @@ static void open_refuses_bad_entries(void **state) {
     expect(s, 0, OB_EFORMAT, "general.alignment 24 is no power of two");
     s = good();
     ob_gguf_add_text(&s.metadata, "general.alignment", "32");
-    expect(s, 0, OB_EFORMAT, "general.alignment is no whole number");
+    expect(s, 0, OB_EFORMAT, "general.alignment is not a whole number");
     s = good();
     ob_gguf_add_u32(&s.metadata, "split.count", 3);
     expect(s, 0, OB_EUSAGE, "the first of 3 parts of a model must be called NAME-00001-of-00003.gguf");
@@ -148,8 +148,8 @@ static void refuse_tensor(struct tensor second, enum ob_err code, const char *me
 static void open_refuses_bad_tensors(void **state) {
     (void)state;
     refuse_tensor((struct tensor){"b", 2, 10, {256, 1}, 128}, OB_EUNSUPPORTED, "tensor b has type Q2_K");
-    refuse_tensor((struct tensor){"b", 2, 4, {8, 4}, 128}, OB_EUNSUPPORTED, "unknown type number 4");
-    refuse_tensor((struct tensor){"b", 2, 999, {8, 4}, 128}, OB_EUNSUPPORTED, "unknown type number 999");
+    refuse_tensor((struct tensor){"b", 2, 4, {8, 4}, 128}, OB_EUNSUPPORTED, "unknown type 4");
+    refuse_tensor((struct tensor){"b", 2, 999, {8, 4}, 128}, OB_EUNSUPPORTED, "unknown type 999");
     refuse_tensor((struct tensor){"b", 2, 8, {33, 1}, 128}, OB_EFORMAT, "no whole blocks of Q8_0");
     refuse_tensor((struct tensor){"b", 1, 0, {0}, 128}, OB_EFORMAT, "dimension 0 is 0");
     refuse_tensor((struct tensor){"b", 0, 0, {0}, 128}, OB_EFORMAT, "0 dimensions, expected 1 to 4");
@@ -159,13 +159,13 @@ static void open_refuses_bad_tensors(void **state) {
     refuse_tensor((struct tensor){"b", 2, 0, {8, 4}, 160}, OB_EFORMAT, "outside the file");
     refuse_tensor((struct tensor){"b", 2, 0, {8, 4}, UINT64_MAX - 31}, OB_EFORMAT, "outside the file");
     refuse_tensor((struct tensor){"b", 2, 0, {8, 4}, 64}, OB_EFORMAT, "tensors a and b overlap");
-    refuse_tensor((struct tensor){"a", 2, 0, {8, 4}, 128}, OB_EFORMAT, "tensor a is in");
+    refuse_tensor((struct tensor){"a", 2, 0, {8, 4}, 128}, OB_EFORMAT, "tensor a is also in");
     struct sample s = good();
     ob_gguf_put_u64(&s.metadata, 3); /* after the entries: the first tensor's name, with a NUL in it */
     ob_gguf_put(&s.metadata, "a\0b", 3);
     s.list_count = 0;
     s.tensors = 1;
-    expect(s, 0, OB_EFORMAT, "the name of tensor 0 holds a NUL");
+    expect(s, 0, OB_EFORMAT, "the name of tensor 0 contains a NUL");
     refuse_tensor((struct tensor){"", 2, 0, {8, 4}, 128}, OB_EFORMAT, "a name of 0 bytes");
 }
 
@@ -239,11 +239,10 @@ static void refuse_number(const char *key, uint32_t value, enum ob_err code, con
 
 static void model_open_refuses_what_it_cannot_compute(void **state) {
     (void)state;
-    refuse_number(
-        "llama.attention.value_length", 4, OB_EUNSUPPORTED,
-        "entry llama.attention.value_length: values that are not as wide as keys are not supported");
+    refuse_number("llama.attention.value_length", 4, OB_EUNSUPPORTED,
+                  "entry llama.attention.value_length: values and keys of different width are not supported");
     refuse_number("llama.rope.dimension_count", 4, OB_EUNSUPPORTED,
-                  "entry llama.rope.dimension_count: rotary positions on a part of each head");
+                  "entry llama.rope.dimension_count: RoPE on a part of each head");
     refuse_number("llama.expert_count", 8, OB_EUNSUPPORTED, "entry llama.expert_count is not supported");
     refuse_number("llama.expert_count", 0, OB_ENOTFOUND,
                   "tensor model.layers.0.input_layernorm.weight is missing"); /* switches nothing on */
@@ -258,9 +257,9 @@ static void refuse_factors(uint64_t count, enum ob_err code, const char *message
 
 static void model_open_refuses_other_rope_factors(void **state) {
     (void)state;
-    refuse_factors(3, OB_EMISMATCH, "tensor rope_freqs.weight: not the 4 factors of a head");
-    refuse_factors(5, OB_EMISMATCH, "tensor rope_freqs.weight: not the 4 factors of a head");
-    refuse_factors(4, OB_EUNSUPPORTED, "scaled positions other than Llama 3's are not supported"); /* zeros */
+    refuse_factors(3, OB_EMISMATCH, "tensor rope_freqs.weight does not have 4 elements");
+    refuse_factors(5, OB_EMISMATCH, "tensor rope_freqs.weight does not have 4 elements");
+    refuse_factors(4, OB_EUNSUPPORTED, "RoPE scaling other than Llama 3's is not supported"); /* zeros */
 }
 
 static void open_refuses_what_is_no_gguf(void **state) {
@@ -269,9 +268,9 @@ static void open_refuses_what_is_no_gguf(void **state) {
         const char *bytes;
         size_t count;
         const char *message;
-    } FILES[] = {{"GGUG\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24, "is not a GGUF file"},
-                 {"GGUF\3\0\0\0\0", 9, "is not a GGUF file (shorter than its first 24 bytes)"},
-                 {"GG", 2, "is not a GGUF file"}};
+    } FILES[] = {{"GGUG\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24, "not a GGUF file"},
+                 {"GGUF\3\0\0\0\0", 9, "not a GGUF file (shorter than its header of 24 bytes)"},
+                 {"GG", 2, "not a GGUF file"}};
     for (size_t i = 0; i < sizeof FILES / sizeof *FILES; i++) {
         char path[] = "/tmp/ob_gguf_XXXXXX";
         struct ob_gguf *gguf = NULL;
