@@ -42,7 +42,7 @@ static enum ob_err take_line(struct reading *r, struct ob_tokenizer_scratch *scr
                              struct ob_error *error) {
     struct ob_row row = {0};
     if (line->too_long)
-        return ob_fail(error, OB_ETOOBIG, "more than %u bytes in one line", OB_CORPUS_ROW_MAX);
+        return ob_fail(error, OB_ETOOBIG, "line is longer than %u bytes", OB_CORPUS_ROW_MAX);
     enum ob_err err = ob_row_read(r->block.data + line->start, line->bytes, &row, error);
     if (err == OB_OK)
         err = ob_row_encode(r->intake->encoder, scratch, &row, &slice->store, report, error);
@@ -108,7 +108,7 @@ static enum ob_err keep_row(struct reading *r, const struct slice *slice, struct
     if (err != OB_OK)
         err = ob_fail(error, err, "%s", outcome->text == NULL ? "not enough memory" : outcome->text);
     else if (r->usable > 0 && r->has_choices != choices)
-        err = ob_fail(error, OB_EFORMAT, "rows with \"choices\" and rows without cannot share a file");
+        err = ob_fail(error, OB_EFORMAT, "a file cannot mix rows with and without \"choices\"");
     else
         err = ob_token_store_append(r->store, &slice->store, sequence, outcome->sequences, item,
                                     outcome->items, error);

@@ -99,7 +99,7 @@ static void create_refuses_adapters_of_what_is_no_matrix(void **state) {
     options.lora_target_count = 1;
     assert_int_equal(ob_model_open(BASE, &model, NULL), OB_OK);
     assert_int_equal(ob_manifest_create(model, &options, place->path, &error), OB_EUSAGE);
-    assert_non_null(strstr(error.text, "transformer.wte.weight is no matrix of attention or mlp"));
+    assert_non_null(strstr(error.text, "transformer.wte.weight is not a matrix of attention or mlp"));
     assert_int_not_equal(access(place->path, F_OK), 0);
     ob_model_free(model);
 }

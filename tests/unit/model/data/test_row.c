@@ -156,10 +156,11 @@ static void read_refuses_by_name(void **state) {
          "message 1 of \"messages\": role \"tool\" is not supported"},
         {"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\"}]}]}",
          "content part of type \"image\""},
-        {"{\"conversations\":[{\"from\":\"observation\",\"value\":\"a\"}]}", "has the role \"observation\""},
+        {"{\"conversations\":[{\"from\":\"observation\",\"value\":\"a\"}]}",
+         "role \"observation\" is not supported"},
         {"{\"conversations\":[{\"from\":\"human\",\"text\":\"a\"}]}", "\"content\" is missing"},
         {"{\"conversations\":[]}", "\"conversations\" is not an array or is empty"},
-        {"{\"messages\":[{\"from\":\"human\",\"value\":\"hi\"}]}", "no \"role\" that is a string"},
+        {"{\"messages\":[{\"from\":\"human\",\"value\":\"hi\"}]}", "\"role\" is missing or not a string"},
         {"{\"instruction\":\"a\"}", "\"instruction\" without \"output\""},
         {"[{\"text\":\"a\"}]", "not a JSON object"},
     };
