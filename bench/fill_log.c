@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "base/cursor.h"
+#include "base/path.h"
 #include "run/certificate.h"
 #include "run/manifest.h"
 #include "store/store.h"
@@ -55,7 +56,7 @@ static enum ob_err fill_chain(const struct filling *f, const struct ob_identity 
 }
 
 static enum ob_err fill_machine(const struct filling *f, const char *folder, struct ob_error *error) {
-    char path[4096];
+    char path[OB_PATH_MAX];
     struct ob_identity identity = {0};
     struct ob_certificate_file certificate;
     (void)snprintf(path, sizeof path, "%s/certificate", folder);
@@ -75,7 +76,7 @@ static enum ob_err fill_machine(const struct filling *f, const char *folder, str
 }
 
 static enum ob_err open_store(struct filling *f, const char *folder, struct ob_error *error) {
-    char path[4096];
+    char path[OB_PATH_MAX];
     struct ob_identity identity = {0};
     (void)snprintf(path, sizeof path, "%s/identity", folder);
     enum ob_err failed = ob_identity_load(path, &identity, error);
@@ -96,7 +97,7 @@ int main(int argc, char **argv) {
     }
     struct filling f = {.records = (uint32_t)strtoul(argv[3], NULL, 10),
                         .n = (uint16_t)strtoul(argv[4], NULL, 10)};
-    char path[4096];
+    char path[OB_PATH_MAX];
     struct ob_manifest *manifest = NULL;
     struct ob_error error = {0};
     struct stat file = {0};
