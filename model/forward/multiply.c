@@ -130,7 +130,7 @@ static void multiply_tiles(const struct multiply_job *job, const struct ob_opera
     for (size_t tile = from; tile < to; tile++) {
         product.n = s->n - tile * width < width ? s->n - tile * width : width;
         product.c = s->y + rows->first * s->ldy + tile * width;
-        product.tile = operand->packed + tile * job->tile_bytes;
+        product.tile = operand->packed ? operand->packed + tile * job->tile_bytes : NULL;
         s->way->multiply(s->way->packs ? f->products_state : NULL, thread, &product);
     }
 }

@@ -117,7 +117,7 @@ for p in 1 2; do kill -TERM "${pid[$p]}"; wait_for 60 gone $p || fail "peer $p d
 
 # a long sample is not waited for: 4096 rows of 64 tokens
 forget 1
-start 1 --set training.batch=4096 --set training.length=64 --set swarm.solo=yes
+start 1 --set training.batch=4096 --set training.length=64 --set training.products=float32 --set swarm.solo=yes
 wait_for 60 life_is 1 training || fail "no round begins"
 sleep 1
 kill -TERM "${pid[1]}"
