@@ -16,12 +16,13 @@
 #include "base/clock.h"
 #include "transport/state.h"
 
-#define HELLO        1
-#define ANSWER       2
-#define VERSION      1
-#define HEAD_BYTES   2
-#define ANSWER_BYTES 3
-#define DOOR_PORT    OB_SERVER_DOOR
+#define HELLO         1
+#define ANSWER        2
+#define VERSION       1
+#define HEAD_BYTES    2
+#define ANSWER_BYTES  3
+#define DOOR_PORT     OB_SERVER_DOOR
+#define NAMES_FRESH_S 60 /* an answer that serves to find a door */
 
 static bool take_hello(struct ob_transport *transport, struct ob_transport_event *event) {
     const uint8_t *data = zmq_msg_data(&transport->frame);
@@ -95,6 +96,12 @@ const char *ob_verdict_text(enum ob_verdict verdict) {
     return (unsigned)verdict < OB_VERDICT_COUNT ? TEXTS[verdict] : "an answer of an unknown kind";
 }
 
+static void close_knock(struct ob_transport *transport, struct ob_knock *knock) {
+    ob_source_close(transport, &knock->source);
+    ob_poll_remove(transport, &knock->source); /* marked without a socket */
+    knock->open = false;
+}
+
 static enum ob_err open_knock(struct ob_transport *transport, struct ob_knock *knock, const char *endpoint,
                               struct ob_error *error) {
     char door[OB_ENDPOINT_MAX];
@@ -114,48 +121,93 @@ static enum ob_err open_knock(struct ob_transport *transport, struct ob_knock *k
     return OB_OK;
 }
 
+/* As soon as the host's address is known. What fails ends in silence. */
+static enum ob_err try_knock(struct ob_transport *transport, struct ob_knock *knock, struct ob_error *error) {
+    char number[OB_ENDPOINT_MAX], why[OB_TROUBLE_TEXT_MAX];
+    enum ob_lookup found = ob_names_look(transport, knock->endpoint, NAMES_FRESH_S, 0, number, why);
+    if (found == OB_LOOKUP_FAILED)
+        return ob_fail(error, OB_EIO, "%s", why);
+    if (found == OB_LOOKUP_WAIT)
+        return OB_OK;
+    enum ob_err failed = open_knock(transport, knock, number, error);
+    if (!failed && zmq_send(knock->source.socket, knock->hello, knock->hello_bytes, ZMQ_DONTWAIT) < 0)
+        failed = ob_fail(error, OB_EIO, "%s: cannot send: %s", number, zmq_strerror(zmq_errno()));
+    return failed;
+}
+
 enum ob_err ob_transport_knock(struct ob_transport *transport, const struct ob_machine_id *machine,
                                const char *endpoint, const void *data, size_t bytes, struct ob_error *error) {
-    uint8_t hello[OB_DOOR_MESSAGE_MAX] = {HELLO, VERSION};
+    char host[OB_ENDPOINT_MAX];
+    uint16_t port;
     struct ob_knock *knock = NULL;
     if (bytes > OB_HELLO_MAX)
         return ob_fail(error, OB_ETOOBIG, "a hello of %zu bytes, must be at most %d", bytes, OB_HELLO_MAX);
+    enum ob_err failed = ob_endpoint_parse(endpoint, host, &port, error);
+    if (failed)
+        return failed;
     for (size_t i = 0; i < OB_KNOCKS_MAX; i++) {
         struct ob_knock *at = &transport->knocks[i];
-        if (at->source.socket && ob_machine_equal(&at->machine, machine))
+        if (at->open && ob_machine_equal(&at->machine, machine))
             return OB_OK; /* we stand there already */
-        if (!at->source.socket)
+        if (!at->open)
             knock = at;
     }
     if (!knock)
         return ob_fail(error, OB_ESTATE, "already knocking at %d doors; try again later", OB_KNOCKS_MAX);
     *knock = (struct ob_knock){.machine = *machine,
+                               .open = true,
+                               .source = {.kind = OB_SOURCE_KNOCK, .owner = knock, .fd = -1},
+                               .hello = {HELLO, VERSION},
+                               .hello_bytes = HEAD_BYTES + bytes,
                                .until_s = ob_now_s() + 1 + (uint64_t)transport->handshake_ms * 2 / 1000};
-    enum ob_err failed = open_knock(transport, knock, endpoint, error);
-    if (failed) {
-        ob_source_close(transport, &knock->source);
-        return failed;
+    memcpy(knock->endpoint, endpoint, strlen(endpoint) + 1);
+    memcpy(knock->hello + HEAD_BYTES, data, bytes);
+    failed = try_knock(transport, knock, error);
+    if (failed)
+        close_knock(transport, knock);
+    return failed;
+}
+
+void ob_knocks_resolved(struct ob_transport *transport) {
+    for (size_t i = 0; i < OB_KNOCKS_MAX; i++) {
+        struct ob_knock *knock = &transport->knocks[i];
+        if (!knock->open || knock->source.socket || knock->expired)
+            continue;
+        knock->expired = try_knock(transport, knock, NULL) != OB_OK;
+        if (knock->expired)
+            ob_poll_mark(transport, &knock->source);
     }
-    memcpy(hello + HEAD_BYTES, data, bytes);
-    if (zmq_send(knock->source.socket, hello, HEAD_BYTES + bytes, ZMQ_DONTWAIT) < 0) {
-        ob_source_close(transport, &knock->source);
-        return ob_fail(error, OB_EIO, "%s: cannot send: %s", endpoint, zmq_strerror(zmq_errno()));
-    }
-    return OB_OK;
+}
+
+/* What the door says is the reason for what the connection meets. */
+static void note_verdict(struct ob_transport *transport, const struct ob_knock *knock,
+                         enum ob_verdict verdict) {
+    struct ob_link *link = ob_link_find(transport, &knock->machine);
+    if (!link || ob_link_up(link))
+        return;
+    if (verdict == OB_VERDICT_SILENCE && link->trouble == OB_TROUBLE_HANDSHAKE)
+        ob_link_trouble(link, OB_TROUBLE_KEY, "%s: does not answer to its machine key; check the key",
+                        knock->endpoint);
+    else if (verdict == OB_VERDICT_WELCOME)
+        ob_link_trouble(link, OB_TROUBLE_CONNECTING, "%s: admitted, connecting", knock->endpoint);
+    else if (verdict != OB_VERDICT_SILENCE)
+        ob_link_trouble(link, OB_TROUBLE_ADMISSION, "%s: not admitted: %s", knock->endpoint,
+                        ob_verdict_text(verdict));
 }
 
 enum ob_taken ob_knock_take(struct ob_transport *transport, struct ob_knock *knock,
                             struct ob_transport_event *event) {
-    bool heard = ob_frame_receive(transport, knock->source.socket);
+    bool heard = knock->source.socket && ob_frame_receive(transport, knock->source.socket);
     if (!heard && !knock->expired)
         return OB_TAKEN_NOTHING;
     if (heard && ob_frame_drop_rest(transport, knock->source.socket))
         return OB_TAKEN_MORE;
     enum ob_verdict verdict = OB_VERDICT_SILENCE;
-    const uint8_t *data = zmq_msg_data(&transport->frame);
+    const uint8_t *data = heard ? zmq_msg_data(&transport->frame) : NULL;
     if (heard && zmq_msg_size(&transport->frame) == ANSWER_BYTES && data[0] == ANSWER && data[1] == VERSION)
         verdict = data[2] < OB_VERDICT_COUNT ? (enum ob_verdict)data[2] : OB_VERDICT_MALFORMED;
-    ob_source_close(transport, &knock->source);
+    note_verdict(transport, knock, verdict);
+    close_knock(transport, knock);
     event->kind = OB_TRANSPORT_ANSWER;
     event->machine = knock->machine;
     event->verdict = verdict;
@@ -166,7 +218,7 @@ void ob_knocks_tend(struct ob_transport *transport) {
     uint64_t now = ob_now_s();
     for (size_t i = 0; i < OB_KNOCKS_MAX; i++) {
         struct ob_knock *knock = &transport->knocks[i];
-        if (!knock->source.socket || now < knock->until_s)
+        if (!knock->open || now < knock->until_s)
             continue;
         knock->expired = true;
         ob_poll_mark(transport, &knock->source);
@@ -175,7 +227,8 @@ void ob_knocks_tend(struct ob_transport *transport) {
 
 void ob_knocks_close(struct ob_transport *transport) {
     for (size_t i = 0; i < OB_KNOCKS_MAX; i++)
-        ob_source_close(transport, &transport->knocks[i].source);
+        if (transport->knocks[i].open)
+            close_knock(transport, &transport->knocks[i]);
     if (transport->knocker_open)
         zmq_msg_close(&transport->knocker_id);
     transport->knocker_open = false;

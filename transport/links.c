@@ -1,10 +1,15 @@
 /* links - our connections to other machines, and which machines may connect. */
 #include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "transport/state.h"
+
+#define NAMES_FRESH_S 60 /* an answer that serves to connect … */
+#define NAMES_OLD_S   5  /* … and to connect again, when what it led to is gone */
 
 bool ob_link_up(const struct ob_link *link) {
     return link->dealer_up || link->routing_id_bytes > 0;
@@ -40,7 +45,9 @@ static enum ob_err open_monitor(struct ob_transport *transport, struct ob_link *
     char name[OB_MONITOR_NAME_MAX];
     ob_monitor_name(transport, name);
     if (zmq_socket_monitor(link->dealer.socket, name,
-                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0)
+                           ZMQ_EVENT_CONNECT_DELAYED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+                               ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                               ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_DISCONNECTED) != 0)
         return ob_fail(error, OB_EIO, "cannot watch a socket: %s", zmq_strerror(zmq_errno()));
     return ob_source_open(transport, &link->monitor, OB_SOURCE_MONITOR, link,
                           ob_monitor_reader(transport, name), error);
@@ -50,7 +57,9 @@ static enum ob_err open_link(struct ob_transport *transport, struct ob_link *lin
     char published[OB_ENDPOINT_MAX];
     assert(!link->dealer.socket);
     link->opened_s = link->published_s = ob_now_s();
-    enum ob_err failed = ob_endpoint_shift(link->endpoint, OB_SERVER_PUB, published, error);
+    link->dialled_ns = ob_now_ns();
+    link->next_address = false;
+    enum ob_err failed = ob_endpoint_shift(link->number, OB_SERVER_PUB, published, error);
     if (!failed)
         failed = ob_source_open(transport, &link->dealer, OB_SOURCE_DEALER, link,
                                 ob_socket_new(transport, ZMQ_DEALER, link->curve_key), error);
@@ -64,23 +73,70 @@ static enum ob_err open_link(struct ob_transport *transport, struct ob_link *lin
     if (failed)
         return failed;
     zmq_setsockopt(link->sub.socket, ZMQ_SUBSCRIBE, "", 0);
-    if (zmq_connect(link->dealer.socket, link->endpoint) != 0 ||
-        zmq_connect(link->sub.socket, published) != 0)
+    if (zmq_connect(link->dealer.socket, link->number) != 0 || zmq_connect(link->sub.socket, published) != 0)
         return ob_fail(error, OB_EUSAGE, "cannot connect to %s: %s", link->endpoint,
                        zmq_strerror(zmq_errno()));
     return OB_OK;
 }
 
+void ob_link_trouble(struct ob_link *link, enum ob_trouble trouble, const char *format, ...) {
+    va_list arguments;
+    link->trouble = trouble;
+    va_start(arguments, format);
+    (void)vsnprintf(link->why, sizeof link->why, format, arguments);
+    va_end(arguments);
+}
+
+/* Connects to the address that was looked up, unless we do already and it serves. */
+static enum ob_err dial(struct ob_transport *transport, struct ob_link *link, uint64_t max_age_s,
+                        struct ob_error *error) {
+    bool other_only = link->next_address; /* else ZeroMQ goes on by itself */
+    char number[OB_ENDPOINT_MAX], why[OB_TROUBLE_TEXT_MAX];
+    enum ob_lookup found = ob_names_look(transport, link->endpoint, max_age_s, link->turn, number, why);
+    link->looking_up = found == OB_LOOKUP_WAIT;
+    if (found == OB_LOOKUP_FAILED)
+        ob_link_trouble(link, OB_TROUBLE_NAME, "%s", why);
+    if (found != OB_LOOKUP_FOUND)
+        return OB_OK; /* a connection that there was goes on being tried */
+    if (other_only && link->dealer.socket && strcmp(number, link->number) == 0)
+        return OB_OK;
+    if (!link->dealer.socket && transport->connected >= transport->links_max)
+        return ob_fail(error, OB_ESTATE,
+                       "cannot connect to another machine: %zu connections are open, the limit",
+                       transport->connected);
+    close_link(transport, link);
+    memcpy(link->number, number, sizeof number);
+    if (link->trouble == OB_TROUBLE_NONE || link->trouble == OB_TROUBLE_NAME)
+        ob_link_trouble(link, OB_TROUBLE_CONNECTING, "%s: connecting", link->endpoint);
+    enum ob_err failed = open_link(transport, link, error);
+    if (failed)
+        close_link(transport, link);
+    return failed;
+}
+
+/* What fails here is tried once more after a while. */
 static void tend(struct ob_transport *transport, struct ob_link *link, uint64_t now) {
     if (link->routing_id_bytes > 0 && now - link->heard_s > OB_LINK_SILENCE_S)
         link->routing_id_bytes = 0;
-    if (link->endpoint[0] && now - link->opened_s > OB_LINK_SILENCE_S &&
-        !(link->dealer_up && now - link->published_s <= OB_LINK_SILENCE_S)) {
-        close_link(transport, link);
-        if (open_link(transport, link, NULL))
-            close_link(transport, link); /* once more after a while */
+    bool silent = now - link->opened_s > OB_LINK_SILENCE_S &&
+                  !(link->dealer_up && now - link->published_s <= OB_LINK_SILENCE_S);
+    if (link->endpoint[0] && !link->looking_up && (silent || link->next_address)) {
+        link->next_address = link->next_address && !silent;
+        if (silent)
+            link->opened_s = now;
+        link->turn++;
+        (void)dial(transport, link, silent ? NAMES_OLD_S : NAMES_FRESH_S, NULL);
+        link->next_address = false;
     }
     ob_link_changed(transport, link);
+}
+
+void ob_links_resolved(struct ob_transport *transport) {
+    for (size_t i = 0; i < transport->link_count; i++)
+        if (transport->links[i]->looking_up) {
+            (void)dial(transport, transport->links[i], NAMES_FRESH_S, NULL);
+            ob_link_changed(transport, transport->links[i]);
+        }
 }
 
 void ob_links_tend(struct ob_transport *transport) {
@@ -97,20 +153,18 @@ enum ob_err ob_transport_connect(struct ob_transport *transport, const struct ob
     enum ob_err failed = ob_endpoint_parse(endpoint, host, &port, error);
     if (failed)
         return failed;
-    if (link && link->dealer.socket && strcmp(link->endpoint, endpoint) == 0)
+    if (link && strcmp(link->endpoint, endpoint) == 0)
         return OB_OK;
-    if (!(link && link->dealer.socket) && transport->connected >= transport->links_max)
-        return ob_fail(error, OB_ESTATE,
-                       "cannot connect to another machine: %zu connections are open, the limit",
-                       transport->connected);
     failed = ob_link_take(transport, machine, &link, error);
     if (failed)
         return failed;
     close_link(transport, link);
     memcpy(link->endpoint, endpoint, strlen(endpoint) + 1);
-    failed = open_link(transport, link, error);
+    link->turn = 0;
+    link->opened_s = ob_now_s();
+    ob_link_trouble(link, OB_TROUBLE_CONNECTING, "%s: connecting", endpoint);
+    failed = dial(transport, link, NAMES_FRESH_S, error);
     if (failed) {
-        close_link(transport, link);
         link->endpoint[0] = 0;
         drop_unused(transport, link);
         return failed;
@@ -125,6 +179,7 @@ void ob_transport_disconnect(struct ob_transport *transport, const struct ob_mac
         return;
     close_link(transport, link);
     link->endpoint[0] = 0;
+    link->looking_up = false;
     ob_link_changed(transport, link);
     drop_unused(transport, link);
 }
@@ -132,6 +187,17 @@ void ob_transport_disconnect(struct ob_transport *transport, const struct ob_mac
 const char *ob_transport_endpoint(const struct ob_transport *transport, const struct ob_machine_id *machine) {
     const struct ob_link *link = ob_link_find(transport, machine);
     return link ? link->endpoint : "";
+}
+
+enum ob_trouble ob_transport_trouble(const struct ob_transport *transport,
+                                     const struct ob_machine_id *machine,
+                                     char ret_text[OB_TROUBLE_TEXT_MAX]) {
+    const struct ob_link *link = ob_link_find(transport, machine);
+    ret_text[0] = 0;
+    if (!link || !link->endpoint[0] || ob_link_up(link))
+        return OB_TROUBLE_NONE;
+    memcpy(ret_text, link->why, sizeof link->why);
+    return link->trouble == OB_TROUBLE_NONE ? OB_TROUBLE_CONNECTING : link->trouble;
 }
 
 bool ob_transport_linked(const struct ob_transport *transport, const struct ob_machine_id *machine) {
@@ -148,14 +214,54 @@ enum ob_taken ob_link_take_change(struct ob_link *link, struct ob_transport_even
     return OB_TAKEN_EVENT;
 }
 
+/* A connection was not made: at once, or after CONNECT_MS. */
+static void not_connected(struct ob_link *link) {
+    uint64_t tried_ms = (ob_now_ns() - link->dialled_ns) / 1000000;
+    bool timeout = tried_ms + 500 >= OB_CONNECT_MS;
+    link->next_address = true;
+    ob_link_trouble(link, timeout ? OB_TROUBLE_TIMEOUT : OB_TROUBLE_REFUSED,
+                    timeout ? "%s: no answer; check the address, and firewalls in between"
+                            : "%s: connection refused; check the address, and that its daemon runs",
+                    link->number);
+}
+
+static void take_monitored(struct ob_link *link, uint16_t kind) {
+    switch (kind) {
+    case ZMQ_EVENT_CONNECT_DELAYED:
+        link->dialled_ns = ob_now_ns();
+        break;
+    case ZMQ_EVENT_CLOSED:
+        not_connected(link);
+        break;
+    case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+        link->dealer_up = true;
+        ob_link_trouble(link, OB_TROUBLE_NONE, "%s", "");
+        break;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+        if (link->trouble != OB_TROUBLE_KEY && link->trouble != OB_TROUBLE_ADMISSION) /* its door said more */
+            ob_link_trouble(link, OB_TROUBLE_HANDSHAKE,
+                            "%s: refused the handshake: it does not admit us, or has another machine key",
+                            link->number);
+        break;
+    case ZMQ_EVENT_DISCONNECTED:
+        if (link->dealer_up)
+            ob_link_trouble(link, OB_TROUBLE_LOST, "%s: connection lost", link->number);
+        link->dealer_up = false;
+        link->routing_id_bytes = 0; /* it is gone; its own connection is known again with its next frame */
+        break;
+    default:
+        break;
+    }
+}
+
 enum ob_taken ob_link_take_monitor(struct ob_link *link, struct ob_transport_event *event) {
     uint16_t kind;
     int value;
     if (!ob_monitor_receive(link->monitor.socket, &kind, &value))
         return OB_TAKEN_NOTHING;
-    link->dealer_up = kind == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
-    if (!link->dealer_up)
-        link->routing_id_bytes = 0; /* it is gone; its own connection is known again with its next frame */
+    take_monitored(link, kind);
     return ob_link_take_change(link, event) == OB_TAKEN_EVENT ? OB_TAKEN_EVENT : OB_TAKEN_MORE;
 }
 
@@ -182,6 +288,7 @@ void ob_transport_forbid(struct ob_transport *transport, const struct ob_machine
     link->admitted = false;
     close_link(transport, link);
     link->endpoint[0] = 0;
+    link->looking_up = false;
     drop_unused(transport, link);
 }
 

@@ -58,6 +58,8 @@ static enum ob_err open_all(struct ob_transport *transport, const struct ob_tran
     transport->handshake_ms = options->handshake_ms > 0 ? options->handshake_ms : HANDSHAKE_MS;
     failed = open_base(transport, options, error);
     if (!failed)
+        failed = ob_names_open(transport, error);
+    if (!failed)
         failed =
             ob_zap_bind(transport, error); /* before any other bind: without it any key would be admitted */
     if (!failed)
@@ -76,7 +78,7 @@ enum ob_err ob_transport_new(const struct ob_transport_options *options, struct 
         return ob_fail(error, OB_ENOMEM, "out of memory for the network");
     transport->epoll = transport->reserve = -1;
     transport->wake = (struct ob_source){.kind = OB_SOURCE_WAKE, .fd = -1};
-    transport->zap.fd = transport->status.fd = transport->beacon.fd = -1;
+    transport->zap.fd = transport->status.fd = transport->beacon.fd = transport->names.fd = -1;
     for (size_t i = 0; i < OB_SERVER_COUNT; i++)
         transport->servers[i].listen_fd = -1;
     enum ob_err failed = open_all(transport, options, error);
@@ -94,6 +96,7 @@ void ob_transport_free(struct ob_transport *transport) {
     ob_beacon_free(transport);
     ob_links_free(transport);
     ob_knocks_close(transport);
+    ob_names_close(transport);
     if (transport->frame_open)
         zmq_msg_close(&transport->frame);
     ob_status_unbind(transport);

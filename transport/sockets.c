@@ -46,6 +46,7 @@ void *ob_socket_new(struct ob_transport *transport, int type, const uint8_t *ser
     if (!socket)
         return NULL;
     ob_socket_common(transport, socket, OB_MESSAGE_MAX);
+    ob_socket_set(socket, ZMQ_CONNECT_TIMEOUT, OB_CONNECT_MS);
     zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, transport->curve_public, OB_CURVE_KEY_BYTES);
     zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server_key, OB_CURVE_KEY_BYTES);
     return socket;

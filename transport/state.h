@@ -11,14 +11,16 @@
 #include <zmq.h>
 
 #include "transport/address.h"
+#include "transport/resolver.h"
 #include "transport/transport.h"
 
 #define OB_CURVE_KEY_BYTES  32
 #define OB_ROUTING_ID_MAX   255
 #define OB_ZAP_DOMAIN       "onebyte"
 #define OB_ZAP_DOMAIN_DOOR  "onebyte-door"
-#define OB_LINK_SILENCE_S   15 /* machines speak every second or so; see ob_links_tend */
-#define OB_KNOCKS_MAX       16 /* doors that we stand at, at a time */
+#define OB_LINK_SILENCE_S   15   /* machines speak every second or so; see ob_links_tend */
+#define OB_CONNECT_MS       5000 /* until a connection that nobody answers is given up, and tried again */
+#define OB_KNOCKS_MAX       16   /* doors that we stand at, at a time */
 #define OB_DOOR_MESSAGE_MAX 1024
 #define OB_LINK_DESCRIPTORS 8 /* at most, of one link: four sockets, two connections out, two in */
 #define OB_SERVER_COUNT     3
@@ -36,6 +38,7 @@ enum ob_source_kind {
     OB_SOURCE_MONITOR,
     OB_SOURCE_DEALER,
     OB_SOURCE_SUB,
+    OB_SOURCE_NAMES,  /* host names that were looked up */
     OB_SOURCE_CHANGE, /* of a link that went up or down; no descriptor of its own */
     OB_SOURCE_KNOCK
 };
@@ -58,6 +61,13 @@ struct ob_link {
     uint8_t curve_key[OB_CURVE_KEY_BYTES];
     bool admitted;
     char endpoint[OB_ENDPOINT_MAX]; /* "" when we do not connect to it */
+    char number[OB_ENDPOINT_MAX];   /* the same with the host as a number, as ZeroMQ gets it; "" none yet */
+    bool looking_up;
+    unsigned turn;     /* which of the host's addresses */
+    bool next_address; /* the one that was tried last refused */
+    uint64_t dialled_ns;
+    enum ob_trouble trouble;
+    char why[OB_TROUBLE_TEXT_MAX];
     struct ob_source dealer, sub, monitor,
         change;     /* the first three without a socket when there is no endpoint */
     bool dealer_up; /* its ROUTER has shaken hands with our DEALER */
@@ -84,7 +94,11 @@ enum { OB_SERVER_ROUTER, OB_SERVER_PUB, OB_SERVER_DOOR };
 /* Showing our certificate at a door. */
 struct ob_knock {
     struct ob_machine_id machine;
-    struct ob_source source; /* without a socket: free */
+    bool open;               /* else the place is free */
+    struct ob_source source; /* without a socket while the host's name is looked up */
+    char endpoint[OB_ENDPOINT_MAX];
+    uint8_t hello[OB_DOOR_MESSAGE_MAX];
+    size_t hello_bytes;
     uint64_t until_s;
     bool expired;
 };
@@ -127,7 +141,8 @@ struct ob_transport {
     char status_path[OB_ENDPOINT_MAX];
     int linger_ms, handshake_ms;
     uint64_t monitors; /* ever named */
-    struct ob_source zap, status, wake, beacon;
+    struct ob_source zap, status, wake, beacon, names;
+    struct ob_resolver *resolver;
     struct ob_server servers[OB_SERVER_COUNT];
     bool rebind_wanted;
 
@@ -158,6 +173,14 @@ struct ob_transport {
     struct ob_transport_counters counters;
     struct ob_pace refusals;
 };
+
+/* names.c */
+OB_MUST_USE enum ob_err ob_names_open(struct ob_transport *transport, struct ob_error *error);
+void ob_names_close(struct ob_transport *transport);
+/* `endpoint` with its host as a number, the turn-th of its addresses: no older than max_age_s. WAIT:
+ * OB_SOURCE_NAMES is ready later. FAILED: ret_why (OB_TROUBLE_TEXT_MAX). */
+enum ob_lookup ob_names_look(struct ob_transport *transport, const char *endpoint, uint64_t max_age_s,
+                             unsigned turn, char *ret_number, char *ret_why);
 
 /* poll.c */
 OB_MUST_USE enum ob_err ob_poll_add(struct ob_transport *transport, struct ob_source *source,
@@ -205,6 +228,7 @@ void ob_link_remove(struct ob_transport *transport, struct ob_link *link); /* cl
 
 /* links.c */
 void ob_links_free(struct ob_transport *transport);
+void ob_link_trouble(struct ob_link *link, enum ob_trouble trouble, const char *format, ...) OB_PRINTF(3, 4);
 bool ob_link_up(const struct ob_link *link);
 void ob_link_changed(struct ob_transport *transport, struct ob_link *link);
 enum ob_taken ob_link_take_monitor(struct ob_link *link, struct ob_transport_event *event);
@@ -213,6 +237,7 @@ enum ob_taken ob_link_take_change(struct ob_link *link, struct ob_transport_even
  * machine is gone: a connection that was silent for OB_LINK_SILENCE_S is opened anew, a way back over a
  * machine's own connection is given up. */
 void ob_links_tend(struct ob_transport *transport);
+void ob_links_resolved(struct ob_transport *transport); /* names that were looked up */
 
 /* monitor.c */
 /* A new name for each: libzmq lets go of a closed monitor's name some time later. */
@@ -248,6 +273,7 @@ enum ob_taken ob_door_take(struct ob_transport *transport, struct ob_transport_e
 enum ob_taken ob_knock_take(struct ob_transport *transport, struct ob_knock *knock,
                             struct ob_transport_event *event);
 void ob_knocks_tend(struct ob_transport *transport);
+void ob_knocks_resolved(struct ob_transport *transport);
 void ob_knocks_close(struct ob_transport *transport);
 
 /* beacon.c */

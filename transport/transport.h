@@ -59,7 +59,8 @@ OB_MUST_USE enum ob_err ob_transport_allow(struct ob_transport *transport,
 void ob_transport_forbid(struct ob_transport *transport, const struct ob_machine_id *machine);
 bool ob_transport_allowed(const struct ob_transport *transport, const struct ob_machine_id *machine);
 /* Opens SUB and DEALER to a machine, allowed or not yet (CURVE makes sure that it is that machine). Again
- * with another endpoint: moves them.
+ * with another endpoint: moves them. A host name is looked up first, without holding up anything, and again
+ * when the connection is lost.
  * Errors:  OB_ESTATE, as many links are open as may be. */
 OB_MUST_USE enum ob_err ob_transport_connect(struct ob_transport *transport,
                                              const struct ob_machine_id *machine, const char *endpoint,
@@ -67,6 +68,23 @@ OB_MUST_USE enum ob_err ob_transport_connect(struct ob_transport *transport,
 void ob_transport_disconnect(struct ob_transport *transport, const struct ob_machine_id *machine);
 /* Where we connect to it; "" when we do not. */
 const char *ob_transport_endpoint(const struct ob_transport *transport, const struct ob_machine_id *machine);
+
+/* Why there is no way to a machine that we connect to. */
+enum ob_trouble {
+    OB_TROUBLE_NONE,       /* there is one, or we do not connect to it */
+    OB_TROUBLE_CONNECTING, /* nothing is known yet */
+    OB_TROUBLE_NAME,       /* its host name cannot be resolved */
+    OB_TROUBLE_REFUSED,    /* nobody listens there, or there is no route */
+    OB_TROUBLE_TIMEOUT,    /* no answer at all */
+    OB_TROUBLE_HANDSHAKE,  /* refused the handshake; why, its door may tell … */
+    OB_TROUBLE_KEY,        /* … who is there does not have its key, or is another service */
+    OB_TROUBLE_ADMISSION,  /* … it does not let us in */
+    OB_TROUBLE_LOST        /* the connection was there and is gone */
+};
+#define OB_TROUBLE_TEXT_MAX 256
+/* ret_text: one line for people, with the address; "" for NONE. */
+enum ob_trouble ob_transport_trouble(const struct ob_transport *transport,
+                                     const struct ob_machine_id *machine, char ret_text[OB_TROUBLE_TEXT_MAX]);
 
 /* Shows `data` (a certificate, at most OB_HELLO_MAX bytes) at the door of a machine; an OB_TRANSPORT_ANSWER
  * comes in any case, by silence too.

@@ -16,6 +16,13 @@ static enum ob_taken take_wake(struct ob_transport *transport, struct ob_transpo
     return OB_TAKEN_EVENT;
 }
 
+static enum ob_taken take_names(struct ob_transport *transport) {
+    ob_resolver_heard(transport->resolver);
+    ob_links_resolved(transport);
+    ob_knocks_resolved(transport);
+    return OB_TAKEN_NOTHING;
+}
+
 static enum ob_taken take_from(struct ob_transport *transport, struct ob_source *source,
                                struct ob_transport_event *event) {
     switch (source->kind) {
@@ -37,6 +44,8 @@ static enum ob_taken take_from(struct ob_transport *transport, struct ob_source 
         return ob_beacon_take(transport, event);
     case OB_SOURCE_MONITOR:
         return ob_link_take_monitor(source->owner, event);
+    case OB_SOURCE_NAMES:
+        return take_names(transport);
     case OB_SOURCE_CHANGE:
         return ob_link_take_change(source->owner, event);
     case OB_SOURCE_KNOCK:
