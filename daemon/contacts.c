@@ -20,7 +20,7 @@ struct contact {
     bool expelled;
     unsigned silent; /* knocks without an answer, one after the other */
     uint64_t next_s;
-    char why[160]; /* it is not linked; "": no attempt has ended yet */
+    char why[OB_TROUBLE_TEXT_MAX]; /* it is not linked; "": no attempt has ended yet */
 };
 
 struct ob_contacts {
@@ -228,9 +228,18 @@ const char *ob_contacts_why(const struct ob_contacts *contacts, const struct ob_
     return NULL;
 }
 
+/* What the connection itself met: its name, nobody there, no answer, another key. */
+static void ask_why(const struct ob_contacts *contacts, struct contact *contact) {
+    char why[OB_TROUBLE_TEXT_MAX];
+    enum ob_trouble trouble = ob_transport_trouble(contacts->transport, &contact->machine, why);
+    if (trouble != OB_TROUBLE_NONE && trouble != OB_TROUBLE_CONNECTING)
+        say_why(contact, why);
+}
+
 void ob_contacts_tend(struct ob_contacts *contacts, uint64_t now_s) {
     for (size_t i = 0; i < contacts->count; i++) {
         struct contact *contact = &contacts->items[i];
+        ask_why(contacts, contact);
         if (contact->expelled || now_s < contact->next_s ||
             ob_transport_linked(contacts->transport, &contact->machine))
             continue;
