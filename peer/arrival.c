@@ -20,22 +20,11 @@ struct arriving {
     bool signature_good;
 };
 
-/* Evidence if it can be had; and we stop in any case. */
-static void own_fork(struct ob_peer *peer, const struct ob_record *theirs) {
-    (void)ob_fork_at(peer, peer->own, theirs);
-    if (peer->life != OB_PEER_HALTED)
-        ob_effects_halt(
-            peer,
-            "a record signed with our key carries different bytes for sample %llu: the key was used twice "
-            "(the machine was copied or restored); create a new key with `onebyte keygen`",
-            (unsigned long long)theirs->first.index);
-}
-
 /* A signed record that cannot be of the chain that we hold. */
 static void forked(struct ob_peer *peer, struct machine *sender, struct machine *machine,
                    const struct ob_record *theirs) {
     if (machine == peer->own)
-        own_fork(peer, theirs);
+        ob_fork_own(peer, sender, theirs);
     else if (!ob_fork_at(peer, machine, theirs))
         ob_fork_search(peer, machine, sender);
 }

@@ -7,7 +7,8 @@
 #include "peer/machines.h"
 #include "peer/state.h"
 
-#define FORK_TRIES 4 /* lost answers of one search */
+#define FORK_TRIES    4              /* lost answers of one search */
+#define OWN_SEARCH_NS (10 * SECONDS) /* for where our own chain forked, at most */
 
 static struct fork_search *search_of(struct ob_peer *peer, const struct machine *machine) {
     for (size_t i = 0; i < FORKS_MAX; i++)
@@ -121,6 +122,36 @@ bool ob_fork_at(struct ob_peer *peer, struct machine *machine, const struct ob_r
     return true;
 }
 
+static void halt(struct ob_peer *peer) {
+    peer->own_fork.suspected = false;
+    if (peer->life != OB_PEER_HALTED)
+        ob_effects_halt(
+            peer,
+            "a record signed with our key carries different bytes for sample %llu: the key was used twice "
+            "(the machine was copied or restored); create a new key with `onebyte keygen`",
+            (unsigned long long)peer->own_fork.sample);
+}
+
+void ob_fork_own(struct ob_peer *peer, struct machine *sender, const struct ob_record *theirs) {
+    if (peer->own_fork.suspected || ob_fork_at(peer, peer->own, theirs) || peer->life == OB_PEER_HALTED) {
+        if (!peer->own_fork.suspected && peer->life != OB_PEER_HALTED) /* evidence that does not count here */
+            halt(peer);
+        return;
+    }
+    peer->own_fork =
+        (struct own_fork){.suspected = true, .sample = theirs->first.index, .since_ns = peer->now_ns};
+    ob_fork_search(peer, peer->own, sender);
+    if (search_of(peer, peer->own) == NULL)
+        halt(peer);
+}
+
+/* The search for our own fork is over, or takes too long: evidence has halted us, or nothing was found. */
+static void end_own(struct ob_peer *peer) {
+    if (peer->own_fork.suspected &&
+        (search_of(peer, peer->own) == NULL || peer->now_ns - peer->own_fork.since_ns >= OWN_SEARCH_NS))
+        halt(peer);
+}
+
 void ob_fork_tick(struct ob_peer *peer) {
     for (size_t i = 0; i < FORKS_MAX; i++) {
         struct fork_search *search = &peer->forks[i];
@@ -131,4 +162,5 @@ void ob_fork_tick(struct ob_peer *peer) {
         else
             ask_middle(peer, search);
     }
+    end_own(peer);
 }

@@ -29,6 +29,11 @@ void ob_fork_search(struct ob_peer *peer, struct machine *machine, struct machin
 bool ob_fork_answer(struct ob_peer *peer, struct machine *sender, const void *data, size_t bytes);
 /* A signed record against ours of the same place: evidence when they have the same prev; else false. */
 bool ob_fork_at(struct ob_peer *peer, struct machine *machine, const struct ob_record *theirs);
+/* A signed record of our own key, from `sender`, that cannot be of our chain. We sign nothing any more, and stop
+ * for good: at once with evidence, which is published, when it is at hand; else when the search for it ends. Both
+ * hosts of a key may be the only ones that hold the two chains: who stops without a word leaves the others with
+ * a chain that nobody cuts. */
+void ob_fork_own(struct ob_peer *peer, struct machine *sender, const struct ob_record *theirs);
 void ob_fork_tick(struct ob_peer *peer);
 
 #endif

@@ -80,7 +80,8 @@ bool ob_heartbeat_decode(struct ob_reader reader, struct ob_heartbeat *ret_heart
 /* ---- saying ---- */
 
 static bool trains(const struct ob_peer *peer) {
-    if (peer->options.observer || peer->rounds.pause || peer->rounds.leaving || peer->dispute.open)
+    if (peer->options.observer || peer->rounds.pause || peer->rounds.leaving || peer->dispute.open ||
+        peer->own_fork.suspected)
         return false;
     return peer->life == OB_PEER_RECONCILING || peer->life == OB_PEER_TRAINING ||
            peer->life == OB_PEER_WAITING;

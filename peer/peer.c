@@ -247,13 +247,23 @@ static void dispatch(struct ob_peer *peer, const struct ob_event *event) {
     }
 }
 
+/* Halted, but others have to learn why: of the daemon that runs with our key, or of the evidence against it. */
+static void tell_why_halted(struct ob_peer *peer, const struct ob_event *event) {
+    bool forked = peer->own->standing.forked;
+    if (event->kind == OB_EVENT_TICK && (forked || peer->heartbeat.twin != 0) &&
+        peer->now_ns - peer->heartbeat.sent_ns >= HEARTBEAT_EVERY_NS)
+        ob_heartbeat_publish(peer);
+    if (event->kind == OB_EVENT_MESSAGE && forked && event->bytes > 0 &&
+        event->data[0] == OB_MESSAGE_CONTROL_ASK)
+        take_message(peer, event);
+}
+
 struct ob_effects ob_peer_step(struct ob_peer *peer, const struct ob_event *event) {
     ob_effects_begin(peer);
     if (event->now_ns > peer->now_ns)
         peer->now_ns = event->now_ns;
-    if (peer->life == OB_PEER_HALTED && peer->heartbeat.twin != 0 && event->kind == OB_EVENT_TICK &&
-        peer->now_ns - peer->heartbeat.sent_ns >= HEARTBEAT_EVERY_NS)
-        ob_heartbeat_publish(peer); /* the other daemon with our key may not have heard it yet */
+    if (peer->life == OB_PEER_HALTED)
+        tell_why_halted(peer, event);
     bool over = peer->life == OB_PEER_LEFT || peer->life == OB_PEER_HALTED;
     if (over && event->kind == OB_EVENT_LEAVE)
         ob_effects_add(peer, OB_EFFECT_LEFT)->machine = peer->options.machine;

@@ -16,7 +16,7 @@ static bool own_claimed(const struct ob_peer *peer) {
 
 static bool trains_now(const struct ob_peer *peer) {
     return (peer->life == OB_PEER_TRAINING || peer->life == OB_PEER_WAITING) && !peer->options.observer &&
-           !peer->rounds.pause && !peer->rounds.leaving && !peer->dispute.open;
+           !peer->rounds.pause && !peer->rounds.leaving && !peer->dispute.open && !peer->own_fork.suspected;
 }
 
 static bool no_rounds_left(const struct ob_peer *peer) {
@@ -122,6 +122,8 @@ static const char *why_unusable(const struct ob_peer *peer, const struct ob_even
         return "its exponent is outside the run's bounds";
     if (peer->rounds.current.first != peer->own->chain.next || own_claimed(peer))
         return "our chain advanced meanwhile: other peers hold records of ours that we had lost";
+    if (peer->own_fork.suspected)
+        return "another record of our key for the same sample was seen";
     if (peer->dispute.open)
         return "our weights are being verified";
     return NULL;

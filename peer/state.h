@@ -231,6 +231,12 @@ struct fork_search {
     unsigned lost;
 };
 
+/* A record of our own key that cannot be of our chain: nothing is signed until the place is found, or not. */
+struct own_fork {
+    bool suspected;
+    uint64_t sample, since_ns;
+};
+
 struct isolation {
     size_t last_live, acknowledge;
     uint64_t position; /* of our chain, that half of the last live hold */
@@ -340,6 +346,7 @@ struct ob_peer {
     struct exchange exchange;   /* control_exchange.c */
     struct fetch fetch;
     struct fork_search forks[FORKS_MAX];
+    struct own_fork own_fork; /* fork.c */
     struct isolation isolation;
     struct pacing pacing;
     struct rounds rounds;

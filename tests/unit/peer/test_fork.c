@@ -180,8 +180,87 @@ static void cut_survives_a_stop_between_evidence_and_unapply(void **state) {
     fixture_free(f);
 }
 
+/* Our own key was used twice, and one other peer alone is there, which holds the other chain up to `count`. */
+static void own_fork_is_proven_before_we_stop(void **state) {
+    (void)state;
+    for (uint32_t count = 2; count <= RECORDS;
+         count += RECORDS - 2) { /* it is shorter than ours, or longer */
+        static uint8_t message[OB_MESSAGE_MAX];
+        struct forked forked = {.f = fixture_new()};
+        struct fixture *f = forked.f;
+        fixture_start(f);
+        step_round_done(f, FIXTURE_SAMPLES); /* common to both chains */
+        memcpy(forked.other[0], f->store[0].data, f->store[0].bytes);
+        f->machines[0].next = look(f, 0).next.index;
+        f->machines[0].head = look(f, 0).head;
+        for (uint32_t i = 1; i < RECORDS; i++) {
+            size_t bytes = make_record(f, 0, i + 100, message);
+            memcpy(forked.other[i], message + 2, bytes - 2);
+            if (i + 1 == count)
+                break;
+        }
+        train_rounds(f, 4);
+        step_machine(f, OB_EVENT_LINK_UP, 2);
+        struct ob_hash other = {{9}};
+        step_message(f, 2, message, make_heartbeat(f, 2, true, &other, message));
+        step_message(f, 2, message, make_frontier(f, (size_t[]){0}, 1, message));
+        bool proven = false;
+        for (int i = 0; i < 20 && !proven; i++) {
+            const struct ob_effect *question = find_sent(f, OB_MESSAGE_RECORDS_ASK);
+            struct ob_records_ask ask;
+            assert_non_null(question);
+            assert_true(ob_records_ask_decode(ob_reader_init(question->data + 2, question->bytes - 2), &ask));
+            assert_null(find_effect(f, OB_EFFECT_HALT));
+            assert_true(ask.first.index / FIXTURE_SAMPLES < count);
+            struct ob_message_records list;
+            ob_message_records_start(&list, &f->options.run, message, sizeof message);
+            assert_true(ob_message_records_add(&list, forked.other[ask.first.index / FIXTURE_SAMPLES],
+                                               OB_RECORD_OVERHEAD_BYTES + FIXTURE_SAMPLES));
+            step_message(f, 2, message, ob_message_records_end(&list));
+            assert_null(find_effect(f, OB_EFFECT_START_ROUND));
+            proven = find_effect(f, OB_EFFECT_HALT) != NULL;
+        }
+        assert_true(proven);
+        assert_non_null(find_notice(f, OB_NOTICE_FORK));
+        assert_non_null(find_effect(f, OB_EFFECT_PERSIST_CONTROL));
+        assert_int_equal(find_effect(f, OB_EFFECT_PUBLISH)->data[0], OB_MESSAGE_CONTROL);
+        /* halted, it still says what it knows: the evidence may have been lost */
+        pass(f, SECOND);
+        f->now_ns += SECOND;
+        step(f, OB_EVENT_TICK);
+        assert_int_equal(find_effect(f, OB_EFFECT_PUBLISH)->data[0], OB_MESSAGE_HEARTBEAT);
+        struct ob_hash leaves[OB_LEAVES] = {{{0}}};
+        step_message(f, 2, message, ob_control_ask_encode(&f->options.run, leaves, message));
+        assert_non_null(find_sent(f, OB_MESSAGE_CONTROL));
+        fixture_free(f);
+    }
+}
+
+/* The same, when the other peer falls silent: we stop all the same. */
+static void own_fork_without_answers_stops_us(void **state) {
+    (void)state;
+    static uint8_t message[OB_MESSAGE_MAX];
+    struct fixture *f = fixture_new();
+    fixture_start(f);
+    step_round_done(f, FIXTURE_SAMPLES);
+    f->machines[0].next = look(f, 0).next.index;
+    f->machines[0].head = look(f, 0).head;
+    (void)make_record(f, 0, 101, message);
+    train_rounds(f, 2);
+    size_t bytes = make_record(f, 0, 102, message); /* of the other chain, in the middle of ours */
+    step_machine(f, OB_EVENT_LINK_UP, 2);
+    step_message(f, 2, message, bytes);
+    assert_null(find_effect(f, OB_EFFECT_HALT));
+    step_round_done(f, FIXTURE_SAMPLES); /* the round that ran is thrown away */
+    assert_null(find_effect(f, OB_EFFECT_PERSIST_OWN));
+    assert_non_null(pass_until(f, 30 * SECOND, OB_EFFECT_HALT));
+    fixture_free(f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(own_fork_is_proven_before_we_stop),
+        cmocka_unit_test(own_fork_without_answers_stops_us),
         cmocka_unit_test(equal_counts_are_bisected_to_the_record_where_they_part),
         cmocka_unit_test(evidence_cuts_everybody_at_the_same_place),
         cmocka_unit_test(record_across_our_end_is_no_duplicate),
