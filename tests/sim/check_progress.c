@@ -13,14 +13,19 @@ const char *sim_check_progress(const struct sim_cluster *cluster, size_t *ret_no
     return NULL;
 }
 
-/* Somebody who is there knows that it forked. (Of a fork whose other half only a host had that is gone, nobody
- * can know: seed 117 of 6 peers has one.) */
-static bool known_to_fork(const struct sim_cluster *cluster, size_t machine) {
-    struct ob_peer_machine seen;
-    for (size_t i = 0; i < cluster->count; i++)
-        if (sim_cluster_counts(cluster, i) && cluster->nodes[i].peer != NULL &&
-            ob_peer_find(cluster->nodes[i].peer, &cluster->machines[machine].id, &seen) && seen.forked)
+/* Somebody whom `host` has a link to knows that its machine forked. Of a fork whose other half only a host had
+ * that is gone nobody can know (seed 117 of 6 peers), and whom all others have cut off is told by none (266). */
+static bool told_to_stop(const struct sim_cluster *cluster, size_t host) {
+    const struct ob_machine_id *machine = &cluster->machines[cluster->nodes[host].machine].id;
+    for (size_t i = 0; i < cluster->count; i++) {
+        const struct sim_node *node = &cluster->nodes[i];
+        struct ob_peer_machine seen;
+        if (i != host && sim_cluster_counts(cluster, i) && node->peer != NULL &&
+            ob_peer_find(node->peer, machine, &seen) && seen.forked &&
+            ob_peer_find(cluster->nodes[host].peer, &cluster->machines[node->machine].id, &seen) &&
+            seen.linked)
             return true;
+    }
     return false;
 }
 
@@ -31,7 +36,7 @@ const char *sim_check_copies(const struct sim_cluster *cluster, size_t *ret_node
         *ret_node = other ? copy : machine;
         if (one && other)
             return "both hosts of a copied identity go on";
-        if ((one || other) && known_to_fork(cluster, machine))
+        if ((one || other) && told_to_stop(cluster, *ret_node))
             return "a host of a copied identity goes on although its chain forked";
     }
     return NULL;
