@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The peer: MeZO in eager PyTorch (Malladi et al. 2023, algorithm 1) at GPT-2 small's shape with random weights. Four
 passes of Gaussian noise over the weights and two forward passes a step. Prints one JSON object.
-    mezo_torch.py [BATCH LENGTH [STEPS [THREADS]]]"""
+    mezo_torch.py [BATCH LENGTH [STEPS [THREADS [bfloat16]]]]      bfloat16: the forward passes under autocast"""
 import json
 import math
 import resource
@@ -13,7 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-BATCH, LENGTH, STEPS, THREADS = (int(a) for a in (sys.argv[1:] + ["16", "64", "3", "2"][len(sys.argv) - 1:]))
+GIVEN = sys.argv[1:5]
+BATCH, LENGTH, STEPS, THREADS = (int(a) for a in (GIVEN + ["16", "64", "3", "2"][len(GIVEN):]))
+HALF = sys.argv[5:] == ["bfloat16"]
 VOCABULARY, WIDTH, LAYERS, HEADS, CONTEXT, EPSILON = 50257, 768, 12, 12, 1024, 1e-3
 
 
@@ -46,7 +48,7 @@ class Model(nn.Module):
         for block in self.blocks:
             x = block(x, mask)
         logits = (self.norm(x) @ self.tokens.weight.t())[:, :-1]
-        return F.cross_entropy(logits.reshape(-1, VOCABULARY), ids[:, 1:].reshape(-1))
+        return F.cross_entropy(logits.float().reshape(-1, VOCABULARY), ids[:, 1:].reshape(-1))
 
 
 def perturb(model, scale, seed):
@@ -73,13 +75,13 @@ def step(model, ids, seed):
 
 torch.set_num_threads(THREADS)
 torch.manual_seed(0)
-with torch.no_grad():
+with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=HALF):
     model = Model().eval()
     ids = torch.randint(0, VOCABULARY, (BATCH, LENGTH))
     model(ids)
     steps = [step(model, ids, seed) for seed in range(STEPS)]
 print(json.dumps({
-    "peer": "pytorch-mezo", "version": torch.__version__, "parameters": sum(p.numel() for p in model.parameters()),
+    "peer": "pytorch-mezo", "autocast": "bfloat16" if HALF else None, "version": torch.__version__, "parameters": sum(p.numel() for p in model.parameters()),
     "tokens": ids.numel(), "threads": THREADS,
     "sample_seconds": statistics.median(s["step"] for s in steps),
     "perturb_seconds": statistics.median(s["perturb"] for s in steps),

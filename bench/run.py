@@ -27,15 +27,13 @@ def run(command):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+WAYS = ["bfloat16-native", "bfloat16-onednn"]
+
+
 def processor():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
     return "%s, %d processors" % (names[0] if names else platform.machine(), os.cpu_count())
-
-
-def has_bfloat16():
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        return " avx512_bf16" in file.read()
 
 
 def checkpoint(build, cache):
@@ -57,16 +55,17 @@ def earlier(arguments):
 def collect(arguments):
     """Each round runs everything once, ours and the peers in turn: what the machine does meanwhile hits them alike."""
     folder = checkpoint(arguments.build, arguments.cache)
-    onebyte = os.path.join(arguments.build, "daemon", "onebyte")
+    onebyte = os.path.join(arguments.build, "onebyte")
     results = earlier(arguments)
     for _ in range(arguments.repeats):
         for batch, length in SHAPES[:1] if arguments.quick else SHAPES:
             ours = run([onebyte, "bench", "--model", folder, "--batch", str(batch), "--length", str(length), "--seconds",
                         "1", "--json"])
             results.setdefault("onebyte %dx%d" % (batch, length), []).append(ours)
-        if has_bfloat16():
-            results.setdefault("bfloat16", []).append(run([onebyte, "bench", "--model", folder, "--batch", "16", "--length",
-                                                           "64", "--seconds", "1", "--bfloat16", "--json"]))
+        for way in ours["products_peak_flops"]: # those that this machine has
+            if way != "float32":
+                results.setdefault(way, []).append(run([onebyte, "bench", "--model", folder, "--batch", "16", "--length", "64",
+                                                        "--seconds", "1", "--products", way, "--json"]))
         if arguments.llamacpp:
             script = os.path.join(ROOT, "bench", "llamacpp_forward.py")
             results.setdefault("llama.cpp", []).append(run([arguments.llamacpp, script, arguments.gguf, "--repeats", "3"]))
@@ -75,6 +74,7 @@ def collect(arguments):
         if arguments.python:
             script = os.path.join(ROOT, "bench", "mezo_torch.py")
             results.setdefault("mezo", []).append(run([arguments.python, script, "16", "64", "2"]))
+            results.setdefault("mezo bfloat16", []).append(run([arguments.python, script, "16", "64", "2", "2", "bfloat16"]))
             script = os.path.join(ROOT, "bench", "transformers_forward.py")
             results.setdefault("transformers", []).append(run([arguments.python, script, folder, "16", "64", "3"]))
     return results
@@ -103,11 +103,17 @@ def table(results):
     if "transformers" in results:
         rows.append(("forward pass of transformers, seconds", show(results["transformers"], "forward_seconds")))
         rows.append(("forward pass of ours, frozen weights, seconds", show(main, "frozen_forward_seconds")))
-    if "bfloat16" in results:
-        half = results["bfloat16"]
-        rows.append(("one sample with products in bfloat16, seconds", show(half, "sample_seconds")))
-        rows.append(("times faster than in float32", "%.2f" % (
-            spread(main, "sample_seconds")[0] / spread(half, "sample_seconds")[0])))
+    for way in WAYS:
+        if way in results:
+            seconds = spread(results[way], "sample_seconds")[0]
+            rows.append(("one sample, %s, seconds" % way, show(results[way], "sample_seconds")))
+            rows.append(("times faster than in float32", "%.2f" % (spread(main, "sample_seconds")[0] / seconds)))
+            rows.append(("share of its peak", show(results[way], "matrix_efficiency")))
+            if "mezo bfloat16" in results:
+                peer = statistics.median(r["sample_seconds"] for r in results["mezo bfloat16"])
+                rows.append(("times faster than PyTorch MeZO under bfloat16 autocast", "%.2f" % (peer / seconds)))
+    if "mezo bfloat16" in results:
+        rows.append(("PyTorch MeZO, bfloat16 autocast, one step, seconds", show(results["mezo bfloat16"], "sample_seconds")))
     if "llama.cpp" in results:
         rows.append(("llama.cpp, 512 tokens of the GGUF file, seconds", show(results["llama.cpp"], "seconds")))
         rows.append(("ours, the same, frozen weights, seconds", show(results["onebyte gguf"], "frozen_forward_seconds")))
@@ -147,8 +153,11 @@ def plot(results):
     if "transformers" in results:
         bars.append(("transformers, one forward", spread(results["transformers"], "forward_seconds")))
     bars.append(("onebyte, sample", spread(results["onebyte 16x64"], "sample_seconds")))
-    if "bfloat16" in results:
-        bars.append(("onebyte, sample, bfloat16", spread(results["bfloat16"], "sample_seconds")))
+    for way in WAYS:
+        if way in results:
+            bars.append(("onebyte, sample, " + way, spread(results[way], "sample_seconds")))
+    if "mezo bfloat16" in results:
+        bars.append(("PyTorch MeZO, bfloat16 autocast", spread(results["mezo bfloat16"], "sample_seconds")))
     bars.append(("onebyte, one forward", spread(results["onebyte 16x64"], "forward_seconds")))
     most, height = max(b[1][2] for b in bars), 30 * len(bars) + 50
     parts = ['<svg xmlns="http://www.w3.org/2000/svg" width="760" height="%d" font-family="sans-serif" font-size="13">' % height,

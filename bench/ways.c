@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/options_help.h"
+#include "model/convert/open_model.h"
 #include "model/forward/blas.h"
 #include "model/forward/forward.h"
 #include "run/manifest_create.h"

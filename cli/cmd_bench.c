@@ -13,6 +13,7 @@
 #include "model/formats/json_value.h"
 #include "model/forward/blas.h"
 #include "model/forward/forward.h"
+#include "model/forward/peak.h"
 #include "run/base_weights.h"
 #include "run/manifest.h"
 #include "run/replica.h"
@@ -27,7 +28,8 @@ struct arguments {
     const char *model;
     int64_t batch, length;
     double seconds;
-    bool json, bfloat16;
+    const char *products;
+    bool json;
 };
 
 #define AT(member) OB_ARGUMENT(struct arguments, member)
@@ -38,7 +40,9 @@ static const struct ob_option OPTIONS[] = {
     {"length", "N", "tokens per sequence, at most the model's context", AT(length), .low = 2, .high = 1 << 20,
      .fallback = "64"},
     {"seconds", "S", "time for each measurement", AT(seconds), .least = 0, .most = 600, .fallback = "2"},
-    {"bfloat16", NULL, "use bfloat16 products", AT(bfloat16)},
+    {"products", "NAME",
+     "how products with the weights are computed: float32, bfloat16, bfloat16-native, bfloat16-onednn",
+     AT(products), .fallback = "float32"},
     {"json", NULL, "print the JSON on one line", AT(json)},
 };
 
@@ -242,8 +246,8 @@ static enum ob_err fill_batches(struct bench *bench, size_t sequences, size_t le
     return failed;
 }
 
-static enum ob_err set_up(struct bench *bench, const char *folder, size_t sequences, size_t length, bool half,
-                          struct ob_error *error) {
+static enum ob_err set_up(struct bench *bench, const char *folder, size_t sequences, size_t length,
+                          const char *products, struct ob_error *error) {
     enum ob_err failed = ob_pool_new(ob_processors(), &bench->pool, error);
     if (failed || (failed = ob_model_open(folder, &bench->model, error)))
         return failed;
@@ -254,8 +258,8 @@ static enum ob_err set_up(struct bench *bench, const char *folder, size_t sequen
     if (!failed)
         failed = ob_forward_new(&bench->model->config, sequences * length, sequences, bench->pool,
                                 &bench->forward, error);
-    if (!failed && half)
-        failed = ob_forward_use_named(bench->forward, "bfloat16", error);
+    if (!failed)
+        failed = ob_forward_use_named(bench->forward, products, error);
     return failed ? failed : fill_batches(bench, sequences, length, error);
 }
 
@@ -299,7 +303,27 @@ struct results {
     struct timing frozen, plain, sample, completions, materialise, one, many, alone, memory, peak;
     long peak_kib;
     json_t *kernels; /* one-thread replay of 64 records by instruction set */
+    json_t *peaks;   /* operations a second of each way to multiply */
+    double way_peak; /* … of the one in use */
 };
+
+/* Ways that this machine lacks are left out. */
+static enum ob_err measure_peaks(struct bench *bench, struct results *r, struct ob_error *error) {
+    const struct ob_products *way;
+    r->peaks = json_object();
+    for (size_t i = 0; (way = ob_products_at(i)); i++) {
+        double peak;
+        enum ob_err failed = ob_products_peak(way, bench->pool, &peak, error);
+        if (failed == OB_EUNSUPPORTED)
+            continue;
+        if (failed)
+            return failed;
+        (void)ob_json_set(r->peaks, way->name, ob_json_real(peak));
+        if (way == ob_forward_products(bench->forward))
+            r->way_peak = peak;
+    }
+    return OB_OK;
+}
 
 static enum ob_err measure_all(struct bench *bench, struct results *r, struct ob_error *error) {
     const struct {
@@ -320,6 +344,8 @@ static enum ob_err measure_all(struct bench *bench, struct results *r, struct ob
         failed = measure_kernels(bench, r->kernels, error);
     if (!failed)
         failed = measure(bench, frozen_pass, &r->frozen, error);
+    if (!failed)
+        failed = measure_peaks(bench, r, error);
     if (!failed)
         failed = make_operands(bench, error);
     return failed ? failed : measure(bench, peak_products, &r->peak, error);
@@ -342,6 +368,7 @@ static bool add_reals(json_t *root, const struct bench *bench, const struct resu
     double parameters = (double)bench->parameters, tokens = (double)bench->batch->tokens_used;
     double threads = (double)ob_pool_threads(bench->pool);
     double peak = threads * 8 * 2.0 * PEAK_SIDE * PEAK_SIDE * PEAK_TERMS / r->peak.median;
+    double way_peak = ob_forward_products(bench->forward) == ob_products_at(0) ? peak : r->way_peak;
     const struct {
         const char *name;
         double value;
@@ -354,9 +381,9 @@ static bool add_reals(json_t *root, const struct bench *bench, const struct resu
         {"sample_over_two_forwards", r->sample.median / (2 * r->plain.median)},
         {"sample_over_two_frozen_forwards", r->sample.median / (2 * r->frozen.median)},
         {"sgemm_peak_flops", peak},
-        {"matrix_efficiency", 2 * pass_flops(bench, bench->batch) / peak / r->sample.median},
+        {"matrix_efficiency", 2 * pass_flops(bench, bench->batch) / way_peak / r->sample.median},
         {"completion_matrix_efficiency",
-         2 * pass_flops(bench, bench->completions) / peak / r->completions.median},
+         2 * pass_flops(bench, bench->completions) / way_peak / r->completions.median},
         {"materialise_pair_seconds_one_thread", r->materialise.median},
         {"replay_1_param_records_per_second", parameters / r->one.median},
         {"replay_64_param_records_per_second", 64 * parameters / r->many.median},
@@ -394,6 +421,8 @@ static json_t *results_json(const struct bench *bench, const struct results *r) 
     bool good = add_integers(root, bench, r);
     good = add_reals(root, bench, r) && good;
     good = ob_json_set(root, "blas_core", ob_json_text(ob_blas_core())) && good;
+    good = ob_json_set(root, "products", ob_json_text(ob_forward_products(bench->forward)->name)) && good;
+    good = ob_json_set(root, "products_peak_flops", json_incref(r->peaks)) && good;
     good = ob_json_set(root, "kernels", ob_json_text(ob_spsa_engine_name(&bench->engine))) && good;
     good = ob_json_set(root, "replay_64_by_kernels_one_thread", json_incref(r->kernels)) && good;
     good = ob_json_set(root, "sample_spread", timing_json(&r->sample)) && good;
@@ -421,12 +450,13 @@ static int run(const void *arguments) {
     struct ob_error error = {0};
     struct bench bench = {.seconds = a->seconds};
     struct results results = {0};
-    enum ob_err failed = set_up(&bench, a->model, (size_t)a->batch, (size_t)a->length, a->bfloat16, &error);
+    enum ob_err failed = set_up(&bench, a->model, (size_t)a->batch, (size_t)a->length, a->products, &error);
     if (!failed)
         failed = measure_all(&bench, &results, &error);
     if (!failed)
         failed = print_results(&bench, &results, a->json, &error);
     json_decref(results.kernels);
+    json_decref(results.peaks);
     tear_down(&bench);
     return failed ? ob_cli_fail(&error) : OB_EXIT_DONE;
 }
@@ -434,7 +464,8 @@ static int run(const void *arguments) {
 const struct ob_command OB_COMMAND_BENCH = {
     .name = "bench",
     .summary = "measure this machine with a model",
-    .details = "Measures forward passes, one sample and its efficiency against the peak of sgemm, a loss on "
+    .details = "Measures forward passes, one sample and its efficiency against the peak of the products in "
+               "use, a loss on "
                "completions "
                "alone, replay with 1 and 64 records per pass, memory bandwidth and peak memory.",
     OB_OPTIONS(OPTIONS),

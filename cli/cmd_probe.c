@@ -11,7 +11,8 @@
 struct arguments {
     const char *manifest, *model, *data, *chat_template;
     int64_t batch, length, samples;
-    bool bfloat16, json;
+    const char *products;
+    bool json;
 };
 
 #define AT(member) OB_ARGUMENT(struct arguments, member)
@@ -26,10 +27,10 @@ static const struct ob_option OPTIONS[] = {
     {"length", "N", "longest row in tokens; longer ones are cut", AT(length), .low = 2, .high = OB_LENGTH_MAX,
      .fallback = "128"},
     OB_OPTION_CHAT_TEMPLATE(struct arguments),
-    {"bfloat16", NULL,
-     "also measure each sample with bfloat16 products: its time, and how far the estimates are from those in "
-     "float32 (what [training] products = bfloat16 does to this run)",
-     AT(bfloat16)},
+    {"products", "NAME",
+     "also measure each sample with products computed this way (bfloat16, bfloat16-native, bfloat16-onednn): "
+     "its time, and how far the estimates are from those in float32",
+     AT(products)},
     OB_OPTION_JSON(struct arguments),
 };
 
@@ -62,9 +63,9 @@ static int print_json(const struct found *found) {
                  {"rate_of_run", peak_rate(found->manifest)},
                  {"rate_decay", ob_curvature_rate(f, found->manifest, false)},
                  {"rate_constant", ob_curvature_rate(f, found->manifest, true)},
-                 {"bfloat16_sample_seconds", f->half_seconds},
-                 {"bfloat16_error", f->half_error}};
-    size_t count = sizeof REALS / sizeof *REALS - (found->a->bfloat16 ? 0 : 2);
+                 {"products_sample_seconds", f->half_seconds},
+                 {"products_error", f->half_error}};
+    size_t count = sizeof REALS / sizeof *REALS - (found->a->products ? 0 : 2);
     bool good = ob_json_set(root, "samples", json_integer(found->a->samples));
     for (size_t i = 0; i < count; i++)
         good = ob_json_set(root, REALS[i].name, ob_json_real(REALS[i].value)) && good;
@@ -77,11 +78,11 @@ static int print_text(const struct found *found) {
         "loss %.4f, |g| %.3g (rms), curvature %.4g ± %.2g over %lld samples of epsilon %.3g, %.3g s each\n",
         f->loss, f->estimate_rms, f->curvature, f->curvature_error, (long long)found->a->samples, f->epsilon,
         f->sample_seconds);
-    if (found->a->bfloat16)
-        printf("bfloat16 products: %.3g s each; the estimates differ by %.2g of |g| (rms; the rounding of "
+    if (found->a->products)
+        printf("%s products: %.3g s each; the estimates differ by %.2g of |g| (rms; the rounding of "
                "the byte "
                "alone is %.2g)\n",
-               f->half_seconds, f->half_error, BYTE_ERROR);
+               found->a->products, f->half_seconds, f->half_error, BYTE_ERROR);
     if (!ob_curvature_is_sure(f))
         puts("the curvature estimate is mostly noise; use more --samples");
     else
@@ -108,7 +109,7 @@ static int probe(const void *arguments) {
                                                .batch = a->batch,
                                                .length = a->length,
                                                .samples = a->samples,
-                                               .bfloat16 = a->bfloat16,
+                                               .products = a->products,
                                                .progress = &progress};
         failed = ob_curvature_measure(&options, &found.c, &error);
     }

@@ -126,10 +126,10 @@ static enum ob_err open_all(struct probing *p, struct ob_error *error) {
                                 error);
     if (!failed)
         failed = ob_batch_new(sequences, tokens, &p->batch, error);
-    if (!failed && o->bfloat16)
+    if (!failed && o->products)
         failed =
             ob_forward_new(&p->replica->model->config, tokens, sequences, p->replica->pool, &p->half, error);
-    return failed || !p->half ? failed : ob_forward_use_named(p->half, "bfloat16", error);
+    return failed || !p->half ? failed : ob_forward_use_named(p->half, p->o->products, error);
 }
 
 static void close_all(struct probing *p) {

@@ -24,7 +24,8 @@ struct ob_curvature_options {
     const struct ob_manifest *manifest;
     const char *model, *data, *chat_template; /* paths; NULL: the model's own template */
     int64_t batch, length, samples;
-    bool bfloat16; /* also with products in bfloat16 */
+    const char *
+        products; /* also with products computed this way (model/forward/products.h); NULL: in float32 alone */
     struct ob_progress *progress;
 };
 

@@ -16,8 +16,9 @@
 void omp_set_num_threads(int count);
 
 struct shape {
-    size_t count, n, k, ldc; /* of a packing: count, ldc and `accumulate` are 0; ldc is the matrix's ld */
-    bool accumulate, packing, transposed;
+    size_t count, n, k; /* of a packing: count is 0 */
+    size_t ld;          /* of a packing's matrix */
+    bool packing, transposed;
 };
 
 struct entry {
@@ -33,6 +34,8 @@ struct worker {
     uint64_t clock;
     void *scratch;
     size_t scratch_bytes;
+    float *c; /* a product without gaps: for rows that lie apart the library has slow reference code alone */
+    size_t c_elements;
 };
 
 struct state {
@@ -57,20 +60,14 @@ static dnnl_primitive_desc_t product_desc(dnnl_engine_t engine, const struct sha
     dnnl_dims_t dims = {(dnnl_dim_t)s->k, (dnnl_dim_t)s->n};
     dnnl_matmul_desc_t product;
     dnnl_primitive_attr_t attributes = NULL;
-    dnnl_post_ops_t after = NULL;
     dnnl_primitive_desc_t desc = NULL;
     if (describe(&rows, s->count, s->k, s->k, false, dnnl_bf16) &&
         dnnl_memory_desc_init_by_tag(&any, 2, dims, dnnl_bf16, dnnl_format_tag_any) == dnnl_success &&
-        describe(&c, s->count, s->n, s->ldc, false, dnnl_f32) &&
+        describe(&c, s->count, s->n, s->n, false, dnnl_f32) &&
         dnnl_matmul_desc_init(&product, &rows, tile ? tile : &any, NULL, &c) == dnnl_success &&
         dnnl_primitive_attr_create(&attributes) == dnnl_success &&
-        dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user) == dnnl_success &&
-        dnnl_post_ops_create(&after) == dnnl_success &&
-        (!s->accumulate || dnnl_post_ops_append_sum(after, 1.0f) == dnnl_success) &&
-        dnnl_primitive_attr_set_post_ops(attributes, after) == dnnl_success)
+        dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user) == dnnl_success)
         (void)dnnl_primitive_desc_create(&desc, &product, attributes, engine, NULL);
-    if (after)
-        dnnl_post_ops_destroy(after);
     if (attributes)
         dnnl_primitive_attr_destroy(attributes);
     return desc;
@@ -78,7 +75,7 @@ static dnnl_primitive_desc_t product_desc(dnnl_engine_t engine, const struct sha
 
 /* The order of a tile (k, n) in memory. */
 static bool tile_desc(dnnl_engine_t engine, size_t n, size_t k, dnnl_memory_desc_t *ret_desc) {
-    struct shape nominal = {.count = ROWS_NOMINAL, .n = n, .k = k, .ldc = n};
+    struct shape nominal = {.count = ROWS_NOMINAL, .n = n, .k = k};
     dnnl_primitive_desc_t desc = product_desc(engine, &nominal, NULL);
     if (!desc)
         return false;
@@ -116,8 +113,7 @@ static bool make_packing(dnnl_engine_t engine, const struct shape *s, struct ent
     dnnl_memory_desc_t from, tile;
     dnnl_primitive_desc_t desc = NULL;
     bool made =
-        describe(&from, s->k, s->n, s->ldc, s->transposed, dnnl_f32) &&
-        tile_desc(engine, s->n, s->k, &tile) &&
+        describe(&from, s->k, s->n, s->ld, s->transposed, dnnl_f32) && tile_desc(engine, s->n, s->k, &tile) &&
         dnnl_reorder_primitive_desc_create(&desc, &from, engine, &tile, engine, NULL) == dnnl_success &&
         dnnl_primitive_create(&entry->primitive, desc) == dnnl_success &&
         handle(&entry->from, &from, engine) && handle(&entry->tile, &tile, engine);
@@ -183,7 +179,7 @@ static void pack(void *context, unsigned thread, const struct ob_matrix *m, void
     memset(&shape, 0, sizeof shape); /* compared by its bytes */
     shape.n = m->n;
     shape.k = m->k;
-    shape.ldc = m->ld;
+    shape.ld = m->ld;
     shape.packing = true;
     shape.transposed = m->transposed;
     omp_set_num_threads(1);
@@ -197,6 +193,15 @@ static void pack(void *context, unsigned thread, const struct ob_matrix *m, void
         abort();
 }
 
+static bool reserve(struct worker *worker, size_t elements) {
+    if (elements <= worker->c_elements)
+        return true;
+    free(worker->c);
+    worker->c = aligned_alloc(64, (elements * sizeof *worker->c + 63) / 64 * 64);
+    worker->c_elements = worker->c ? elements : 0;
+    return worker->c != NULL;
+}
+
 static void multiply(void *context, unsigned thread, const struct ob_product *p) {
     struct state *state = context;
     struct worker *worker = &state->workers[thread];
@@ -205,15 +210,13 @@ static void multiply(void *context, unsigned thread, const struct ob_product *p)
     shape.count = p->count;
     shape.n = p->n;
     shape.k = p->k;
-    shape.ldc = p->ldc;
-    shape.accumulate = p->accumulate;
     omp_set_num_threads(1);
     struct entry *entry = find(state, worker, &shape);
-    if (!entry)
+    if (!entry || !reserve(worker, p->count * p->n))
         abort();
     dnnl_memory_set_data_handle(entry->from, (void *)(uintptr_t)p->rows);
     dnnl_memory_set_data_handle(entry->tile, (void *)(uintptr_t)p->tile);
-    dnnl_memory_set_data_handle(entry->to, p->c);
+    dnnl_memory_set_data_handle(entry->to, worker->c);
     dnnl_memory_set_data_handle(entry->scratch, worker->scratch);
     dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, entry->from},
                                    {DNNL_ARG_WEIGHTS, entry->tile},
@@ -221,6 +224,11 @@ static void multiply(void *context, unsigned thread, const struct ob_product *p)
                                    {DNNL_ARG_SCRATCHPAD, entry->scratch}};
     if (dnnl_primitive_execute(entry->primitive, worker->stream, 4, arguments) != dnnl_success)
         abort();
+    for (size_t row = 0; row < p->count; row++)
+        if (p->accumulate)
+            ob_vector_add(p->n, p->c + row * p->ldc, worker->c + row * p->n);
+        else
+            memcpy(p->c + row * p->ldc, worker->c + row * p->n, p->n * sizeof *p->c);
 }
 
 static size_t staged_bytes(size_t rows, size_t k) {
@@ -243,6 +251,7 @@ static void close_state(void *context) {
         if (state->workers[i].stream)
             dnnl_stream_destroy(state->workers[i].stream);
         free(state->workers[i].scratch);
+        free(state->workers[i].c);
     }
     free(state->workers);
     if (state->engine)
