@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,11 +48,11 @@ static enum ob_err read_text(const json_t *string, const char *what, struct ob_r
 /* Untouched when it is not there. */
 static enum ob_err read_field(const struct ob_row *row, const char *name, struct ob_row_text *ret_text,
                               struct ob_error *error) {
-    char what[32] = "\"";
+    char what[32];
     const json_t *value = field(row->root, name);
     if (value == NULL)
         return OB_OK;
-    (void)strcat(strncat(what, name, sizeof what - 3), "\"");
+    (void)snprintf(what, sizeof what, "\"%s\"", name);
     return read_text(value, what, ret_text, error);
 }
 
@@ -252,7 +253,7 @@ static enum ob_err read_messages(struct ob_row *row, const struct wording *wordi
 /* ---- Alpaca ---- */
 
 #define TEXT(literal)                                                                                        \
-    { literal, sizeof literal - 1 }
+    { (literal), sizeof(literal) - 1 }
 
 /* The words of its authors (PROMPT_DICT of stanford_alpaca's train.py). */
 static enum ob_err read_alpaca(struct ob_row *row, struct ob_error *error) {
