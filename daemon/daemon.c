@@ -388,6 +388,11 @@ static enum ob_err on_clock(struct ob_daemon *daemon, struct ob_error *error) {
     if (!failed)
         failed = heed(daemon, now, error);
     tend_membership(daemon);
+    struct ob_event address;
+    if (!failed && now / OB_SECOND_NS != daemon->address_s &&
+        ob_membership_found_address(&daemon->membership, &address))
+        failed = ob_daemon_step(daemon, &address, error);
+    daemon->address_s = now / OB_SECOND_NS;
     return failed;
 }
 

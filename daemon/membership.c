@@ -112,9 +112,11 @@ enum ob_err ob_membership_address(const struct ob_membership *m, struct ob_event
     const char *address = config->advertise[0] ? config->advertise : config->listen;
     if (!ob_endpoint_reachable(address)) {
         if (address[0])
-            ob_log(m->session->logger, OB_LOG_WARN, "address",
-                   "listen=%s text=\"other machines cannot learn our address: set [network] advertise\"",
-                   address);
+            ob_log(
+                m->session->logger, OB_LOG_INFO, "address",
+                "listen=%s text=\"advertising the address over which we reach others; behind a router, set "
+                "[network] advertise\"",
+                address);
         address = "";
     }
     *ret_event = (struct ob_event){
@@ -151,6 +153,18 @@ static void watch_clock(struct ob_membership *m, uint64_t wall_s, uint64_t now_s
                "check it\"",
                (long long)jump);
     m->clock_s = offset;
+}
+
+bool ob_membership_found_address(struct ob_membership *m, struct ob_event *ret_event) {
+    char address[OB_ENDPOINT_MAX];
+    if (m->session->config->advertise[0] || !ob_transport_own_address(m->session->transport, address) ||
+        strcmp(address, m->found) == 0)
+        return false;
+    memcpy(m->found, address, sizeof address);
+    ob_log(m->session->logger, OB_LOG_INFO, "address", "advertise=%s", address);
+    *ret_event = (struct ob_event){
+        .kind = OB_EVENT_ADDRESS, .data = (const uint8_t *)m->found, .bytes = strlen(m->found)};
+    return true;
 }
 
 void ob_membership_tend(struct ob_membership *m) {

@@ -19,9 +19,10 @@ struct ob_membership {
     struct ob_certificate_file certificate; /* ours, when has_certificate */
     bool has_certificate;
     uint64_t tended_s, looked_s;
-    unsigned expiry_told; /* how near it was when that was told: 1 a week, 2 a day, 3 over */
-    uint64_t expiry_s;    /* of what that was told */
-    int64_t clock_s;      /* wall minus monotonic time, when last looked at */
+    unsigned expiry_told;        /* how near it was when that was told: 1 a week, 2 a day, 3 over */
+    uint64_t expiry_s;           /* of what that was told */
+    char found[OB_ENDPOINT_MAX]; /* our address, as we found it by ourselves */
+    int64_t clock_s;             /* wall minus monotonic time, when last looked at */
 };
 
 /* Reads [run] certificate and checks what can be checked before the manifest is there. A missing file is not
@@ -39,6 +40,9 @@ void ob_membership_take_certificate(struct ob_membership *membership, const stru
 /* After OB_EVENT_START: where others reach us, as an event; an error when we do not belong. */
 OB_MUST_USE enum ob_err ob_membership_address(const struct ob_membership *membership,
                                               struct ob_event *ret_event, struct ob_error *error);
+/* True: we listen on all addresses, none is configured, and the way to others showed another one of ours than before:
+ * the event tells it. Once a second is enough. */
+bool ob_membership_found_address(struct ob_membership *membership, struct ob_event *ret_event);
 /* Contacts; and what an operator should act on in time: an expiry, a wall clock that jumped. */
 void ob_membership_tend(struct ob_membership *membership);
 

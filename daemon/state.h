@@ -52,6 +52,7 @@ struct ob_daemon {
     atomic_bool leave_wanted, reload_wanted; /* set by the thread of signals */
     bool leaving, stepping;
     uint64_t started_ns, leaving_ns, last_tick_ns, last_flush_ns;
+    uint64_t address_s; /* when our own address was looked for last */
     uint64_t own_rounds, own_samples;
     double loss;     /* of the last own round */
     bool has_digest; /* of a whole log: */

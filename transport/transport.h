@@ -69,6 +69,11 @@ void ob_transport_disconnect(struct ob_transport *transport, const struct ob_mac
 /* Where we connect to it; "" when we do not. */
 const char *ob_transport_endpoint(const struct ob_transport *transport, const struct ob_machine_id *machine);
 
+/* Where others may reach us when we listen on all addresses: the address of the interface over which we reach a
+ * machine that we are connected to (another host's before one on this host), with the port that we listen on.
+ * False: we listen on one address, or not at all, or nothing is known yet. */
+bool ob_transport_own_address(const struct ob_transport *transport, char ret_endpoint[OB_ENDPOINT_MAX]);
+
 /* Why there is no way to a machine that we connect to. */
 enum ob_trouble {
     OB_TROUBLE_NONE,       /* there is one, or we do not connect to it */
