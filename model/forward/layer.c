@@ -25,7 +25,7 @@ static void norm_rows(const struct ob_pass *pass, const struct ob_row_block *blo
     const struct ob_forward *f = pass->forward;
     const struct ob_model_config *c = &f->config;
     const struct ob_view *view = &pass->views[block->view];
-    const float *gain = job->gain.values + block->view * job->gain.stride;
+    const float *gain = job->gain.values ? job->gain.values + block->view * job->gain.stride : NULL;
     const float *shift = job->shift.values ? job->shift.values + block->view * job->shift.stride : NULL;
     size_t width = c->width;
     for (size_t row = block->first; row < block->first + block->count; row++) {

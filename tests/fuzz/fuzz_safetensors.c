@@ -1,4 +1,5 @@
-/* fuzz_safetensors - any bytes as a checkpoint's file: refused, or every tensor can be read to its end. */
+/* fuzz_safetensors - any bytes as a checkpoint's file: refused, or every tensor of a type that
+ * is decoded can be read to its end. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     if (failed && error.text[0] == 0)
         abort(); /* a refusal says why */
     for (size_t i = 0; !failed && i < checkpoint->count; i++)
-        read_all(&checkpoint->tensors[i]);
+        if (checkpoint->tensors[i].dtype < OB_DTYPE_COUNT) /* others are known, not decoded */
+            read_all(&checkpoint->tensors[i]);
     ob_checkpoint_free(checkpoint);
     close(fd);
     return 0;
