@@ -1,6 +1,5 @@
 /* usual_rate - which peak rates are usual for a model's size, so that one that is far outside can be named before a run of
- * days starts. A rule of thumb from the runs that were measured (docs/performance.md) and MeZO's (Malladi et al. 2023, table
- * 15): 2e-5 for all tensors of a model of a million parameters, 5e-4 for adapters, falling with the size to the power of
+ * days starts. A rule of thumb, set by eye beside the runs that were measured (docs/performance.md): 2e-5 for all tensors of a model of a million parameters, 5e-4 for adapters, falling with the size to the power of
  * 0.35. What fits a run, `onebyte probe` measures.
  *
  * Threads: pure. */

@@ -153,7 +153,7 @@ static enum ob_err write_reordered(const struct exporting *e, struct ob_output *
 static enum ob_err write_shifted(const struct exporting *e, struct ob_output *out, size_t tensor) {
     size_t count = (size_t)e->model->tensors[tensor].elements;
     float *values = calloc(count, sizeof *values);
-    uint8_t *bytes = calloc(count, sizeof *values);
+    uint8_t *bytes = calloc(count, 4);
     enum ob_err failed =
         values && bytes ? OB_OK : ob_fail(e->error, OB_ENOMEM, "%s: out of memory", e->model->path);
     if (!failed) {
@@ -183,7 +183,7 @@ static enum ob_err write_rope_tensors(const struct exporting *e, struct ob_outpu
     struct rope_tensor tensors[2];
     size_t count = rope_tensors(e, tensors), factors = e->model->config.rotary_width / 2;
     float *values = calloc(factors + 1, sizeof *values);
-    uint8_t *bytes = calloc(factors + 1, sizeof *values);
+    uint8_t *bytes = calloc(factors + 1, 4);
     for (size_t i = 0; i < count && values && bytes; i++) {
         if (tensors[i].factors)
             memcpy(values, tensors[i].factors, factors * sizeof *values);
