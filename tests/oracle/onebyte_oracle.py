@@ -3,6 +3,7 @@
 
   onebyte_oracle.py --manifest run.json --model FOLDER --log STATE_DIR/log.sqlite
   onebyte_oracle.py --model FOLDER --delta run.delta
+  onebyte_oracle.py --hash FOLDER...       only the base hashes of models
   ... --export FOLDER   also compares every float of an F32 export (model.safetensors) with its own
 
 Reads docs/arithmetic.md, docs/files.md, docs/wire.md literally, and docs/families.md for the order of tensors. Prints one
@@ -156,7 +157,29 @@ FAMILIES = {  # heading in docs/families.md, prefix that files may leave out, is
     "GemmaForCausalLM": ("Llama", "model.", True),
     "Gemma2ForCausalLM": ("Gemma 2", "model.", True),
     "Gemma3ForCausalLM": ("Gemma 2", "model.", True),
+    "Phi3ForCausalLM": ("Phi-3", "model.", False),
+    "GraniteForCausalLM": ("Llama", "model.", False),
+    "SmolLM3ForCausalLM": ("Llama", "model.", True),
+    "Olmo2ForCausalLM": ("OLMo 2", "model.", False),
+    "StableLmForCausalLM": ("StableLM", "model.", False),
 }
+MODEL_TYPES = {"gpt_neox": "GPTNeoXForCausalLM", "gemma3_text": "Gemma3ForCausalLM", "gpt2": "GPT2LMHeadModel", "smollm3": "SmolLM3ForCausalLM"}
+
+
+def architecture_of(config):
+    named = (config.get("architectures") or [""])[0]
+    if named in FAMILIES:
+        return named
+    kind = config["model_type"]  # decides where architectures is missing or names the base model
+    for architecture in FAMILIES:
+        if MODEL_TYPES.get(kind, kind + "forcausallm").lower() == architecture.lower():
+            return architecture
+    raise Wrong(f"model_type {kind} is not in docs/families.md")
+
+
+def is_tied(architecture, config):
+    tied = config.get("tie_word_embeddings")
+    return FAMILIES[architecture][2] if tied is None else tied
 
 
 def parts_of(architecture, config):
@@ -165,20 +188,20 @@ def parts_of(architecture, config):
         return missing if config.get(key) is None else config[key]
 
     parts = set()
-    if not flag("tie_word_embeddings", FAMILIES[architecture][2]):
+    if not is_tied(architecture, config):
         parts.add("head")
     attention = {"OPTForCausalLM": ("enable_bias", True), "GPTNeoXForCausalLM": ("attention_bias", True)}
     if architecture in attention:
         biased = flag(*attention[architecture])
-    elif architecture.startswith(("Llama", "Qwen3", "Gemma")):
+    elif architecture.startswith(("Llama", "Qwen3", "Gemma", "Granite", "Olmo2", "SmolLM3")):
         biased = flag("attention_bias", False)
     else:
         biased = False
     if biased:
         parts |= {"qkv-bias", "out-bias"}
-    if architecture == "Qwen2ForCausalLM":
+    if architecture == "Qwen2ForCausalLM" or (architecture == "StableLmForCausalLM" and flag("use_qkv_bias", False)):
         parts.add("qkv-bias")
-    if (architecture == "OPTForCausalLM" and biased) or (architecture == "LlamaForCausalLM" and flag("mlp_bias", False)):
+    if (architecture == "OPTForCausalLM" and biased) or (architecture.startswith(("Llama", "Granite", "SmolLM3")) and flag("mlp_bias", False)):
         parts.add("mlp-bias")
     if architecture in ("Qwen3ForCausalLM", "Gemma3ForCausalLM"):
         parts.add("qk-norm")
@@ -190,11 +213,11 @@ def parts_of(architecture, config):
     return parts
 
 
-def canonical_names(architecture, config):
+def canonical_names(architecture, config, has_head):
     text = open(os.path.join(ROOT, "docs/families.md"), encoding="utf8").read()
     heading = FAMILIES[architecture][0]
     table = re.search(r"^\*\*" + re.escape(heading) + r"\b.*?^```\n(.*?)^```", text, re.S | re.M).group(1)
-    parts = parts_of(architecture, config)
+    parts = parts_of(architecture, config) | ({"head"} if has_head else set())
     layers = config.get("num_hidden_layers", config.get("n_layer"))
     names, block = [], []
 
@@ -237,22 +260,35 @@ class Safetensors:
 class Model:
     def __init__(self, folder):
         config = json.load(open(os.path.join(folder, "config.json"), encoding="utf8"))
-        self.architecture = config["architectures"][0]
-        require(self.architecture in FAMILIES, f"architecture {self.architecture} is not in docs/families.md")
+        self.architecture = architecture_of(config)
         index = os.path.join(folder, "model.safetensors.index.json")
         files = ["model.safetensors"]
         if not os.path.exists(os.path.join(folder, files[0])):
             files = sorted(set(json.load(open(index, encoding="utf8"))["weight_map"].values()))
         self.file = Safetensors([os.path.join(folder, f) for f in files])
-        self.names = canonical_names(self.architecture, config)
+        self.names = canonical_names(self.architecture, config, True)
+        embedding, head = self.names[0], self.names[-1]
+        if is_tied(self.architecture, config):  # a head of its own only if the file has one that differs from the embedding
+            self.alias = {embedding: head} if not self.has(embedding) else {}
+            if not self.has(embedding) or not self.has(head) or np.array_equal(self.read(embedding), self.read(head)):
+                self.names = canonical_names(self.architecture, config, False)
         self.input_major = self.architecture == "GPT2LMHeadModel"
 
-    def read(self, name):
+    alias = {}
+
+    def place(self, name):
+        """What the file calls a tensor, or None."""
         prefix = FAMILIES[self.architecture][1]
-        for other in (name, name[len(prefix):] if name.startswith(prefix) else name, "lm_head.weight" if name == "embed_out.weight" else name):
-            if other in self.file.where:
-                return self.file.read(other)
-        raise Wrong(f"the model has no tensor {name}")
+        name = self.alias.get(name, name)
+        others = (name, name[len(prefix):] if name.startswith(prefix) else name, "lm_head.weight" if name == "embed_out.weight" else name)
+        return next((other for other in others if other in self.file.where), None)
+
+    def has(self, name):
+        return self.place(name) is not None
+
+    def read(self, name):
+        require(self.has(name), f"the model has no tensor {name}")
+        return self.file.read(self.place(name))
 
     def hash(self):
         state = hashlib.blake2b(digest_size=32)
@@ -551,13 +587,18 @@ def compare_export(model, manifest, weights, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True)
+    parser.add_argument("--hash", nargs="+", metavar="FOLDER", help="print the base hashes of models and end")
+    parser.add_argument("--model")
     parser.add_argument("--manifest")
     parser.add_argument("--log")
     parser.add_argument("--delta")
     parser.add_argument("--export")
     a = parser.parse_args()
-    if bool(a.delta) == bool(a.log) or (a.log and not a.manifest):
+    for folder in a.hash or []:
+        print(Model(folder).hash().hex(), folder)
+    if a.hash:
+        return 0
+    if not a.model or bool(a.delta) == bool(a.log) or (a.log and not a.manifest):
         parser.error("give --manifest and --log, or --delta")
     promised = None
     if a.log:

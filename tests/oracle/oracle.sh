@@ -39,6 +39,15 @@ PY
 }
 copy_log() { python3 -c 'import sqlite3, sys; a, b = map(sqlite3.connect, sys.argv[1:]); a.backup(b)' "$1" "$2" || fail "cannot copy $1"; }
 
+# every family: the base hash, which needs names, order and parts of all tensors
+"$PYTHON" "$ROOT/tests/oracle/onebyte_oracle.py" --hash "$ROOT"/tests/parity/checkpoints/*/ >"$work/hashes" || fail "the oracle does not read a checkpoint"
+[ "$(wc -l <"$work/hashes")" -ge 30 ] || fail "hardly a checkpoint is there"
+while read -r hash folder; do
+    rm -f "$work"/hash.*
+    "$BIN/onebyte" run create --model "$folder" --out "$work/hash.json" --rounds 2 --lr 1e-5 >/dev/null 2>&1 || fail "run create on $folder"
+    grep -q "\"base_hash\": \"$hash\"" "$work/hash.json" || fail "$folder: the oracle has another base hash, $hash"
+done <"$work/hashes"
+
 run_options=(--lora-rank 4 --lora-target attention --trainable norms --trainable mlp --lr 0.0001 --schedule cosine --s0 3)
 make_run 4 80 2
 rm "$work/p4/certificate"
