@@ -33,7 +33,7 @@ rm "$work/p4/certificate"
 says 4 "onebyte invite" || fail "no hint about the certificate"
 cp "$work/p3/certificate" "$work/p4/certificate"
 "$BIN/onebyted" --config "$work/p4.conf" 2>"$work/p4.log" && fail "starts with another machine's certificate"
-says 4 "for machine" || fail "does not say that it is another machine's"
+says 4 "issued to machine" || fail "does not say that it is another machine's"
 invite 4 --expiry 1s; sleep 1.1
 "$BIN/onebyte" cert show "$work/p4/certificate" >/dev/null 2>&1; [ $? = 3 ] || fail "cert show does not notice an expired one"
 "$BIN/onebyted" --config "$work/p4.conf" 2>"$work/p4.log" && fail "starts with an expired certificate"
