@@ -54,7 +54,7 @@ forget 1
 start 1 --set run.manifest="$work/p1/run.json"
 wait_for 60 life_is 1 fetching || fail "status does not answer while the manifest is fetched"
 status 1 && grep -q '"why_unlinked":"[^"]' "$work/p1.json" || fail "status does not say why the manifest does not come"
-wait_for 60 says 1 'warn unreached machine=peer2 .*text="?no answer' || fail "the log does not say why the manifest does not come"
+wait_for 60 says 1 'warn unreached machine=peer2 .*text="?.*(refused|no answer)' || fail "the log does not say why the manifest does not come"
 kill -HUP "${pid[1]}"; sleep 0.5; alive 1 || fail "SIGHUP kills while a manifest is fetched"
 kill -INT "${pid[1]}"
 wait_for 20 gone 1 || fail "SIGINT is not heeded while a manifest is fetched"
@@ -63,7 +63,7 @@ wait_for 20 gone 1 || fail "SIGINT is not heeded while a manifest is fetched"
 forget 1
 start 1
 wait_for 60 life_is 1 alone || fail "a machine without records does not wait for its peers"
-wait_for 60 says 1 'warn unreached machine=peer2 .*no answer' || fail "it does not say whom it cannot reach"
+wait_for 60 says 1 'warn unreached machine=peer2 .*(refused|no answer)' || fail "it does not say whom it cannot reach"
 status 1 && grep -q '"paused_by":\["alone"\]' "$work/p1.json" || fail "status does not say that it is alone"
 [ "$(get 1 own_rounds)" = 0 ] || fail "it trains alone"
 start 2
