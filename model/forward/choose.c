@@ -133,7 +133,7 @@ static enum ob_err time_layers(struct door *door, uint32_t layers, double *ret_s
 
 /* So many layers that all samples of all ways take about OB_CHOOSE_SECONDS, if float32 is as fast as any. */
 static enum ob_err fit_layers(struct door *door, size_t ways, struct ob_error *error) {
-    double one, two;
+    double one = 0, two = 0;
     enum ob_err failed = time_layers(door, 1, &one, error);
     if (!failed)
         failed = time_layers(door, 2, &two, error);

@@ -147,12 +147,17 @@ static bool make_product(dnnl_engine_t engine, const struct shape *s, struct wor
     return made;
 }
 
+static bool same_shape(const struct shape *a, const struct shape *b) {
+    return a->count == b->count && a->n == b->n && a->k == b->k && a->ld == b->ld &&
+           a->packing == b->packing && a->transposed == b->transposed;
+}
+
 /* NULL: the library refuses, or there is no memory. */
 static struct entry *find(struct state *state, struct worker *worker, const struct shape *shape) {
     struct entry *oldest = &worker->entries[0];
     for (size_t i = 0; i < CACHE_ENTRIES; i++) {
         struct entry *entry = &worker->entries[i];
-        if (entry->primitive && memcmp(&entry->shape, shape, sizeof *shape) == 0) {
+        if (entry->primitive && same_shape(&entry->shape, shape)) {
             entry->used = ++worker->clock;
             return entry;
         }
@@ -165,7 +170,7 @@ static struct entry *find(struct state *state, struct worker *worker, const stru
         drop_entry(oldest);
         return NULL;
     }
-    memcpy(&oldest->shape, shape, sizeof *shape);
+    oldest->shape = *shape;
     oldest->used = ++worker->clock;
     return oldest;
 }

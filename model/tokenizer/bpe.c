@@ -117,7 +117,7 @@ static void remember(const struct ob_bpe_work *work, const char *piece, size_t b
     slot->bytes = (uint8_t)bytes;
     slot->ids = (uint8_t)count;
     memcpy(slot->piece, piece, bytes);
-    if (ids != NULL)
+    if (ids != NULL && count > 0)
         memcpy(slot->id, ids, count * sizeof *ids);
 }
 
