@@ -154,6 +154,7 @@ enum ob_err ob_forward_choose(struct ob_forward *forward, ob_choose_losses_fn lo
         ways[count] = ob_products_at(count);
         count++;
     }
+    assert(count > 0);
     struct door door = {.forward = forward, .losses = losses, .context = context};
     struct ob_choose_job job = {.context = &door,
                                 .use = use,
