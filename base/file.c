@@ -21,9 +21,9 @@ static enum ob_err size_of(int fd, const char *path, size_t bytes_max, size_t *r
     if (fstat(fd, &info) != 0)
         return io_error(errno, path, "cannot get its size", error);
     if (!S_ISREG(info.st_mode))
-        return ob_fail(error, OB_EFORMAT, "%s: is not a regular file", path);
+        return ob_fail(error, OB_EFORMAT, "%s: not a regular file", path);
     if ((uint64_t)info.st_size > bytes_max)
-        return ob_fail(error, OB_ETOOBIG, "%s: has %lld bytes, the maximum is %zu", path,
+        return ob_fail(error, OB_ETOOBIG, "%s: has %lld bytes; the maximum is %zu", path,
                        (long long)info.st_size, bytes_max);
     *ret_bytes = (size_t)info.st_size;
     return OB_OK;

@@ -82,7 +82,7 @@ enum ob_err ob_cli_run_of(const json_t *status, struct ob_run_id *ret_run, struc
     struct ob_machine_id id;
     const char *text = json_string_value(json_object_get(status, "run"));
     if (!text || ob_machine_from_text(text, &id, NULL))
-        return ob_fail(error, OB_EFORMAT, "the daemon's status does not name its run");
+        return ob_fail(error, OB_EFORMAT, "the daemon's status does not contain its run");
     memcpy(ret_run->hash.bytes, id.key, OB_HASH_BYTES);
     return OB_OK;
 }

@@ -25,8 +25,8 @@ enum ob_err ob_cli_check_log(const char *state_dir, const struct ob_manifest *ma
                 ret_check->findings - FINDINGS_SHOWN);
     if (!failed && ret_check->findings > 0)
         fprintf(stderr,
-                "onebyte: %s: the log does not hold; start onebyted there to drop what is wrong and fetch it "
-                "again\n",
+                "onebyte: %s: the log failed verification; start onebyted there to drop the bad records and "
+                "fetch them again\n",
                 state_dir);
     return failed;
 }

@@ -19,7 +19,7 @@ static const struct ob_option OPTIONS[] = {
     {"delta", "FILE", "the run as `onebyte export --delta` wrote it", AT(delta), .required = true},
     {"out", "FOLDER", "folder for the model and its card; must be empty or not exist", AT(out),
      .required = true},
-    {"authority", "KEY", "refuse the delta unless its run has this authority: the key in run.authority.pub",
+    {"authority", "KEY", "reject the delta unless its run has this authority: the key in run.authority.pub",
      AT(authority)},
     OB_OPTION_FORMAT(struct arguments),
     OB_OPTION_DTYPE(struct arguments),
@@ -87,7 +87,7 @@ static enum ob_err check_authority(const struct arguments *a, const struct ob_de
     if (ob_machine_equal(&wanted, &delta->manifest->authority))
         return OB_OK;
     return ob_fail(error, OB_EREFUSED,
-                   "%s: is of a run whose authority is %s, not the one that --authority names", a->delta,
+                   "%s: belongs to a run whose authority is %s, not the one that --authority names", a->delta,
                    ob_hex_encode(delta->manifest->authority.key, OB_KEY_BYTES, found));
 }
 
@@ -148,13 +148,12 @@ static int run(const void *arguments) {
 
 const struct ob_command OB_COMMAND_APPLY = {
     .name = "apply",
-    .summary = "make the fine-tuned model from the base model and a delta",
+    .summary = "build the fine-tuned model from the base model and a delta",
     .details =
-        "Verifies every signature and chain of the delta, and that the run's authority admitted every "
-        "machine "
-        "whose records it holds; prints whose they are; replays them onto the base model and compares the "
-        "weights digest with the delta's. When something does not hold the exit code is 3 and nothing is "
-        "written. Anyone can create a run of their own: name the authority that you trust with --authority.",
+        "Verifies every signature and chain in the delta, and that the run's authority admitted every "
+        "machine whose records it contains; lists these machines; replays the records onto the base model "
+        "and compares the weights digest with the delta's. If verification fails, the exit code is 3 and "
+        "nothing is written. Anyone can create a run: name the authority that you trust with --authority.",
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),
     .run = run,

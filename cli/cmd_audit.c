@@ -224,16 +224,13 @@ static int run(const void *arguments) {
 
 const struct ob_command OB_COMMAND_AUDIT = {
     .name = "audit",
-    .summary = "measure what each machine's records do to the held-out loss",
-    .details = "Takes one machine's records after the other out of a copy of the weights, exactly, and "
-               "evaluates without "
-               "them. The difference is the loss without the machine minus the loss with all machines: "
-               "positive, the run "
-               "is better with it; negative, look closer before you revoke it. Works beside a running daemon "
-               "and changes "
-               "nothing. The exit code is 3 when the log does not hold (`onebyte verify`), or re-applying "
-               "the records "
-               "did not give the same weights.",
+    .summary = "measure how each machine's records affect the held-out loss",
+    .details =
+        "Removes each machine's records in turn from a copy of the weights, exactly, and evaluates without "
+        "them. The difference is the loss without the machine minus the loss with all machines. If it is "
+        "positive, the run is better with the machine; if negative, look closer before you revoke it. Works "
+        "beside a running daemon and changes nothing. The exit code is 3 if the log fails verification "
+        "(`onebyte verify`) or if re-applying the records does not restore the same weights.",
     OB_OPERANDS(OPERANDS),
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),

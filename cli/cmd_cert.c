@@ -35,7 +35,7 @@ static int show(const void *arguments) {
 const struct ob_command OB_COMMAND_CERT_SHOW = {
     .name = "cert show",
     .summary = "show a certificate",
-    .details = "The exit code is 3 when it has expired or was altered.",
+    .details = "The exit code is 3 if it has expired or was altered.",
     OB_OPERANDS(OPERANDS),
     .arguments_bytes = sizeof(struct arguments),
     .run = show,

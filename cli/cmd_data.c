@@ -230,7 +230,7 @@ static enum ob_err look(struct survey *survey, struct ob_cli_rows *rows, struct 
     if (!failed && survey->is_out_of_memory)
         failed = ob_fail(error, OB_ENOMEM, "%s: out of memory for the lengths of its rows", rows->data);
     if (survey->bad > 0)
-        failed = ob_fail(error, OB_EFORMAT, "%s: a run refuses this file because of %" PRIu64 " bad lines",
+        failed = ob_fail(error, OB_EFORMAT, "%s: a run rejects this file because of %" PRIu64 " bad lines",
                          rows->data, survey->bad);
     if (!failed) {
         survey->sequences = ob_corpus_sequences(corpus);
@@ -282,12 +282,10 @@ static int run(const void *arguments) {
 const struct ob_command OB_COMMAND_DATA_CHECK = {
     .name = "data check",
     .summary = "check a file of rows before a run starts",
-    .details = "For each kind of row, reports the count, token lengths, and which rows are cut or skipped, "
-               "why, and on which "
-               "lines; and what a run sees of the file. The exit code is 0 when all rows are usable (some "
-               "may be cut), 3 "
-               "when some are skipped, 1 when a run would refuse the file, 2 when --length exceeds the "
-               "model's context.",
+    .details = "For each kind of row, reports the count, token lengths, which rows are cut or skipped, why, "
+               "and on which lines, and what a run sees of the file. The exit code is 0 if all rows are "
+               "usable (some may be cut), 3 if some are skipped, 1 if a run would reject the file, 2 if "
+               "--length exceeds the model's context.",
     OB_OPERANDS(OPERANDS),
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),

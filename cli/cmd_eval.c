@@ -72,12 +72,11 @@ static enum ob_err report(const struct arguments *a, const struct ob_task_score 
         return ob_fail(error, OB_ENOMEM, "eval: out of memory");
     if (!a->json && isfinite(e.loss))
         print_text(&e);
-    return isfinite(e.loss)
-               ? OB_OK
-               : ob_fail(error, OB_ENOTFINITE,
-                         "%s: the loss on %s is not finite: the model has weights that are not numbers, or "
-                         "its training has diverged",
-                         a->model, a->data);
+    return isfinite(e.loss) ? OB_OK
+                            : ob_fail(error, OB_ENOTFINITE,
+                                      "%s: the loss on %s is not finite: the model contains weights that are "
+                                      "not numbers, or its training diverged",
+                                      a->model, a->data);
 }
 
 static int eval(const void *arguments) {

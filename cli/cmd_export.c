@@ -95,11 +95,9 @@ static int run(const void *arguments) {
 const struct ob_command OB_COMMAND_EXPORT = {
     .name = "export",
     .summary = "write the fine-tuned model for other software, or the run as one file",
-    .details = "Verifies the log like `onebyte verify`, reads it as it is at one moment (a daemon beside it "
-               "may go on), "
-               "and reads back and compares everything that was written. The exit code is 3, and nothing is "
-               "written, "
-               "when the log does not hold.",
+    .details = "Verifies the log like `onebyte verify`, reads it at a single moment (a daemon may keep "
+               "running), and reads back and compares everything it wrote. If the log fails verification, "
+               "the exit code is 3 and nothing is written.",
     OB_OPERANDS(OPERANDS),
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),

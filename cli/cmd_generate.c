@@ -21,9 +21,10 @@ struct arguments {
 static const struct ob_option OPTIONS[] = {
     OB_OPTION_MODEL(struct arguments, "model to sample from"),
     {"prompt", "TEXT", "text to continue; with --chat, the user's message", AT(prompt), .fallback = ""},
-    {"tokens", "N", "most tokens to generate", AT(tokens), .low = 1, .high = 1 << 20, .fallback = "64"},
-    {"temperature", "T", "0: always the likeliest token", AT(temperature), .least = 0, .most = 100,
-     .fallback = "0.8"},
+    {"tokens", "N", "maximum number of tokens to generate", AT(tokens), .low = 1, .high = 1 << 20,
+     .fallback = "64"},
+    {"temperature", "T", "sampling temperature; 0: always the likeliest token", AT(temperature), .least = 0,
+     .most = 100, .fallback = "0.8"},
     {"seed", "N", "the same seed generates the same text", AT(seed), .low = 0, .high = INT64_MAX,
      .fallback = "1"},
     {"chat", NULL, "treat the prompt as a user's message, which the model answers", AT(chat)},

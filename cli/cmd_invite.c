@@ -25,7 +25,7 @@ static const struct ob_option OPTIONS[] = {
      .required = true},
     {"out", "FILE", "certificate to write; must not exist", AT(out), .required = true},
     {"expiry", "TIME", OB_EXPIRY_HELP, AT(expiry), .fallback = "30d"},
-    {"last-round", "N", "records of later rounds do not count", AT(last_round), .fallback = "none"},
+    {"last-round", "N", "last round whose records are valid", AT(last_round), .fallback = "none"},
 };
 
 /* A name that others could not show is refused where it is made. */
@@ -58,8 +58,7 @@ static enum ob_err read_machine(const char *given, struct ob_machine_id *ret_mac
     text[strcspn(text, "\r\n")] = 0;
     failed = ob_machine_from_text(text, ret_machine, error);
     free(text);
-    return failed ? ob_fail(error, failed, "%s: is not the public key that `onebyte keygen` writes", given)
-                  : OB_OK;
+    return failed ? ob_fail(error, failed, "%s: not a public key that `onebyte keygen` wrote", given) : OB_OK;
 }
 
 static enum ob_err sign(const struct arguments *a, const struct ob_manifest *manifest,

@@ -16,7 +16,7 @@ static int leave_daemon(const void *arguments) {
 const struct ob_command OB_COMMAND_LEAVE = {
     .name = "leave",
     .summary = "leave the run cleanly",
-    .details = "The daemon finishes the current sample, publishes what is done, says goodbye and exits, as "
+    .details = "The daemon finishes the current sample, publishes completed work, says goodbye and exits, as "
                "it does on SIGTERM.",
     OB_OPERANDS(OPERANDS),
     OB_OPTIONS(OPTIONS),

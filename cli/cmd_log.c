@@ -59,7 +59,7 @@ static enum ob_err print_record(void *context, const struct ob_record *record, s
         printed = print_json(record, machine, hash);
     else
         print_text(printing, record, machine, hash);
-    return printed && !ferror(stdout) ? OB_OK : ob_fail(error, OB_EIO, "the log was not printed completely");
+    return printed && !ferror(stdout) ? OB_OK : ob_fail(error, OB_EIO, "could not print the whole log");
 }
 
 static int print_log(const void *arguments) {

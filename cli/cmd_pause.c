@@ -16,8 +16,7 @@ static int pause_daemon(const void *arguments) {
 const struct ob_command OB_COMMAND_PAUSE = {
     .name = "pause",
     .summary = "pause training after the current round",
-    .details =
-        "The machine goes on receiving, storing and serving records. `onebyte resume` resumes training.",
+    .details = "The machine keeps receiving, storing and serving records. `onebyte resume` resumes training.",
     OB_OPERANDS(OPERANDS),
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),

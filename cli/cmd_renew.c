@@ -12,15 +12,16 @@ struct arguments {
 #define AT(member) OB_ARGUMENT(struct arguments, member)
 
 static const struct ob_operand OPERANDS[] = {
-    {"CERTIFICATE", "the certificate so far", offsetof(struct arguments, certificate)}};
+    {"CERTIFICATE", "the current certificate", offsetof(struct arguments, certificate)}};
 static const struct ob_option OPTIONS[] = {
     OB_OPTION_AUTHORITY(struct arguments),
     {"out", "FILE", "certificate to write; must not exist", AT(out), .required = true},
     {"expiry", "TIME", OB_EXPIRY_HELP, AT(expiry), .fallback = "30d"},
-    {"last-round", "N", "records of later rounds do not count; none: no limit; default: as before",
+    {"last-round", "N", "last round whose records are valid; none: no limit; default: unchanged",
      AT(last_round)},
     {"state", "STATE_DIR",
-     "also give the certificate to the daemon there, which spreads it: no machine restarts", AT(state_dir)},
+     "also hand the certificate to the daemon there, which spreads it, so that no machine has to restart",
+     AT(state_dir)},
 };
 
 static enum ob_err sign(const struct arguments *a, const struct ob_certificate_file *old,

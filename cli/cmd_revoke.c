@@ -21,9 +21,8 @@ static const struct ob_operand OPERANDS[] = {
 static const struct ob_option OPTIONS[] = {
     OB_OPTION_AUTHORITY(struct arguments),
     OB_OPTION_RUN(struct arguments),
-    {"keep-below", "N",
-     "the machine's samples below N remain valid; default: those that the daemon holds now", AT(keep_below),
-     .low = 0, .high = INT64_MAX},
+    {"keep-below", "N", "the machine's samples below N remain valid; default: all that the daemon holds now",
+     AT(keep_below), .low = 0, .high = INT64_MAX},
 };
 
 /* A machine by its key, the beginning of it, or its name, among those that the daemon knows. */
@@ -37,7 +36,8 @@ static enum ob_err find_machine(const json_t *status, const char *wanted, struct
         bool fits =
             (key && length >= 8 && strncmp(key, wanted, length) == 0) || (name && strcmp(name, wanted) == 0);
         if (fits && found)
-            return ob_fail(error, OB_EUSAGE, "\"%s\" fits more than one machine; give the whole key", wanted);
+            return ob_fail(error, OB_EUSAGE, "\"%s\" matches more than one machine; give the whole key",
+                           wanted);
         if (fits)
             found = machine;
     }
@@ -89,9 +89,8 @@ const struct ob_command OB_COMMAND_REVOKE = {
     .name = "revoke",
     .summary = "revoke a machine's certificate",
     .details = "The daemon spreads the revocation. The machine's records that end at or before sample N "
-               "remain valid; all later ones are taken out of the "
-               "weights on "
-               "every machine. This cannot be undone: to return, the machine needs a new key.",
+               "remain valid; all later ones are removed from the weights on every machine. This cannot be "
+               "undone: to return, the machine needs a new key.",
     OB_OPERANDS(OPERANDS),
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),

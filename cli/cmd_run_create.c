@@ -47,12 +47,12 @@ static const struct ob_option OPTIONS[] = {
     {"data", "FILE", "with --lr auto: rows to train on, JSON Lines", AT(data)},
     OB_OPTION_CHAT_TEMPLATE(struct arguments),
     {"rounds", "N", "rounds of the run", AT(rounds), .low = 1, .high = OB_ROUNDS_MAX, .fallback = "10000"},
-    {"samples-per-round", "N", "most samples in one record", AT(samples_per_round), .low = 1,
+    {"samples-per-round", "N", "maximum number of samples in one record", AT(samples_per_round), .low = 1,
      .high = OB_SAMPLES_PER_ROUND_MAX, .fallback = "8"},
     {"schedule", "NAME", "how the rate changes after the warm-up", AT(schedule), .choices = SCHEDULES,
      .fallback = "linear"},
-    {"warm-up", "PART", "part of the rounds in which the rate rises", AT(warm_up), .least = 0, .most = 0.9,
-     .fallback = "0.02"},
+    {"warm-up", "PART", "fraction of the rounds over which the rate rises", AT(warm_up), .least = 0,
+     .most = 0.9, .fallback = "0.02"},
     {"epsilon", "NUMBER", "half the distance between the two weights whose losses are compared", AT(epsilon),
      .least = 1e-9, .most = 1, .fallback = "0.001"},
     {"combine", "NAME", "how the samples of a round are combined", AT(combine), .choices = COMBINES,
@@ -60,7 +60,7 @@ static const struct ob_option OPTIONS[] = {
     {"s0", "N",
      "with `capped`: number of parallel samples up to which each moves the weights at the full rate", AT(s0),
      .low = 1, .high = 1 << 24, .fallback = "64"},
-    {"max-machines", "N", "most machines that may train at once", AT(max_machines), .low = 1,
+    {"max-machines", "N", "maximum number of machines that train at once", AT(max_machines), .low = 1,
      .high = OB_MACHINES_MAX, .fallback = "1024"},
     {"trainable", "PATTERN",
      "tensors to train: all, norms, biases, head, embedding, positions, attention, mlp, or a shell pattern "
@@ -111,7 +111,7 @@ static enum ob_err read_rate(const char *text, double *ret_rate, struct ob_error
     char *end;
     double rate = strtod(text, &end);
     if (end == text || *end || !(rate >= 1e-12 && rate <= 0.999))
-        return ob_fail(error, OB_EUSAGE, "--lr is \"%s\", expected a number from 1e-12 to 0.999, or auto",
+        return ob_fail(error, OB_EUSAGE, "--lr is \"%s\"; expected a number from 1e-12 to 0.999, or auto",
                        text);
     *ret_rate = rate;
     return OB_OK;
@@ -207,10 +207,11 @@ static enum ob_err take_authority(const char *path, struct ob_machine_id *ret_au
     *ret_authority = authority.machine;
     ob_identity_wipe(&authority);
     if (exists)
-        printf("%s: existing key, admits machines to this run too\n", path);
+        printf("%s: existing key; it admits machines to this run too\n", path);
     else
-        printf("%s: new key, admits machines to this run; keep it secret, and a copy in another place\n",
-               path);
+        printf(
+            "%s: new key; it admits machines to this run. Keep it secret, and keep a copy in another place\n",
+            path);
     return OB_OK;
 }
 
@@ -286,7 +287,7 @@ static void warn_of_rate(const struct ob_model *model, const struct ob_manifest_
                 " parameters (about %.1g): the run will probably %s; `onebyte probe` or --lr auto measures a "
                 "rate\n",
                 options->learning_rate, verdict == OB_RATE_HIGH ? "above" : "below", parameters, usual,
-                verdict == OB_RATE_HIGH ? "diverge" : "learn nothing");
+                verdict == OB_RATE_HIGH ? "diverge" : "barely learn");
 }
 
 /* A model whose tokenizer we cannot read can still be trained, by those who can. */

@@ -149,8 +149,9 @@ static int show(const void *arguments) {
 
 const struct ob_command OB_COMMAND_RUN_SHOW = {
     .name = "run show",
-    .summary = "show what a run is: base model, what is trained, learning rate, rounds, machines",
-    .details = "Reads the manifest and the log; no daemon needs to run. `onebyte status` shows what a daemon "
+    .summary = "show a run's base model, trained tensors, learning rate, rounds and machines",
+    .details = "Reads the manifest and the log; works without a running daemon. `onebyte status` shows what "
+               "a daemon "
                "is doing.",
     OB_OPERANDS(OPERANDS),
     OB_OPTIONS(OPTIONS),

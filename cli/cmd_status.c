@@ -19,9 +19,10 @@ static const struct ob_operand OPERANDS[] = {OB_OPERAND_STATE_DIR(struct argumen
 static const struct ob_option OPTIONS[] = {
     OB_OPTION_RUN(struct arguments),
     OB_OPTION_JSON(struct arguments),
-    {"all", NULL, "print every field as one line: its path and its value",
+    {"all", NULL, "print every field on a line of its own: path and value",
      OB_ARGUMENT(struct arguments, all)},
-    {"watch", NULL, "print again every second until the daemon ends", OB_ARGUMENT(struct arguments, watch)},
+    {"watch", NULL, "print the status every second until the daemon exits",
+     OB_ARGUMENT(struct arguments, watch)},
 };
 
 static const char *text_of(const json_t *object, const char *key) {
@@ -97,11 +98,11 @@ static void print_pause(const json_t *reasons) {
         const char *reason, *text;
     } TEXTS[] = {
         {"operator", "by `onebyte pause`; `onebyte resume` resumes training"},
-        {"overrange", "a weight is beyond half its range; it ends when the records that did it are revoked"},
-        {"joining", "the weights come from a snapshot that is not verified yet; it ends by itself"},
-        {"alone",
-         "the log is empty and no peer was reached yet; check [peers], or set solo = yes to train alone"},
-        {"isolated", "too few machines hold our records; it ends when they hear us again"},
+        {"overrange", "a weight is beyond half its range; ends once the records that caused it are revoked"},
+        {"joining", "the weights come from a snapshot that is not verified yet; ends by itself"},
+        {"alone", "the log is empty and no peer has been reached yet; check [peers], or set solo = yes to "
+                  "train alone"},
+        {"isolated", "too few machines hold our records; ends once they can be reached again"},
     };
     size_t i;
     const json_t *reason;
@@ -121,7 +122,7 @@ static void print_certificate(const json_t *membership) {
     char when[OB_TIME_TEXT_MAX];
     double left = (double)expires - (double)ob_wall_s();
     if (json_is_false(json_object_get(membership, "certified"))) {
-        puts("certificate none that is valid: our records do not count");
+        puts("certificate none valid: this machine's records do not count");
         return;
     }
     if (expires <= 0 || left > WARN_S)
@@ -249,7 +250,7 @@ static int status(const void *arguments) {
 const struct ob_command OB_COMMAND_STATUS = {
     .name = "status",
     .summary = "show what a daemon is doing",
-    .details = "docs/files.md explains every field. The exit code is 1 when no daemon answers.",
+    .details = "docs/files.md explains every field. The exit code is 1 if no daemon answers.",
     OB_OPERANDS(OPERANDS),
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),

@@ -22,8 +22,7 @@ static const struct ob_option OPTIONS[] = {
     OB_OPTION_RUN_MANIFEST(struct arguments),
     OB_OPTION_RUN_MODEL(struct arguments),
     {"digest", "HEX",
-     "weights digest to compare with; default: the running daemon's, when one answers and its log is the "
-     "same",
+     "weights digest to compare with; default: the running daemon's, if one answers and its log is the same",
      OB_ARGUMENT(struct arguments, digest)},
 };
 
@@ -55,8 +54,8 @@ static struct comparison compare_with(const struct arguments *a, const char *sta
         (void)snprintf(c.digest, sizeof c.digest, "%s", digest);
         c.what = "the running daemon's digest";
     } else {
-        c.why = "the running daemon has no digest of exactly these records; pause it, or try again when it "
-                "is at rest";
+        c.why = "the running daemon has no digest of exactly these records; pause it, or try again once the "
+                "log is at rest";
     }
     json_decref(status);
     return c;
@@ -90,18 +89,17 @@ static enum ob_err replay(const char *model, const struct ob_manifest *manifest,
 
 static void print_check(const struct ob_log_check *check) {
     printf("%" PRIu64 " records, %" PRIu64 " samples of %" PRIu64
-           " machines: signatures, chains and admission hold\n"
+           " machines: signatures, chains and admission are valid\n"
            "%" PRIu64 " certificates, %" PRIu64 " revocations, %" PRIu64 " forks, %" PRIu64
-           " rotations of the authority hold",
+           " rotations of the authority are valid",
            check->records, check->samples, check->machines, check->certificates, check->revocations,
            check->evidence, check->rotations);
     if (check->uncounted > 0)
         printf("; %" PRIu64 " valid entries do not count (of a former authority, or about machines without a "
                "certificate)",
                check->uncounted);
-    puts("\nnot checked: expiry of certificates (it removes no records), snapshots, and what other machines "
-         "may hold "
-         "that this log lacks");
+    puts("\nnot checked: expiry of certificates (it removes no records), snapshots, and records of other "
+         "machines that this log lacks");
 }
 
 static int verify(const struct arguments *a, const struct ob_cli_place *place,
@@ -163,7 +161,7 @@ const struct ob_command OB_COMMAND_VERIFY = {
         "Verifies everything in the log that is signed: records and their chains, certificates, revocations, "
         "evidence of forks, rotations of the authority, and that every record counts (its machine was "
         "admitted, and it is not above a cut). Then replays the log onto the base model and prints the "
-        "weights digest. Everything that does not hold is printed, and the exit code is 3.",
+        "weights digest. If anything is invalid, it is printed and the exit code is 3.",
     OB_OPERANDS(OPERANDS),
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),

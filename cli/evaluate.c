@@ -15,7 +15,7 @@ static void fill(const struct ob_corpus *corpus, size_t *at, struct ob_batch *ba
 enum ob_err ob_cli_length(const struct ob_cli_rows *rows, size_t *ret_length, struct ob_error *error) {
     uint32_t context = rows->config->context;
     if (rows->length > (int64_t)context)
-        return ob_fail(error, OB_EUSAGE, "--length is %lld, the model's context is %u",
+        return ob_fail(error, OB_EUSAGE, "--length is %lld, but the model's context is %u",
                        (long long)rows->length, context);
     *ret_length = rows->length > 0 ? (size_t)rows->length : context < 1024 ? context : 1024;
     return OB_OK;
@@ -27,9 +27,8 @@ void ob_cli_warn_vocabulary(const struct ob_tokenizer *tokenizer, const char *pa
     size_t count = ob_tokenizer_beyond(tokenizer, config->vocabulary, &first);
     if (count > 0)
         (void)fprintf(stderr,
-                      "onebyte: warning: %s: the model's embedding has %u rows and lacks one for %zu of the "
-                      "tokenizer's "
-                      "tokens (from id %d on); rows that contain them are refused\n",
+                      "onebyte: warning: %s: the model's embedding has only %u rows, too few for %zu of the "
+                      "tokenizer's tokens (id %d and up); rows that contain them are rejected\n",
                       path, config->vocabulary, count, first);
 }
 

@@ -68,7 +68,7 @@ static void watch(struct ob_cli_guard *guard, const sigset_t *signals) {
     pthread_mutex_lock(&guard->lock); /* for good: nothing new begins */
     if (guard->path[0])
         ob_cli_remove_output(guard->path, guard->keep_folder);
-    fprintf(stderr, "\nonebyte: interrupted; nothing half written is left\n");
+    fprintf(stderr, "\nonebyte: interrupted; partially written files were removed\n");
     _exit(128 + number);
 }
 

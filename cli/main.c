@@ -44,7 +44,7 @@ static void print_usages(const char *prefix) {
 static void print_help(FILE *to) {
     fputs("usage: onebyte COMMAND [ARGUMENTS]\n"
           "\n"
-          "Creates, watches and uses onebyte runs. The daemon that trains is onebyted.\n",
+          "Creates, monitors and exports onebyte runs. The daemon that trains is onebyted.\n",
           to);
     print_commands(NULL, to);
     fputs("\nRun `onebyte help COMMAND` for the options of a command.\n"

@@ -72,8 +72,8 @@ static enum ob_err only_one(char ret_path[static OB_PATH_MAX], struct ob_error *
     if (failed)
         return failed;
     if (c.count > 1)
-        return ob_fail(error, OB_EUSAGE,
-                       "there are several runs on this machine (%s); choose one with --run NAME", c.names);
+        return ob_fail(error, OB_EUSAGE, "several runs on this machine (%s); choose one with --run NAME",
+                       c.names);
     if (c.count == 1)
         return copy(c.path, ret_path, error);
     if (is_state_dir(SYSTEM_STATE_DIR))
@@ -95,7 +95,7 @@ static enum ob_err find_state_dir(const char *given, const char *run, char ret_p
     if (!run)
         return state && state[0] ? copy(state, ret_path, error) : only_one(ret_path, error);
     if (!run[0] || run[0] == '.' || strchr(run, '/'))
-        return ob_fail(error, OB_EUSAGE, "--run is \"%s\", expected a name as `onebyte run list` shows it",
+        return ob_fail(error, OB_EUSAGE, "--run is \"%s\"; expected a name that `onebyte run list` shows",
                        run);
     enum ob_err failed = ob_cli_runs_root(root, error);
     if (!failed)
@@ -115,7 +115,7 @@ static enum ob_err find_manifest(const char *state_dir, const char *given, char 
         return ob_path_join(ret_path, state_dir, "run.json", error);
     if (ob_last_start_read(state_dir, &start, NULL))
         return ob_fail(error, OB_EUSAGE,
-                       "%s has no run.json, and no daemon was started there; give --manifest FILE",
+                       "%s has no run.json and no daemon has been started there; give --manifest FILE",
                        state_dir);
     return copy(start.manifest, ret_path, error);
 }
@@ -127,7 +127,7 @@ static enum ob_err find_model(const char *state_dir, const char *given, char ret
         return copy(given, ret_path, error);
     if (ob_last_start_read(state_dir, &start, NULL))
         return ob_fail(error, OB_EUSAGE,
-                       "no daemon was started in %s, so its base model is not known; give --model MODEL",
+                       "no daemon has been started in %s, so its base model is unknown; give --model MODEL",
                        state_dir);
     return copy(start.model, ret_path, error);
 }

@@ -19,6 +19,6 @@ int ob_cli_print_json(json_t *root, bool good) {
         return OB_EXIT_DONE;
     }
     json_decref(root);
-    fprintf(stderr, "onebyte: out of memory for the result\n");
+    fprintf(stderr, "onebyte: not enough memory for the result\n");
     return OB_EXIT_FAILED;
 }

@@ -12,12 +12,10 @@ static const struct ob_option OPTIONS[] = {
 const struct ob_command OB_DAEMON_COMMAND = {
     .name = "",
     .summary = "fine-tune a language model together with other machines",
-    .details =
-        "Takes part in the run whose manifest the configuration names, until it is told to leave (SIGTERM, "
-        "SIGINT "
-        "or `onebyte leave`). SIGHUP reads the configuration again.\n\n"
-        "Exit codes: 0 left cleanly, 1 could not continue, 2 a restart does not help (usage, configuration, "
-        "certificate or another file).",
+    .details = "Trains in the run whose manifest the configuration names, until told to leave (SIGTERM, "
+               "SIGINT or `onebyte leave`). SIGHUP reloads the configuration.\n\n"
+               "Exit codes: 0 left cleanly, 1 could not continue, 2 an error that a restart cannot fix "
+               "(usage, configuration, certificate or another file).",
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct ob_daemon_arguments),
 };

@@ -27,8 +27,10 @@ static enum ob_err check_certificate(const struct ob_config *config, const struc
     enum ob_err failed = ob_certificate_file_read(config->certificate, &file, error);
     if (failed == OB_ENOTFOUND && manifest && !ob_path_join(log, config->state_dir, "log.sqlite", NULL) &&
         exists(log)) {
-        fprintf(notes, "note: %s: no certificate file; the start looks in the control table of %s\n",
-                config->certificate, config->state_dir);
+        fprintf(
+            notes,
+            "note: %s: no certificate file; at start, the daemon looks for one in the control table of %s\n",
+            config->certificate, config->state_dir);
         return OB_OK;
     }
     if (failed == OB_ENOTFOUND)
@@ -44,9 +46,8 @@ static void note_vocabulary(const struct ob_config *config, const struct ob_mode
     size_t beyond = ob_tokenizer_beyond(tokenizer, model->vocabulary, &first);
     if (beyond > 0)
         (void)fprintf(notes,
-                      "note: %s: the model's embedding has %u rows and lacks one for %zu of the tokenizer's "
-                      "tokens (from id %d "
-                      "on); rows that contain them are refused\n",
+                      "note: %s: the model's embedding has only %u rows, too few for %zu of the tokenizer's "
+                      "tokens (id %d and up); rows that contain them are rejected\n",
                       config->model, model->vocabulary, beyond, first);
 }
 
@@ -85,7 +86,8 @@ static enum ob_err check_files(const struct ob_config *config, const struct ob_m
         failed = ob_manifest_source_check(config, error);
     if (!failed && !manifest)
         fprintf(notes,
-                "note: %s: no manifest; the start fetches it from a peer and compares the model with it\n",
+                "note: %s: no manifest; at start, the daemon fetches it from a peer and checks the model "
+                "against it\n",
                 config->manifest);
     if (!failed)
         failed = check_model(config, manifest, notes, error);
@@ -101,6 +103,6 @@ enum ob_err ob_daemon_check(const struct ob_config *config, FILE *notes, struct 
     struct ob_machine_id machine = identity.machine;
     ob_identity_wipe(&identity);
     if (!exists(config->state_dir))
-        fprintf(notes, "note: %s: no such directory; the start creates it\n", config->state_dir);
+        fprintf(notes, "note: %s: no such directory; the daemon creates it at start\n", config->state_dir);
     return check_files(config, &machine, notes, error);
 }

@@ -62,7 +62,7 @@ static enum ob_err submit_record(struct ob_compute *compute, const struct ob_rec
                                  struct ob_error *error) {
     struct ob_job *job = calloc(1, sizeof *job + record->n);
     if (!job)
-        return ob_fail(error, OB_ENOMEM, "not enough memory for a record that waits to be replayed");
+        return ob_fail(error, OB_ENOMEM, "not enough memory to queue a record for replay");
     job->kind = OB_JOB_RECORD;
     job->unapply = unapply;
     job->update = ob_update_of(record);
@@ -92,7 +92,7 @@ enum ob_err ob_compute_digest(struct ob_compute *compute, const struct ob_hash *
     if (!mark) {
         if (without)
             ob_updates_done(without);
-        return ob_fail(error, OB_ENOMEM, "not enough memory to ask for a digest");
+        return ob_fail(error, OB_ENOMEM, "not enough memory to queue a digest");
     }
     mark->kind = OB_JOB_DIGEST;
     mark->log = *log;
@@ -110,7 +110,7 @@ enum ob_err ob_compute_task(struct ob_compute *compute, ob_compute_task_fn run, 
                             struct ob_error *error) {
     struct ob_job *mark = calloc(1, sizeof *mark);
     if (!mark)
-        return ob_fail(error, OB_ENOMEM, "not enough memory for a task");
+        return ob_fail(error, OB_ENOMEM, "not enough memory to queue a task");
     mark->kind = OB_JOB_TASK;
     mark->task = run;
     mark->context = context;
@@ -122,7 +122,7 @@ enum ob_err ob_compute_rebuild(struct ob_compute *compute, struct ob_store *log,
     struct ob_job *mark = calloc(1, sizeof *mark);
     if (!mark) {
         ob_store_close(log);
-        return ob_fail(error, OB_ENOMEM, "not enough memory to ask for a rebuild");
+        return ob_fail(error, OB_ENOMEM, "not enough memory to queue a rebuild");
     }
     mark->kind = OB_JOB_REBUILD;
     mark->store = log;

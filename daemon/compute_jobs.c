@@ -152,7 +152,7 @@ static void run_rebuild(struct ob_compute_jobs *jobs, struct ob_store *store) {
     if (failed == OB_ESTATE)
         return;
     if (failed) {
-        (void)ob_fail_within(&error, failed, "verifying the weights against base and log");
+        (void)ob_fail_within(&error, failed, "verifying the weights against the base model and the log");
         ob_compute_queue_push_failure(jobs->queue, &error);
         return;
     }

@@ -214,7 +214,7 @@ static enum ob_err set(struct parse *parse, const char *section, const char *nam
     for (size_t i = 0; i < KEY_COUNT; i++)
         if (strcmp(section, KEYS[i].section) == 0 && strcmp(name, KEYS[i].name) == 0)
             return set_key(parse, &KEYS[i], value);
-    return complain(parse, section, name, "there is no such key (configs/onebyte.conf lists all)");
+    return complain(parse, section, name, "unknown key; configs/onebyte.conf lists all keys");
 }
 
 static int on_line(void *context, const char *section, const char *name, const char *value) {
@@ -278,7 +278,8 @@ static enum ob_err check_network(const struct ob_config *config, const char *pat
         return ob_fail_within(error, failed, "%s: [network] advertise", path);
     if (!config->listen[0] || !ob_endpoint_reachable(config->advertise))
         return ob_fail(error, OB_EUSAGE, "%s: [network] advertise %s: %s", path, config->advertise,
-                       config->listen[0] ? "others cannot connect to such an address" : "listen is not set");
+                       config->listen[0] ? "other machines cannot connect to this address"
+                                         : "listen is not set");
     return OB_OK;
 }
 
@@ -296,7 +297,7 @@ static enum ob_err check(struct ob_config *config, const char *path, struct ob_e
     if (unusable)
         return ob_fail(error, unusable, "%s: [training] %s", path, why.text);
     if (config->shard >= config->shards)
-        return ob_fail(error, OB_EUSAGE, "%s: [training] shard must be below shards", path);
+        return ob_fail(error, OB_EUSAGE, "%s: [training] shard must be less than shards", path);
     enum ob_err failed = check_network(config, path, error);
     if (!failed)
         failed = set_default(config, path, config->identity, "identity", error);
@@ -324,7 +325,7 @@ static enum ob_err read_all(struct parse *parse, const char *path, const char *c
     if (parse->failed)
         return parse->failed;
     if (line != 0)
-        return ob_fail(parse->error, OB_EUSAGE, "%s:%d: not a [section], a key = value or a # comment", path,
+        return ob_fail(parse->error, OB_EUSAGE, "%s:%d: expected [section], key = value or # comment", path,
                        line);
     for (size_t i = 0; i < count; i++)
         if ((failed = set_override(parse, overrides[i])))

@@ -36,7 +36,7 @@ struct ob_contacts {
 enum ob_err ob_contacts_new(const struct ob_contacts_options *options, struct ob_contacts **ret_contacts,
                             struct ob_error *error) {
     if (options->hello_bytes > OB_HELLO_MAX)
-        return ob_fail(error, OB_ETOOBIG, "the certificate does not fit a hello");
+        return ob_fail(error, OB_ETOOBIG, "the certificate is too large for a hello message");
     struct ob_contacts *contacts = calloc(1, sizeof *contacts);
     if (!contacts)
         return ob_fail(error, OB_ENOMEM, "out of memory");
@@ -186,7 +186,7 @@ void ob_contacts_answer(struct ob_contacts *contacts, const struct ob_machine_id
         return;
     }
     say_why(contact, verdict == OB_VERDICT_SILENCE
-                         ? "no answer: the address, the port or the key is wrong, or the machine is down"
+                         ? "no answer; check the address, port and key, and that the machine is up"
                          : ob_verdict_text(verdict));
     if (verdict != OB_VERDICT_SILENCE && verdict != OB_VERDICT_LATER) {
         ob_log(contacts->logger, OB_LOG_ERROR, "refused-by", "machine=%.12s endpoint=%s text=\"%s\"", key,
@@ -215,7 +215,7 @@ struct ob_reach ob_contacts_reach(const struct ob_contacts *contacts, size_t i) 
                              .endpoint = contact->places[contact->at],
                              .configured = contact->places[OB_PLACE_CONFIGURED][0] != 0};
     if (!ob_transport_linked(contacts->transport, &contact->machine))
-        reach.why = contact->expelled ? "it does not belong to the run any more"
+        reach.why = contact->expelled ? "it no longer belongs to the run"
                     : contact->why[0] ? contact->why
                                       : "connecting";
     return reach;

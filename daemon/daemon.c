@@ -54,7 +54,7 @@ static char *answer(struct ob_daemon *daemon, const struct ob_request *request, 
     }
     if (daemon->stepping) /* within a step there is time for requests only on a full disk */
         return ob_request_failed(
-            "the disk is full: until there is room the daemon only answers status and leave");
+            "the disk is full; free some space. Until then, the daemon answers only status and leave");
     if (request->kind == OB_REQUEST_CONTROL)
         return take_control(daemon, request, ret_failed, error);
     ob_daemon_pause(daemon, OB_PAUSE_OPERATOR, request->kind == OB_REQUEST_PAUSE);
@@ -87,8 +87,9 @@ static enum ob_err wait_for_room(void *context, struct ob_error *error) {
     while (ob_now_ns() < until) {
         struct ob_transport_event seen;
         if (atomic_load(&daemon->leave_wanted))
-            return ob_fail(error, OB_EIO,
-                           "left without a goodbye: the disk is full; what was not stored was not published");
+            return ob_fail(
+                error, OB_EIO,
+                "left without a goodbye because the disk is full; nothing was published that was not stored");
         enum ob_err failed = ob_transport_poll(daemon->session.transport, 50, &seen, error);
         if (!failed && seen.kind == OB_TRANSPORT_STATUS)
             failed = on_request(daemon, &seen, error);
@@ -221,10 +222,10 @@ static void on_overrange(struct ob_daemon *daemon, int64_t tensor) {
     ob_daemon_pause(daemon, OB_PAUSE_OVERRANGE, is);
     if (is)
         ob_log(&daemon->logger, OB_LOG_ERROR, "overrange",
-               "tensor=%s text=\"a weight is beyond half its range: paused\"",
+               "tensor=%s text=\"paused: a weight is beyond half its range\"",
                daemon->session.manifest->tensors[tensor].name);
     else
-        ob_log(&daemon->logger, OB_LOG_INFO, "in-range", "text=\"every weight is back in its range\"");
+        ob_log(&daemon->logger, OB_LOG_INFO, "in-range", "text=\"all weights are within range again\"");
 }
 
 static enum ob_err on_digest(struct ob_daemon *daemon, const struct ob_result *result,
@@ -245,11 +246,10 @@ static enum ob_err on_digest(struct ob_daemon *daemon, const struct ob_result *r
 static enum ob_err on_memory(struct ob_daemon *daemon, const struct ob_result *result,
                              struct ob_error *error) {
     struct ob_event event = {.kind = OB_EVENT_DISPUTE};
-    ob_log(
-        &daemon->logger, OB_LOG_ERROR, "memory",
-        "leaves=%zu text=\"weights in memory are not what the log makes them: they are made again from base "
-        "and log before we go on; when this comes often, test this machine's memory\"",
-        result->wrong);
+    ob_log(&daemon->logger, OB_LOG_ERROR, "memory",
+           "leaves=%zu text=\"in-memory weights do not match the log; rebuilding them from the base model "
+           "and the log before continuing. If this recurs, test this machine's memory\"",
+           result->wrong);
     return ob_daemon_step(daemon, &event, error);
 }
 

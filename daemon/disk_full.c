@@ -26,6 +26,6 @@ enum ob_err ob_disk_full_retry(struct ob_disk_full *disk, ob_disk_work_fn run, v
         return failed;
     disk->full = false;
     disk->was = true;
-    ob_log(disk->logger, OB_LOG_INFO, "disk-room", "text=\"there is room again: continuing\"");
+    ob_log(disk->logger, OB_LOG_INFO, "disk-room", "text=\"disk space is available again; continuing\"");
     return OB_OK;
 }

@@ -61,7 +61,7 @@ static enum ob_err finish(struct fetching *f, struct ob_error *error) {
     crypto_generichash(hash.bytes, OB_HASH_BYTES, f->bytes, f->total, NULL, 0);
     if (!ob_hash_equal(&hash, &f->run.hash)) {
         ob_log(f->logger, OB_LOG_ERROR, "manifest",
-               "text=\"a peer sent another run's manifest; asking again\"");
+               "text=\"a peer sent the manifest of a different run; asking again\"");
         start_over(f);
         return OB_OK;
     }
@@ -141,7 +141,8 @@ static void on_request(struct fetching *f, const struct ob_transport_event *even
     else if ((f->leave = request.kind == OB_REQUEST_LEAVE))
         text = ob_request_done(NULL);
     else
-        text = ob_request_failed("the daemon is fetching the manifest; it only answers status and leave");
+        text = ob_request_failed(
+            "the daemon is fetching the manifest; until it has it, it answers only status and leave");
     const char *reply = text ? text : NO_MEMORY;
     ob_transport_status_reply(f->transport, reply, strlen(reply));
     free(text);
@@ -183,7 +184,7 @@ static enum ob_err fetch(struct fetching *f, struct ob_error *error) {
     while (!failed && !f->done) {
         struct ob_transport_event event;
         if (f->leave)
-            return ob_fail(error, OB_ESTATE, "told to leave before the manifest was there");
+            return ob_fail(error, OB_ESTATE, "told to leave before the manifest arrived");
         bool alone = ob_transport_counters(f->transport).links == 0;
         ob_reach_tend(&f->reach, f->session, f->contacts, alone, ob_now_s());
         ob_contacts_tend(f->contacts, ob_now_s());

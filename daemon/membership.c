@@ -13,7 +13,7 @@ enum ob_err ob_membership_no_certificate(const char *path, struct ob_error *erro
     return ob_fail(
         error, OB_EUSAGE,
         "%s: no certificate; ask the holder of the run's authority key to run `onebyte invite` with this "
-        "machine's public key, and copy the result there",
+        "machine's public key, and copy the result to this path",
         path);
 }
 
@@ -94,12 +94,12 @@ static enum ob_err check_self(const struct ob_membership *m, struct ob_error *er
     }
     if (m->has_certificate && ob_machine_equal(&m->certificate.control.signer, &session->manifest->authority))
         return ob_fail(error, OB_EREFUSED,
-                       "%s: the certificate is not valid: it was signed with the run's first authority key "
+                       "%s: the certificate is invalid: it was signed with the run's first authority key "
                        "after that key was replaced; ask for one signed with the new key",
                        session->config->certificate);
     /* signed by a key that we do not know yet: the rotation may come from the others */
     ob_log(session->logger, OB_LOG_WARN, "certificate",
-           "text=\"signed with an authority key that is not known here yet\"");
+           "text=\"signed with an authority key that this machine does not know yet\"");
     return OB_OK;
 }
 
@@ -112,11 +112,10 @@ enum ob_err ob_membership_address(const struct ob_membership *m, struct ob_event
     const char *address = config->advertise[0] ? config->advertise : config->listen;
     if (!ob_endpoint_reachable(address)) {
         if (address[0])
-            ob_log(
-                m->session->logger, OB_LOG_INFO, "address",
-                "listen=%s text=\"advertising the address over which we reach others; behind a router, set "
-                "[network] advertise\"",
-                address);
+            ob_log(m->session->logger, OB_LOG_INFO, "address",
+                   "listen=%s text=\"advertising the address from which we reach other machines; if this one "
+                   "is behind a router, set [network] advertise\"",
+                   address);
         address = "";
     }
     *ret_event = (struct ob_event){
@@ -142,15 +141,15 @@ static void watch_expiry(struct ob_membership *m, uint64_t wall_s) {
     ob_log(m->session->logger, OB_LOG_WARN, "expiry",
            "expires=%s text=\"%s; ask the run's authority to renew it\"", text,
            near == 3 ? "this machine's certificate has expired"
-                     : "this machine's certificate expires soon, and then no machine connects to it");
+                     : "this machine's certificate expires soon; after that, no machine will connect to it");
 }
 
 static void watch_clock(struct ob_membership *m, uint64_t wall_s, uint64_t now_s) {
     int64_t offset = (int64_t)wall_s - (int64_t)now_s, jump = offset - m->clock_s;
     if (m->clock_s != 0 && (jump > CLOCK_JUMP_S || jump < -CLOCK_JUMP_S))
         ob_log(m->session->logger, OB_LOG_WARN, "clock",
-               "jump_s=%lld text=\"the wall clock was set, or this machine slept; certificates expire by it: "
-               "check it\"",
+               "jump_s=%lld text=\"the wall clock jumped, or this machine slept; check the clock, because "
+               "certificates expire by it\"",
                (long long)jump);
     m->clock_s = offset;
 }
@@ -216,7 +215,8 @@ enum ob_err ob_membership_verdict(const struct ob_membership *m, const void *ent
             what, signer, expected);
     return ob_fail(
         error, OB_EREFUSED,
-        "the %s was not taken: the control table already holds one for this machine that overrides it", what);
+        "the %s was not accepted: the control table already holds one for this machine that overrides it",
+        what);
 }
 
 /* The cheap tests first; the signature is looked at last. */

@@ -60,13 +60,13 @@ static void tell_store(const struct ob_daemon *daemon) {
                ob_logger_quote(rescue->dropped[i], text, sizeof text));
     if (rescue->happened)
         ob_log(&daemon->logger, OB_LOG_ERROR, "log-repaired",
-               "kept=%llu dropped=%zu text=\"what was dropped is fetched again from the other machines; the "
-               "damaged log is log.sqlite.damaged\"",
+               "kept=%llu dropped=%zu text=\"fetching the dropped records from other machines; the damaged "
+               "log is kept as log.sqlite.damaged\"",
                (unsigned long long)rescue->records, rescue->count);
     if (!ob_store_may_start_alone(daemon->session.store))
         ob_log(&daemon->logger, OB_LOG_WARN, "log-unsure",
-               "text=\"the state directory is not as it was left (copied, restored or damaged): nothing is "
-               "signed before others have told where our chain ends\"");
+               "text=\"the state directory was copied, restored or damaged since the last stop; signing "
+               "nothing until other machines have reported where our chain ends\"");
 }
 
 static enum ob_err open_data(struct ob_daemon *daemon, struct ob_error *error) {

@@ -94,7 +94,7 @@ static enum ob_err cut(void *context, struct ob_error *error) {
  * must not be taken out again: on a full disk only the deleting is tried again. */
 static enum ob_err unapply(struct ob_performer *p, const struct ob_effect *effect, struct ob_error *error) {
     struct cut deleting = {p->session->store, effect};
-    enum ob_err failed = ob_snapshot_join_end(p->join, "records are to be taken out", error);
+    enum ob_err failed = ob_snapshot_join_end(p->join, "records have to be removed", error);
     if (!failed)
         failed = ob_store_flush(p->session->store, error);
     if (!failed)
@@ -145,7 +145,7 @@ static enum ob_err rebuild(struct ob_performer *p, struct ob_error *error) {
                                        .run = p->session->manifest->run,
                                        .bounds = p->session->manifest->bounds};
     struct ob_store *store = NULL;
-    enum ob_err failed = ob_snapshot_join_end(p->join, "the weights are to be made again", error);
+    enum ob_err failed = ob_snapshot_join_end(p->join, "the weights have to be rebuilt", error);
     if (!failed)
         failed = ob_store_flush(p->session->store, error);
     if (!failed)
@@ -157,7 +157,7 @@ static enum ob_err rebuild(struct ob_performer *p, struct ob_error *error) {
 
 static enum ob_err start_round(struct ob_performer *p, const struct ob_effect *effect,
                                struct ob_error *error) {
-    enum ob_err failed = ob_snapshot_join_end(p->join, "a round begins", error);
+    enum ob_err failed = ob_snapshot_join_end(p->join, "a round is starting", error);
     if (failed)
         return failed;
     struct ob_round_job job = {.first = effect->start.first,

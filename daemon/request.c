@@ -28,7 +28,7 @@ static enum ob_err parse(const json_t *root, struct ob_request *request, struct 
                                         [OB_REQUEST_CONTROL] = "control"};
     const char *command = json_string_value(json_object_get(root, "command"));
     if (!command)
-        return ob_fail(error, OB_EFORMAT, "expected {\"command\": NAME}, NAME one of " COMMANDS);
+        return ob_fail(error, OB_EFORMAT, "expected {\"command\": NAME} with NAME one of " COMMANDS);
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
         if (strcmp(command, NAMES[i]) != 0)
             continue;

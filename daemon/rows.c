@@ -35,15 +35,14 @@ static void tell_rows(const struct telling *t, const struct ob_tokenizer *tokeni
     ob_log(t->logger, OB_LOG_INFO, "rows", "sequences=%zu tokens=%zu skipped=%zu seconds=%.1f text=\"%s\"",
            ob_corpus_sequences(corpus), ob_corpus_tokens(corpus), ob_corpus_skipped(corpus),
            ob_seconds_since(t->start_ns),
-           ob_corpus_is_cached(corpus) ? "tokens of an earlier start" : "read and tokenized");
+           ob_corpus_is_cached(corpus) ? "reusing the tokens of an earlier start" : "read and tokenized");
     if (problem != NULL)
         ob_log(t->logger, OB_LOG_WARN, "rows-cache", "text=%s", ob_logger_quote(problem, text, sizeof text));
     if (beyond > 0)
-        ob_log(
-            t->logger, OB_LOG_WARN, "vocabulary",
-            "tokens=%zu first=%d text=\"the model's embedding of %u rows lacks one for these tokens of the "
-            "tokenizer; rows that contain them are refused\"",
-            beyond, first, model->vocabulary);
+        ob_log(t->logger, OB_LOG_WARN, "vocabulary",
+               "tokens=%zu first=%d text=\"the model's embedding has only %u rows, too few for these tokens "
+               "of the tokenizer; rows that contain them are rejected\"",
+               beyond, first, model->vocabulary);
 }
 
 static enum ob_err open_corpus(const struct ob_config *config, const struct ob_model_config *model,
@@ -70,7 +69,7 @@ enum ob_err ob_rows_open(const struct ob_config *config, const struct ob_model_c
                          struct ob_tokenizer **ret_tokenizer, struct ob_corpus **ret_corpus,
                          struct ob_error *error) {
     if ((uint64_t)config->length > model->context)
-        return ob_fail(error, OB_EUSAGE, "[training] length is %lld, the model's context is %u",
+        return ob_fail(error, OB_EUSAGE, "[training] length is %lld, but the model's context is %u",
                        (long long)config->length, model->context);
     enum ob_err failed = ob_tokenizer_open(config->model, ret_tokenizer, error);
     if (failed)
@@ -90,6 +89,6 @@ enum ob_err ob_rows_exponent_check(const struct ob_config *config, const struct 
     const struct ob_record_bounds *bounds = &manifest->bounds;
     if (config->exponent >= bounds->exponent_min && config->exponent <= bounds->exponent_max)
         return OB_OK;
-    return ob_fail(error, OB_EUSAGE, "[training] exponent is %lld, the run allows %d to %d",
+    return ob_fail(error, OB_EUSAGE, "[training] exponent is %lld, but the run allows %d to %d",
                    (long long)config->exponent, bounds->exponent_min, bounds->exponent_max);
 }

@@ -27,7 +27,7 @@ static void on_leave(struct ob_signals *s) {
     if (!s->running && !s->leaving)
         end_at_once(s, "told to stop before training began", 0);
     if (s->leaving)
-        end_at_once(s, "told to stop twice: ended without a goodbye", 1);
+        end_at_once(s, "told to stop twice; ended without a goodbye", 1);
     s->leaving = true;
     ob_log(
         s->asked.logger, OB_LOG_INFO, "leaving",

@@ -87,13 +87,13 @@ static enum ob_err open_file(struct ob_snapshot_fetch *f, struct ob_error *error
 static void table_is_here(struct ob_snapshot_fetch *f) {
     const struct ob_manifest *manifest = f->snapshots->manifest;
     struct ob_error why = {0};
-    if (ob_snapshot_decode("the snapshot that was offered", manifest, f->table_data, f->table_bytes,
-                           &f->table, &why) ||
+    if (ob_snapshot_decode("the offered snapshot", manifest, f->table_data, f->table_bytes, &f->table,
+                           &why) ||
         !ob_hash_equal(&f->table->name, &f->name)) {
         ob_snapshot_free(f->table);
         f->table = NULL;
         f->table_have = 0;
-        name_liar(f, f->table_source, why.code ? why.text : "another snapshot than it offered");
+        name_liar(f, f->table_source, why.code ? why.text : "the snapshot differs from the one it offered");
         return;
     }
     f->bytes_have = f->table_bytes;
@@ -220,7 +220,7 @@ static void check_leaf(struct ob_snapshot_fetch *f, struct ob_snapshot_slot *slo
     struct ob_hash hash = ob_spsa_leaf_hash(&leaf, (const int32_t *)(const void *)slot->data);
     slot->used = false;
     if (!ob_hash_equal(&hash, &f->table->leaves[slot->leaf])) {
-        name_liar(f, slot->source, "a piece of its snapshot does not have the hash that it told");
+        name_liar(f, slot->source, "a piece of its snapshot does not have the hash that it announced");
         return;
     }
     if (ob_snapshot_pwrite(f->descriptor, slot->data, slot->bytes, slot->offset) != 0) {
@@ -331,7 +331,7 @@ enum ob_err ob_snapshot_fetch_tend(struct ob_snapshot_fetch *f, uint64_t now_ns,
     }
     *ret_whole = f->table && f->done_count == f->table->leaf_count;
     if (!*ret_whole && !anybody(f))
-        return ob_fail(error, OB_EREFUSED, "no peer is left that serves the snapshot");
+        return ob_fail(error, OB_EREFUSED, "no peer serves the snapshot any longer");
     return OB_OK;
 }
 

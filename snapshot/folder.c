@@ -164,7 +164,7 @@ enum ob_err ob_snapshots_start(struct ob_snapshots *snapshots, struct ob_replica
     struct dirent **names = NULL;
     int count = scandir(snapshots->folder, &names, is_snapshot, newest_first);
     if (count < 0)
-        return ob_fail(error, OB_EIO, "%s: cannot read it", snapshots->folder);
+        return ob_fail(error, OB_EIO, "%s: cannot read the folder", snapshots->folder);
     enum ob_err failed = OB_OK;
     bool loaded = false;
     char path[OB_PATH_MAX];

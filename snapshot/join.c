@@ -301,7 +301,7 @@ static size_t ask_again(struct ob_snapshot_join *join, size_t *ret_absent) {
 static enum ob_err tend_asking(struct ob_snapshot_join *join, struct ob_error *error) {
     uint64_t now = ob_now_ns();
     if (join->asked_ns == 0 && join->put_off > 0 && now - join->started_ns >= LINKED_NS)
-        return ob_snapshot_join_end(join, "nobody is linked", error);
+        return ob_snapshot_join_end(join, "no peer is connected", error);
     if (join->asked_ns == 0 || join->measuring)
         return OB_OK;
     size_t absent = 0;
@@ -314,7 +314,7 @@ static enum ob_err tend_asking(struct ob_snapshot_join *join, struct ob_error *e
     if (best && worth(join, best))
         return begin_fetch(join, best, error);
     if (all || now - join->asked_ns >= ASKING_NS)
-        return ob_snapshot_join_end(join, best ? "replaying is cheaper" : "nobody offers a snapshot", error);
+        return ob_snapshot_join_end(join, best ? "replaying is cheaper" : "no peer offers a snapshot", error);
     return OB_OK;
 }
 

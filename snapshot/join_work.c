@@ -14,7 +14,7 @@ enum ob_err ob_join_work_new(enum ob_join_work_kind kind, struct ob_replica *rep
                              struct ob_join_work **ret_work, struct ob_error *error) {
     struct ob_join_work *work = calloc(1, sizeof *work);
     if (!work)
-        return ob_fail(error, OB_ENOMEM, "not enough memory to join by a snapshot");
+        return ob_fail(error, OB_ENOMEM, "not enough memory to join from a snapshot");
     work->kind = kind;
     work->replica = replica;
     atomic_init(&work->stop, false);
@@ -93,8 +93,8 @@ static enum ob_err compare(void *context, const struct ob_rebuilt *part, struct 
         struct ob_hash hash = ob_spsa_leaf_hash(&part->pieces[i].leaf, part->pieces[i].values);
         if (!ob_hash_equal(&hash, &file->table->leaves[part->index[i]]))
             return ob_fail(error, OB_EMISMATCH,
-                           "leaf %zu (tensor %s) of the snapshot differs from base and log", part->index[i],
-                           file->manifest->tensors[part->pieces[i].leaf.tensor].name);
+                           "leaf %zu (tensor %s) of the snapshot does not match the base model and the log",
+                           part->index[i], file->manifest->tensors[part->pieces[i].leaf.tensor].name);
         checking->work->checked++;
     }
     return OB_OK;

@@ -137,7 +137,8 @@ static enum ob_err check_header(const char *path, const struct ob_manifest *mani
         return ob_fail(error, OB_EMISMATCH, "%s: belongs to another run", path);
     size_t table = ob_snapshot_table_bytes(manifest, data);
     if (table == 0)
-        return ob_fail(error, OB_EFORMAT, "%s: the number of machines or leaves does not fit this run", path);
+        return ob_fail(error, OB_EFORMAT, "%s: the number of machines or leaves does not match this run",
+                       path);
     if (table > bytes)
         return ob_fail(error, OB_EFORMAT, "%s: truncated within the table", path);
     struct ob_hash hash = ob_hash_of(data, table - OB_HASH_BYTES);

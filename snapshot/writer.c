@@ -166,7 +166,7 @@ bool ob_snapshot_writer_done(struct ob_snapshot_writer *writer, const void *task
     ob_snapshots_path_of(writer->context->snapshots, job->table, job->path);
     job->syncing = pthread_create(&job->thread, NULL, sync_job, job) == 0;
     if (!job->syncing) {
-        tell_failure(writer, "cannot start a thread that waits for the disk");
+        tell_failure(writer, "cannot start the thread that writes to the disk");
         drop_job(writer);
     }
     return true;

@@ -136,8 +136,8 @@ enum ob_err ob_spsa_fixed_point(int32_t exponent, uint64_t first, size_t count, 
         struct parts p = parts_of(base[i]);
         if (!scale_half_even(p.mantissa, p.power + exponent, &magnitude))
             return ob_fail(error, OB_ETOOBIG,
-                           "element %" PRIu64 " (%g) does not fit fixed point with exponent %d", first + i,
-                           (double)base[i], exponent);
+                           "element %" PRIu64 " (%g) is out of range for fixed point with exponent %d",
+                           first + i, (double)base[i], exponent);
         ret_values[i] = p.negative ? -(int32_t)magnitude : (int32_t)magnitude;
     }
     return OB_OK;

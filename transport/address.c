@@ -32,7 +32,8 @@ enum ob_err ob_endpoint_parse(const char *endpoint, char ret_host[OB_ENDPOINT_MA
     }
     for (size_t i = 0; i < length; i++)
         if (host[i] <= ' ' || host[i] >= 127 || strchr("/;@[]", host[i]))
-            return ob_fail(error, OB_EUSAGE, "address %s: the host is not a name or a number", endpoint);
+            return ob_fail(error, OB_EUSAGE, "address %s: the host must be a name or a numeric address",
+                           endpoint);
     memcpy(ret_host, host, length);
     ret_host[length] = 0;
     *ret_port = (uint16_t)port;
@@ -74,7 +75,8 @@ enum ob_err ob_endpoint_bind_address(const char *endpoint, unsigned add, struct 
                              .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV};
     struct addrinfo *found = NULL;
     if (getaddrinfo(strcmp(host, "*") == 0 ? "::" : host, service, &hints, &found) != 0 || !found)
-        return ob_fail(error, OB_EUSAGE, "address %s: to listen, give a number such as 0.0.0.0 or [::], or *",
+        return ob_fail(error, OB_EUSAGE,
+                       "address %s: to listen, give a numeric address such as 0.0.0.0 or [::], or *",
                        endpoint);
     memcpy(ret_address, found->ai_addr, found->ai_addrlen);
     *ret_bytes = found->ai_addrlen;

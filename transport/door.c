@@ -84,16 +84,16 @@ void ob_transport_answer(struct ob_transport *transport, enum ob_verdict verdict
 const char *ob_verdict_text(enum ob_verdict verdict) {
     static const char *const TEXTS[OB_VERDICT_COUNT] = {
         [OB_VERDICT_WELCOME] = "welcome",
-        [OB_VERDICT_MALFORMED] = "not a certificate, or of another version",
+        [OB_VERDICT_MALFORMED] = "not a certificate, or one of another version",
         [OB_VERDICT_RUN] = "the certificate is for another run",
         [OB_VERDICT_SIGNATURE] = "the certificate is not signed by the run's authority",
         [OB_VERDICT_EXPIRED] = "the certificate has expired",
         [OB_VERDICT_REVOKED] = "the machine's certificate was revoked",
         [OB_VERDICT_KEY] = "the certificate belongs to another machine",
-        [OB_VERDICT_LATER] = "not now; ask again later",
+        [OB_VERDICT_LATER] = "not now; try again later",
         [OB_VERDICT_SILENCE] = "no answer",
     };
-    return (unsigned)verdict < OB_VERDICT_COUNT ? TEXTS[verdict] : "an answer of an unknown kind";
+    return (unsigned)verdict < OB_VERDICT_COUNT ? TEXTS[verdict] : "an unknown kind of answer";
 }
 
 static void close_knock(struct ob_transport *transport, struct ob_knock *knock) {
@@ -186,7 +186,7 @@ static void note_verdict(struct ob_transport *transport, const struct ob_knock *
     if (!link || ob_link_up(link))
         return;
     if (verdict == OB_VERDICT_SILENCE && link->trouble == OB_TROUBLE_HANDSHAKE)
-        ob_link_trouble(link, OB_TROUBLE_KEY, "%s: does not answer to its machine key; check the key",
+        ob_link_trouble(link, OB_TROUBLE_KEY, "%s: does not hold this machine key; check the key",
                         knock->endpoint);
     else if (verdict == OB_VERDICT_WELCOME)
         ob_link_trouble(link, OB_TROUBLE_CONNECTING, "%s: admitted, connecting", knock->endpoint);

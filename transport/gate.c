@@ -35,7 +35,7 @@
 enum ob_err ob_gate_new(struct ob_transport *transport, size_t connections_max, struct ob_error *error) {
     transport->visitors = calloc(connections_max, sizeof *transport->visitors);
     if (!transport->visitors)
-        return ob_fail(error, OB_ENOMEM, "out of memory for the table of addresses");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for the table of addresses");
     transport->connections_max = connections_max;
     ob_gate_reserve(transport);
     return OB_OK;
@@ -175,7 +175,7 @@ static void forget(struct ob_transport *transport, struct ob_guest *guest) {
 
 static const char *too_much(const struct ob_transport *transport, const struct ob_visitor *visitor) {
     if (!visitor || transport->connections >= transport->connections_max)
-        return "too many connections in all";
+        return "too many connections in total";
     if (visitor->open >= OPEN_MAX)
         return "too many connections from this address";
     if (visitor->shaking >= SHAKING_MAX)

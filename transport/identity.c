@@ -31,7 +31,8 @@ enum ob_err ob_machine_from_text(const char *text, struct ob_machine_id *ret_mac
     size_t used = 0;
     if (strlen(text) != 64 || sodium_hex2bin(machine.key, OB_KEY_BYTES, text, 64, NULL, &used, NULL) != 0 ||
         used != OB_KEY_BYTES)
-        return ob_fail(error, OB_EFORMAT, "\"%.80s\" is not a machine's key (64 hexadecimal digits)", text);
+        return ob_fail(error, OB_EFORMAT, "\"%.80s\" is not a machine key; expected 64 hexadecimal digits",
+                       text);
     *ret_machine = machine;
     return OB_OK;
 }

@@ -102,7 +102,7 @@ static enum ob_err dial(struct ob_transport *transport, struct ob_link *link, ui
         return OB_OK;
     if (!link->dealer.socket && transport->connected >= transport->links_max)
         return ob_fail(error, OB_ESTATE,
-                       "cannot connect to another machine: %zu connections are open, the limit",
+                       "cannot connect to another machine: the limit of %zu connections is reached",
                        transport->connected);
     close_link(transport, link);
     memcpy(link->number, number, sizeof number);
@@ -241,9 +241,10 @@ static void take_monitored(struct ob_link *link, uint16_t kind) {
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
         if (link->trouble != OB_TROUBLE_KEY && link->trouble != OB_TROUBLE_ADMISSION) /* its door said more */
-            ob_link_trouble(link, OB_TROUBLE_HANDSHAKE,
-                            "%s: refused the handshake: it does not admit us, or has another machine key",
-                            link->number);
+            ob_link_trouble(
+                link, OB_TROUBLE_HANDSHAKE,
+                "%s: refused the handshake: it does not admit us, or its machine key is different",
+                link->number);
         break;
     case ZMQ_EVENT_DISCONNECTED:
         if (link->dealer_up)

@@ -58,7 +58,7 @@ static enum ob_err grow(struct ob_transport *transport, struct ob_error *error) 
     if (by_curve)
         transport->by_curve = by_curve;
     if (!links || !by_curve)
-        return ob_fail(error, OB_ENOMEM, "out of memory for another machine");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for another machine");
     transport->link_room = room;
     return OB_OK;
 }
@@ -75,7 +75,7 @@ enum ob_err ob_link_take(struct ob_transport *transport, const struct ob_machine
         return failed;
     link = calloc(1, sizeof *link);
     if (!link)
-        return ob_fail(error, OB_ENOMEM, "out of memory for another machine");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for another machine");
     if (crypto_sign_ed25519_pk_to_curve25519(link->curve_key, machine->key) != 0) {
         free(link);
         return ob_fail(error, OB_EFORMAT, "the machine's key is not an Ed25519 public key");

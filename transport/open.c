@@ -45,7 +45,7 @@ static enum ob_err open_all(struct ob_transport *transport, const struct ob_tran
                             struct ob_error *error) {
     char probe[OB_ENDPOINT_MAX];
     if (sodium_init() < 0)
-        return ob_fail(error, OB_EIO, "no source of randomness");
+        return ob_fail(error, OB_EIO, "no source of random numbers");
     if (crypto_sign_ed25519_sk_to_curve25519(transport->curve_secret, options->secret_key) != 0)
         return ob_fail(error, OB_EFORMAT, "the identity's key is not an Ed25519 key");
     crypto_scalarmult_base(transport->curve_public, transport->curve_secret);
@@ -75,7 +75,7 @@ enum ob_err ob_transport_new(const struct ob_transport_options *options, struct 
                              struct ob_error *error) {
     struct ob_transport *transport = calloc(1, sizeof *transport);
     if (!transport)
-        return ob_fail(error, OB_ENOMEM, "out of memory for the network");
+        return ob_fail(error, OB_ENOMEM, "not enough memory for the network");
     transport->epoll = transport->reserve = -1;
     transport->wake = (struct ob_source){.kind = OB_SOURCE_WAKE, .fd = -1};
     transport->zap.fd = transport->status.fd = transport->beacon.fd = transport->names.fd = -1;

@@ -36,7 +36,7 @@ struct ob_resolver {
 enum ob_err ob_resolver_new(struct ob_resolver **ret_resolver, struct ob_error *error) {
     struct ob_resolver *resolver = calloc(1, sizeof *resolver);
     if (!resolver)
-        return ob_fail(error, OB_ENOMEM, "out of memory for looking up names");
+        return ob_fail(error, OB_ENOMEM, "not enough memory to look up names");
     resolver->users = 1;
     resolver->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (resolver->event < 0 || pthread_mutex_init(&resolver->mutex, NULL) != 0) {
@@ -99,7 +99,7 @@ static bool look_up(const char *host, struct ob_resolved *ret_answer) {
     if (ret_answer->count > 0)
         return true;
     const char *text = why == EAI_SYSTEM ? strerror(system)
-                       : why == 0        ? "no address that can be used"
+                       : why == 0        ? "no usable address"
                                          : gai_strerror(why);
     (void)snprintf(ret_answer->why, sizeof ret_answer->why, "%s", text);
     return false;

@@ -30,7 +30,7 @@ static enum ob_err listen_at(struct ob_transport *transport, const char *path, s
         int why = errno;
         if (fd >= 0)
             close(fd);
-        return ob_fail(error, OB_EIO, "%s: cannot make the status socket: %s", path, strerror(why));
+        return ob_fail(error, OB_EIO, "%s: cannot create the status socket: %s", path, strerror(why));
     }
     memcpy(transport->status_path, path, strlen(path) + 1);
     transport->status = (struct ob_source){.kind = OB_SOURCE_STATUS, .fd = fd};
@@ -40,11 +40,11 @@ static enum ob_err listen_at(struct ob_transport *transport, const char *path, s
 enum ob_err ob_status_bind(struct ob_transport *transport, const char *path, struct ob_error *error) {
     if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path || strlen(path) >= OB_ENDPOINT_MAX)
         return ob_fail(error, OB_EUSAGE,
-                       "%s: a socket's path must have at most 107 bytes; choose a shorter state_dir", path);
+                       "%s: a socket path is limited to 107 bytes; choose a shorter state_dir", path);
     struct stat left; /* by a crash: the state directory's lock says that nobody uses it */
     if (lstat(path, &left) == 0 && !S_ISSOCK(left.st_mode))
         return ob_fail(error, OB_EBUSY,
-                       "%s: is not a socket but stands where the status socket belongs; move it", path);
+                       "%s: not a socket, but in the place of the status socket; move it away", path);
     unlink(path);
     return listen_at(transport, path, error);
 }

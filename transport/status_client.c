@@ -18,7 +18,7 @@
 static enum ob_err late(const char *path, int timeout_ms, struct ob_error *error) {
     if (errno != EAGAIN && errno != EINPROGRESS && errno != ECONNREFUSED)
         return ob_fail(error, OB_EIO, "%s: %s", path, strerror(errno));
-    return ob_fail(error, OB_ETIMEOUT, "%s: no answer within %d ms: the daemon does not run or is stuck",
+    return ob_fail(error, OB_ETIMEOUT, "%s: no answer within %d ms: the daemon is not running, or is stuck",
                    path, timeout_ms);
 }
 
@@ -54,7 +54,7 @@ static enum ob_err read_answer(int fd, const char *path, int timeout_ms, char **
             if (got < 0)
                 failed = late(path, timeout_ms, error);
             else if (bytes == 0 || bytes > OB_STATUS_MAX)
-                failed = ob_fail(error, OB_EIO, "%s: the daemon's answer cannot be read", path);
+                failed = ob_fail(error, OB_EIO, "%s: cannot read the daemon's answer", path);
             answer[failed ? 0 : bytes] = 0;
             if (failed)
                 free(answer);
@@ -75,10 +75,11 @@ enum ob_err ob_status_ask(const char *state_dir, const char *request, int timeou
     if (failed)
         return failed;
     if (stat(socket_path, &info) != 0)
-        return ob_fail(error, OB_ENOTFOUND, "%s: %s: no daemon runs with this state directory", socket_path,
-                       strerror(errno));
+        return ob_fail(error, OB_ENOTFOUND, "%s: %s: no daemon is running with this state directory",
+                       socket_path, strerror(errno));
     if (strlen(socket_path) >= sizeof address.sun_path)
-        return ob_fail(error, OB_EUSAGE, "%s: a socket's path must have at most 107 bytes", socket_path);
+        return ob_fail(error, OB_EUSAGE, "%s: a socket path is limited to 107 bytes; use a shorter one",
+                       socket_path);
     memcpy(address.sun_path, socket_path, strlen(socket_path) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)

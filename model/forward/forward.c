@@ -126,7 +126,7 @@ enum ob_err ob_forward_new(const struct ob_model_config *config, size_t tokens_m
                            struct ob_pool *pool, struct ob_forward **ret_forward, struct ob_error *error) {
     assert(tokens_max > 0 && sequences_max > 0);
     if (tokens_max > (size_t)1 << 24)
-        return ob_fail(error, OB_ETOOBIG, "a mini-batch has %zu tokens, maximum 2^24", tokens_max);
+        return ob_fail(error, OB_ETOOBIG, "a mini-batch has %zu tokens; the maximum is 2^24", tokens_max);
     struct ob_forward *f = calloc(1, sizeof *f);
     if (!f)
         return ob_fail(error, OB_ENOMEM, "not enough memory for a forward pass");
@@ -202,7 +202,7 @@ enum ob_err ob_forward_use(struct ob_forward *forward, const struct ob_products 
             free(staged);
             if (products->close)
                 products->close(state);
-            return ob_fail(error, OB_ENOMEM, "not enough memory for products in bfloat16 (%zu MB)",
+            return ob_fail(error, OB_ENOMEM, "not enough memory for bfloat16 matmul buffers (%zu MB)",
                            (packed_bytes + staged_bytes * threads) >> 20);
         }
     }
@@ -265,20 +265,19 @@ static enum ob_err check_batch(const struct ob_forward *f, const struct ob_batch
                                struct ob_error *error) {
     if (batch->tokens_used == 0 || batch->tokens_used > f->tokens_max || batch->sequences > f->sequences_max)
         return ob_fail(error, OB_ETOOBIG,
-                       "a mini-batch of %zu sequences and %zu tokens; the maximum is %zu and %zu",
+                       "a mini-batch has %zu sequences and %zu tokens; the maximum is %zu and %zu",
                        batch->sequences, batch->tokens_used, f->sequences_max, f->tokens_max);
     for (size_t s = 0; s < batch->sequences; s++) {
         size_t count = batch->offsets[s + 1] - batch->offsets[s];
         if (count > f->config.context)
-            return ob_fail(error, OB_ETOOBIG, "a sequence of %zu tokens; the model's context is %u", count,
+            return ob_fail(error, OB_ETOOBIG, "a sequence has %zu tokens; the model's context is %u", count,
                            f->config.context);
     }
     for (size_t i = 0; i < batch->tokens_used; i++)
         if (batch->tokens[i] < 0 || (uint32_t)batch->tokens[i] >= f->config.vocabulary)
-            return ob_fail(
-                error, OB_EFORMAT,
-                "token %d is outside the model's vocabulary of %u; is this the model's own tokenizer?",
-                batch->tokens[i], f->config.vocabulary);
+            return ob_fail(error, OB_EFORMAT,
+                           "token %d is outside the model's vocabulary of %u; use the model's own tokenizer",
+                           batch->tokens[i], f->config.vocabulary);
     return OB_OK;
 }
 
@@ -485,8 +484,7 @@ enum ob_err ob_forward_parts(struct ob_forward *forward, const struct ob_weight_
     for (size_t first = 0, at = 0; first < part_count;) {
         size_t count = add_parts(&pass, parts + first, part_count - first);
         if (count == 0)
-            return ob_fail(error, OB_ETOOBIG,
-                           "part %zu of a mini-batch has more tokens than there is room for", first);
+            return ob_fail(error, OB_ETOOBIG, "part %zu of a mini-batch has too many tokens", first);
         at += run_parts(&pass, parts + first, count, ret_sums + at, ret_counts + at);
         first += count;
     }

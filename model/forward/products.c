@@ -29,7 +29,7 @@ bool ob_products_available(const struct ob_products *way, const char **ret_why) 
     if (ret_why)
         *ret_why = available                          ? ""
                    : (way->needs & OB_CPU_AVX512BF16) ? "this processor has no AVX512_BF16"
-                                                      : "this processor lacks its instructions";
+                                                      : "this processor lacks the instructions for it";
     return available;
 }
 

@@ -282,7 +282,7 @@ static enum ob_err open_state(unsigned threads, void **ret_state, struct ob_erro
     if (!opened || !tile_desc(state->engine, 64, 64, &tile)) {
         close_state(state);
         return ob_fail(error, OB_EUNSUPPORTED,
-                       "products = %s is not available: oneDNN has no bfloat16 products for this processor",
+                       "products = %s is not available: oneDNN has no bfloat16 matmul for this processor",
                        ob_products_onednn.name);
     }
     *ret_state = state;

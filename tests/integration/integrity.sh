@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A bit flips in the weights of a running daemon. With the memory check it finds that itself; without, the digests at a
-# named frontier differ and both peers hold their weights against base and log. Either way the weights are made right,
-# training goes on, and in the end all is equal. Before that: while nothing is wrong, nothing happens.
+# named frontier differ and both peers verify their weights against the base model and the log. Either way the weights
+# are made right, training goes on, and in the end all is equal. Before that: while nothing is wrong, nothing happens.
 BIN=$1 ROOT=$2
 . "$ROOT/tests/integration/common.sh"
 make_run 2 100000 2

@@ -18,13 +18,13 @@ run_once() { # WORDS [OPTION…]: starts, trains, leaves; its log has WORDS
 run_once "text=\"read and tokenized\""
 [ -f "$cache" ] || fail "no cache"
 [ "$(stat -c %a "$work/p1")" = 700 ] || fail "others can read the state directory"
-run_once "text=\"tokens of an earlier start\""
+run_once "text=\"reusing the tokens of an earlier start\""
 run_once "text=\"read and tokenized\"" --set training.length=9
-run_once "text=\"tokens of an earlier start\"" --set training.length=9
+run_once "text=\"reusing the tokens of an earlier start\"" --set training.length=9
 printf x | dd of="$cache" bs=1 seek=200 conv=notrunc status=none
 run_once "text=\"read and tokenized\"" --set training.length=9
 says "warn rows-cache .*damaged" || fail "a damaged cache is not named"
-run_once "text=\"tokens of an earlier start\"" --set training.length=9
+run_once "text=\"reusing the tokens of an earlier start\"" --set training.length=9
 
 # a tokenizer with one more token than the model has rows
 mkdir "$work/model" && cp "$model"/* "$work/model/"
@@ -39,5 +39,5 @@ for arguments in "" --check; do
 done
 sed -i 2d "$work/rows.jsonl"
 "$BIN/onebyted" --config "$work/p1.conf" --set run.model="$work/model" --set training.data="$work/rows.jsonl" --check >/dev/null 2>"$work/beyond.log" || fail "--check: $(cat "$work/beyond.log")"
-grep -q "note: .*lacks one for 1 of the tokenizer's tokens (from id 1024 on)" "$work/beyond.log" || fail "--check does not compare vocabulary and embedding"
+grep -q "note: .*too few for 1 of the tokenizer's tokens (id 1024 and up)" "$work/beyond.log" || fail "--check does not compare vocabulary and embedding"
 exit 0

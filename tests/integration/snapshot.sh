@@ -113,7 +113,7 @@ cp "$(newest 1)" "$work/forged.snapshot"
 forget 1; start 1 --set training.observer=yes
 wait_for 60 says 1 'snapshot loaded=' || fail "the forger does not load what it has forged"
 newcomer 4
-wait_for 60 says 4 'snapshot-lie machine=peer1 .*is not what base and log make' || fail "the lie is not found"
+wait_for 60 says 4 'snapshot-lie machine=peer1 .*does not match the base model and the log' || fail "the lie is not found"
 wait_for 60 says 4 'snapshot-refused' || fail "the forged snapshot is not thrown away"
 leave 1
 rm -r "$work/p1/snapshots"

@@ -254,7 +254,7 @@ static void export_refuses_folders_by_reason(void **state) {
         {"touch file", "file", OB_EXPORT_SAFETENSORS, OB_EIO, "file: cannot open folder: Not a directory"},
         {"mkdir full; touch full/x", "full", OB_EXPORT_SAFETENSORS, OB_EBUSY, "full: not empty"},
         {"truncate -s 65M base/merges.txt", "out", OB_EXPORT_SAFETENSORS, OB_ETOOBIG,
-         "base/merges.txt: has 68157440 bytes, the maximum is 67108864"},
+         "base/merges.txt: has 68157440 bytes; the maximum is 67108864"},
         {"rm base/tokenizer.json", "gguf", OB_EXPORT_GGUF, OB_ENOTFOUND, "base/tokenizer.json"},
         {"true", "peft", OB_EXPORT_PEFT, OB_EUNSUPPORTED, "the run has no adapters"},
     };

@@ -52,9 +52,9 @@ static void add(struct small *s, size_t count, size_t first_target) {
 static void losses_refuse_batches_by_reason(void **state) {
     struct small *s = *state;
     add(s, 3, 1), add(s, 3, 1), add(s, 3, 1);
-    must_refuse(s, OB_ETOOBIG, "a mini-batch of 3 sequences and 9 tokens; the maximum is 2 and 24");
+    must_refuse(s, OB_ETOOBIG, "a mini-batch has 3 sequences and 9 tokens; the maximum is 2 and 24");
     add(s, 18, 1), add(s, 18, 1);
-    must_refuse(s, OB_ETOOBIG, "a mini-batch of 2 sequences and 36 tokens; the maximum is 2 and 24");
+    must_refuse(s, OB_ETOOBIG, "a mini-batch has 2 sequences and 36 tokens; the maximum is 2 and 24");
     add(s, 20, 1);
     must_refuse(s, OB_ETOOBIG, "a sequence of 20 tokens; the model's context is 19");
     add(s, 3, 3);
@@ -71,7 +71,7 @@ static void new_refuses_more_than_there_can_be(void **state) {
     struct ob_error error = {0};
     assert_int_equal(ob_forward_new(&s->model->config, (1u << 24) + 1, 2, NULL, &forward, &error),
                      OB_ETOOBIG);
-    assert_non_null(strstr(error.text, "a mini-batch has 16777217 tokens, maximum 2^24"));
+    assert_non_null(strstr(error.text, "a mini-batch has 16777217 tokens; the maximum is 2^24"));
     assert_null(forward);
 }
 
