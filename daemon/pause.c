@@ -8,13 +8,13 @@ static const struct {
     [OB_PAUSE_OPERATOR] = {"operator", "paused by the operator; run `onebyte resume` to continue"},
     [OB_PAUSE_OVERRANGE] =
         {"overrange",
-         "a weight is beyond half its range; training resumes once the records that caused it are revoked"},
+         "a weight is beyond half its range; training continues once the records that caused it are revoked"},
     [OB_PAUSE_JOINING] = {"joining",
-                          "the weights come from a snapshot; training resumes once it is verified"},
-    [OB_PAUSE_ALONE] = {"alone", "the log is empty and no peer has been reached yet; training starts once "
-                                 "one is. To start a run alone, set [swarm] solo = yes"},
+                          "the weights come from a snapshot; training continues once it is verified"},
+    [OB_PAUSE_ALONE] = {"alone", "the log is empty and no peer has been reached yet; training continues once "
+                                 "one is reached. To start a run alone, set [swarm] solo = yes"},
     [OB_PAUSE_ISOLATED] =
-        {"isolated", "too few machines hold our records; training resumes once they can be reached again"},
+        {"isolated", "too few machines hold our records; training continues once they can be reached again"},
 };
 _Static_assert(sizeof REASONS / sizeof *REASONS == OB_PAUSE_COUNT, "every reason has its texts");
 

@@ -56,7 +56,7 @@ static void losses_refuse_batches_by_reason(void **state) {
     add(s, 18, 1), add(s, 18, 1);
     must_refuse(s, OB_ETOOBIG, "a mini-batch has 2 sequences and 36 tokens; the maximum is 2 and 24");
     add(s, 20, 1);
-    must_refuse(s, OB_ETOOBIG, "a sequence of 20 tokens; the model's context is 19");
+    must_refuse(s, OB_ETOOBIG, "a sequence has 20 tokens; the model's context is 19");
     add(s, 3, 3);
     must_refuse(s, OB_EFORMAT, "the mini-batch has no target token");
     assert_true(ob_batch_add(s->batch, (const int32_t[]){1, 113}, 2, 1));
