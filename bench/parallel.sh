@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The table "held-out loss against machines × samples a round × (staleness + 1)" on the shipped model, at equal
-# samples: appends one JSON line for each arrangement to the results file, those that are there already are left out.
+# samples: appends one JSON line for each arrangement to the results file, skipping those that already exist.
 #   bench/parallel.sh BUILD RESULTS [SAMPLES]
 set -u
 cd "$(dirname "$0")/.." || exit 1

@@ -86,7 +86,7 @@ bool ob_curvature_is_sure(const struct ob_curvature *f) {
     return f->curvature > 2 * f->curvature_error;
 }
 
-/* With wider steps while the curvature is lost in its error. */
+/* Increases the step size until the curvature rises above the noise. */
 static enum ob_err find_surely(struct probing *p, struct ob_curvature *ret_curvature,
                                struct ob_error *error) {
     double epsilon = (double)p->o->manifest->epsilon;

@@ -1,4 +1,4 @@
-/* curvature - how large a learning rate a run's base model bears on given rows, before anybody trains
+/* curvature - suggests a learning rate for a run from its base model and given rows, before anybody trains
  *
  *   C = mean over samples of (L(w + εσz) + L(w − εσz) − 2 L(w)) / ε²,   rate = kappa / C
  *

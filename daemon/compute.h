@@ -34,8 +34,8 @@ void ob_compute_round(struct ob_compute *compute, const struct ob_round_job *job
  * fails. One request at a time: the next only after its OB_RESULT_DIGEST. */
 OB_MUST_USE enum ob_err ob_compute_digest(struct ob_compute *compute, const struct ob_hash *log,
                                           uint32_t below, struct ob_updates *without, struct ob_error *error);
-/* Holds the weights against base and log, which holds everything submitted so far and nothing else, and puts
- * right what is wrong. Takes the store, which is held (ob_store_hold), also when it fails. One at a time. */
+/* Verifies the weights against the base model and the log, and corrects them. The log must contain everything
+ * submitted so far and nothing else. Takes the store, which is held (ob_store_hold), even on failure. One at a time. */
 OB_MUST_USE enum ob_err ob_compute_rebuild(struct ob_compute *compute, struct ob_store *log,
                                            struct ob_error *error);
 /* Work of somebody else in the compute thread, with `context`; it sees every apply before it and none after. At most

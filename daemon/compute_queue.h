@@ -115,7 +115,7 @@ void ob_compute_queue_round(struct ob_compute_queue *queue, const struct ob_roun
 /* The running round ends after its present sample. */
 void ob_compute_queue_hurry(struct ob_compute_queue *queue);
 /* The round that was asked for ends now: *ret_result has the samples that are done, and no other result of it comes. False:
- * there is no such round, or its result is there already. */
+ * there is no such round, or its result already exists. */
 bool ob_compute_queue_abandon(struct ob_compute_queue *queue, struct ob_result *ret_result);
 void ob_compute_queue_stop(struct ob_compute_queue *queue);
 /* True: the compute thread has ended its work after a stop; waits for at most so long. */

@@ -126,7 +126,7 @@ create() {
     "$bin/onebyte" run create --model "$base" --out "$1.json" --name sentiment --rounds "$rounds" --samples-per-round $PER_ROUND \
         --lr "$2" --schedule linear >/dev/null || die "cannot create the run"
 }
-# Measures the rate that the run bears, and what a sample takes. A curvature that is lost in its error (3) is no failure.
+# Measures a rate for the run, and the time of a sample. Exit code 3 (the curvature is mostly noise) is not a failure.
 probe() {
     create probe 1e-6
     "$bin/onebyte" probe --manifest probe.json --model "$base" --data train.jsonl --batch $BATCH --length $LENGTH \

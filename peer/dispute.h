@@ -1,7 +1,7 @@
 /* dispute - what follows when two peers hold the same records and say different things about their weights.
  *
  * Two digests do not say who is wrong. Each says so, starts no further round (one that runs is thrown away
- * when it is done), and has its weights made again from base and log (OB_EFFECT_REBUILD). Where they differ
+ * when it is done), and has its weights rebuilt from base and log (OB_EFFECT_REBUILD). Where they differ
  * from its memory the memory was wrong and is right now; where they do not, the other one is wrong, and we go
  * on: our weights are proven, and no majority is needed. The same rebuild follows when the caller's memory
  * check finds something (OB_EVENT_DISPUTE).

@@ -1,8 +1,8 @@
-/* isolation - do others still hear us? Two halves that both train far while they are cut off from each other
- * add up badly; so a machine that is alone with a minority pauses after a while.
+/* isolation - do others still hear us? Merging two halves that trained separately for long degrades the model, so a
+ * machine that is alone with a minority pauses after a while.
  *
  * Last live are we and the machines that we wait for (pacing), and those that we waited for until they fell
- * silent: these count on until half of all, they included, hold a record that we signed afterwards. Goodbyes,
+ * silent: these keep counting until half of all, they included, hold a record that we signed afterwards. Goodbyes,
  * cuts and lost certificates leave the count at once. A machine acknowledges what it says it holds of our
  * chain: a neighbour in frontiers and answers to HOLDS_ASK, any other in signed answers that are handed on
  * (holds.h), asked for when it acknowledges less than what a quarter of isolation_rounds ago was all.

@@ -33,7 +33,7 @@ struct ob_peer_view {
     size_t certificates, acknowledge, last_live; /* machines that are admitted; that hold our latest records;
                                                     of how many last live */
     uint32_t unacknowledged;                     /* rounds of ours after what half of them hold */
-    bool disputed;                               /* our weights are being held against base and log */
+    bool disputed;                               /* our weights are being verified against base and log */
     uint32_t named;                              /* the last named frontier: rounds below this; 0: none … */
     struct ob_hash named_log, named_weights;     /* … its digests; zeros while they are not known */
 };

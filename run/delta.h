@@ -29,7 +29,7 @@
  *
  * So a delta proves that these machines were admitted by the authority that its manifest names and signed
  * these records. Whether that authority is the one that you trust is for you to compare. What was left out,
- * it cannot show. Format 1 had neither certificates nor rotations: it is refused by name.
+ * it cannot show. Format 1 had neither certificates nor rotations: it is rejected with an error that names it.
  *
  * Errors:  OB_EIO, OB_EBUSY (the file already exists), OB_EFORMAT, OB_ETOOBIG, OB_EUNSUPPORTED (another
  *          format), OB_EREFUSED (a signature, a machine that was never admitted, an entry that does not

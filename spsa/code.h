@@ -7,8 +7,8 @@
  * one decodes to zero.
  *
  * Encoding rounds stochastically between neighbours, so that the decoded value is unbiased in
- * [-value(code_max), value(code_max)]; what lies beyond is clipped. Encoding may use floating point (how a
- * machine arrives at its byte is its own affair); decoding on the update path is integer (update.h). */
+ * [-value(code_max), value(code_max)]; what lies beyond is clipped. Encoding may use floating point (each
+ * machine decides how it computes its byte); decoding on the update path is integer (update.h). */
 #ifndef OB_SPSA_CODE_H
 #define OB_SPSA_CODE_H
 

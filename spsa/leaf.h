@@ -1,5 +1,5 @@
-/* leaf - the weights in pieces of at most 65,536 elements of one tensor: what digests, checksums and work on
- * a part of the weights go by. Leaves are numbered through all tensors, in order.
+/* leaf - pieces of the weights, of at most 65,536 elements of one tensor: the units of digests, checksums and
+ * partial replay. Leaves are numbered through all tensors, in order.
  *
  * Leaf hash:  leaf(t, k) = BLAKE2b-256("onebyte/leaf" ‖ le32(t) ‖ le64(k) ‖ the little-endian int32 values
  *             [k·65536, (k+1)·65536) of tensor t)

@@ -12,7 +12,7 @@ struct scan {
     const struct ob_spsa_weights *weights;
     size_t leaves;
     uint32_t *sums; /* to fill in, or … */
-    bool *wrong;    /* … to say where weights->sums are others */
+    bool *wrong;    /* … to mark where weights->sums differ */
 };
 
 uint32_t ob_spsa_sum(const struct ob_spsa_engine *engine, const int32_t *values, size_t count) {

@@ -1,4 +1,4 @@
-/* replay - turning records into weights, any number in one pass over memory, and back.
+/* replay - applies records to the weights, any number in one pass over memory, and removes them again.
  *
  * Wrapping integer additions: any order, grouping, thread count or kernel gives the same bits.
  * Samples are taken in groups of OB_SPSA_GROUP for each leaf, so that a part of it is read and written once
@@ -31,7 +31,7 @@ struct ob_spsa_piece {
 
 enum ob_spsa_way { OB_SPSA_APPLY, OB_SPSA_UNAPPLY };
 
-/* The same for some leaves only, which must differ; `tensors`: all of the run. */
+/* The same for some leaves only, all distinct; `tensors`: all of the run. */
 OB_MUST_USE enum ob_err ob_spsa_replay_pieces(const struct ob_spsa_engine *engine,
                                               const struct ob_spsa_tensor *tensors,
                                               const struct ob_spsa_rule *rule,

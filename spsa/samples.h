@@ -1,5 +1,5 @@
 /* samples - the non-empty bytes of some updates, in groups, with the step of each in every tensor.
- * Private to spsa/: what replay and the predicted checksum have in common. */
+ * Private to spsa/: replay and the predicted checksum share it. */
 #ifndef OB_SPSA_SAMPLES_H
 #define OB_SPSA_SAMPLES_H
 

@@ -1,8 +1,8 @@
 /* weights - exact integer weights: w = m · 2^-f with int32 m and one exponent f per tensor.
  *
  * Values of each tensor start at a 64-byte boundary and are padded to a multiple of
- * OB_SPSA_BLOCK_ELEMENTS, so that kernels work on whole keystream blocks; what the padding holds means
- * nothing and enters no digest.
+ * OB_SPSA_BLOCK_ELEMENTS, so that kernels work on whole keystream blocks; the padding is ignored and
+ * enters no digest.
  *
  * Owns:    ob_spsa_weights_new allocates one arena; ob_spsa_weights_free releases it (NULL is fine).
  * Threads: many readers, or one writer (replay).
@@ -34,7 +34,7 @@ struct ob_spsa_weights {
     void *arena;
     size_t arena_bytes;
     uint32_t
-        *sums; /* of each leaf, as the log makes them (spsa/memory_check.h); NULL: no check was started */
+        *sums; /* of each leaf, predicted from the log (spsa/memory_check.h); NULL: no check was started */
 };
 
 /* Copies `tensors`. No memory check is started. */

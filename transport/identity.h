@@ -3,7 +3,7 @@
  * The file, mode 0600, is text: one line "onebyte-identity-1 <64 hex digits of the seed>\n". The public key
  * is written beside it as FILE.pub: "<64 hex digits>\n".
  * Errors: OB_EREFUSED when the file's mode lets others read it, or it is not ours; OB_EFORMAT; OB_ENOTFOUND;
- * OB_EBUSY when a file to be written is there already. Secrets are wiped on every path. */
+ * OB_EBUSY when a file to be written already exists. Secrets are wiped on every path. */
 #ifndef OB_TRANSPORT_IDENTITY_H
 #define OB_TRANSPORT_IDENTITY_H
 

@@ -89,7 +89,7 @@ static bool same_flags(const struct token *a, const struct token *b) {
            a->normalized == b->normalized && a->special == b->special;
 }
 
-/* Of (1): a token that is there already takes the flags that the files say. */
+/* Of (1): a token that already exists takes the flags that the files say. */
 static enum ob_err add_or_change(struct reading *r, struct token *token) {
     json_t *known = json_object_getn(r->known, token->text, token->bytes);
     struct token before;

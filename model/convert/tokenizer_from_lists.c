@@ -30,7 +30,7 @@ static enum ob_err no_memory(struct ob_error *error) {
     return ob_fail(error, OB_ENOMEM, "not enough memory for a tokenizer");
 }
 
-/* NULL when there is no memory or the key is there already. */
+/* NULL when there is no memory or the key already exists. */
 static enum ob_err enter(json_t *vocab, const struct ob_token_text *text, size_t id, struct ob_error *error) {
     char quote[OB_QUOTE_BYTES];
     if (json_object_getn(vocab, text->data, text->bytes) != NULL)

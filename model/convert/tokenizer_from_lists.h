@@ -4,7 +4,7 @@
  * The numbers of token types, and the names in `model` and `pre`, are GGUF's (tokenizer.ggml.*). Models:
  * "gpt2" (byte-level BPE: tokens in the byte alphabet, `merges` as "left right", `pre` names the pattern) and
  * "llama" (SentencePiece: `scores`; of two neighbours the pair whose joined token has the higher score is
- * merged first). A `pre`, a model or an option that is not known is refused by name.
+ * merged first). A `pre`, a model or an option that is not known is rejected with an error that names it.
  *
  * Errors:  OB_EUNSUPPORTED, OB_EFORMAT, OB_ETOOBIG, OB_ENOMEM; the caller puts the file's name before
  *          the message.

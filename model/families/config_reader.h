@@ -36,7 +36,7 @@ bool ob_config_bool(struct ob_config_reader *reader, const char *key, bool fallb
 int32_t ob_config_token(struct ob_config_reader *reader, const char *key);
 /* NULL when it is missing or null. */
 const char *ob_config_text(struct ob_config_reader *reader, const char *key);
-/* An option that only has one supported value; anything else is refused by name. */
+/* An option that only has one supported value; anything else is rejected with an error that names it. */
 void ob_config_refuse_true(struct ob_config_reader *reader, const char *key);
 void ob_config_refuse_false(struct ob_config_reader *reader, const char *key);
 

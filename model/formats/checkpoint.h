@@ -56,7 +56,7 @@ OB_MUST_USE enum ob_err ob_checkpoint_map(struct ob_checkpoint *checkpoint, cons
                                           const struct ob_mapping **ret_mapping, struct ob_error *error);
 /* Adds a copy of `tensor`, of which everything but `elements` and `data` is set: the data lies at [from, from
  * + bytes) of its mapping. Refuses a shape whose product is no sensible size or does not fit `bytes`, data
- * outside the file, and a name that is there already. */
+ * outside the file, and a name that already exists. */
 OB_MUST_USE enum ob_err ob_checkpoint_add(struct ob_checkpoint *checkpoint,
                                           const struct ob_checkpoint_tensor *tensor, uint64_t from,
                                           uint64_t bytes, struct ob_error *error);

@@ -28,14 +28,14 @@ OB_MUST_USE enum ob_err ob_batch_new(size_t sequences_max, size_t tokens_max, st
                                      struct ob_error *error);
 void ob_batch_free(struct ob_batch *batch);
 void ob_batch_clear(struct ob_batch *batch);
-/* False when the sequence does not fit any more. Targets are tokens [first_target, count), never token 0. */
+/* False if the sequence no longer fits. Targets are tokens [first_target, count), never token 0. */
 bool ob_batch_add(struct ob_batch *batch, const int32_t *tokens, size_t count, size_t first_target);
-/* The same with the targets marked one by one; the mark of token 0 counts for nothing. */
+/* The same with the targets marked one by one; the mark of token 0 is ignored. */
 bool ob_batch_add_marked(struct ob_batch *batch, const int32_t *tokens, const uint8_t *loss_mask,
                          size_t count);
-/* Binds the sequences that have been added since the last group into one: at least two of them. */
+/* Makes a group of the sequences added since the last group: at least two. */
 void ob_batch_end_group(struct ob_batch *batch, size_t label);
-/* Takes back the sequences that have been added since the last group. */
+/* Removes the sequences added since the last group. */
 void ob_batch_drop_open(struct ob_batch *batch);
 size_t ob_batch_targets(const struct ob_batch *batch);
 

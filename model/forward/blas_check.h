@@ -1,6 +1,6 @@
-/* blas_test - are the products right? OpenBLAS picks kernels and block sizes from what the processor says of
- * itself; on processors newer than the library that has gone wrong before: wrong sums, or a crash. A few
- * awkward shapes are multiplied and checked in milliseconds, in a child process, so that a crash is an answer
+/* blas_check - does OpenBLAS compute correct products here? It chooses kernels and block sizes by what the
+ * processor reports. On processors newer than the library, that has produced wrong sums and crashes. The check
+ * multiplies a few awkward shapes, which takes milliseconds, in a child process, so that a crash is an answer
  * too.
  *
  * Small shapes are compared with plain C, element by element. Large ones, which cross every block size, by
@@ -15,11 +15,11 @@
 typedef void (*ob_blas_product_fn)(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                                    size_t ldb, bool transposed, bool add, float *c, size_t ldc);
 
-/* In this process. False: some element is wrong, or there was no memory for the test. */
+/* Checks in this process. False: an element is wrong, or there was not enough memory for the check. */
 bool ob_blas_products_right(ob_blas_product_fn product);
-/* The same in a child: also false when it crashes or computes for longer than ten seconds. */
+/* Checks in a child process: also false if it crashes or takes longer than ten seconds. */
 bool ob_blas_products_safe(ob_blas_product_fn product);
-/* OpenBLAS's sgemm as the core in use has it. */
+/* OpenBLAS's sgemm, from the core in use. */
 void ob_blas_sgemm(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, size_t ldb,
                    bool transposed, bool add, float *c, size_t ldc);
 

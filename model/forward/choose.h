@@ -1,11 +1,11 @@
-/* choose - which way to multiply (products.h) is the fastest here: measured, never guessed.
+/* choose - measures which way to multiply (products.h) is the fastest here.
  *
  * Each way evaluates the run's own samples, on the run's own rows and shapes, on as many of the model's
- * layers as fit into the time. A way is passed over when this processor lacks what it needs, when its
- * estimates differ from those in float32 by more than OB_CHOOSE_ERROR_MAX (rms of the differences over rms of
- * g), or when it is not faster than float32: float32 is what is taken when nothing is better.
+ * layers as fit into the time. A way is skipped if this processor lacks what it needs, if its estimates
+ * differ from those in float32 by more than OB_CHOOSE_ERROR_MAX (rms of the differences over rms of g), or if it
+ * is not faster than float32, which is the default.
  * Few directions are measured: `onebyte probe` tells a way's error exactly.
- * Errors:  those of the losses in float32. What goes wrong with another way rules that way out.
+ * Errors:  those of the losses in float32. An error in another way only rules that way out.
  * Threads: one call at a time for a forward. */
 #ifndef OB_MODEL_FORWARD_CHOOSE_H
 #define OB_MODEL_FORWARD_CHOOSE_H
@@ -14,7 +14,7 @@
 
 #define OB_CHOICES_MAX      8
 #define OB_CHOOSE_ERROR_MAX 0.1
-#define OB_CHOOSE_GAIN      0.97 /* of float32's time: less than this is worth another way */
+#define OB_CHOOSE_GAIN      0.97 /* of float32's time: a way must take less */
 #define OB_CHOOSE_SECONDS   1.0  /* for all ways together, about */
 #define OB_CHOICES_TEXT_MAX 512
 
@@ -23,7 +23,7 @@ struct ob_choice {
     bool measured, passes;
     double seconds; /* of one sample, of the layers that were measured */
     double error;   /* of its estimates */
-    char why[128];  /* it was passed over; "": it was not */
+    char why[128];  /* why it was skipped; "": it was not */
 };
 
 struct ob_choices {
@@ -31,11 +31,11 @@ struct ob_choices {
     struct ob_choice list[OB_CHOICES_MAX]; /* float32 is the first */
 };
 
-/* What is measured; `ways` is one of the tests' doors, the daemon's is ob_forward_choose. */
+/* What to measure. Tests pass their own `ways`; the daemon calls ob_forward_choose. */
 struct ob_choose_job {
     void *context;
     enum ob_err (*use)(void *context, const struct ob_products *products, struct ob_error *error);
-    /* Losses on both sides of direction number `direction`, the way in use. */
+    /* Losses on both sides of direction number `direction`, computed in the way in use. */
     enum ob_err (*losses)(void *context, unsigned direction, double ret_losses[2], struct ob_error *error);
     uint64_t (*now_ns)(void);
     const struct ob_products *const *ways; /* float32 first */
@@ -54,7 +54,7 @@ OB_MUST_USE enum ob_err ob_forward_choose(struct ob_forward *forward, ob_choose_
                                           void *context, struct ob_choices *ret_choices,
                                           struct ob_error *error);
 
-/* One line: each way with its time relative to float32's and its error, or why it was passed over. */
+/* One line: each way with its time relative to float32's and its error, or why it was skipped. */
 const char *ob_choices_text(const struct ob_choices *choices, char ret_text[static OB_CHOICES_TEXT_MAX]);
 
 #endif

@@ -173,7 +173,8 @@ void ob_forward_free(struct ob_forward *forward) {
     free(forward);
 }
 
-/* Of any block of rows, for products with 32 terms and more: what padding makes of 33 terms, or the widest. */
+/* Enough bytes to stage any block of rows, for products of 32 or more terms: padding makes 33 terms the worst
+ * case, or else the widest product is. */
 static size_t staged_for(const struct ob_forward *f, const struct ob_products *products) {
     size_t widest = widest_of(&f->config);
     return larger(products->staged_bytes(ob_multiply_rows_max(33), 33),
@@ -297,7 +298,7 @@ static bool packed_range(const struct ob_forward *f, size_t first, size_t count,
     return any;
 }
 
-/* Adds the views of a part; false when it does not fit any more. */
+/* Adds the views of a part; false if they no longer fit. */
 static bool add_part(struct ob_pass *pass, const struct ob_forward_part *part) {
     struct ob_forward *f = pass->forward;
     size_t from = 0, to = 0, sides = part->key && !part->one_sided ? 2 : 1;
@@ -332,7 +333,7 @@ static void spread_rows(const struct ob_pass *pass, const struct ob_row_block *b
     memcpy(f->x + block->first * width, f->h + from * width, block->count * width * sizeof *f->x);
 }
 
-/* Looks the states of all packed sequences up. */
+/* Looks up the states of all packed sequences. */
 static void look_up(const struct ob_pass *pass, uint32_t layers) {
     struct ob_forward *f = pass->forward;
     bool keeps = f->prefix && layers > 0;
@@ -372,7 +373,7 @@ static size_t views_to_compute(const struct ob_pass *pass, struct ob_view *views
     return count;
 }
 
-/* What has been computed into x goes to its place in h, and is kept. */
+/* Copies what was computed into x to its place in h, and caches it. */
 static void collect(const struct ob_pass *pass, uint32_t layers, const struct ob_view *views, size_t count) {
     struct ob_forward *f = pass->forward;
     size_t width = f->config.width;
@@ -397,7 +398,7 @@ static void run_shared(const struct ob_pass *pass, uint32_t layers) {
     struct ob_pass shared = *pass;
     look_up(pass, layers);
     size_t count = views_to_compute(pass, views, SHARED_VIEWS, &shared.rows);
-    if (count == SIZE_MAX) { /* too scattered: everything once more */
+    if (count == SIZE_MAX) { /* too scattered: compute everything */
         memset(f->kept, 0, pass->sequences * sizeof *f->kept);
         count = views_to_compute(pass, views, SHARED_VIEWS, &shared.rows);
     }

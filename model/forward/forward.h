@@ -30,7 +30,7 @@ OB_MUST_USE enum ob_err ob_forward_new(const struct ob_model_config *config, siz
                                        struct ob_forward **ret_forward, struct ob_error *error);
 void ob_forward_free(struct ob_forward *forward);
 /* From now on products with weights go this way (products.h), attention's stay float32. docs/performance.md
- * has what each does to an estimate. OB_EUNSUPPORTED, by name, where this processor cannot; OB_ENOMEM.
+ * has what each does to an estimate. OB_EUNSUPPORTED names a way that this processor cannot run; OB_ENOMEM.
  * Unchanged on failure. */
 OB_MUST_USE enum ob_err ob_forward_use(struct ob_forward *forward, const struct ob_products *products,
                                        struct ob_error *error);
@@ -38,8 +38,8 @@ OB_MUST_USE enum ob_err ob_forward_use(struct ob_forward *forward, const struct 
 OB_MUST_USE enum ob_err ob_forward_use_named(struct ob_forward *forward, const char *name,
                                              struct ob_error *error);
 const struct ob_products *ob_forward_products(const struct ob_forward *forward);
-/* From now on the states of sequences after the layers that nothing trains are kept (prefix.h): in memory up
- * to `memory_bytes`, then in an unnamed file of `folder` (NULL: none) up to `file_bytes`. */
+/* From now on the states of sequences after the frozen layers are cached (prefix.h): in memory up to
+ * `memory_bytes`, then in an unnamed file of `folder` (NULL: none) up to `file_bytes`. */
 OB_MUST_USE enum ob_err ob_forward_keep_prefix(struct ob_forward *forward, size_t memory_bytes,
                                                const char *folder, size_t file_bytes, struct ob_error *error);
 /* Zeros when nothing is kept. */

@@ -1,6 +1,6 @@
-/* What nothing trains, brought into the products' order once. Only where that takes no more memory than the
- * file's own values: a tensor of 4 or 8 bits a weight stays in the file's blocks, and is unpacked tile by
- * tile for all views and sequences together. */
+/* Packs frozen tensors into the products' order once, but only if that takes no more memory than the file's
+ * values: a tensor of 4 or 8 bits a weight stays in the file's blocks and is dequantized tile by tile, for all
+ * views and sequences together. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,8 +34,8 @@ static bool is_factor(const struct ob_model *model, size_t tensor) {
     return ob_checkpoint_tensor_bytes(file) >= t->elements * sizeof(uint16_t);
 }
 
-/* Rows of float32 at a time would not do: a tile of columns has all terms. So a band of the matrix is read
- * whole: of an (n, k) one some columns' rows, of a (k, n) one everything. */
+/* A tile of columns has all terms, so reading a few rows at a time does not suffice. A band of the matrix is
+ * read as a whole: the rows of some columns if it is (n, k), everything if it is (k, n). */
 static enum ob_err pack_tensor(struct ob_forward *f, const struct ob_model *model, size_t tensor,
                                struct ob_error *error) {
     const struct ob_model_tensor *t = &model->tensors[tensor];
@@ -68,7 +68,7 @@ static enum ob_err pack_tensor(struct ob_forward *f, const struct ob_model *mode
     return OB_OK;
 }
 
-/* Tensors of layers that a measurement leaves out. */
+/* Marks the tensors of layers that a measurement leaves out. */
 static void mark_left_out(const struct ob_forward *f, const struct ob_model *model, bool *left_out) {
     for (uint32_t layer = f->layer_limit; f->layer_limit > 0 && layer < f->config.layers; layer++)
         for (enum ob_slot slot = 0; slot < OB_SLOT_NONE; slot++) {

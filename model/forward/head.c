@@ -63,7 +63,7 @@ static void finish_rows(const struct ob_pass *pass) {
         f->loss[row] = f->row_max[row] + log(f->row_sum[row]) - f->row_target[row];
 }
 
-/* The rows that count, normed and as wide as the head: in h, or in x (which nobody needs any more). */
+/* The target rows, normed and as wide as the head: in h, or in x (which is no longer needed). */
 static const float *prepare_rows(const struct ob_pass *pass) {
     struct ob_forward *f = pass->forward;
     const struct ob_model_config *c = &f->config;

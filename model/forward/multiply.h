@@ -22,7 +22,7 @@ struct ob_step {
     const float *x;  /* row 0, term 0 of the step */
     float *y;        /* row 0, column 0 of the step */
     size_t ldx, ldy;
-    struct ob_vectors bias; /* put under the product, or added to what is there */
+    struct ob_vectors bias; /* y starts from it, or it is added to y */
     bool targets;           /* rows are targets' */
     ob_rows_fn finish;      /* called for each block of rows that is finished; NULL: nothing follows */
     void *context;

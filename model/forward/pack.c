@@ -1,7 +1,7 @@
-/* What of a mini-batch goes through the layers. A token is needed only when a later one of its sequence is a
- * target: what comes after is left out. And a sequence that begins as the one before it does, as far as it is
- * needed, is not computed again, for under causal attention its states are the same: so candidates of one
- * token cost no more than their prompt. */
+/* Which tokens of a mini-batch go through the layers. A token is needed only if a later one of its sequence is a
+ * target; tokens after the last target are left out. A sequence whose needed tokens repeat the beginning of the
+ * one before it is not computed again: under causal attention its states are the same, so candidates of one token
+ * cost no more than their prompt. */
 #include <assert.h>
 #include <string.h>
 

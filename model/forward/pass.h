@@ -7,8 +7,8 @@
  * views of a direction are neighbours with the same sequences: their weights come from one read of the
  * master.
  *
- * As long as nothing that a layer reads is trained, all views are the same: these layers run once over the
- * mini-batch's inputs (one view without a direction), then the rows are copied to the views.
+ * Before the first trained tensor, all views are the same: these layers run once over the mini-batch's inputs
+ * (one view without a direction), then the rows are copied to the views.
  *
  * Buffers (letters: model/families/config.h; R rows of all views; W = max(C, E); G = H·D + 2·K·D):
  *   x (R, W) residual stream · h (R, W) normed input · qkv (R, G) · attn_out (R, H·D) · up (R, F), or with

@@ -1,5 +1,5 @@
-/* peak - operations a second that a way to multiply (product_way.h) reaches on this machine when nothing else is to be
- * done: every thread multiplies operands of its own that stay in its caches. What a whole sample is compared with.
+/* peak - the most operations a second that a way to multiply (product_way.h) reaches on this machine: every thread
+ * multiplies its own operands, which stay in its caches. The efficiency of a whole sample is relative to this.
  *
  * Errors:  OB_EUNSUPPORTED, by name; OB_ENOMEM.
  * Threads: one call at a time for a pool. */

@@ -1,10 +1,9 @@
 /* product_way - a way to multiply activations with weights: a table of functions.
  *
- * A product is c (rows, n) = a (rows, k) · W. Weights arrive as float32 tiles, are brought into a way's own
- * order in tiles of some columns (`pack`), and are then multiplied any number of times; rows of `a` are
- * brought into its own order once for all tiles (`stage`). A way that does not pack takes both as they are.
- * Row r of c depends on row r of `a` and the weights alone, never on which other rows come with it, so that
- * a state that was computed once may be kept.
+ * A product is c (rows, n) = a (rows, k) · W. Weights arrive as float32. `pack` converts them to a way's own
+ * layout, a tile of columns at a time, to be multiplied any number of times; `stage` converts rows of
+ * `a` once for all tiles. A way that does not pack takes both unchanged. Row r of c depends only on row r of `a`
+ * and the weights, never on the other rows of the call, so a computed state can be cached.
  *
  * Errors:  of `open`: OB_EUNSUPPORTED, by name; OB_ENOMEM.
  * Threads: `stage` and `multiply` run in many threads at a time, `thread` says in which. */

@@ -9,7 +9,7 @@
 
 /* Way number `index`, NULL: no more. 0 is float32, which is always there. */
 const struct ob_products *ob_products_at(size_t index);
-/* May it be used here? `why` (may be NULL): what is missing, in the words of an error. */
+/* Can it be used here? ret_why (may be NULL): what is missing, worded for an error. */
 bool ob_products_available(const struct ob_products *way, const char **ret_why);
 /* By name; OB_EUSAGE lists the names, OB_EUNSUPPORTED says what this machine lacks. "bfloat16" is the first
  * way with bfloat16 terms that is available. */

@@ -1,6 +1,6 @@
 /* vector_loops - the loops of model/forward/vector.h, built once for each instruction set from one source. Private to
- * model/ and its tests: vector.c picks the table. The tables differ from one another by rounding alone (fused
- * multiply-add, order of sums is the same). */
+ * model/ and its tests: vector.c picks the table. Results of the tables differ only by rounding (fused multiply-add);
+ * the order of sums is the same. */
 #ifndef OB_MODEL_FORWARD_VECTOR_LOOPS_H
 #define OB_MODEL_FORWARD_VECTOR_LOOPS_H
 
@@ -29,7 +29,7 @@ struct ob_vector_loops {
 };
 
 enum ob_vector_isa { OB_VECTOR_PLAIN, OB_VECTOR_AVX2, OB_VECTOR_AVX512, OB_VECTOR_ISA_COUNT };
-/* NULL: this processor has not got it. */
+/* NULL: this processor does not support it. */
 const struct ob_vector_loops *ob_vector_loops_of(enum ob_vector_isa isa);
 
 extern const struct ob_vector_loops ob_vector_loops_plain;

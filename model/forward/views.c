@@ -16,7 +16,7 @@ void ob_pass_read(const struct ob_pass *pass, size_t view, size_t tensor, uint64
         ob_source_read(&source, tensor, first, count, to);
         return;
     }
-    float other[OB_SPSA_BLOCK_ELEMENTS]; /* the side that nobody asked for */
+    float other[OB_SPSA_BLOCK_ELEMENTS]; /* the side that is not wanted */
     for (size_t at = 0; at < count; at += OB_SPSA_BLOCK_ELEMENTS) {
         size_t left = count - at, part = left < OB_SPSA_BLOCK_ELEMENTS ? left : OB_SPSA_BLOCK_ELEMENTS;
         ob_source_read(&source, tensor, first + at, part, (float *const[2]){to[0] + at, other});

@@ -4,7 +4,7 @@
  * apart and written anew. Understood, because it means the same in both: literals, `.`, groups ( (?: (?i:
  * (?= (?! (?>, alternatives, ? * + {n} {n,} {n,m}, the lazy and possessive forms of the first three, classes
  * with ranges, \s \S \d \D \p{…} \P{…} with general categories (in classes not \D and \P), \r \n \t \f \v \a
- * \e \x{…} \uHHHH and escaped punctuation. The rest is refused by name.
+ * \e \x{…} \uHHHH and escaped punctuation. The rest is rejected with an error that names it.
  *
  * Errors:  OB_EUNSUPPORTED, OB_ETOOBIG, OB_ENOMEM.
  * Source:  Oniguruma's doc/RE, pcre2pattern(3). */
