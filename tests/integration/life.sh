@@ -3,13 +3,14 @@
 # tool's commands and exit codes do what they say.
 BIN=$1 ROOT=$2
 . "$ROOT/tests/integration/common.sh"
-make_run 3 240 4
+make_run 3 480 4
 sed -i "s|^\(peer3 = [0-9a-f]*\).*|\1|" "$work/p1.conf" "$work/p2.conf" # admitted, not waited for
 half=() # one estimates in bfloat16, where the processor can: a record means the same
 grep -qw avx512_bf16 /proc/cpuinfo && half=(--set training.products=bfloat16)
 start 1; start 2 "${half[@]}"
 trained() { [ "$(get 1 own_rounds)" -ge 5 ] 2>/dev/null; }
 wait_for 60 trained || fail "no rounds"
+"$BIN/onebyte" pause "$work/p1" && "$BIN/onebyte" pause "$work/p2" || fail "pause" # or they are done before it is there
 "$BIN/onebyte" status "$work/p1" >"$work/status.txt" && grep -q "^machine .*up [0-9]* s$" "$work/status.txt" || fail "status: $(cat "$work/status.txt")"
 "$BIN/onebyte" status "$work/p1" --all | grep -q "^peer.postponed: 0$" || fail "status --all has no peer.postponed"
 "$BIN/onebyte" status "$work/p1" >/dev/full 2>/dev/null && fail "status >/dev/full"
@@ -18,7 +19,6 @@ grep -q $'\x1b' "$work/status.txt" && fail "status --watch writes terminal codes
 [ "$(stat -c %a "$work/p1/status.sock")" = 600 ] || fail "the status socket is open to others"
 "$BIN/onebyted" --config "$work/p1.conf" 2>"$work/second.log" && fail "a second daemon on one state directory"
 grep -q "another onebyted uses" "$work/second.log" || fail "the second daemon does not say why"
-"$BIN/onebyte" pause "$work/p1" && "$BIN/onebyte" pause "$work/p2" || fail "pause" # or they are done before it is there
 "$BIN/onebyte" status "$work/p1" >"$work/status.txt"; grep -q "^paused     operator: by .onebyte pause.; .onebyte resume. resumes training$" "$work/status.txt" || fail "status of a paused machine: $(cat "$work/status.txt")"
 start 3
 joined() { [ "$(get 3 own_samples)" -ge 4 ] 2>/dev/null; }
@@ -51,7 +51,7 @@ ONEBYTE_STATE=$work/p3 "$BIN/onebyte" status --json | grep -q "\"machine\":\"$(k
 "$BIN/onebyte" status --run ../p1 2>/dev/null; [ $? = 2 ] || fail "status --run with a path"
 "$BIN/onebyte" run list | grep -q "^one  *run  *finished  *$work/xdg/onebyte/one$" || fail "run list: $("$BIN/onebyte" run list)"
 "$BIN/onebyte" run show --run one >"$work/show.txt" || fail "run show"
-grep -q "^base  *$(realpath "$model") " "$work/show.txt" && grep -q "^rate .*peak 2.99e-05, decaying" "$work/show.txt" && grep -q "^round  *240 of 240" "$work/show.txt" || fail "run show says $(cat "$work/show.txt")"
+grep -q "^base  *$(realpath "$model") " "$work/show.txt" && grep -q "^rate .*peak 2.99e-05, decaying" "$work/show.txt" && grep -q "^round  *480 of 480" "$work/show.txt" || fail "run show says $(cat "$work/show.txt")"
 "$BIN/onebyte" run show --run one --json | python3 -c 'import json, sys; r = json.load(sys.stdin); assert r["machines"] == 3 and 2.9e-5 < r["rate_peak"] <= 3e-5' || fail "run show --json"
 kill -TERM "${pid[1]}" "${pid[3]}"
 "$BIN/onebyte" export --run three --format gguf --out "$work/placed" >/dev/null && [ -s "$work/placed/model.gguf" ] || fail "export without a path"
