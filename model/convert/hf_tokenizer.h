@@ -3,7 +3,7 @@
  *
  * How a text is cut is not in these files: the class says it ("tokenizer_class" of tokenizer_config.json,
  * else "model_type" of config.json): GPT2Tokenizer (GPT-2, OPT), Qwen2Tokenizer, GPTNeoXTokenizer; others are
- * rejected with an error that names it. Special tokens: model/convert/hf_added_tokens.h. add_bos_token
+ * rejected with an error that names them. Special tokens: model/convert/hf_added_tokens.h. add_bos_token
  * and add_eos_token count here, because no post_processor says otherwise. All as `transformers` 5 does.
  *
  * A folder with a SentencePiece tokenizer.model alone is refused, with what to do.

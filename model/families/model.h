@@ -40,9 +40,9 @@ struct ob_model {
 };
 
 /* A model from a checkpoint that a reader of another format has filled. Every tensor of the family must be
- * there with its shape; unexpected ones are rejected with an error that names them (known buffers such as GPT-2's attention masks
- * and a tied head's copy are ignored). Takes the checkpoint, on failure too. `path`: where tokenizer and
- * configuration lie. */
+ * there with its shape; unexpected ones are rejected with an error that names them (known buffers such
+ * as GPT-2's attention masks, and a tied head's copy, are ignored). Takes the checkpoint, on failure too.
+ * `path`: where tokenizer and configuration lie. */
 OB_MUST_USE enum ob_err ob_model_assemble(const char *path, const struct ob_model_config *config,
                                           struct ob_checkpoint *checkpoint, struct ob_model **ret_model,
                                           struct ob_error *error);

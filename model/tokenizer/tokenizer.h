@@ -4,7 +4,8 @@
  * SentencePiece's (Llama 2, Mistral, TinyLlama, Gemma). Normalizers: NFC, Prepend, Replace. Pre-tokenizers:
  * ByteLevel, Split with a pattern (PCRE2, Unicode), Digits, Metaspace; Sequences of all these. Added tokens
  * are matched before anything else, the longest first. Text is bytes: each byte that is not UTF-8 stays one
- * token. A part of the file that this does not implement is rejected with an error that names it (OB_EUNSUPPORTED), never ignored.
+ * token. A part of the file that this does not implement is rejected with an error that names it
+ * (OB_EUNSUPPORTED), never ignored.
  *
  * Owns:    ob_tokenizer_new allocates all it needs.
  * Threads: a tokenizer is read-only after it is loaded; encode and decode may run in many threads. */
