@@ -8,9 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/access.h"
+
 static enum ob_err io_error(int why, const char *path, const char *what, struct ob_error *error) {
-    bool full = why == ENOSPC || why == EDQUOT || why == EFBIG;
-    return ob_fail(error, full ? OB_EFULL : OB_EIO, "%s: %s: %s", path, what, strerror(why));
+    enum ob_err failed = ob_access_fail(error, path, what, why);
+    return failed == OB_ENOTFOUND ? ob_fail(error, OB_EIO, "%s: %s: %s", path, what, strerror(why)) : failed;
 }
 
 /* ---- reading ---- */
@@ -47,8 +49,7 @@ enum ob_err ob_file_read(const char *path, size_t bytes_max, char **ret_data, si
                          struct ob_error *error) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer does not hold us up */
     if (fd < 0)
-        return ob_fail(error, errno == ENOENT ? OB_ENOTFOUND : OB_EIO, "%s: cannot open: %s", path,
-                       strerror(errno));
+        return ob_access_fail(error, path, "cannot open", errno);
     char *data = NULL;
     size_t bytes = 0;
     enum ob_err failed = size_of(fd, path, bytes_max, &bytes, error);

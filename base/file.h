@@ -1,7 +1,7 @@
 /* file - whole files: read with a limit, written so that they are there completely or not at all.
  *
  * Errors:  OB_ENOTFOUND, OB_EIO, OB_EFORMAT (not a regular file), OB_ETOOBIG, OB_EBUSY (already exists),
- *          OB_EFULL (no room), OB_EUSAGE (a path that is too long), OB_ENOMEM: the message names the file.
+ *          OB_EFULL (no room), OB_EREFUSED (permissions, see base/access.h), OB_EUSAGE (a path that is too long), OB_ENOMEM: the message names the file.
  * Threads: any; a struct ob_output belongs to one at a time. */
 #ifndef OB_BASE_FILE_H
 #define OB_BASE_FILE_H

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "store/sql.h"
 #include "store/store_internal.h"
 
@@ -25,6 +26,25 @@ static enum ob_err meta_is(struct ob_store *store, const char *key, const void *
         return failed;
     *ret_same = true;
     return ob_store_meta_put(store, key, value, bytes, error);
+}
+
+/* The manifest's hash is the run: who edits it makes another run of it. */
+static enum ob_err another_run(struct ob_store *store, struct ob_error *error) {
+    uint8_t found[OB_HASH_BYTES] = {0};
+    char held[2 * OB_HASH_BYTES + 1], wanted[2 * OB_HASH_BYTES + 1];
+    size_t bytes = 0;
+    enum ob_err failed = ob_store_meta_get(store, "run", found, sizeof found, &bytes, error);
+    if (failed)
+        return failed;
+    ob_hex_encode(found, sizeof found, held);
+    ob_hex_encode(store->run.hash.bytes, OB_HASH_BYTES, wanted);
+    return ob_fail(error, OB_EMISMATCH,
+                   "%s: holds the records of another run (%.16s...) than the manifest's, whose hash is "
+                   "%.16s...: if run.json "
+                   "was edited or reformatted, put the original back (every machine of the run has it); for "
+                   "a new run, use "
+                   "another state_dir",
+                   store->path, held, wanted);
 }
 
 static enum ob_err check_meta(struct ob_store *store, struct ob_error *error) {
@@ -44,9 +64,7 @@ static enum ob_err check_meta(struct ob_store *store, struct ob_error *error) {
     if ((failed = meta_is(store, "run", store->run.hash.bytes, OB_HASH_BYTES, &same, &fresh, error)))
         return failed;
     if (!same)
-        return ob_fail(error, OB_EMISMATCH,
-                       "%s: holds another run's records; use another state_dir for this manifest",
-                       store->path);
+        return another_run(store, error);
     if (store->read_only)
         return OB_OK;
     if ((failed = meta_is(store, "machine", store->machine.key, OB_KEY_BYTES, &same, &fresh, error)))

@@ -1,29 +1,7 @@
-/* The database handle: what SQLite says as errors of ours, and the table `meta`. */
-#include <errno.h>
+/* The database handle, and the table `meta`. */
 #include <string.h>
 
 #include "store/store_internal.h"
-
-static bool no_room(int code, int system) {
-    return (code & 0xff) == SQLITE_FULL ||
-           ((code & 0xff) == SQLITE_IOERR && (system == ENOSPC || system == EDQUOT || system == EFBIG));
-}
-
-enum ob_err ob_store_sql_error(const struct ob_store *store, struct ob_error *error) {
-    int code = sqlite3_extended_errcode(store->db);
-    const char *what = sqlite3_errmsg(store->db);
-    if (no_room(code, sqlite3_system_errno(store->db)))
-        return ob_fail(error, OB_EFULL, "%s: the disk is full; free some space", store->path);
-    if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB)
-        return ob_fail(error, OB_EFORMAT, "%s: is damaged (%s)", store->path, what);
-    if ((code & 0xff) == SQLITE_CONSTRAINT) /* the keys of the rows are ours alone to give */
-        return ob_fail(error, OB_EFORMAT,
-                       "%s: was changed by another program (%s); start onebyted again to repair it",
-                       store->path, what);
-    if ((code & 0xff) == SQLITE_ERROR) /* our statements are right: its tables are not */
-        return ob_fail(error, OB_EFORMAT, "%s: is damaged (%s)", store->path, what);
-    return ob_fail(error, OB_EIO, "%s: %s", store->path, what);
-}
 
 enum ob_err ob_store_execute(struct ob_store *store, const char *sql, struct ob_error *error) {
     return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK ? OB_OK

@@ -9,7 +9,25 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "store/store_internal.h"
+
+/* Somebody else has the lock, or there are none to be had. */
+static enum ob_err not_locked(const struct ob_store *store, const char *path, int why,
+                              struct ob_error *error) {
+    char system[OB_FILE_SYSTEM_MAX];
+    if (why == EWOULDBLOCK)
+        return ob_fail(error, OB_EBUSY, "%s: another onebyted uses this state directory; stop it first",
+                       store->folder);
+    if (why != ENOLCK && why != EOPNOTSUPP && why != ENOSYS && why != EINVAL)
+        return ob_access_fail(error, path, "cannot lock", why);
+    ob_access_file_system(store->folder, system);
+    return ob_fail(
+        error, OB_EUNSUPPORTED,
+        "%s: cannot lock: its file system (%s) has no lock service (%s): put state_dir on a local disk, or "
+        "start the lock service (NFS version 3: rpc.statd on both sides, no mount option nolock)",
+        path, system, strerror(why));
+}
 
 static enum ob_err take_lock(struct ob_store *store, struct ob_error *error) {
     char path[OB_PATH_MAX];
@@ -18,12 +36,8 @@ static enum ob_err take_lock(struct ob_store *store, struct ob_error *error) {
         return failed;
     store->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (store->lock < 0)
-        return ob_fail(error, errno == ENOSPC ? OB_EFULL : OB_EIO, "%s: cannot open: %s", path,
-                       strerror(errno));
-    if (flock(store->lock, LOCK_EX | LOCK_NB) != 0)
-        return ob_fail(error, OB_EBUSY, "%s: another onebyted uses this state directory; stop it first",
-                       store->folder);
-    return OB_OK;
+        return ob_access_fail(error, path, "cannot open", errno);
+    return flock(store->lock, LOCK_EX | LOCK_NB) == 0 ? OB_OK : not_locked(store, path, errno, error);
 }
 
 static enum ob_err open_checked(struct ob_store *store, struct ob_pool *pool, struct ob_error *error) {

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "base/file.h"
 #include "base/hex.h"
 #include "store/store_internal.h"
@@ -84,7 +85,7 @@ enum ob_err ob_store_place_renew(struct ob_store *store, struct ob_error *error)
     if ((failed = path_of(store, name, path, error)))
         return failed;
     if (unlink(path) != 0 && errno != ENOENT)
-        return ob_fail(error, OB_EIO, "%s: %s", path, strerror(errno));
+        return ob_access_fail(error, store->folder, "cannot remove a file in it", errno);
     failed = ob_file_write_new(path, token, strlen(token), 0600, error);
     if (!failed)
         failed = ob_file_sync_folder(store->folder, error);

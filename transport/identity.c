@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "base/path.h"
 
 #define HEAD       "onebyte-identity-1 "
@@ -40,9 +41,10 @@ enum ob_err ob_machine_from_text(const char *text, struct ob_machine_id *ret_mac
 static enum ob_err write_new(const char *path, const char *data, size_t bytes, mode_t mode,
                              struct ob_error *error) {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0 && errno == EEXIST)
+        return ob_fail(error, OB_EBUSY, "%s: already exists; choose another name or remove it", path);
     if (fd < 0)
-        return ob_fail(error, errno == EEXIST ? OB_EBUSY : OB_EIO, "%s: cannot create: %s", path,
-                       strerror(errno));
+        return ob_access_fail(error, path, "cannot create", errno);
     bool written = write(fd, data, bytes) == (ssize_t)bytes && fchmod(fd, mode) == 0 && fsync(fd) == 0;
     int why = errno;
     close(fd);
@@ -97,9 +99,15 @@ enum ob_err ob_identity_load(const char *path, struct ob_identity *ret_identity,
         int why = errno;
         if (fd >= 0)
             close(fd);
-        return ob_fail(error, OB_EIO, "%s: cannot open: %s", path, strerror(why));
+        if (why == ELOOP)
+            return ob_fail(error, OB_EREFUSED, "%s: is a symbolic link; name the identity itself", path);
+        return ob_access_fail(error, path, "cannot open", why);
     }
-    if ((info.st_mode & 077) != 0 || info.st_uid != geteuid()) {
+    if (info.st_uid != geteuid()) {
+        close(fd);
+        return ob_access_foreign(error, path, &info);
+    }
+    if ((info.st_mode & 077) != 0) {
         close(fd);
         return ob_fail(error, OB_EREFUSED,
                        "%s: must be readable by you alone (mode 0600, not %03o): run chmod 600 on it", path,

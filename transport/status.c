@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "base/clock.h"
 #include "transport/state.h"
 
@@ -30,7 +31,7 @@ static enum ob_err listen_at(struct ob_transport *transport, const char *path, s
         int why = errno;
         if (fd >= 0)
             close(fd);
-        return ob_fail(error, OB_EIO, "%s: cannot create the status socket: %s", path, strerror(why));
+        return ob_access_fail(error, path, "cannot create the status socket", why);
     }
     memcpy(transport->status_path, path, strlen(path) + 1);
     transport->status = (struct ob_source){.kind = OB_SOURCE_STATUS, .fd = fd};

@@ -10,12 +10,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "base/limits.h"
 #include "base/path.h"
 
 #define READ_BYTES 65536
 
 static enum ob_err late(const char *path, int timeout_ms, struct ob_error *error) {
+    if (errno == EACCES || errno == EPERM)
+        return ob_access_fail(error, path, "cannot ask the daemon", errno);
     if (errno != EAGAIN && errno != EINPROGRESS && errno != ECONNREFUSED)
         return ob_fail(error, OB_EIO, "%s: %s", path, strerror(errno));
     return ob_fail(error, OB_ETIMEOUT, "%s: no answer within %d ms: the daemon is not running, or is stuck",
@@ -74,6 +77,8 @@ enum ob_err ob_status_ask(const char *state_dir, const char *request, int timeou
     enum ob_err failed = ob_path_join(socket_path, state_dir, OB_STATUS_SOCKET, error);
     if (failed)
         return failed;
+    if (stat(socket_path, &info) != 0 && errno == EACCES)
+        return ob_access_fail(error, socket_path, "cannot ask the daemon", errno);
     if (stat(socket_path, &info) != 0)
         return ob_fail(error, OB_ENOTFOUND, "%s: %s: no daemon is running with this state directory",
                        socket_path, strerror(errno));

@@ -1,0 +1,135 @@
+#include "base/access.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/path.h"
+
+#define USER_MAX 64
+
+static void name_user(uid_t user, char ret_name[static USER_MAX]) {
+    char buffer[4096];
+    struct passwd entry, *found = NULL;
+    if (getpwuid_r(user, &entry, buffer, sizeof buffer, &found) == 0 && found)
+        (void)snprintf(ret_name, USER_MAX, "%s", found->pw_name);
+    else
+        (void)snprintf(ret_name, USER_MAX, "user %lu", (unsigned long)user);
+}
+
+/* ---- which file it is ---- */
+
+/* The last part of a path goes; false when nothing is left of it. */
+static bool go_up(char path[static OB_PATH_MAX]) {
+    char *slash = strrchr(path, '/');
+    if (strcmp(path, ".") == 0 || strcmp(path, "/") == 0)
+        return false;
+    if (!slash)
+        memcpy(path, ".", 2);
+    else if (slash == path)
+        path[1] = 0;
+    else
+        *slash = 0;
+    return true;
+}
+
+/* The file itself, or the first folder on the way up that can be looked at: below it, nothing may be made or seen. */
+static bool find_closed(const char *path, char ret_path[static OB_PATH_MAX], struct stat *ret_info) {
+    if (ob_path_append(ret_path, path, "", NULL))
+        return false;
+    while (stat(ret_path, ret_info) != 0)
+        if (!go_up(ret_path))
+            return false;
+    return true;
+}
+
+/* ---- what is said ---- */
+
+/* A user as an argument of chown: a name, or a number. */
+static void chown_argument(uid_t user, char ret_text[static USER_MAX]) {
+    name_user(user, ret_text);
+    if (strncmp(ret_text, "user ", 5) == 0)
+        (void)snprintf(ret_text, USER_MAX, "%lu", (unsigned long)user);
+}
+
+enum ob_err ob_access_foreign(struct ob_error *error, const char *path, const struct stat *info) {
+    char owner[USER_MAX], user[USER_MAX], argument[USER_MAX];
+    name_user(info->st_uid, owner);
+    name_user(geteuid(), user);
+    chown_argument(geteuid(), argument);
+    return ob_fail(
+        error, OB_EREFUSED,
+        "%s: belongs to %s, and this program runs as %s: run it as %s, or run `chown %s %s` as root", path,
+        owner, user, owner, argument, path);
+}
+
+static enum ob_err denied(struct ob_error *error, const char *path, const char *what, int why) {
+    char closed[OB_PATH_MAX], owner[USER_MAX], user[USER_MAX], argument[USER_MAX];
+    struct stat info;
+    if (!find_closed(path, closed, &info))
+        return ob_fail(error, OB_EREFUSED, "%s: %s: %s", path, what, strerror(why));
+    name_user(info.st_uid, owner);
+    name_user(geteuid(), user);
+    chown_argument(geteuid(), argument);
+    const char *folder = S_ISDIR(info.st_mode) ? "the folder " : "",
+               *mode = S_ISDIR(info.st_mode) ? "u+rwx" : "u+rw";
+    unsigned bits = info.st_mode & 07777u;
+    if (geteuid() == 0)
+        return ob_fail(
+            error, OB_EREFUSED,
+            "%s: %s: %s, although this program runs as root: the file system (root_squash of NFS) or a "
+            "security "
+            "module (AppArmor, SELinux, systemd's sandbox) refuses it; %s%s belongs to %s (mode %04o)",
+            path, what, strerror(why), folder, closed, owner, bits);
+    if (info.st_uid == geteuid())
+        return ob_fail(error, OB_EREFUSED, "%s: %s: %s: %s%s has mode %04o; run `chmod %s %s`", path, what,
+                       strerror(why), folder, closed, bits, mode, closed);
+    return ob_fail(
+        error, OB_EREFUSED,
+        "%s: %s: %s: %s%s belongs to %s (mode %04o), and this program runs as %s: run it as %s, or run "
+        "`chown %s %s` as root",
+        path, what, strerror(why), folder, closed, owner, bits, user, owner, argument, closed);
+}
+
+enum ob_err ob_access_fail(struct ob_error *error, const char *path, const char *what, int why) {
+    if (why == EACCES || why == EPERM)
+        return denied(error, path, what, why);
+    if (why == EROFS)
+        return ob_fail(
+            error, OB_EREFUSED,
+            "%s: %s: its file system is mounted read-only; mount it for writing, or use another folder", path,
+            what);
+    enum ob_err code = why == ENOSPC || why == EDQUOT || why == EFBIG ? OB_EFULL
+                       : why == ENOENT                                ? OB_ENOTFOUND
+                                                                      : OB_EIO;
+    return ob_fail(error, code, "%s: %s: %s", path, what, strerror(why));
+}
+
+/* ---- file systems, by the numbers of statfs(2) ---- */
+
+void ob_access_file_system(const char *path, char ret_name[static OB_FILE_SYSTEM_MAX]) {
+    static const struct {
+        unsigned long magic;
+        const char *name;
+    } KNOWN[] = {
+        {0x6969, "nfs"},        {0xff534d42, "cifs"},    {0xfe534d42, "smb"},   {0x517b, "smb"},
+        {0x65735546, "fuse"},   {0x01021997, "9p"},      {0x00c36400, "ceph"},  {0x0bd00bd0, "lustre"},
+        {0x5346414f, "afs"},    {0x47504653, "gpfs"},    {0x01161970, "gfs2"},  {0x7461636f, "ocfs2"},
+        {0x786f4256, "vboxsf"}, {0x794c7630, "overlay"}, {0x01021994, "tmpfs"}, {0xef53, "ext4"},
+        {0x58465342, "xfs"},    {0x9123683e, "btrfs"},   {0x2fc12fc1, "zfs"},   {0x4d44, "vfat"},
+        {0x2011bab0, "exfat"},  {0x7366746e, "ntfs"},
+    };
+    struct statfs info;
+    (void)snprintf(ret_name, OB_FILE_SYSTEM_MAX, "unknown");
+    if (statfs(path, &info) != 0)
+        return;
+    unsigned long magic = (unsigned long)info.f_type & 0xfffffffful;
+    (void)snprintf(ret_name, OB_FILE_SYSTEM_MAX, "type 0x%lx", magic);
+    for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++)
+        if (KNOWN[i].magic == magic)
+            (void)snprintf(ret_name, OB_FILE_SYSTEM_MAX, "%s", KNOWN[i].name);
+}

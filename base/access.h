@@ -1,0 +1,26 @@
+/* access - what the operating system refused about a file, as an error that names the cause, the file and the remedy: whose
+ * file it is, who asked, which folder on the way is closed, which file system says no.
+ *
+ * Errors:  what these return is their product, see each.
+ * Threads: any. Users are looked up with getpwuid_r. */
+#ifndef OB_BASE_ACCESS_H
+#define OB_BASE_ACCESS_H
+
+#include <sys/stat.h>
+
+#include "base/err.h"
+
+/* `what` ("cannot open") of `path` failed with the errno `why`.
+ * Returns: OB_EREFUSED (a permission or a read-only file system: trying again does not help), OB_ENOTFOUND (ENOENT),
+ *          OB_EFULL (no room), OB_EIO (all others). */
+enum ob_err ob_access_fail(struct ob_error *error, const char *path, const char *what, int why);
+
+/* A file whose owner must be the user of this process belongs to somebody else: OB_EREFUSED. */
+enum ob_err ob_access_foreign(struct ob_error *error, const char *path, const struct stat *info);
+
+/* "nfs", "cifs", "fuse", … of the file system that holds `path`; its number in hexadecimal when the name is not
+ * known, "unknown" when nothing can be learned. */
+#define OB_FILE_SYSTEM_MAX 32
+void ob_access_file_system(const char *path, char ret_name[static OB_FILE_SYSTEM_MAX]);
+
+#endif
