@@ -26,7 +26,7 @@ static int show(const void *arguments) {
            file.certificate.name, signer, expiry);
     if (file.certificate.last_round != OB_CONTROL_NEVER)
         printf("last round %u\n", file.certificate.last_round);
-    if (!ob_certificate_file_check(a->path, &file, &file.control.subject, NULL, ob_wall_s(), &error))
+    if (!ob_certificate_file_check(a->path, &file, &file.control.subject, ob_wall_s(), &error))
         return OB_EXIT_DONE;
     (void)ob_cli_fail(&error);
     return OB_EXIT_CHECK;

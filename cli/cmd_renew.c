@@ -3,6 +3,7 @@
 
 #include "cli/authority.h"
 #include "cli/command.h"
+#include "cli/known_authority.h"
 #include "run/certificate.h"
 
 struct arguments {
@@ -31,8 +32,11 @@ static enum ob_err sign(const struct arguments *a, const struct ob_certificate_f
     enum ob_err failed = ob_cli_load_authority(a->authority, &authority, error);
     if (failed)
         return failed;
-    failed = ob_certificate_file_write(a->out, &authority, &old->control.subject,
-                                       now > before ? now : before + 1, certificate, error);
+    if (!a->state_dir) /* else the daemon says whether it takes it */
+        failed = ob_cli_check_authority(a->authority, &authority.machine, a->certificate, old, error);
+    if (!failed)
+        failed = ob_certificate_file_write(a->out, &authority, &old->control.subject,
+                                           now > before ? now : before + 1, certificate, error);
     ob_identity_wipe(&authority);
     return failed;
 }
@@ -66,6 +70,9 @@ static int renew(const void *arguments) {
 const struct ob_command OB_COMMAND_RENEW = {
     .name = "renew",
     .summary = "sign a certificate again, with a later expiry",
+    .details = "The authority key must be the run's. With --state the daemon there decides; without, the log "
+               "of the state "
+               "directory in which CERTIFICATE is, or else the key that signed it so far.",
     OB_OPERANDS(OPERANDS),
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),

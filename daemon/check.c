@@ -1,9 +1,12 @@
 #include "daemon/check.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/access.h"
 #include "base/clock.h"
 #include "base/path.h"
 #include "daemon/manifest_fetch.h"
@@ -17,6 +20,22 @@
 static bool exists(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 || errno != ENOENT;
+}
+
+/* May we write what the daemon writes there? Nothing is opened: a daemon may be at work. */
+static enum ob_err check_state_dir(const char *state_dir, struct ob_error *error) {
+    static const char *const FILES[] = {"lock", "log.sqlite"};
+    char path[OB_PATH_MAX];
+    if (faccessat(AT_FDCWD, state_dir, R_OK | W_OK | X_OK, AT_EACCESS) != 0)
+        return ob_access_fail(error, state_dir, "cannot write into the state directory", errno);
+    for (size_t i = 0; i < sizeof FILES / sizeof *FILES; i++) {
+        enum ob_err failed = ob_path_join(path, state_dir, FILES[i], error);
+        if (failed)
+            return failed;
+        if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) != 0 && errno != ENOENT)
+            return ob_access_fail(error, path, "cannot write", errno);
+    }
+    return OB_OK;
 }
 
 static enum ob_err check_certificate(const struct ob_config *config, const struct ob_machine_id *machine,
@@ -35,9 +54,10 @@ static enum ob_err check_certificate(const struct ob_config *config, const struc
     }
     if (failed == OB_ENOTFOUND)
         return ob_membership_no_certificate(config->certificate, error);
+    if (!failed && manifest)
+        failed = ob_certificate_file_check_run(config->certificate, &file, config->manifest, manifest, error);
     return failed ? failed
-                  : ob_certificate_file_check(config->certificate, &file, machine,
-                                              manifest ? &manifest->run : NULL, ob_wall_s(), error);
+                  : ob_certificate_file_check(config->certificate, &file, machine, ob_wall_s(), error);
 }
 
 static void note_vocabulary(const struct ob_config *config, const struct ob_model_config *model,
@@ -104,5 +124,7 @@ enum ob_err ob_daemon_check(const struct ob_config *config, FILE *notes, struct 
     ob_identity_wipe(&identity);
     if (!exists(config->state_dir))
         fprintf(notes, "note: %s: no such directory; the daemon creates it at start\n", config->state_dir);
-    return check_files(config, &machine, notes, error);
+    else
+        failed = check_state_dir(config->state_dir, error);
+    return failed ? failed : check_files(config, &machine, notes, error);
 }

@@ -20,15 +20,17 @@ enum ob_err ob_membership_no_certificate(const char *path, struct ob_error *erro
 enum ob_err ob_membership_read_certificate(struct ob_membership *m, const struct ob_session *session,
                                            bool may_lack, struct ob_error *error) {
     const char *path = session->config->certificate;
-    const struct ob_run_id *run = session->manifest ? &session->manifest->run : NULL;
     m->session = session;
     enum ob_err failed = ob_certificate_file_read(path, &m->certificate, error);
     if (failed == OB_ENOTFOUND && may_lack)
         return OB_OK;
     if (failed == OB_ENOTFOUND)
         return ob_membership_no_certificate(path, error);
+    if (!failed && session->manifest)
+        failed = ob_certificate_file_check_run(path, &m->certificate, session->config->manifest,
+                                               session->manifest, error);
     if (!failed) /* that it has expired is judged later: the control table may hold a renewed one */
-        failed = ob_certificate_file_check(path, &m->certificate, &session->identity->machine, run, 0, error);
+        failed = ob_certificate_file_check(path, &m->certificate, &session->identity->machine, 0, error);
     m->has_certificate = !failed;
     return failed;
 }
@@ -88,7 +90,7 @@ static enum ob_err check_self(const struct ob_membership *m, struct ob_error *er
         return ob_membership_no_certificate(session->config->certificate, error);
     if (m->has_certificate) {
         enum ob_err failed = ob_certificate_file_check(session->config->certificate, &m->certificate,
-                                                       &session->identity->machine, NULL, ob_wall_s(), error);
+                                                       &session->identity->machine, ob_wall_s(), error);
         if (failed)
             return failed;
     }

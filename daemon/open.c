@@ -37,7 +37,7 @@ static enum ob_err open_manifest(struct ob_daemon *daemon, struct ob_error *erro
     if (failed || there)
         return failed;
     failed = ob_certificate_file_check(daemon->session.config->certificate, &daemon->membership.certificate,
-                                       &daemon->identity.machine, NULL, ob_wall_s(), error);
+                                       &daemon->identity.machine, ob_wall_s(), error);
     if (!failed)
         failed = ob_manifest_fetch(&daemon->session, &daemon->membership.certificate, error);
     return failed ? failed : ob_manifest_read(path, &daemon->session.manifest, error);

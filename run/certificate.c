@@ -82,19 +82,42 @@ enum ob_err ob_certificate_file_write(const char *path, const struct ob_identity
     return ob_file_write_new(path, text, length, 0644, error);
 }
 
+enum ob_err ob_certificate_file_check_run(const char *path, const struct ob_certificate_file *file,
+                                          const char *manifest_path, const struct ob_manifest *manifest,
+                                          struct ob_error *error) {
+    char held[OB_HEX_KEY_MAX], wanted[OB_HEX_KEY_MAX];
+    const struct ob_run_id *run = &file->certificate.run;
+    if (ob_hash_equal(&run->hash, &manifest->run.hash))
+        return OB_OK;
+    ob_hex_encode(run->hash.bytes, OB_HASH_BYTES, wanted);
+    ob_hex_encode(manifest->run.hash.bytes, OB_HASH_BYTES, held);
+    if (ob_machine_equal(&file->control.signer,
+                         &manifest->authority)) /* each run has an authority of its own */
+        return ob_fail(error, OB_EMISMATCH,
+                       "%s: was changed after the run was created: its hash is %.16s..., the run's is "
+                       "%.16s... (%s, signed by "
+                       "the authority that it names); put the original back (every machine of the run has "
+                       "it), or remove it: "
+                       "the daemon fetches it from a peer",
+                       manifest_path, held, wanted, path);
+    return ob_fail(
+        error, OB_EMISMATCH,
+        "%s: the certificate is for another run (%.16s...) than the manifest %s, whose hash is %.16s...: if "
+        "that file was edited or reformatted, put the original back; else use the run.json of the "
+        "certificate's "
+        "run, or ask for a certificate for this one (`onebyte invite`)",
+        path, wanted, manifest_path, held);
+}
+
 enum ob_err ob_certificate_file_check(const char *path, const struct ob_certificate_file *file,
-                                      const struct ob_machine_id *machine, const struct ob_run_id *run,
-                                      uint64_t wall_s, struct ob_error *error) {
+                                      const struct ob_machine_id *machine, uint64_t wall_s,
+                                      struct ob_error *error) {
     char text[OB_HEX_KEY_MAX], time_text[OB_TIME_TEXT_MAX];
     const struct ob_certificate *certificate = &file->certificate;
     if (!ob_machine_equal(&file->control.subject, machine)) {
         ob_machine_to_text(&file->control.subject, text);
         return ob_fail(error, OB_EMISMATCH,
                        "%s: the certificate was issued to machine %.16s..., not to this one", path, text);
-    }
-    if (run && !ob_hash_equal(&certificate->run.hash, &run->hash)) {
-        ob_hex_encode(certificate->run.hash.bytes, OB_HASH_BYTES, text);
-        return ob_fail(error, OB_EMISMATCH, "%s: the certificate is for another run (%.16s...)", path, text);
     }
     if (!ob_control_verify(&certificate->run, &file->control))
         return ob_fail(error, OB_EREFUSED,

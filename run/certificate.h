@@ -10,6 +10,7 @@
 #define OB_RUN_CERTIFICATE_H
 
 #include "record/control.h"
+#include "run/manifest.h"
 #include "transport/identity.h"
 
 struct ob_certificate_file {
@@ -30,12 +31,17 @@ OB_MUST_USE enum ob_err ob_certificate_file_write(const char *path, const struct
                                                   const struct ob_machine_id *machine, uint64_t sequence,
                                                   const struct ob_certificate *certificate,
                                                   struct ob_error *error);
-/* Is it this machine's, and for this run (NULL: any) … with texts that name the file and say what to do. The
- * expiry is looked at when wall_s is not 0; whether the signer is the run's authority is for the control
+/* Is it for the run whose manifest was read from manifest_path? OB_EMISMATCH says which hashes differ and what to do: whether
+ * the manifest was changed, which makes another run of it, or whether the two never belonged together. */
+OB_MUST_USE enum ob_err ob_certificate_file_check_run(const char *path,
+                                                      const struct ob_certificate_file *file,
+                                                      const char *manifest_path,
+                                                      const struct ob_manifest *manifest,
+                                                      struct ob_error *error);
+/* Is it this machine's … with texts that name the file and say what to do. The expiry is looked at when wall_s is not 0; whether the signer is the run's authority is for the control
  * table to say. */
 OB_MUST_USE enum ob_err ob_certificate_file_check(const char *path, const struct ob_certificate_file *file,
-                                                  const struct ob_machine_id *machine,
-                                                  const struct ob_run_id *run, uint64_t wall_s,
+                                                  const struct ob_machine_id *machine, uint64_t wall_s,
                                                   struct ob_error *error);
 
 /* "2027-01-31T12:00:00Z", or "never" for 0. */

@@ -32,6 +32,12 @@ static const struct {
     {SQLITE_IOERR_SHMSIZE, "IOERR_SHMSIZE"},
     {SQLITE_IOERR_SHMLOCK, "IOERR_SHMLOCK"},
     {SQLITE_IOERR_SHMMAP, "IOERR_SHMMAP"},
+    {SQLITE_IOERR_CORRUPTFS, "IOERR_CORRUPTFS"},
+    {SQLITE_IOERR_NOMEM, "IOERR_NOMEM"},
+    {SQLITE_IOERR_BLOCKED, "IOERR_BLOCKED"},
+    {SQLITE_IOERR_SEEK, "IOERR_SEEK"},
+    {SQLITE_IOERR_MMAP, "IOERR_MMAP"},
+    {SQLITE_IOERR, "IOERR"},
     {SQLITE_CANTOPEN_ISDIR, "CANTOPEN_ISDIR"},
     {SQLITE_CANTOPEN, "CANTOPEN"},
     {SQLITE_READONLY_DBMOVED, "READONLY_DBMOVED"},
@@ -110,7 +116,7 @@ static enum ob_err of_system(const struct ob_store *store, const struct said *sa
                        said->what);
     if (why == EACCES || why == EPERM || why == EROFS)
         return not_allowed(store, said, error);
-    if (why == ENOMEM)
+    if (why == ENOMEM || said->code == SQLITE_IOERR_NOMEM)
         return ob_fail(error, OB_ENOMEM, "%s: not enough memory (%s)", store->path, said->what);
     if (of_shared_memory(said->code) || of_locks(said->code))
         return of_file_system(store, said, error);

@@ -12,8 +12,9 @@
  *          what is not is named, and is for the peer to fetch again.
  * Errors:  OB_EFULL: no room; nothing of what was handed in with that call was kept, what was handed in
  *          before still waits: make room and call again. OB_EFORMAT (damaged), OB_EMISMATCH (another
- *          run's, another machine's), OB_EUNSUPPORTED (another version's), OB_EBUSY (another daemon has
- *          it), OB_EIO: the message names the file.
+ *          run's, another machine's), OB_EUNSUPPORTED (another version's; a file system without
+ *          locks or shared mappings), OB_EBUSY (another daemon or program has it), OB_EREFUSED (permissions,
+ *          base/access.h), OB_ENOTFOUND (reading: no log), OB_EIO: the message names the file.
  * Owns:    the database and a lock on STATE_DIR/lock.
  * Threads: one at a time; several stores of one directory that are open for reading may be used beside
  *          the one that writes. */

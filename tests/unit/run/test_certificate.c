@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/hex.h"
 #include "run/certificate.h"
 #include "tests/support/folder.h"
 
@@ -57,29 +58,52 @@ static void written_is_read(void **state) {
     assert_int_equal(file.certificate.last_round, 77);
     assert_int_equal(file.control.sequence, 5);
     assert_true(ob_machine_equal(&file.control.signer, &f->authority.machine));
-    assert_int_equal(
-        ob_certificate_file_check(f->path, &file, &f->machine.machine, &f->certificate.run, 1999, NULL),
-        OB_OK);
+    assert_int_equal(ob_certificate_file_check(f->path, &file, &f->machine.machine, 1999, NULL), OB_OK);
 }
 
 static void what_is_wrong_is_named(void **state) {
     struct fixture *f = *state;
     struct ob_certificate_file file;
-    struct ob_run_id run = {{{1}}};
     struct ob_error error = {0};
     write_good(f);
     assert_int_equal(ob_certificate_file_read(f->path, &file, NULL), OB_OK);
-    assert_int_equal(ob_certificate_file_check(f->path, &file, &f->other.machine, NULL, 0, &error),
-                     OB_EMISMATCH);
+    assert_int_equal(ob_certificate_file_check(f->path, &file, &f->other.machine, 0, &error), OB_EMISMATCH);
     assert_non_null(strstr(error.text, "not to this one"));
-    assert_int_equal(ob_certificate_file_check(f->path, &file, &f->machine.machine, &run, 0, &error),
-                     OB_EMISMATCH);
-    assert_non_null(strstr(error.text, "another run"));
-    assert_int_equal(ob_certificate_file_check(f->path, &file, &f->machine.machine, NULL, 2000, &error),
+    assert_int_equal(ob_certificate_file_check(f->path, &file, &f->machine.machine, 2000, &error),
                      OB_ETIMEOUT);
     assert_non_null(strstr(error.text, "1970-01-01T00:33:20Z"));
     assert_non_null(strstr(error.text, "onebyte renew"));
     assert_non_null(strstr(error.text, f->path));
+}
+
+/* Another hash is another run: whose manifest was changed is told from what never belonged together. */
+static void a_manifest_of_another_hash_is_named(void **state) {
+    struct fixture *f = *state;
+    struct ob_certificate_file file;
+    struct ob_error error = {0};
+    struct ob_manifest manifest = {.run = f->certificate.run, .authority = f->authority.machine};
+    write_good(f);
+    assert_int_equal(ob_certificate_file_read(f->path, &file, NULL), OB_OK);
+    assert_int_equal(ob_certificate_file_check_run(f->path, &file, "D/run.json", &manifest, &error), OB_OK);
+    manifest.run.hash.bytes[0] ^= 0xff;
+    char held[OB_HEX_KEY_MAX], wanted[OB_HEX_KEY_MAX];
+    ob_hex_encode(manifest.run.hash.bytes, 8, held);
+    ob_hex_encode(f->certificate.run.hash.bytes, 8, wanted);
+    assert_int_equal(ob_certificate_file_check_run(f->path, &file, "D/run.json", &manifest, &error),
+                     OB_EMISMATCH);
+    assert_non_null(strstr(error.text, "D/run.json: was changed"));
+    assert_non_null(strstr(error.text, held));
+    assert_non_null(strstr(error.text, wanted));
+    assert_non_null(strstr(error.text, f->path));
+    assert_non_null(strstr(error.text, "put the original back"));
+    manifest.authority = f->other.machine;
+    assert_int_equal(ob_certificate_file_check_run(f->path, &file, "D/run.json", &manifest, &error),
+                     OB_EMISMATCH);
+    assert_non_null(strstr(error.text, "for another run"));
+    assert_non_null(strstr(error.text, "D/run.json"));
+    assert_non_null(strstr(error.text, held));
+    assert_non_null(strstr(error.text, wanted));
+    assert_non_null(strstr(error.text, "onebyte invite"));
 }
 
 static void changed_bytes_are_refused(void **state) {
@@ -92,9 +116,8 @@ static void changed_bytes_are_refused(void **state) {
         struct ob_certificate_file file;
         char before = text[i];
         text[i] = before == '0' ? '1' : '0';
-        bool good =
-            ob_certificate_file_parse("f", text, bytes, &file, NULL) == OB_OK &&
-            ob_certificate_file_check("f", &file, &f->machine.machine, &f->certificate.run, 1, NULL) == OB_OK;
+        bool good = ob_certificate_file_parse("f", text, bytes, &file, NULL) == OB_OK &&
+                    ob_certificate_file_check("f", &file, &f->machine.machine, 1, NULL) == OB_OK;
         refused += !good;
         text[i] = before;
     }
@@ -109,6 +132,7 @@ static void changed_bytes_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(written_is_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_manifest_of_another_hash_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(changed_bytes_are_refused, setup, teardown),
     };

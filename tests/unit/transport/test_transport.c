@@ -265,6 +265,13 @@ static void identity_files(void **state) {
     assert_int_equal(ob_identity_load(path, &read, &error), OB_EREFUSED);
     assert_non_null(strstr(error.text, "chmod 600"));
     assert_int_equal(chmod(path, 0600), 0);
+    if (geteuid() == 0) { /* the mode is right, the owner is not */
+        assert_int_equal(chown(path, 65534, (gid_t)-1), 0);
+        assert_int_equal(ob_identity_load(path, &read, &error), OB_EREFUSED);
+        assert_non_null(strstr(error.text, "belongs to nobody, and this program runs as root"));
+        assert_null(strstr(error.text, "chmod"));
+        assert_int_equal(chown(path, 0, (gid_t)-1), 0);
+    }
     assert_int_equal(truncate(path, 50), 0);
     assert_int_equal(ob_identity_load(path, &read, &error), OB_EFORMAT);
     assert_non_null(strstr(error.text, path));
