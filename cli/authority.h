@@ -15,7 +15,7 @@
 /* Options of invite and renew. */
 #define OB_OPTION_AUTHORITY(type)                                                                            \
     {                                                                                                        \
-        "authority", "FILE", "the run's authority key, made by `onebyte run create`",                        \
+        "authority", "FILE", "the run's authority key, created by `onebyte run create`",                     \
             OB_ARGUMENT(type, authority), .required = true                                                   \
     }
 #define OB_EXPIRY_HELP "how long the certificate is valid: 1y, 6w, 30d, 12h, 90m, 60s or never"

@@ -464,10 +464,9 @@ static int run(const void *arguments) {
 const struct ob_command OB_COMMAND_BENCH = {
     .name = "bench",
     .summary = "measure this machine with a model",
-    .details = "Measures forward passes, one sample and its efficiency against the peak of the products in "
-               "use, a loss on "
-               "completions "
-               "alone, replay with 1 and 64 records per pass, memory bandwidth and peak memory.",
+    .details =
+        "Measures forward passes, one sample and its efficiency against the peak of the products in use, a "
+        "loss on completions alone, replay with 1 and 64 records per pass, memory bandwidth and peak memory.",
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),
     .needs_blas = true,

@@ -124,11 +124,9 @@ static int probe(const void *arguments) {
 const struct ob_command OB_COMMAND_PROBE = {
     .name = "probe",
     .summary = "suggest a learning rate for a run",
-    .details = "Measures the curvature that steps along the run's random directions meet on these rows and "
-               "suggests a rate; "
-               "recreate the run with it. The step size is increased until the curvature rises above the "
-               "noise, which "
-               "adapters need most; the exit code is 3 if it never does.",
+    .details = "Measures the curvature along the run's random directions on these rows and suggests a rate. "
+               "Recreate the run with that rate. The step size is increased until the curvature rises above "
+               "the noise, which adapters need most; the exit code is 3 if it never does.",
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),
     .needs_blas = true,

@@ -67,13 +67,14 @@ static const struct ob_option OPTIONS[] = {
      "over "
      "tensor names. The rest stays in the checkpoint's file",
      AT(trainable)},
-    {"lora-rank", "N", "train low-rank adapters of this rank; of the base model only what --trainable names",
-     AT(lora_rank), .low = 1, .high = OB_ADAPTER_RANK_MAX},
+    {"lora-rank", "N",
+     "train low-rank adapters of this rank, and of the base model only what --trainable names", AT(lora_rank),
+     .low = 1, .high = OB_ADAPTER_RANK_MAX},
     {"lora-alpha", "NUMBER", "scale of the adapters: alpha / rank multiplies them; default: twice the rank",
      AT(lora_alpha), .least = 1e-3, .most = 1e6},
     {"lora-target", "PATTERN", "matrices that get an adapter; default: attention", AT(lora_targets)},
     {"authority", "FILE",
-     "key that admits machines; used when the file exists, created otherwise. Default: FILE of --out with "
+     "key that admits machines; created if the file does not exist. Default: FILE of --out with "
      "the "
      "suffix .authority",
      AT(authority)},
@@ -338,8 +339,7 @@ const struct ob_command OB_COMMAND_RUN_CREATE = {
     .name = "run create",
     .summary = "create a run: write its manifest",
     .details = "The manifest fixes everything that must be the same on all machines: the base model (by "
-               "hash), what is "
-               "trained, the learning rate and its schedule. It cannot be changed later.",
+               "hash), what is trained, the learning rate and its schedule. It cannot be changed later.",
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),
     .needs_blas_for = multiplies,

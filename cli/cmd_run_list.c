@@ -66,8 +66,7 @@ const struct ob_command OB_COMMAND_RUN_LIST = {
     .name = "run list",
     .summary = "list the runs of this machine and what their daemons are doing",
     .details = "Lists the state directories in $XDG_STATE_HOME/onebyte, by default ~/.local/state/onebyte: "
-               "their name for "
-               "--run, the run's name, the state of the daemon, and the path.",
+               "their name for --run, the run's name, the state of the daemon, and the path.",
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),
     .run = list,

@@ -151,8 +151,7 @@ const struct ob_command OB_COMMAND_RUN_SHOW = {
     .name = "run show",
     .summary = "show a run's base model, trained tensors, learning rate, rounds and machines",
     .details = "Reads the manifest and the log; works without a running daemon. `onebyte status` shows what "
-               "a daemon "
-               "is doing.",
+               "a daemon is doing.",
     OB_OPERANDS(OPERANDS),
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),
