@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/access.h"
 #include "base/file.h"
 
 #define FILE_NAME "start"
@@ -15,7 +16,7 @@ static enum ob_err make_absolute(const char *path, char ret_path[static OB_PATH_
                                  struct ob_error *error) {
     char *absolute = realpath(path, NULL);
     if (!absolute)
-        return ob_fail(error, errno == ENOENT ? OB_ENOTFOUND : OB_EIO, "%s: %s", path, strerror(errno));
+        return ob_access_fail(error, path, "cannot find", errno);
     size_t bytes = strlen(absolute);
     bool good = bytes < OB_PATH_MAX && !strchr(absolute, '\n');
     if (good)

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "base/cursor.h"
 
 #define CHUNK_BYTES  (1u << 20)
@@ -85,7 +86,7 @@ static enum ob_err hash_file(const char *path, struct ob_pool *pool,
     h->file = open(path, O_RDONLY | O_CLOEXEC);
     enum ob_err err = OB_OK;
     if (h->file < 0 || fstat(h->file, &status) != 0)
-        err = ob_fail(error, OB_EIO, "%s: %s", path, strerror(errno));
+        err = ob_access_fail(error, path, "cannot open", errno);
     else if (!S_ISREG(status.st_mode))
         err = ob_fail(error, OB_EUNSUPPORTED, "%s: not a regular file", path);
     if (err == OB_OK) {

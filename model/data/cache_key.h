@@ -1,6 +1,6 @@
 /* cache_key - what decides the tokens of a row file: its bytes, and how they are read.
  *
- * Errors:  OB_EIO, OB_ENOMEM, OB_ESTATE (told to stop), OB_EUNSUPPORTED (not a regular file, or a tokenizer without
+ * Errors:  OB_EIO, OB_EREFUSED and OB_ENOTFOUND (base/access.h), OB_ENOMEM, OB_ESTATE (told to stop), OB_EUNSUPPORTED (not a regular file, or a tokenizer without
  *          a digest: nothing is kept then). Messages name the file.
  * Owns:    nothing.
  * Threads: the pool's, while it hashes the file. */

@@ -11,6 +11,8 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "base/access.h"
+
 #define BUFFER_BYTES (256u << 10)
 
 enum packing { PLAIN, GZIP, ZSTD };
@@ -204,7 +206,7 @@ static enum ob_err open_file(struct ob_input *input, const char *path, struct ob
     struct stat status;
     input->file = open(path, O_RDONLY | O_CLOEXEC);
     if (input->file < 0)
-        return ob_fail(error, errno == ENOENT ? OB_ENOTFOUND : OB_EIO, "%s: %s", path, strerror(errno));
+        return ob_access_fail(error, path, "cannot open", errno);
     input->path = strdup(path);
     if (input->path == NULL)
         return ob_fail(error, OB_ENOMEM, "%s: not enough memory to read it", path);

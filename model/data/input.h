@@ -3,7 +3,7 @@
  * Files that are something else are refused with what they are and what to do: Parquet, Arrow, zip, xz, bzip2, UTF-16
  * and UTF-32, a JSON array, JSON over several lines, CSV.
  *
- * Errors:  OB_ENOTFOUND, OB_EIO, OB_ENOMEM; OB_EUNSUPPORTED for those; OB_EFORMAT for compressed data that is damaged
+ * Errors:  OB_ENOTFOUND, OB_EREFUSED (permissions), OB_EIO, OB_ENOMEM; OB_EUNSUPPORTED for those; OB_EFORMAT for compressed data that is damaged
  *          or cut short. Messages name the file.
  * Owns:    the open file and its buffers; free accepts NULL.
  * Threads: one at a time.

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/access.h"
+
 enum ob_err ob_checkpoint_new(const char *path, struct ob_checkpoint **ret_checkpoint,
                               struct ob_error *error) {
     struct ob_checkpoint *checkpoint = calloc(1, sizeof *checkpoint);
@@ -70,8 +72,7 @@ enum ob_err ob_checkpoint_map(struct ob_checkpoint *checkpoint, const char *path
     assert(bytes_min > 0);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return ob_fail(error, errno == ENOENT ? OB_ENOTFOUND : OB_EIO, "%s: cannot open: %s", path,
-                       strerror(errno));
+        return ob_access_fail(error, path, "cannot open", errno);
     enum ob_err failed = OB_OK;
     if (fstat(fd, &info) != 0)
         failed = ob_fail(error, OB_EIO, "%s: %s", path, strerror(errno));

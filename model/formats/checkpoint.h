@@ -1,7 +1,7 @@
 /* checkpoint - the tensors of a checkpoint's files, memory-mapped in their own type, found by name. What
  * kind of file they come from (model/formats/safetensors.h, model/formats/gguf.h) makes no difference afterwards.
  *
- * Errors:  OB_ENOTFOUND, OB_EIO, OB_EFORMAT, OB_ETOOBIG name the file and the tensor.
+ * Errors:  OB_ENOTFOUND, OB_EREFUSED (permissions), OB_EIO, OB_EFORMAT, OB_ETOOBIG name the file and the tensor.
  * Owns:    the mappings and the list.
  * Threads: read-only after open. */
 #ifndef OB_MODEL_FORMATS_CHECKPOINT_H

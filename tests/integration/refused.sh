@@ -29,6 +29,14 @@ if [ "$(id -u)" = 0 ] && id nobody >/dev/null 2>&1; then
     "$BIN/onebyte" renew "$work/p1/certificate" --authority "$work/run.authority" --out "$work/no" 2>"$work/err" && fail "another's authority"
     grep -q "run.authority: belongs to nobody" "$work/err" || fail "another's authority says: $(cat "$work/err")"
     chown root "$work/run.authority"
+    as_nobody=(setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups)
+    if "${as_nobody[@]}" "$BIN/onebyted" --version >/dev/null 2>&1; then # it may read the programs
+        refuses "a closed folder" "p1.conf: cannot open: Permission denied: the folder $work belongs to root \(mode 0700\), and this program runs as nobody: " \
+            "${as_nobody[@]}" "${daemon[@]}"
+        echo '{"text":"one"}' >"$work/rows.jsonl"
+        "${as_nobody[@]}" "$BIN/onebyte" data check "$work/rows.jsonl" --model "$model" >"$work/out" 2>&1
+        grep -q "rows.jsonl: cannot open: Permission denied: the folder $work belongs to root" "$work/out" || fail "closed rows: $(cat "$work/out")"
+    fi
 fi
 
 # a run.json that was edited: only its bytes count
