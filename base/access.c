@@ -10,6 +10,11 @@
 
 #include "base/path.h"
 
+#ifdef __clang_analyzer__
+#undef ob_access_fail
+#undef ob_access_foreign
+#endif
+
 #define USER_MAX 64
 
 static void name_user(uid_t user, char ret_name[static USER_MAX]) {

@@ -18,6 +18,11 @@ enum ob_err ob_access_fail(struct ob_error *error, const char *path, const char 
 /* A file whose owner must be the user of this process belongs to somebody else: OB_EREFUSED. */
 enum ob_err ob_access_foreign(struct ob_error *error, const char *path, const struct stat *info);
 
+#ifdef __clang_analyzer__ /* as in base/err.h: a failure is not OB_OK */
+#define ob_access_fail(error, path, what, why) (ob_access_fail((error), (path), (what), (why)), OB_EIO)
+#define ob_access_foreign(error, path, info)   (ob_access_foreign((error), (path), (info)), OB_EREFUSED)
+#endif
+
 /* "nfs", "cifs", "fuse", … of the file system that holds `path`; its number in hexadecimal when the name is not
  * known, "unknown" when nothing can be learned. */
 #define OB_FILE_SYSTEM_MAX 32
