@@ -3,6 +3,7 @@
 
 #include "base/hex.h"
 #include "cli/command.h"
+#include "cli/key.h"
 #include "cli/replay.h"
 #include "cli/write_model.h"
 #include "run/delta.h"
@@ -19,7 +20,8 @@ static const struct ob_option OPTIONS[] = {
     {"delta", "FILE", "the run as `onebyte export --delta` wrote it", AT(delta), .required = true},
     {"out", "FOLDER", "folder for the model and its card; must be empty or not exist", AT(out),
      .required = true},
-    {"authority", "KEY", "reject the delta unless its run has this authority: the key in run.authority.pub",
+    {"authority", "KEY",
+     "reject the delta unless its run has this authority: run.authority.pub, or the key in it",
      AT(authority)},
     OB_OPTION_FORMAT(struct arguments),
     OB_OPTION_DTYPE(struct arguments),
@@ -82,8 +84,9 @@ static enum ob_err check_authority(const struct arguments *a, const struct ob_de
     char found[OB_HEX_HASH_MAX];
     if (!a->authority)
         return OB_OK;
-    if (!ob_hex_decode(a->authority, OB_KEY_BYTES, wanted.key))
-        return ob_fail(error, OB_EUSAGE, "--authority must be 64 hexadecimal digits");
+    enum ob_err failed = ob_cli_read_key("authority", a->authority, &wanted, error);
+    if (failed)
+        return failed;
     if (ob_machine_equal(&wanted, &delta->manifest->authority))
         return OB_OK;
     return ob_fail(error, OB_EREFUSED,

@@ -2,11 +2,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/file.h"
 #include "cli/authority.h"
 #include "cli/command.h"
+#include "cli/key.h"
 #include "run/certificate.h"
 #include "run/manifest.h"
 
@@ -43,29 +42,11 @@ static enum ob_err set_name(const char *name, struct ob_certificate *certificate
     return OB_OK;
 }
 
-/* The key itself, or a file that keygen wrote. */
-static enum ob_err read_machine(const char *given, struct ob_machine_id *ret_machine,
-                                struct ob_error *error) {
-    char *text = NULL;
-    size_t bytes = 0;
-    if (ob_machine_from_text(given, ret_machine, NULL) == OB_OK)
-        return OB_OK;
-    if (access(given, F_OK) != 0)
-        return ob_machine_from_text(given, ret_machine, error);
-    enum ob_err failed = ob_file_read(given, OB_HEX_KEY_MAX, &text, &bytes, error);
-    if (failed)
-        return ob_fail_within(error, failed, "--machine");
-    text[strcspn(text, "\r\n")] = 0;
-    failed = ob_machine_from_text(text, ret_machine, error);
-    free(text);
-    return failed ? ob_fail(error, failed, "%s: not a public key that `onebyte keygen` wrote", given) : OB_OK;
-}
-
 static enum ob_err sign(const struct arguments *a, const struct ob_manifest *manifest,
                         struct ob_certificate *certificate, struct ob_error *error) {
     struct ob_identity authority;
     struct ob_machine_id machine;
-    enum ob_err failed = read_machine(a->machine, &machine, error);
+    enum ob_err failed = ob_cli_read_key("machine", a->machine, &machine, error);
     if (!failed)
         failed = ob_cli_load_authority(a->authority, &authority, error);
     if (failed)

@@ -117,11 +117,11 @@ static void print_pause(const json_t *reasons) {
 
 #define WARN_S (7.0 * 86400)
 
-static void print_certificate(const json_t *membership) {
+static void print_certificate(const json_t *membership, bool fetching) {
     json_int_t expires = json_integer_value(json_object_get(membership, "expires"));
     char when[OB_TIME_TEXT_MAX];
     double left = (double)expires - (double)ob_wall_s();
-    if (json_is_false(json_object_get(membership, "certified"))) {
+    if (!fetching && json_is_false(json_object_get(membership, "certified"))) {
         puts("certificate none valid: this machine's records do not count");
         return;
     }
@@ -142,7 +142,7 @@ static void print_problems(const json_t *s) {
             number_of(isolation, "acknowledged"), number_of(isolation, "last_live"),
             number_of(isolation, "unacknowledged_rounds"));
     print_pause(json_object_get(s, "paused_by"));
-    print_certificate(json_object_get(s, "membership"));
+    print_certificate(json_object_get(s, "membership"), strcmp(text_of(s, "life"), "fetching") == 0);
     if (number_of(catch_up, "samples_known") > number_of(catch_up, "samples_held"))
         printf("catching up %.0f of %.0f samples, %.0f a second, about %.0f s left\n",
                number_of(catch_up, "samples_held"), number_of(catch_up, "samples_known"),
@@ -183,8 +183,10 @@ static void print_status(const json_t *s) {
            number_of(s, "next_sample"));
     if (json_is_number(loss))
         printf("loss of the last round %.4f\n", json_number_value(loss));
-    else
+    else if (number_of(s, "own_samples") > 0)
         puts("the loss of the last round is not finite: the run has diverged");
+    else
+        puts("no loss yet");
     print_problems(s);
     print_numbers(s);
     print_machines(json_object_get(s, "machines"));

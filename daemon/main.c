@@ -1,6 +1,8 @@
 /* onebyted - the daemon's main: arguments, signals, exit codes. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -85,7 +87,10 @@ static int run(const struct ob_daemon_source *source, struct ob_config *config, 
 static int check(const struct ob_config *config, struct ob_error *error) {
     if (ob_daemon_check(config, stderr, error))
         return complain(error, true);
-    return puts("ok") < 0;
+    if (puts("ok") >= 0 && fflush(stdout) == 0)
+        return 0;
+    (void)ob_fail(error, OB_EIO, "standard output: %s", strerror(errno));
+    return complain(error, false);
 }
 
 static int start(char **argv, const struct ob_daemon_arguments *arguments, struct ob_signals *signals,

@@ -37,7 +37,8 @@ enum ob_err ob_certificate_file_parse(const char *name, const char *text, size_t
     struct ob_error why = {0};
     enum ob_err failed = ob_control_decode(file.entry, file.entry_bytes, &file.control, &why);
     if (failed)
-        return ob_fail(error, failed, "%s: %s", name, why.text);
+        return ob_fail(error, failed, "%s: damaged or truncated; copy the certificate again (%s)", name,
+                       why.text);
     if (file.control.kind != OB_CONTROL_CERTIFICATE)
         return ob_fail(error, OB_EFORMAT, "%s: not a certificate, but a control entry of kind %d", name,
                        (int)file.control.kind);

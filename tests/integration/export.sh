@@ -25,6 +25,7 @@ grep -q "has no adapters" "$work/none.err" || fail "no word about adapters: $(ca
 apply --delta "$work/run.delta" --out "$work/applied" >"$work/apply.out" || fail "apply"
 cmp -s "$work/hf/model.safetensors" "$work/applied/model.safetensors" || fail "apply gives other bits than export"
 apply --delta "$work/run.delta" --out "$work/applied-gguf" --format gguf >/dev/null || fail "apply to GGUF"
+apply --delta "$work/run.delta" --out "$work/applied-pinned" --authority "$work/run.authority.pub" >/dev/null || fail "apply --authority FILE.pub"
 cmp -s "$work/gguf/model.gguf" "$work/applied-gguf/model.gguf" || fail "apply gives another GGUF file than export"
 "$BIN/onebyte" run create --model "$work/gguf/model.gguf" --out "$work/a.json" --name a || fail "run create from GGUF"
 "$BIN/onebyte" run create --model "$work/hf" --out "$work/b.json" --name a || fail "run create from a folder"

@@ -20,6 +20,8 @@ run_ended() { # COMMAND…: its exit code; it must end by itself
 before=$(find "$work/p1" | sort)
 out=$("$BIN/onebyted" --config "$work/p1.conf" --check 2>"$work/check.log") || fail "--check: $(cat "$work/check.log")"
 [ "$out" = ok ] || fail "--check says \"$out\""
+"$BIN/onebyted" --config "$work/p1.conf" --check >/dev/full 2>"$work/full.log" && fail "--check >/dev/full"
+grep -q "standard output: No space left on device" "$work/full.log" || fail "--check >/dev/full says $(cat "$work/full.log")"
 [ "$(find "$work/p1" | sort)" = "$before" ] || fail "--check leaves files"
 "$BIN/onebyted" --config "$work/p1.conf" --check --set training.data="$work/none.jsonl" >/dev/null 2>"$work/check.log"; [ $? = 2 ] || fail "--check: exit code of missing rows"
 grep -q none.jsonl "$work/check.log" || fail "--check does not name the file"
