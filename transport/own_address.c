@@ -31,7 +31,7 @@ static bool address_towards(const char *number, struct sockaddr_storage *ret_add
 
 static bool is_loopback(const struct sockaddr_storage *address) {
     struct ob_address plain;
-    char text[INET6_ADDRSTRLEN + 4];
+    char text[INET6_ADDRSTRLEN + 4] = "";
     if (!ob_address_from_socket((const struct sockaddr *)address, &plain))
         return false;
     ob_address_to_text(&plain, text);
@@ -61,7 +61,7 @@ bool ob_transport_own_address(const struct ob_transport *transport, char ret_end
     bool four_only = strcmp(host, "0.0.0.0") == 0;
     for (size_t i = 0; i < transport->link_count; i++) {
         const struct ob_link *link = transport->links[i];
-        struct sockaddr_storage address;
+        struct sockaddr_storage address = {0};
         if (!link->dealer_up || !address_towards(link->number, &address) ||
             (four_only && address.ss_family != AF_INET))
             continue;

@@ -267,10 +267,11 @@ static enum ob_err check_parts(const struct ob_tokenizer_parts *parts, bool *ret
                        ob_utf8_quote(parts->model, strlen(parts->model), quote));
     if (!*ret_byte_level)
         return parts->scores != NULL ? OB_OK : ob_fail(error, OB_EFORMAT, "tokenizer.ggml.scores is missing");
-    *ret_pre = pre_of(parts->pre == NULL ? "default" : parts->pre); /* as llama.cpp reads it */
+    const char *name = parts->pre == NULL ? "default" : parts->pre; /* as llama.cpp reads it */
+    *ret_pre = pre_of(name);
     return *ret_pre != NULL ? OB_OK
                             : ob_fail(error, OB_EUNSUPPORTED, "the pre-tokenizer \"%s\" is not supported",
-                                      ob_utf8_quote(parts->pre, strlen(parts->pre), quote));
+                                      ob_utf8_quote(name, strlen(name), quote));
 }
 
 static enum ob_err fill(const struct ob_tokenizer_parts *parts, json_t *root, struct ob_error *error) {

@@ -24,7 +24,7 @@ fi
 flags=(-std=gnu17 -O3 -ffp-contract=off -fno-strict-aliasing -D_GNU_SOURCE -Wall -Wextra -Wconversion -Werror -pthread -I. -I"$sysroot/usr/include")
 libraries=(-L"$sysroot/usr/lib/aarch64-linux-gnu" -lsodium -lcmocka -lm)
 rm -rf "$folder/objects" && mkdir -p "$folder/objects"
-printf '%s\n' base/*.c record/*.c spsa/*.c spsa/kernels/*.c | grep -vE '(avx2|avx512|gfni)\.c$' |
+printf '%s\n' base/*.c record/*.c spsa/*.c spsa/kernels/*.c tests/support/random.c | grep -vE '(avx2|avx512|gfni)\.c$' |
     xargs -P "$(nproc)" -I{} sh -c 'aarch64-linux-gnu-gcc "$@" -c {} -o "$0/$(echo {} | tr / _).o"' "$folder/objects" "${flags[@]}" || exit 1
 objects=("$folder"/objects/*.o)
 
