@@ -18,6 +18,7 @@
 #define TICK_NS   (OB_SECOND_NS / 20)
 #define FLUSH_NS  (OB_SECOND_NS / 2)
 #define SAMPLE_NS (OB_SECOND_NS * 3 / 10) /* for the running sample, when told to leave */
+#define FILES_KIB 256                     /* a second */
 
 /* ---- what is asked ---- */
 
@@ -121,6 +122,13 @@ static void on_snapshot(struct ob_daemon *daemon, const struct ob_transport_even
     ob_snapshot_join_take(&daemon->join, &seen->machine, &message);
 }
 
+static void on_file(struct ob_daemon *daemon, const struct ob_transport_event *seen) {
+    struct ob_transfer_message message;
+    if (!seen->published && ob_transfer_message_decode(seen->data, seen->bytes, &message) &&
+        ob_hash_equal(&message.run.hash, &daemon->session.manifest->run.hash))
+        ob_transfer_serve(&daemon->file_server, &seen->machine, &message);
+}
+
 /* The peer admits it before it is told. */
 static enum ob_err on_knock(struct ob_daemon *daemon, const struct ob_transport_event *seen,
                             struct ob_error *error) {
@@ -147,7 +155,7 @@ static enum ob_err on_link(struct ob_daemon *daemon, const struct ob_transport_e
     return failed ? failed : ob_daemon_step(daemon, &event, error);
 }
 
-/* Transfers of manifests and snapshots are for the daemon, everything else is for the peer. A transfer of a machine that is
+/* Transfers of manifests, snapshots and files are for the daemon, everything else is for the peer. A transfer of a machine that is
  * not admitted yet (we connected to it before its certificate came) is dropped: it asks again. */
 static enum ob_err on_frame(struct ob_daemon *daemon, const struct ob_transport_event *seen,
                             struct ob_error *error) {
@@ -162,6 +170,11 @@ static enum ob_err on_frame(struct ob_daemon *daemon, const struct ob_transport_
     if (ob_snapshot_message_is(seen->data, seen->bytes)) {
         if (seen->admitted)
             on_snapshot(daemon, seen);
+        return OB_OK;
+    }
+    if (ob_transfer_message_is(seen->data, seen->bytes)) {
+        if (seen->admitted)
+            on_file(daemon, seen);
         return OB_OK;
     }
     return ob_daemon_step(daemon, &event, error);
@@ -309,6 +322,22 @@ static enum ob_err tend_snapshots(struct ob_daemon *daemon, struct ob_error *err
     return failed ? failed : ob_perform_waiting_digest(&daemon->performer, error);
 }
 
+static bool send_block(void *transport, const struct ob_machine_id *to, const void *data, size_t bytes) {
+    return ob_transport_send(transport, to, data, bytes);
+}
+
+/* A run cannot be joined without its files, so there is a rate for them even where snapshots are not served. */
+static void tend_files(struct ob_daemon *daemon) {
+    const struct ob_session *session = &daemon->session;
+    int64_t kib = session->config->snapshot_upload_kib;
+    struct ob_transfer_source source = {.run = session->manifest->run,
+                                        .shares = daemon->shares,
+                                        .count = daemon->share_count,
+                                        .send = send_block,
+                                        .context = session->transport};
+    ob_transfer_serve_tend(&daemon->file_server, &source, kib > FILES_KIB ? kib : FILES_KIB, ob_now_ns());
+}
+
 /* Links that came and went while the disk was full become events. */
 static enum ob_err settle_links(struct ob_daemon *daemon, struct ob_error *error) {
     const struct ob_peer *peer = daemon->session.peer;
@@ -378,6 +407,7 @@ static enum ob_err on_clock(struct ob_daemon *daemon, struct ob_error *error) {
         failed = settle_links(daemon, error);
     if (!failed)
         failed = tend_snapshots(daemon, error);
+    tend_files(daemon);
     tend_catch_up(daemon);
     if (!failed)
         failed = ob_daemon_drain(daemon, error);

@@ -1,7 +1,6 @@
 /* manifest_fetch - how a newcomer that has only a certificate gets the run's manifest from a member (manifest_frames.h).
  *
- * It goes on until the manifest is there; meanwhile the status socket answers (life `fetching`), and once a minute the log
- * says of each of [peers] why it is not reached.
+ * It goes on until the manifest is there (fetching.h).
  *
  * Errors:  OB_EUSAGE, there is nobody to fetch it from; OB_ESTATE, told to leave; those of files and sockets.
  * Threads: one at a time. */

@@ -305,6 +305,8 @@ void ob_daemon_close(struct ob_daemon *daemon) {
     ob_corpus_free(daemon->corpus);
     ob_tokenizer_free(daemon->tokenizer);
     ob_snapshots_close(&daemon->snapshots);
+    while (daemon->share_count > 0)
+        ob_share_close(&daemon->shares[--daemon->share_count]);
     ob_replica_free(daemon->session.replica);
     ob_manifest_free(daemon->session.manifest);
     free(daemon);

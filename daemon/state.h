@@ -17,6 +17,9 @@
 #include "snapshot/join.h"
 #include "snapshot/serve.h"
 #include "snapshot/writer.h"
+#include "transfer/serve.h"
+
+#define OB_DAEMON_SHARES 16
 
 /* Where the configuration came from, for reading it again. */
 struct ob_daemon_source {
@@ -40,6 +43,10 @@ struct ob_daemon {
     struct ob_snapshot_join join;
     bool join_from_base; /* the weights are the base: the log is replayed when the join is over */
     uint64_t snapshot_malformed;
+
+    struct ob_share shares[OB_DAEMON_SHARES]; /* files that members may fetch by their names */
+    size_t share_count;
+    struct ob_transfer_server file_server;
 
     struct ob_membership membership;
     struct ob_catch_up catch_up;

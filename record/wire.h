@@ -36,6 +36,8 @@ enum ob_message_kind {
     OB_MESSAGE_OFFER,             /* this one, or none */
     OB_MESSAGE_PIECE_ASK,         /* a piece of a snapshot is wanted */
     OB_MESSAGE_PIECE,             /* that piece */
+    OB_MESSAGE_FILE_ASK,          /* transfer/message.h: a block of a file with a known name is wanted */
+    OB_MESSAGE_FILE_BLOCK,        /* that block, or that there is no such file here */
     OB_MESSAGE_MANIFEST_ASK = 60, /* daemon/manifest_frames.h: a piece of the manifest is wanted */
     OB_MESSAGE_MANIFEST           /* that piece */
 };

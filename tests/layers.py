@@ -31,10 +31,11 @@ LAYERS = {
     "model/data": ["base", "model/formats", "model/families", "model/tokenizer", "model/chat", "model/convert", "model/forward"],
     "peer": ["base", "record"],
     "transport": ["base"],
+    "transfer": ["base", "record"],
     "store": ["base", "record"],
     "run": RUN,
     "snapshot": [*RUN, "run", "peer"],
-    "daemon": [*RUN, "peer", "run", "snapshot"],
+    "daemon": [*RUN, "peer", "transfer", "run", "snapshot"],
     "cli": [*RUN, "run", "snapshot"],
 }
 LIBRARIES = {  # header: the folders that may include it
