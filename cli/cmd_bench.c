@@ -14,6 +14,7 @@
 #include "model/forward/blas.h"
 #include "model/forward/forward.h"
 #include "model/forward/peak.h"
+#include "model/forward/vector.h"
 #include "run/base_weights.h"
 #include "run/manifest.h"
 #include "run/replica.h"
@@ -28,7 +29,7 @@ struct arguments {
     const char *model;
     int64_t batch, length;
     double seconds;
-    const char *products;
+    const char *products, *kernels, *loops;
     bool json;
 };
 
@@ -43,12 +44,18 @@ static const struct ob_option OPTIONS[] = {
     {"products", "NAME",
      "how products with the weights are computed: float32, bfloat16, bfloat16-native, bfloat16-onednn",
      AT(products), .fallback = "float32"},
+    {"kernels", "NAME", "replay kernels: auto (the fastest), reference, avx2, avx512, avx512-gfni",
+     AT(kernels), .fallback = "auto"},
+    {"loops", "NAME", "loops between the products: auto (the fastest), plain, avx2, avx512", AT(loops),
+     .fallback = "auto"},
     {"json", NULL, "print the JSON on one line", AT(json)},
 };
 
 struct bench {
     struct ob_pool *pool;
     struct ob_spsa_engine engine;
+    struct ob_race kernels, loops; /* that chose them; none: they were named */
+    const char *loops_name;
     struct ob_model *model;
     struct ob_spsa_weights *weights;
     struct ob_forward *forward;
@@ -246,20 +253,44 @@ static enum ob_err fill_batches(struct bench *bench, size_t sequences, size_t le
     return failed;
 }
 
-static enum ob_err set_up(struct bench *bench, const char *folder, size_t sequences, size_t length,
-                          const char *products, struct ob_error *error) {
-    enum ob_err failed = ob_pool_new(ob_processors(), &bench->pool, error);
-    if (failed || (failed = ob_model_open(folder, &bench->model, error)))
+static enum ob_err choose_kernels(struct bench *bench, const char *name, struct ob_error *error) {
+    if (strcmp(name, "auto") != 0)
+        return ob_spsa_engine_named(name, bench->pool, &bench->engine, error);
+    bench->engine = ob_spsa_engine_fastest(bench->pool, ob_now_ns, &bench->kernels);
+    return OB_OK;
+}
+
+static enum ob_err choose_loops(struct bench *bench, const char *name, struct ob_error *error) {
+    const struct ob_vector_loops *loops;
+    enum ob_err failed = OB_OK;
+    if (strcmp(name, "auto") == 0)
+        loops = ob_vector_fastest(ob_now_ns, &bench->loops);
+    else
+        failed = ob_vector_named(name, &loops, error);
+    if (failed)
         return failed;
-    bench->engine = ob_spsa_engine_best(bench->pool);
-    failed = load_weights(bench, error);
+    ob_forward_use_loops(bench->forward, loops);
+    bench->loops_name = ob_vector_name(loops);
+    return OB_OK;
+}
+
+static enum ob_err set_up(struct bench *bench, const struct arguments *a, struct ob_error *error) {
+    size_t sequences = (size_t)a->batch, length = (size_t)a->length;
+    enum ob_err failed = ob_pool_new(ob_processors(), &bench->pool, error);
+    if (failed || (failed = ob_model_open(a->model, &bench->model, error)))
+        return failed;
+    failed = choose_kernels(bench, a->kernels, error);
+    if (!failed)
+        failed = load_weights(bench, error);
     if (length > bench->model->config.context)
         length = bench->model->config.context;
     if (!failed)
         failed = ob_forward_new(&bench->model->config, sequences * length, sequences, bench->pool,
                                 &bench->forward, error);
     if (!failed)
-        failed = ob_forward_use_named(bench->forward, products, error);
+        failed = choose_loops(bench, a->loops, error);
+    if (!failed)
+        failed = ob_forward_use_named(bench->forward, a->products, error);
     return failed ? failed : fill_batches(bench, sequences, length, error);
 }
 
@@ -418,12 +449,16 @@ static bool add_integers(json_t *root, const struct bench *bench, const struct r
 
 static json_t *results_json(const struct bench *bench, const struct results *r) {
     json_t *root = json_object();
+    char text[OB_RACE_TEXT_MAX];
     bool good = add_integers(root, bench, r);
     good = add_reals(root, bench, r) && good;
     good = ob_json_set(root, "blas_core", ob_json_text(ob_blas_core())) && good;
     good = ob_json_set(root, "products", ob_json_text(ob_forward_products(bench->forward)->name)) && good;
     good = ob_json_set(root, "products_peak_flops", json_incref(r->peaks)) && good;
     good = ob_json_set(root, "kernels", ob_json_text(ob_spsa_engine_name(&bench->engine))) && good;
+    good = ob_json_set(root, "kernels_measured", ob_json_text(ob_race_text(&bench->kernels, text))) && good;
+    good = ob_json_set(root, "loops", ob_json_text(bench->loops_name)) && good;
+    good = ob_json_set(root, "loops_measured", ob_json_text(ob_race_text(&bench->loops, text))) && good;
     good = ob_json_set(root, "replay_64_by_kernels_one_thread", json_incref(r->kernels)) && good;
     good = ob_json_set(root, "sample_spread", timing_json(&r->sample)) && good;
     good = ob_json_set(root, "forward_spread", timing_json(&r->plain)) && good;
@@ -450,7 +485,7 @@ static int run(const void *arguments) {
     struct ob_error error = {0};
     struct bench bench = {.seconds = a->seconds};
     struct results results = {0};
-    enum ob_err failed = set_up(&bench, a->model, (size_t)a->batch, (size_t)a->length, a->products, &error);
+    enum ob_err failed = set_up(&bench, a, &error);
     if (!failed)
         failed = measure_all(&bench, &results, &error);
     if (!failed)

@@ -170,6 +170,10 @@ static void print_numbers(const json_t *s) {
     printf("processor  OpenBLAS core %s, %s kernels, %.0f threads, peak memory %.0f MB\n",
            text_of(work, "blas_core"), text_of(work, "kernels"), number_of(work, "threads"),
            number_of(work, "peak_memory_bytes") / 1e6);
+    if (*text_of(work, "products"))
+        printf("products   %s%s%s%s, %s loops between them\n", text_of(work, "products"),
+               *text_of(work, "products_measured") ? " (" : "", text_of(work, "products_measured"),
+               *text_of(work, "products_measured") ? ")" : "", text_of(work, "loops"));
 }
 
 static void print_status(const json_t *s) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "model/forward/vector.h"
 #include "spsa/memory_check.h"
 
 #define PASS_UPDATES 1024 /* as many as a turn has at most */
@@ -192,6 +193,14 @@ static enum ob_err losses_to_choose_by(void *context, unsigned direction, double
     return failed;
 }
 
+static void choose_loops(struct ob_compute_jobs *jobs) {
+    struct ob_race race;
+    const struct ob_vector_loops *loops = ob_vector_fastest(ob_now_ns, &race);
+    ob_forward_use_loops(jobs->forward, loops);
+    jobs->queue->view.loops = ob_vector_name(loops);
+    (void)ob_race_text(&race, jobs->queue->view.loops_measured);
+}
+
 static enum ob_err choose_products(struct ob_compute_jobs *jobs, struct ob_error *error) {
     const struct ob_compute_options *o = &jobs->options;
     struct ob_choices choices;
@@ -215,8 +224,10 @@ static enum ob_err prepare_forward(struct ob_compute_jobs *jobs, struct ob_error
         failed = ob_batch_new(sequences, tokens, &jobs->batch, error);
     if (!failed)
         failed = ob_task_init(&jobs->task, sequences, error);
-    if (!failed)
-        failed = choose_products(jobs, error);
+    if (failed)
+        return failed;
+    choose_loops(jobs);
+    failed = choose_products(jobs, error);
     if (!failed && o->prefix_memory_bytes + o->prefix_file_bytes > 0)
         failed = ob_forward_keep_prefix(jobs->forward, o->prefix_memory_bytes, o->folder,
                                         o->prefix_file_bytes, error);

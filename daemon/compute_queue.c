@@ -24,7 +24,7 @@ static double smooth(double mean, double value) {
 
 void ob_compute_queue_init(struct ob_compute_queue *q, void (*wake)(void *context), void *context) {
     pthread_condattr_t monotonic;
-    *q = (struct ob_compute_queue){.wake = wake, .context = context, .view = {.products = ""}};
+    *q = (struct ob_compute_queue){.wake = wake, .context = context, .view = {.products = "", .loops = ""}};
     q->tail = &q->head;
     pthread_mutex_init(&q->lock, NULL);
     pthread_condattr_init(&monotonic);

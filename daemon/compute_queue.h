@@ -85,6 +85,8 @@ struct ob_compute_view {
     size_t forward_bytes, frozen_bytes; /* activations and scratch; frozen weights in the products' order */
     const char *products;               /* in use; "": nothing is evaluated here */
     char products_measured[OB_CHOICES_TEXT_MAX]; /* how they were chosen; "": they were named */
+    const char *loops; /* between the products: their instruction set; "": nothing is evaluated here */
+    char loops_measured[OB_RACE_TEXT_MAX]; /* how they were chosen */
     struct ob_prefix_counters prefix;
     uint64_t memory_checks, memory_faults; /* faults: checks that found something */
 };

@@ -438,6 +438,21 @@ void ob_daemon_ask_to_reload(struct ob_daemon *daemon) {
     ob_transport_wake(daemon->session.transport);
 }
 
+/* Which instructions compute what, and the measurements that say so. */
+static void tell_choices(const struct ob_daemon *daemon) {
+    struct ob_compute_view work = ob_compute_view(daemon->session.compute);
+    char kernels[OB_RACE_TEXT_MAX];
+    ob_log(&daemon->logger, OB_LOG_INFO, "fastest", "kernels=%s measured=\"%s\"",
+           ob_spsa_engine_name(&daemon->session.replica->engine),
+           ob_race_text(&daemon->session.replica->race, kernels));
+    if (*work.loops)
+        ob_log(&daemon->logger, OB_LOG_INFO, "fastest", "loops=%s measured=\"%s\"", work.loops,
+               work.loops_measured);
+    if (*work.products)
+        ob_log(&daemon->logger, OB_LOG_INFO, "fastest", "products=%s measured=\"%s\"", work.products,
+               *work.products_measured ? work.products_measured : "no: products = in [training] names it");
+}
+
 static void tell_start(const struct ob_daemon *daemon) {
     const struct ob_session *session = &daemon->session;
     char key[OB_HEX_KEY_MAX];
@@ -445,6 +460,7 @@ static void tell_start(const struct ob_daemon *daemon) {
     ob_log(&daemon->logger, OB_LOG_INFO, "start", "run=%s machine=%s pid=%d blas=%s kernels=%s samples=%llu",
            session->manifest->name, key, (int)getpid(), ob_blas_core(),
            ob_spsa_engine_name(&session->replica->engine), (unsigned long long)session->replica->samples);
+    tell_choices(daemon);
     if (*ob_blas_failed_cores())
         ob_log(&daemon->logger, OB_LOG_WARN, "blas",
                "failed=%s text=\"these OpenBLAS cores compute wrong products on this machine; using %s\"",

@@ -54,7 +54,7 @@ static char *status_text(const struct fetching *f) {
                                .snapshot = {.join = "off"},
                                .blas_core = ob_blas_core(),
                                .blas_failed_cores = ob_blas_failed_cores(),
-                               .work = {.products = ""},
+                               .work = {.products = "", .loops = ""},
                                .machines = calloc(count + 1, sizeof *status.machines)};
     if (!status.machines)
         return NULL;

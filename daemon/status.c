@@ -78,6 +78,7 @@ static void gather_work(const struct ob_daemon *daemon, struct ob_status *status
     status->blas_core = ob_blas_core();
     status->blas_failed_cores = ob_blas_failed_cores();
     status->kernels = ob_spsa_engine_name(&daemon->session.replica->engine);
+    (void)ob_race_text(&daemon->session.replica->race, status->kernels_measured);
     status->catch_up_s = ob_catch_up_seconds(&status->peer, &status->work, daemon->catch_up.busy);
 }
 

@@ -48,6 +48,7 @@ struct ob_status {
     } snapshot;
     unsigned threads;
     const char *blas_core, *blas_failed_cores, *kernels;
+    char kernels_measured[OB_RACE_TEXT_MAX];
     struct ob_status_machine *machines;
     size_t machine_count;
 };

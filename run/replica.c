@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "model/convert/open_model.h"
 #include "model/families/adapter.h"
 #include "run/base_weights.h"
@@ -113,7 +114,7 @@ static enum ob_err fill(struct ob_replica *replica, const char *model_folder, un
     enum ob_err failed = ob_pool_new(threads ? threads : ob_processors(), &replica->pool, error);
     if (failed)
         return failed;
-    replica->engine = ob_spsa_engine_best(replica->pool);
+    replica->engine = ob_spsa_engine_fastest(replica->pool, ob_now_ns, &replica->race);
     if ((failed = ob_model_open(model_folder, &replica->model, error)))
         return failed;
     replica->trainable =

@@ -18,6 +18,7 @@ struct ob_replica {
     struct ob_model *model;
     struct ob_pool *pool;
     struct ob_spsa_engine engine;
+    struct ob_race race; /* that chose the engine's kernels */
     struct ob_spsa_weights *weights;
     int64_t *trainable;   /* for each model tensor its number in the manifest, or -1 */
     size_t *model_tensor; /* for each of the manifest's, its number in the model */

@@ -32,9 +32,9 @@ static void rope_heads(const struct ob_forward *f, const struct rope_job *job, s
     const struct ob_model_config *c = &f->config;
     size_t half = c->rotary_width / 2, at = position * half;
     if (gain)
-        ob_vector_norm(c->norm, c->norm_epsilon, heads * c->head_width, x, gain, NULL, x);
+        ob_vector_norm(f->loops, c->norm, c->norm_epsilon, heads * c->head_width, x, gain, NULL, x);
     for (size_t head = 0; head < heads && job->has_positions; head++)
-        ob_vector_rope(half, job->table->cos + at, job->table->sin + at, x + head * c->head_width);
+        ob_vector_rope(f->loops, half, job->table->cos + at, job->table->sin + at, x + head * c->head_width);
 }
 
 static const float *gain_of(const struct ob_vectors *vectors, size_t view) {
@@ -97,8 +97,9 @@ struct block {
 
 /* exp(score - largest) in place, zero for what a row does not see; the output so far and its sum are brought
  * to the new maximum. */
-static void soften_row(const struct ob_model_config *c, const struct head *head, const struct block *b,
-                       size_t i, float *out) {
+static void soften_row(const struct ob_forward *f, const struct head *head, const struct block *b, size_t i,
+                       float *out) {
+    const struct ob_model_config *c = &f->config;
     size_t row = b->from + i, keys = b->high - b->low;
     float *scores = b->scores + i * keys;
     size_t end = row + 1 < b->high ? row + 1 : b->high; /* it sees keys [first, end) */
@@ -110,10 +111,10 @@ static void soften_row(const struct ob_model_config *c, const struct head *head,
     }
     if (c->attention_softcap > 0)
         ob_vector_softcap(end - first, c->attention_softcap, scores + first - b->low);
-    float sum, largest = ob_vector_exp(end - first, scores + first - b->low, b->largest[i], &sum);
+    float sum, largest = ob_vector_exp(f->loops, end - first, scores + first - b->low, b->largest[i], &sum);
     float factor = expf(b->largest[i] - largest); /* 0 at first: the maximum is -inf */
     if (factor != 1.0f && b->sum[i] > 0)
-        ob_vector_times(c->head_width, factor, out);
+        ob_vector_times(f->loops, c->head_width, factor, out);
     b->sum[i] = b->sum[i] * factor + sum;
     b->largest[i] = largest;
     memset(scores, 0, (first - b->low) * sizeof *scores);
@@ -121,8 +122,9 @@ static void soften_row(const struct ob_model_config *c, const struct head *head,
 }
 
 /* Adds the keys of a block to its rows' outputs. */
-static void attend_keys(const struct ob_model_config *c, const struct head *head, const struct block *b,
+static void attend_keys(const struct ob_forward *f, const struct head *head, const struct block *b,
                         bool is_first) {
+    const struct ob_model_config *c = &f->config;
     size_t width = c->head_width, stride = group_width(c), rows = b->to - b->from, keys = b->high - b->low;
     size_t out_stride = (size_t)c->heads * width;
     float *out = head->out + b->from * out_stride;
@@ -130,7 +132,7 @@ static void attend_keys(const struct ob_model_config *c, const struct head *head
                 head->q + b->from * stride, (int)stride, head->k + b->low * stride, (int)stride, 0.0f,
                 b->scores, (int)keys);
     for (size_t i = 0; i < rows; i++)
-        soften_row(c, head, b, i, out + i * out_stride);
+        soften_row(f, head, b, i, out + i * out_stride);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)width, (int)keys, 1.0f, b->scores,
                 (int)keys, head->v + b->low * stride, (int)stride, is_first ? 0.0f : 1.0f, out,
                 (int)out_stride);
@@ -153,10 +155,11 @@ static void attend_rows(const struct ob_forward *f, const struct head *head, siz
     for (size_t at = low; at < to; at += OB_KEY_BLOCK) {
         b.low = at;
         b.high = to - at < OB_KEY_BLOCK ? to : at + OB_KEY_BLOCK;
-        attend_keys(c, head, &b, at == low);
+        attend_keys(f, head, &b, at == low);
     }
     for (size_t i = 0; i < to - from; i++)
-        ob_vector_times(c->head_width, 1.0f / b.sum[i], head->out + (from + i) * c->heads * c->head_width);
+        ob_vector_times(f->loops, c->head_width, 1.0f / b.sum[i],
+                        head->out + (from + i) * c->heads * c->head_width);
 }
 
 /* One item: a view, a sequence, a head. */

@@ -7,6 +7,7 @@
 
 #include "model/forward/multiply.h"
 #include "model/forward/products_float32.h"
+#include "model/forward/vector.h"
 
 #define TILE_ELEMENTS   ((size_t)5 << 18) /* 5 MiB of float32 for each side of a direction */
 #define VOCABULARY_TILE 512               /* a multiple of the columns of a packed tile */
@@ -133,6 +134,7 @@ enum ob_err ob_forward_new(const struct ob_model_config *config, size_t tokens_m
     f->config = *config;
     f->pool = pool;
     f->products = &ob_products_float32;
+    f->loops = ob_vector_best();
     set_sizes(f, tokens_max, sequences_max);
     f->arena_bytes = lay_out(f, NULL);
     f->arena = aligned_alloc(ALIGNMENT, f->arena_bytes);
@@ -188,7 +190,7 @@ enum ob_err ob_forward_use(struct ob_forward *forward, const struct ob_products 
     if (!ob_products_available(products, &why))
         return ob_fail(error, OB_EUNSUPPORTED, "products = %s is not available: %s", products->name, why);
     unsigned threads = ob_pool_threads(forward->pool);
-    enum ob_err failed = products->open ? products->open(threads, &state, error) : OB_OK;
+    enum ob_err failed = products->open ? products->open(threads, forward->loops, &state, error) : OB_OK;
     if (failed)
         return failed;
     uint8_t *packed = NULL, *staged = NULL;
@@ -221,6 +223,11 @@ enum ob_err ob_forward_use_named(struct ob_forward *forward, const char *name, s
     const struct ob_products *products;
     enum ob_err failed = ob_products_find(name, &products, error);
     return failed ? failed : ob_forward_use(forward, products, error);
+}
+
+void ob_forward_use_loops(struct ob_forward *forward, const struct ob_vector_loops *loops) {
+    forward->loops = loops;
+    forward->prefix_model = NULL;
 }
 
 const struct ob_products *ob_forward_products(const struct ob_forward *forward) {

@@ -37,6 +37,8 @@ OB_MUST_USE enum ob_err ob_forward_use(struct ob_forward *forward, const struct 
 /* The same by name: float32, bfloat16 (the first such way that is available), or one of products.h. */
 OB_MUST_USE enum ob_err ob_forward_use_named(struct ob_forward *forward, const char *name,
                                              struct ob_error *error);
+/* The loops between the products (vector.h); ob_vector_best() at first. Call it before ob_forward_use. */
+void ob_forward_use_loops(struct ob_forward *forward, const struct ob_vector_loops *loops);
 const struct ob_products *ob_forward_products(const struct ob_forward *forward);
 /* From now on the states of sequences after the frozen layers are cached (prefix.h): in memory up to
  * `memory_bytes`, then in an unnamed file of `folder` (NULL: none) up to `file_bytes`. */

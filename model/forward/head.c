@@ -30,7 +30,7 @@ static void fold_row(const struct ob_pass *pass, const struct tile *tile, size_t
     float *logits = f->logits + row * tile->count, largest;
     double sum;
     finish_logits(f, logits, tile->count);
-    ob_vector_exp_sum(tile->count, logits, &largest, &sum);
+    ob_vector_exp_sum(f->loops, tile->count, logits, &largest, &sum);
     double before = f->row_max[row], now = (double)largest > before ? (double)largest : before;
     f->row_sum[row] = f->row_sum[row] * exp(before - now) + sum * exp((double)largest - now);
     f->row_max[row] = now;

@@ -38,9 +38,9 @@ static void norm_rows(const struct ob_pass *pass, const struct ob_row_block *blo
         if (!job->gain.values)
             memmove(y, x, width * sizeof *y);
         else
-            ob_vector_norm(c->norm, c->norm_epsilon, width, x, gain, shift, norm->add ? x : y);
+            ob_vector_norm(f->loops, c->norm, c->norm_epsilon, width, x, gain, shift, norm->add ? x : y);
         if (norm->add)
-            ob_vector_add(width, y, x);
+            ob_vector_add(f->loops, width, y, x);
     }
 }
 
@@ -138,9 +138,9 @@ static void add_positions(const struct ob_pass *pass, const struct ob_row_block 
         uint64_t position = (uint64_t)f->positions[input] + f->config.position_offset;
         float *const places[2] = {f->h + row * width, f->h + (row + view->inputs.rows) * width};
         ob_pass_read(pass, block->view, tensor, position * width, width, places);
-        ob_vector_add(width, f->x + row * width, places[0]);
+        ob_vector_add(f->loops, width, f->x + row * width, places[0]);
         if (both)
-            ob_vector_add(width, f->x + (row + view->inputs.rows) * width, places[1]);
+            ob_vector_add(f->loops, width, f->x + (row + view->inputs.rows) * width, places[1]);
     }
 }
 
@@ -203,12 +203,13 @@ static void activate_rows(const struct ob_pass *pass, const struct ob_row_block 
     const struct ob_forward *f = pass->forward;
     size_t width = f->config.ff_width, stride = ff_stride(&f->config);
     if (!f->config.gated) {
-        ob_vector_activate(f->config.activation, block->count * width, f->up + block->first * width);
+        ob_vector_activate(f->loops, f->config.activation, block->count * width,
+                           f->up + block->first * width);
         return;
     }
     for (size_t row = block->first; row < block->first + block->count; row++) {
-        ob_vector_activate(f->config.activation, width, f->gate + row * stride);
-        ob_vector_multiply(width, f->up + row * stride, f->gate + row * stride);
+        ob_vector_activate(f->loops, f->config.activation, width, f->gate + row * stride);
+        ob_vector_multiply(f->loops, width, f->up + row * stride, f->gate + row * stride);
     }
 }
 

@@ -98,7 +98,7 @@ static bool place_bias(const struct ob_pass *pass, const struct ob_step *step, c
         view = step->bias.stride ? view_of(pass, step, row, view) : 0;
         const float *bias = step->bias.values + view * step->bias.stride + columns->first;
         if (step->accumulate)
-            ob_vector_add(columns->rows, y, bias);
+            ob_vector_add(pass->forward->loops, columns->rows, y, bias);
         else
             memcpy(y, bias, columns->rows * sizeof *y);
     }
@@ -124,7 +124,7 @@ static void multiply_tiles(const struct multiply_job *job, const struct ob_opera
                                             .transposed = s->transposed}};
     if (s->way->packs) {
         uint8_t *staged = f->staged + thread * f->staged_bytes;
-        s->way->stage(product.rows, s->ldx, rows->rows, s->k, staged);
+        s->way->stage(f->products_state, thread, product.rows, s->ldx, rows->rows, s->k, staged);
         product.rows = staged;
     }
     for (size_t tile = from; tile < to; tile++) {

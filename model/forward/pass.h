@@ -68,6 +68,7 @@ struct ob_frozen {
 struct ob_forward {
     struct ob_model_config config;
     struct ob_pool *pool;
+    const struct ob_vector_loops *loops;
     size_t tokens_max, sequences_max, rows_max, views_max;
     uint32_t layer_limit; /* 0: none */
     size_t tile_elements, vocabulary_tile, vector_elements;

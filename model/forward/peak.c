@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "model/forward/vector.h"
 
 #define ROWS    448
 #define COLUMNS 256
@@ -65,7 +66,7 @@ static void fill(const struct job *job, unsigned threads, const struct operands 
     struct ob_matrix matrix = matrix_of(o);
     job->way->pack(job->state, 0, &matrix, o->tile);
     for (unsigned i = 0; i < threads; i++)
-        job->way->stage(o->a, TERMS, ROWS, TERMS, o->staged + i * o->staged_bytes);
+        job->way->stage(job->state, 0, o->a, TERMS, ROWS, TERMS, o->staged + i * o->staged_bytes);
 }
 
 static double best_seconds(struct job *job, struct ob_pool *pool) {
@@ -88,7 +89,7 @@ enum ob_err ob_products_peak(const struct ob_products *way, struct ob_pool *pool
     const char *why;
     if (!ob_products_available(way, &why))
         return ob_fail(error, OB_EUNSUPPORTED, "products = %s is not available: %s", way->name, why);
-    enum ob_err failed = way->open ? way->open(threads, &job.state, error) : OB_OK;
+    enum ob_err failed = way->open ? way->open(threads, ob_vector_best(), &job.state, error) : OB_OK;
     if (failed)
         return failed;
     if (allocate(&job, threads, &operands)) {

@@ -16,6 +16,8 @@
 
 #include "base/err.h"
 
+struct ob_vector_loops; /* model/forward/vector.h */
+
 /* Weights in float32: (k, n), or (n, k) when `transposed`; ld elements from one row to the next. */
 struct ob_matrix {
     const float *values;
@@ -42,10 +44,12 @@ struct ob_products {
     size_t (*tile_bytes)(void *state, size_t n, size_t k);
     size_t (*staged_bytes)(size_t rows, size_t k);
     /* What a way keeps for each of `threads` threads; NULL: nothing. */
-    enum ob_err (*open)(unsigned threads, void **ret_state, struct ob_error *error);
+    enum ob_err (*open)(unsigned threads, const struct ob_vector_loops *loops, void **ret_state,
+                        struct ob_error *error);
     void (*close)(void *state);
     void (*pack)(void *state, unsigned thread, const struct ob_matrix *matrix, void *ret_tile);
-    void (*stage)(const float *a, size_t lda, size_t count, size_t k, void *ret_rows);
+    void (*stage)(void *state, unsigned thread, const float *a, size_t lda, size_t count, size_t k,
+                  void *ret_rows);
     void (*multiply)(void *state, unsigned thread, const struct ob_product *product);
 };
 

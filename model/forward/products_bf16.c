@@ -21,6 +21,13 @@ static void pack(void *state, unsigned thread, const struct ob_matrix *matrix, v
     ob_bf16_avx512_pack(matrix, ret_tile);
 }
 
+static void stage(void *state, unsigned thread, const float *a, size_t lda, size_t count, size_t k,
+                  void *ret_rows) {
+    (void)state;
+    (void)thread;
+    ob_bf16_avx512_stage(a, lda, count, k, ret_rows);
+}
+
 static void multiply(void *state, unsigned thread, const struct ob_product *product) {
     (void)state;
     (void)thread;
@@ -35,7 +42,7 @@ const struct ob_products ob_products_bf16 = {
     .tile_bytes = tile_bytes,
     .staged_bytes = staged_bytes,
     .pack = pack,
-    .stage = ob_bf16_avx512_stage,
+    .stage = stage,
     .multiply = multiply,
 };
 #endif

@@ -39,6 +39,7 @@ struct worker {
 };
 
 struct state {
+    const struct ob_vector_loops *loops;
     dnnl_engine_t engine;
     unsigned threads;
     struct worker *workers;
@@ -231,7 +232,7 @@ static void multiply(void *context, unsigned thread, const struct ob_product *p)
         abort();
     for (size_t row = 0; row < p->count; row++)
         if (p->accumulate)
-            ob_vector_add(p->n, p->c + row * p->ldc, worker->c + row * p->n);
+            ob_vector_add(state->loops, p->n, p->c + row * p->ldc, worker->c + row * p->n);
         else
             memcpy(p->c + row * p->ldc, worker->c + row * p->n, p->n * sizeof *p->c);
 }
@@ -240,10 +241,13 @@ static size_t staged_bytes(size_t rows, size_t k) {
     return (rows * k * sizeof(uint16_t) + 63) / 64 * 64;
 }
 
-static void stage(const float *a, size_t lda, size_t count, size_t k, void *ret_rows) {
+static void stage(void *context, unsigned thread, const float *a, size_t lda, size_t count, size_t k,
+                  void *ret_rows) {
+    (void)thread;
+    const struct state *state = context;
     uint16_t *to = ret_rows;
     for (size_t row = 0; row < count; row++)
-        ob_vector_to_bf16(k, a + row * lda, to + row * k);
+        ob_vector_to_bf16(state->loops, k, a + row * lda, to + row * k);
 }
 
 static void close_state(void *context) {
@@ -264,7 +268,8 @@ static void close_state(void *context) {
     free(state);
 }
 
-static enum ob_err open_state(unsigned threads, void **ret_state, struct ob_error *error) {
+static enum ob_err open_state(unsigned threads, const struct ob_vector_loops *loops, void **ret_state,
+                              struct ob_error *error) {
     struct state *state = calloc(1, sizeof *state);
     if (state)
         state->workers = calloc(threads, sizeof *state->workers);
@@ -273,6 +278,7 @@ static enum ob_err open_state(unsigned threads, void **ret_state, struct ob_erro
         return ob_fail(error, OB_ENOMEM, "not enough memory for oneDNN");
     }
     state->threads = threads;
+    state->loops = loops;
     omp_set_num_threads(1);
     bool opened = dnnl_engine_create(&state->engine, dnnl_cpu, 0) == dnnl_success;
     for (unsigned i = 0; opened && i < threads; i++)

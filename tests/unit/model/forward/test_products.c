@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model/forward/products.h"
+#include "model/forward/vector.h"
 #include "tests/unit/cmocka_all.h"
 
 /* Half to even on the bits; subnormal results become zero. */
@@ -56,7 +57,7 @@ static void compare(const struct ob_products *way, void *way_state, size_t rows,
         staged = aligned_alloc(64, way->staged_bytes(rows, k));
         assert_true(tile && staged);
         way->pack(way_state, 0, &matrix, tile);
-        way->stage(a, lda, rows, k, staged);
+        way->stage(way_state, 0, a, lda, rows, k, staged);
         product.rows = staged;
         product.tile = tile;
     }
@@ -104,7 +105,7 @@ static void products_of_every_shape(void **state) {
             print_message("skipped: %s: %s\n", way->name, why);
             continue;
         }
-        if (way->open && way->open(1, &way_state, &error)) {
+        if (way->open && way->open(1, ob_vector_best(), &way_state, &error)) {
             assert_int_equal(error.code, OB_EUNSUPPORTED);
             assert_non_null(strstr(error.text, way->name));
             print_message("skipped: %s\n", error.text);
@@ -131,7 +132,8 @@ static void rows_do_not_depend_on_one_another(void **state) {
         void *way_state = NULL;
         if (getenv("DNNL_MAX_CPU_ISA") && strstr(way->name, "onednn"))
             continue; /* an emulated product of one row is summed in another order */
-        if (!way->packs || !ob_products_available(way, NULL) || (way->open && way->open(1, &way_state, NULL)))
+        if (!way->packs || !ob_products_available(way, NULL) ||
+            (way->open && way->open(1, ob_vector_best(), &way_state, NULL)))
             continue;
         struct ob_matrix matrix = {.values = b, .ld = N, .n = N, .k = K};
         void *tile = aligned_alloc(64, way->tile_bytes(way_state, N, K));
@@ -139,7 +141,7 @@ static void rows_do_not_depend_on_one_another(void **state) {
         assert_true(tile && staged);
         way->pack(way_state, 0, &matrix, tile);
         for (size_t count = ROWS; count > 0; count -= count > 20 ? 13 : 1) {
-            way->stage(a, K, count, K, staged);
+            way->stage(way_state, 0, a, K, count, K, staged);
             struct ob_product product = {.rows = staged,
                                          .tile = tile,
                                          .c = count == ROWS ? all : some,

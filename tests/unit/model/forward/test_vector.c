@@ -142,6 +142,49 @@ static void not_a_number_is_kept(void **state) {
     }
 }
 
+static uint64_t durations[OB_VECTOR_ISA_COUNT], clock_ns;
+static size_t racers, reads;
+
+/* Read once before the first turn, then before and after each, and once before each further round. */
+static uint64_t fake_now(void) {
+    size_t at = reads > 0 ? (reads - 1) % (2 * racers + 1) : 0;
+    if (reads++ > 0 && at % 2 == 1)
+        clock_ns += durations[at / 2];
+    return clock_ns;
+}
+
+static void the_fastest_table_is_taken(void **state) {
+    (void)state;
+    int present[OB_VECTOR_ISA_COUNT];
+    racers = 0;
+    FOR_EACH_TABLE(t) {
+        assert_non_null(t);
+        present[racers++] = isa;
+    }
+    for (size_t fastest = 0; fastest < racers; fastest++) {
+        struct ob_race race;
+        for (size_t i = 0; i < racers; i++)
+            durations[i] = i == fastest ? 40 : 50;
+        clock_ns = reads = 0;
+        const struct ob_vector_loops *loops = ob_vector_fastest(fake_now, &race);
+        assert_ptr_equal(loops, ob_vector_loops_of((enum ob_vector_isa)present[fastest]));
+        assert_int_equal(race.list[race.fastest].least_ns, 40);
+    }
+}
+
+static void tables_are_forced_by_name_or_refused(void **state) {
+    (void)state;
+    static const char *const NAMES[] = {"plain", "avx2", "avx512"};
+    const struct ob_vector_loops *loops;
+    struct ob_error error = {0};
+    for (int isa = 0; isa < OB_VECTOR_ISA_COUNT; isa++) {
+        const struct ob_vector_loops *here = ob_vector_loops_of((enum ob_vector_isa)isa);
+        assert_int_equal(ob_vector_named(NAMES[isa], &loops, &error), here ? OB_OK : OB_EUNSUPPORTED);
+        assert_string_equal(here ? ob_vector_name(loops) : NAMES[isa], NAMES[isa]);
+    }
+    assert_int_equal(ob_vector_named("abacus", &loops, &error), OB_EUSAGE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(activations_are_libms),
@@ -149,6 +192,8 @@ int main(void) {
         cmocka_unit_test(sums_are_those_of_doubles),
         cmocka_unit_test(elementwise_loops_do_every_element_and_no_more),
         cmocka_unit_test(not_a_number_is_kept),
+        cmocka_unit_test(the_fastest_table_is_taken),
+        cmocka_unit_test(tables_are_forced_by_name_or_refused),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
