@@ -16,7 +16,7 @@ import sys
 
 # folder: the folders that it may include. In order: a folder is below those that come after it.
 MODEL = ["model/formats", "model/families", "model/tokenizer", "model/chat", "model/convert", "model/forward", "model/data"]
-RUN = ["base", "record", "spsa", "transport", "store", *MODEL]
+RUN = ["base", "record", "spsa", "transport", "store", "history", *MODEL]
 LAYERS = {
     "base": [],
     "record": ["base"],
@@ -33,6 +33,7 @@ LAYERS = {
     "transport": ["base"],
     "transfer": ["base", "record"],
     "store": ["base", "record"],
+    "history": ["base", "record"],
     "run": RUN,
     "snapshot": [*RUN, "run", "peer"],
     "daemon": [*RUN, "peer", "transfer", "run", "snapshot"],
@@ -40,7 +41,7 @@ LAYERS = {
 }
 LIBRARIES = {  # header: the folders that may include it
     "zmq.h": ["transport"],
-    "sqlite3.h": ["store"],
+    "sqlite3.h": ["store", "history"],
 }
 bad = []
 
