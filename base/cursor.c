@@ -56,6 +56,13 @@ uint64_t ob_read_u64(struct ob_reader *reader) {
     const uint8_t *view = ob_read_view(reader, 8);
     return view ? ob_load_u64(view) : 0;
 }
+double ob_read_f64(struct ob_reader *reader) {
+    uint64_t bits = ob_read_u64(reader);
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 void ob_read_bytes(struct ob_reader *reader, void *ret_data, size_t bytes) {
     const uint8_t *view = ob_read_view(reader, bytes);
     if (bytes == 0)
@@ -100,6 +107,12 @@ void ob_write_u64(struct ob_writer *writer, uint64_t value) {
     if (place)
         ob_store_u64(place, value);
 }
+void ob_write_f64(struct ob_writer *writer, double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    ob_write_u64(writer, bits);
+}
+
 void ob_write_bytes(struct ob_writer *writer, const void *data, size_t bytes) {
     if (bytes == 0)
         return;

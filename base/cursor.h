@@ -21,6 +21,7 @@ uint8_t ob_read_u8(struct ob_reader *reader);
 uint16_t ob_read_u16(struct ob_reader *reader);
 uint32_t ob_read_u32(struct ob_reader *reader);
 uint64_t ob_read_u64(struct ob_reader *reader);
+double ob_read_f64(struct ob_reader *reader); /* IEEE 754 binary64; any bits */
 void ob_read_bytes(struct ob_reader *reader, void *ret_data, size_t bytes);
 /* A pointer to the next `bytes` bytes inside the buffer, or NULL (and `failed`). */
 const uint8_t *ob_read_view(struct ob_reader *reader, size_t bytes);
@@ -37,6 +38,7 @@ void ob_write_u8(struct ob_writer *writer, uint8_t value);
 void ob_write_u16(struct ob_writer *writer, uint16_t value);
 void ob_write_u32(struct ob_writer *writer, uint32_t value);
 void ob_write_u64(struct ob_writer *writer, uint64_t value);
+void ob_write_f64(struct ob_writer *writer, double value);
 void ob_write_bytes(struct ob_writer *writer, const void *data, size_t bytes);
 
 /* The same fields outside a cursor. */

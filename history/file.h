@@ -10,7 +10,8 @@
 #ifndef OB_HISTORY_FILE_H
 #define OB_HISTORY_FILE_H
 
-#include "history/history.h"
+#include "base/err.h"
+#include "history/tables.h"
 
 struct history_file;
 

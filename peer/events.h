@@ -7,6 +7,7 @@
 
 #include "base/ids.h"
 #include "record/record.h"
+#include "record/score.h"
 
 /* ---- events ---- */
 
@@ -32,6 +33,9 @@ enum ob_event_kind {
                        * had
                        */
     OB_EVENT_DISPUTE, /* our weights may be wrong (the memory check): an OB_EFFECT_REBUILD follows */
+    OB_EVENT_REPORT, /* what we tell of ourselves from now on: `loss` (NaN: none yet), `rate` in samples a second */
+    OB_EVENT_EVALUATED, /* our held-out rows at the frontier of the records of rounds below `below`, with log digest
+                           `log`: `score` */
     OB_EVENT_REBUILT, /* answers OB_EFFECT_REBUILD: `healed`: our weights were wrong and are right now */
 };
 
@@ -45,6 +49,9 @@ struct ob_event {
     int8_t exponent;
     struct ob_hash log, weights;
     bool healed;
+    double loss, rate;
+    uint32_t below;
+    const struct ob_score *score;
 };
 
 /* ---- effects ---- */

@@ -53,6 +53,9 @@ struct ob_peer_options {
     uint32_t isolation_rounds;
     /* Weights digests at named frontiers, multiples of so many rounds; 0: only of the whole log at rest. */
     uint32_t digest_interval;
+    /* Aggregates of ours are told to others (report.h, evaluation.h), with the version of our program. */
+    bool share_metrics;
+    char version[32];
 };
 
 #endif

@@ -10,6 +10,7 @@
 #include "peer/control_exchange.h"
 #include "peer/dispute.h"
 #include "peer/effects.h"
+#include "peer/evaluation.h"
 #include "peer/fetch.h"
 #include "peer/fork.h"
 #include "peer/frontier.h"
@@ -22,6 +23,7 @@
 #include "peer/pacing.h"
 #include "peer/reconcile.h"
 #include "peer/records.h"
+#include "peer/report.h"
 #include "peer/rounds.h"
 #include "peer/state.h"
 
@@ -190,6 +192,8 @@ static void tick(struct ob_peer *peer) {
     ob_named_tick(peer);
     if (peer->now_ns - peer->heartbeat.sent_ns >= HEARTBEAT_EVERY_NS)
         ob_heartbeat_publish(peer);
+    ob_report_tick(peer);
+    ob_evaluation_tick(peer);
 }
 
 static void dispatch(struct ob_peer *peer, const struct ob_event *event) {
@@ -240,6 +244,12 @@ static void dispatch(struct ob_peer *peer, const struct ob_event *event) {
         break;
     case OB_EVENT_DISPUTE:
         ob_dispute_raise(peer);
+        break;
+    case OB_EVENT_REPORT:
+        ob_report_set(peer, event);
+        break;
+    case OB_EVENT_EVALUATED:
+        ob_evaluation_set(peer, event);
         break;
     case OB_EVENT_REBUILT:
         ob_dispute_resolved(peer, event);

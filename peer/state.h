@@ -136,6 +136,28 @@ struct machine_isolation {
     unsigned silences;     /* questions since it last acknowledged more */
 };
 
+/* What it tells of itself: report.c. */
+struct machine_report {
+    bool heard;
+    uint64_t instance, sequence, heard_ns;
+    double loss, rate;
+    char version[32];
+};
+
+#define EVALUATIONS 4 /* of each machine */
+
+struct evaluated {
+    uint32_t below;
+    struct ob_hash log;
+    struct ob_score score;
+    uint64_t heard_ns;
+};
+struct machine_evaluation {
+    struct evaluated last[EVALUATIONS];
+    size_t count; /* ever added */
+    uint32_t highest;
+};
+
 struct machine_pacing {
     bool paced, quiet_told;
     uint64_t last_record_ns; /* or START, or when it was first heard */
@@ -158,6 +180,8 @@ struct machine {
     struct machine_holds holds;
     struct machine_isolation isolation;
     struct machine_pacing pacing;
+    struct machine_report report;
+    struct machine_evaluation evaluation;
     struct {
         uint64_t asked_ns;
     } fork;
@@ -300,6 +324,13 @@ struct dispute {
     uint64_t since_ns;
 };
 
+/* What we tell of ourselves. */
+struct report {
+    bool known;
+    double loss, rate;
+    uint64_t sequence, told_ns, evaluation_told_ns;
+};
+
 struct heartbeat {
     uint64_t sent_ns, sequence;
     uint64_t twin; /* another instance that was heard with our key */
@@ -361,6 +392,7 @@ struct ob_peer {
         size_t cursor;
     } way;
     struct heartbeat heartbeat;
+    struct report report;
     struct named named;
     struct dispute dispute;
     struct rate rate; /* peer.c */

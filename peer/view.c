@@ -5,6 +5,7 @@
 
 #include "peer/admission.h"
 #include "peer/authority.h"
+#include "peer/evaluation.h"
 #include "peer/log.h"
 #include "peer/machines.h"
 #include "peer/named.h"
@@ -123,10 +124,20 @@ struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i) {
         .admitted = machine->standing.admitted,
         .revoked = machine->standing.revoked,
         .forked = machine->standing.forked,
+        .report_ns = machine->report.heard ? machine->report.heard_ns : 0,
+        .reported_loss = machine->report.loss,
+        .reported_rate = machine->report.rate,
         .expiry_s = certificate.expiry_s,
         .cut = {machine->standing.cut},
     };
     memcpy(view.name, certificate.name, sizeof view.name);
+    memcpy(view.version, machine->report.version, sizeof view.version);
+    if (machine->evaluation.count > 0) {
+        const struct evaluated *last =
+            &machine->evaluation.last[(machine->evaluation.count - 1) % EVALUATIONS];
+        view.score = last->score;
+        view.score_below.index = last->below;
+    }
     return view;
 }
 
@@ -150,6 +161,24 @@ enum ob_err ob_peer_check_certificate(const struct ob_peer *peer, const void *da
         return ob_fail(error, OB_EREFUSED, "certificate: its machine %s; it needs a new key",
                        machine->standing.revoked ? "was revoked" : "signed two chains with one key");
     return OB_OK;
+}
+
+size_t ob_peer_score(const struct ob_peer *peer, const struct ob_hash *log, struct ob_score *ret_score) {
+    return ob_evaluation_sum(peer, log, ret_score);
+}
+
+bool ob_peer_ends_below(const struct ob_peer *peer, uint32_t below,
+                        void (*see)(void *context, const struct ob_machine_id *machine, uint64_t next),
+                        void *context) {
+    uint64_t next;
+    struct ob_hash head;
+    for (size_t i = 0; i < peer->machines.count; i++)
+        if (!ob_chain_end_below(&peer->machines.order[i]->chain, below, &next, &head))
+            return false;
+    for (size_t i = 0; i < peer->machines.count; i++)
+        if (ob_chain_end_below(&peer->machines.order[i]->chain, below, &next, &head) && next > 0)
+            see(context, &peer->machines.order[i]->id, next);
+    return true;
 }
 
 struct ob_machine_id ob_peer_authority(const struct ob_peer *peer) {

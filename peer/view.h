@@ -11,6 +11,7 @@
 #include "peer/events.h"
 #include "peer/life.h"
 #include "record/control.h"
+#include "record/score.h"
 
 struct ob_peer;
 
@@ -55,15 +56,28 @@ struct ob_peer_machine {
     struct ob_hash reported_weights; /* … and weights digest, zeros when unknown */
     bool compared, agrees;           /* its last weights digest with ours of the same records */
     bool admitted, revoked, forked;
-    char name[OB_CONTROL_NAME_MAX + 1]; /* of its certificate; "" without one */
-    uint64_t expiry_s;                  /* of its certificate; 0: never, or without one */
-    struct ob_sample cut;               /* records from here on do not count; UINT64_MAX: no cut */
+    char name[OB_CONTROL_NAME_MAX + 1];  /* of its certificate; "" without one */
+    uint64_t expiry_s;                   /* of its certificate; 0: never, or without one */
+    uint64_t report_ns;                  /* when it last told of itself; 0: never: */
+    double reported_loss, reported_rate; /* its training loss (NaN: none) and samples a second */
+    char version[32];
+    struct ob_score score;       /* of its last evaluation of held-out rows; items 0: none … */
+    struct ob_round score_below; /* … at this frontier */
+    struct ob_sample cut;        /* records from here on do not count; UINT64_MAX: no cut */
 };
 /* i < view.machines, sorted by machine key. */
 struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i);
 /* By its key; false: nothing is known of it. */
 bool ob_peer_find(const struct ob_peer *peer, const struct ob_machine_id *machine,
                   struct ob_peer_machine *ret_machine);
+
+/* Held-out rows at the frontier with this log digest: the sums of all machines that evaluated there. Returns how many. */
+size_t ob_peer_score(const struct ob_peer *peer, const struct ob_hash *log, struct ob_score *ret_score);
+/* The ends of all chains at the named frontier of rounds below `below`: calls `see` for each with records there. False: not
+ * known for all any more, and `see` was not called. */
+bool ob_peer_ends_below(const struct ob_peer *peer, uint32_t below,
+                        void (*see)(void *context, const struct ob_machine_id *machine, uint64_t next),
+                        void *context);
 
 /* May this certificate be let in at the door? `data` is a control entry of kind certificate, wall_s the time.
  * Errors:  those of ob_certificate_check, with all authority keys of the run so far; OB_EREFUSED revoked

@@ -22,7 +22,9 @@
     ROW(9, HOLDS_ASK, holds_ask)       /* sent: how far do you hold this chain? */                           \
     ROW(10, HOLDS, holds)              /* sent: so far */                                                    \
     ROW(11, HELD_ASK, held_ask)        /* handed on from peer to peer: do you hold the asker's chain? */     \
-    ROW(12, HELD, held)                /* handed on: its signed answer */
+    ROW(12, HELD, held)                /* handed on: its signed answer */                                    \
+    ROW(13, REPORT, report)            /* published, handed on: signed; aggregates for people */             \
+    ROW(14, EVALUATION, evaluation)    /* published, handed on: signed; held-out sums at a frontier */
 
 #define OB_TRANSFER_VERSION 1
 

@@ -2,7 +2,10 @@
 
 #include <sodium.h>
 
+#include "peer/evaluation.h"
 #include "peer/message.h"
+#include "peer/report.h"
+#include "record/sign.h"
 #include "tests/unit/record/golden.h"
 
 #define ROW(number, kind, receiver) +1
@@ -73,6 +76,9 @@ static size_t make_any(struct fixture *f, uint8_t kind, uint8_t *message) {
                            .machine = f->machines[3].id,
                            .hops = 2,
                            .signature = signature};
+    struct ob_report report = {.run = f->options.run, .machine = f->machines[1].id, .version = "1"};
+    struct ob_evaluation evaluation = {.run = f->options.run, .machine = f->machines[1].id, .log = digest};
+    uint8_t body[OB_SMALL_MESSAGE_BYTES_MAX];
     struct ob_message_records list;
     uint8_t record[OB_RECORD_BYTES_MAX + 2];
     size_t bytes;
@@ -100,6 +106,16 @@ static size_t make_any(struct fixture *f, uint8_t kind, uint8_t *message) {
         ob_message_records_start(&list, &f->options.run, message, OB_MESSAGE_MAX);
         (void)ob_message_records_add(&list, record + 2, bytes - 2);
         return ob_message_records_end(&list);
+    case OB_MESSAGE_REPORT:
+        ob_record_ed25519_sign(f->machines[1].secret_key, body, ob_report_body(&report, body), signature);
+        report.signature = signature;
+        return ob_report_encode(&report, message);
+    case OB_MESSAGE_EVALUATION:
+        ob_score_item(&evaluation.score, 3, 1);
+        ob_record_ed25519_sign(f->machines[1].secret_key, body, ob_evaluation_body(&evaluation, body),
+                               signature);
+        evaluation.signature = signature;
+        return ob_evaluation_encode(&evaluation, message);
     case OB_MESSAGE_CONTROL_ASK:
         return ob_control_ask_encode(&f->options.run, LEAVES, message);
     default:
