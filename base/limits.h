@@ -10,6 +10,7 @@
 #define OB_EXPONENT_LIMIT        40   /* |exponent| of a record; the manifest narrows it */
 #define OB_TENSORS_MAX           4096 /* tensors of one model */
 #define OB_LAYERS_MAX            200  /* layers of one model */
+#define OB_VIEWS_MAX             512  /* perturbed copies of a model that go through its layers together */
 #define OB_RATES_MAX             4096 /* entries of the manifest's learning-rate table */
 #define OB_NAME_MAX              128  /* bytes of a tensor's or a machine's name, NUL included */
 

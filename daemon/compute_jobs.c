@@ -14,34 +14,20 @@
 
 /* ---- a round ---- */
 
-static enum ob_err pair_loss(void *context, const struct ob_spsa_key *key, float epsilon,
-                             struct ob_spsa_losses *ret_losses, struct ob_error *error) {
-    struct ob_compute_jobs *jobs = context;
-    struct ob_weight_source source = ob_replica_source(jobs->options.replica);
-    double losses[2];
-    source.key = key;
-    source.epsilon = epsilon;
-    enum ob_err failed = ob_task_losses(&jobs->task, jobs->forward, &source, jobs->batch, losses, error);
-    if (!failed)
-        *ret_losses = (struct ob_spsa_losses){.plus = losses[0], .minus = losses[1]};
-    return failed;
-}
-
-static enum ob_err evaluate(struct ob_compute_jobs *jobs, struct ob_sample sample, struct ob_error *error) {
+/* Samples [first, first + count), at most a pass. */
+static enum ob_err evaluate(struct ob_compute_jobs *jobs, struct ob_sample first, size_t count,
+                            struct ob_error *error) {
     const struct ob_compute_options *o = &jobs->options;
-    const struct ob_manifest *manifest = o->replica->manifest;
-    struct ob_spsa_key key = ob_spsa_direction_key(&manifest->run, &o->machine, sample);
-    struct ob_spsa_estimate estimate = {0};
-    ob_corpus_draw(o->corpus, o->seed, sample.index, o->batch, jobs->batch);
+    struct ob_weight_source source = ob_replica_source(o->replica);
+    const struct ob_forward *forward = ob_sampler_forward(jobs->sampler);
     uint64_t start = ob_now_ns();
-    enum ob_err failed = ob_spsa_probe(&key, o->epsilon, &manifest->rule.code, o->exponent, &o->privacy,
-                                       pair_loss, jobs, &estimate, error);
-    struct ob_prefix_counters prefix = ob_forward_prefix_counters(jobs->forward);
-    ob_compute_queue_kept(jobs->queue, ob_forward_frozen_bytes(jobs->forward), &prefix);
-    if (!failed)
-        ob_compute_queue_sample(jobs->queue, estimate.byte,
-                                0.5 * (estimate.losses.plus + estimate.losses.minus),
-                                ob_seconds_since(start));
+    enum ob_err failed =
+        ob_sampler_run(jobs->sampler, &source, &o->machine, first, count, false, jobs->samples, error);
+    double seconds = ob_seconds_since(start) / (double)count;
+    struct ob_prefix_counters prefix = ob_forward_prefix_counters(forward);
+    ob_compute_queue_kept(jobs->queue, ob_forward_frozen_bytes(forward), &prefix);
+    for (size_t k = 0; k < count && !failed; k++)
+        ob_compute_queue_sample(jobs->queue, jobs->samples[k].byte, jobs->samples[k].loss, seconds);
     return failed;
 }
 
@@ -68,15 +54,25 @@ static bool memory_check_is_due(struct ob_compute_jobs *jobs) {
     return true;
 }
 
+/* Samples of the next pass. A pass ends where its last row's directions end, also when a round began among them. */
+static size_t samples_of_pass(const struct ob_compute_jobs *jobs, struct ob_sample first, size_t left) {
+    size_t directions = jobs->options.directions, pass = ob_sampler_pass(jobs->sampler);
+    size_t whole = pass - (size_t)(first.index % directions);
+    return whole < left ? whole : left;
+}
+
 static void run_round(struct ob_compute_jobs *jobs, const struct ob_round_job *job) {
     struct ob_error error = {0};
     bool sound =
         !jobs->wrong || !memory_check_is_due(jobs) || memory_is_right(jobs); /* else it does not happen */
-    for (uint16_t i = 0; sound && i < job->n && ob_compute_queue_goes_on(jobs->queue); i++)
-        if (evaluate(jobs, (struct ob_sample){job->first.index + i}, &error)) {
+    for (size_t i = 0, count; sound && i < job->n && ob_compute_queue_goes_on(jobs->queue); i += count) {
+        struct ob_sample first = {job->first.index + i};
+        count = samples_of_pass(jobs, first, job->n - i);
+        if (evaluate(jobs, first, count, &error)) {
             ob_compute_queue_push_failure(jobs->queue, &error);
             return;
         }
+    }
     ob_compute_queue_round_done(jobs->queue);
 }
 
@@ -178,17 +174,21 @@ static void run_mark(struct ob_compute_jobs *jobs, const struct ob_job *mark) {
 
 /* ---- the whole ---- */
 
-/* Losses along a direction that is nobody's. */
+/* Mean losses of a pass along directions that are nobody's, as if by different machines. */
 static enum ob_err losses_to_choose_by(void *context, unsigned direction, double ret_losses[2],
                                        struct ob_error *error) {
     struct ob_compute_jobs *jobs = context;
-    struct ob_spsa_key key = {.bytes = "choosing products"};
-    struct ob_spsa_losses losses;
-    key.bytes[31] = (uint8_t)direction;
-    enum ob_err failed = pair_loss(jobs, &key, jobs->options.epsilon, &losses, error);
-    if (!failed) {
-        ret_losses[0] = losses.plus;
-        ret_losses[1] = losses.minus;
+    struct ob_machine_id nobody = {.key = "choosing products"};
+    struct ob_weight_source source = ob_replica_source(jobs->options.replica);
+    size_t count = ob_sampler_pass(jobs->sampler);
+    nobody.key[31] = (uint8_t)direction;
+    enum ob_err failed = ob_sampler_run(jobs->sampler, &source, &nobody, (struct ob_sample){0}, count, false,
+                                        jobs->samples, error);
+    ret_losses[0] = ret_losses[1] = 0;
+    for (size_t k = 0; k < count && !failed; k++) {
+        const struct ob_spsa_sides *losses = &jobs->samples[k].losses;
+        ret_losses[0] += losses->plus / (double)count;
+        ret_losses[1] += (jobs->options.one_sided ? losses->centre : losses->minus) / (double)count;
     }
     return failed;
 }
@@ -196,45 +196,61 @@ static enum ob_err losses_to_choose_by(void *context, unsigned direction, double
 static void choose_loops(struct ob_compute_jobs *jobs) {
     struct ob_race race;
     const struct ob_vector_loops *loops = ob_vector_fastest(ob_now_ns, &race);
-    ob_forward_use_loops(jobs->forward, loops);
+    ob_forward_use_loops(ob_sampler_forward(jobs->sampler), loops);
     jobs->queue->view.loops = ob_vector_name(loops);
     (void)ob_race_text(&race, jobs->queue->view.loops_measured);
 }
 
 static enum ob_err choose_products(struct ob_compute_jobs *jobs, struct ob_error *error) {
     const struct ob_compute_options *o = &jobs->options;
+    struct ob_forward *forward = ob_sampler_forward(jobs->sampler);
     struct ob_choices choices;
     if (strcmp(o->products, "auto") != 0)
-        return ob_forward_use_named(jobs->forward, o->products, error);
-    ob_corpus_draw(o->corpus, o->seed, 0, o->batch, jobs->batch);
-    enum ob_err failed = ob_forward_choose(jobs->forward, losses_to_choose_by, jobs, &choices, error);
+        return ob_forward_use_named(forward, o->products, error);
+    enum ob_err failed = ob_forward_choose(forward, losses_to_choose_by, jobs, &choices, error);
     if (!failed)
         (void)ob_choices_text(&choices, jobs->queue->view.products_measured);
     return failed;
 }
 
-static enum ob_err prepare_forward(struct ob_compute_jobs *jobs, struct ob_error *error) {
+static enum ob_err open_sampler(struct ob_compute_jobs *jobs, struct ob_error *error) {
     const struct ob_compute_options *o = &jobs->options;
-    const struct ob_replica *replica = o->replica;
-    size_t tokens = o->batch * ob_corpus_item_tokens(o->corpus);
-    size_t sequences = o->batch * ob_corpus_item_sequences(o->corpus);
-    enum ob_err failed =
-        ob_forward_new(&replica->model->config, tokens, sequences, replica->pool, &jobs->forward, error);
-    if (!failed)
-        failed = ob_batch_new(sequences, tokens, &jobs->batch, error);
-    if (!failed)
-        failed = ob_task_init(&jobs->task, sequences, error);
+    struct ob_sampler_options options = {.model = &o->replica->model->config,
+                                         .pool = o->replica->pool,
+                                         .corpus = o->corpus,
+                                         .run = o->replica->manifest->run,
+                                         .code = o->replica->manifest->rule.code,
+                                         .exponent = o->exponent,
+                                         .epsilon = o->epsilon,
+                                         .privacy = o->privacy,
+                                         .seed = o->seed,
+                                         .rows = o->rows,
+                                         .rows_per_sample = o->rows_per_sample,
+                                         .directions = o->directions,
+                                         .one_sided = o->one_sided,
+                                         .memory_bytes = o->pass_memory_bytes};
+    enum ob_err failed = ob_sampler_new(&options, &jobs->sampler, error);
     if (failed)
         return failed;
+    jobs->samples = calloc(ob_sampler_pass(jobs->sampler), sizeof *jobs->samples);
+    return jobs->samples ? OB_OK : ob_fail(error, OB_ENOMEM, "not enough memory to evaluate samples");
+}
+
+static enum ob_err prepare_forward(struct ob_compute_jobs *jobs, struct ob_error *error) {
+    const struct ob_compute_options *o = &jobs->options;
+    enum ob_err failed = open_sampler(jobs, error);
+    if (failed)
+        return failed;
+    struct ob_forward *forward = ob_sampler_forward(jobs->sampler);
     choose_loops(jobs);
     failed = choose_products(jobs, error);
     if (!failed && o->prefix_memory_bytes + o->prefix_file_bytes > 0)
-        failed = ob_forward_keep_prefix(jobs->forward, o->prefix_memory_bytes, o->folder,
-                                        o->prefix_file_bytes, error);
+        failed =
+            ob_forward_keep_prefix(forward, o->prefix_memory_bytes, o->folder, o->prefix_file_bytes, error);
     if (failed)
         return failed;
-    jobs->queue->view.forward_bytes = ob_forward_bytes(jobs->forward);
-    jobs->queue->view.products = ob_forward_products(jobs->forward)->name;
+    jobs->queue->view.forward_bytes = ob_forward_bytes(forward);
+    jobs->queue->view.products = ob_forward_products(forward)->name;
     return OB_OK;
 }
 
@@ -252,9 +268,8 @@ enum ob_err ob_compute_jobs_init(struct ob_compute_jobs *jobs, const struct ob_c
 
 void ob_compute_jobs_done(struct ob_compute_jobs *jobs) {
     free(jobs->wrong);
-    ob_batch_free(jobs->batch);
-    ob_task_done(&jobs->task);
-    ob_forward_free(jobs->forward);
+    free(jobs->samples);
+    ob_sampler_free(jobs->sampler);
 }
 
 void ob_compute_jobs_run(struct ob_compute_jobs *jobs, struct ob_turn *turn) {

@@ -7,17 +7,16 @@
 #define OB_DAEMON_COMPUTE_JOBS_H
 
 #include "daemon/compute_queue.h"
-#include "model/data/corpus.h"
-#include "model/data/loss.h"
-#include "model/forward/forward.h"
 #include "run/logger.h"
-#include "spsa/probe.h"
+#include "run/sampler.h"
 
 struct ob_compute_options {
     struct ob_replica *replica;
     const struct ob_corpus *corpus; /* NULL for an observer: only replays */
     struct ob_machine_id machine;
-    size_t batch;  /* items of a mini-batch (model/data/corpus.h) */
+    size_t rows, rows_per_sample, directions; /* of a pass (run/sampler.h) */
+    bool one_sided;
+    size_t pass_memory_bytes;
     uint64_t seed; /* of the walk through the corpus */
     float epsilon;
     int8_t exponent;
@@ -36,11 +35,10 @@ struct ob_compute_options {
 struct ob_compute_jobs {
     struct ob_compute_options options;
     struct ob_compute_queue *queue;
-    struct ob_forward *forward;
-    struct ob_batch *batch;
-    struct ob_task task;
-    bool *wrong;           /* of each leaf, when the weights are watched */
-    uint64_t rounds_to_go; /* until the next memory check */
+    struct ob_sampler *sampler; /* NULL for an observer */
+    struct ob_sampled *samples; /* (a pass) */
+    bool *wrong;                /* of each leaf, when the weights are watched */
+    uint64_t rounds_to_go;      /* until the next memory check */
 };
 
 OB_MUST_USE enum ob_err ob_compute_jobs_init(struct ob_compute_jobs *jobs,

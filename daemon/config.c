@@ -31,6 +31,8 @@ struct key {
 
 /* enum ob_log_level */
 static const char *const LOG_LEVELS[] = {"debug", "info", "warn", "error", NULL};
+/* enum ob_config_sides */
+static const char *const SIDES[] = {"two", "one", NULL};
 /* enum ob_snapshot_mode */
 static const char *const SNAPSHOT_MODES[] = {"auto", "always", "never", NULL};
 
@@ -53,6 +55,11 @@ static const struct key KEYS[] = {
     {"training", "data", TEXT, AT(data), 0, 0, ""},
     {"training", "chat_template", TEXT, AT(chat_template), 0, 0, ""},
     {"training", "batch", INTEGER, AT(batch), 1, 4096, "8"},
+    {"training", "rows", INTEGER, AT(rows), 0, 4096, "0"},
+    {"training", "rows_per_sample", INTEGER, AT(rows_per_sample), 1, 4096, "1"},
+    {"training", "directions_per_row", INTEGER, AT(directions_per_row), 1, 256, "1"},
+    {"training", "sides", WORD, AT(sides), 0, 0, "two", SIDES},
+    {"training", "pass_memory_mb", INTEGER, AT(pass_memory_mb), 1, 1e6, "256"},
     {"training", "length", INTEGER, AT(length), 2, 1 << 20, "128"},
     {"training", "shard", INTEGER, AT(shard), 0, 1e6, "0"},
     {"training", "shards", INTEGER, AT(shards), 1, 1e6, "1"},
@@ -283,6 +290,23 @@ static enum ob_err check_network(const struct ob_config *config, const char *pat
     return OB_OK;
 }
 
+/* How samples are made of rows. */
+static enum ob_err check_samples(const struct ob_config *c, const char *path, struct ob_error *error) {
+    if (c->rows == 0 && c->rows_per_sample != 1)
+        return ob_fail(error, OB_EUSAGE,
+                       "%s: [training] rows_per_sample is set, but rows, the rows of a pass, is not", path);
+    if (c->rows % c->rows_per_sample != 0)
+        return ob_fail(error, OB_EUSAGE, "%s: [training] rows must be a multiple of rows_per_sample", path);
+    int64_t samples = (c->rows > 0 ? c->rows / c->rows_per_sample : 1) * c->directions_per_row;
+    if (samples > OB_SAMPLES_PER_ROUND_MAX)
+        return ob_fail(
+            error, OB_EUSAGE,
+            "%s: [training] rows / rows_per_sample · directions_per_row is %lld samples of a pass; "
+            "the maximum is %d",
+            path, (long long)samples, OB_SAMPLES_PER_ROUND_MAX);
+    return OB_OK;
+}
+
 static enum ob_err check(struct ob_config *config, const char *path, struct ob_error *error) {
     if (config->state_dir[0] == 0)
         return ob_fail(error, OB_EUSAGE, "%s: [machine] state_dir is not set", path);
@@ -298,7 +322,9 @@ static enum ob_err check(struct ob_config *config, const char *path, struct ob_e
         return ob_fail(error, unusable, "%s: [training] %s", path, why.text);
     if (config->shard >= config->shards)
         return ob_fail(error, OB_EUSAGE, "%s: [training] shard must be less than shards", path);
-    enum ob_err failed = check_network(config, path, error);
+    enum ob_err failed = check_samples(config, path, error);
+    if (!failed)
+        failed = check_network(config, path, error);
     if (!failed)
         failed = set_default(config, path, config->identity, "identity", error);
     if (!failed)

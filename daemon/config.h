@@ -30,6 +30,8 @@ struct ob_config_peer {
     char endpoint[256]; /* "" when there is none */
 };
 
+enum ob_config_sides { OB_SIDES_TWO, OB_SIDES_ONE };
+
 struct ob_config {
     /* [machine] */
     char state_dir[OB_PATH_MAX];
@@ -46,7 +48,9 @@ struct ob_config {
     /* [training] */
     char data[OB_PATH_MAX];
     char chat_template[64]; /* "": the model's own */
-    int64_t batch, length, shard, shards, samples_per_round, exponent, seed;
+    int64_t batch, rows, rows_per_sample, directions_per_row, pass_memory_mb;
+    enum ob_config_sides sides;
+    int64_t length, shard, shards, samples_per_round, exponent, seed;
     double epsilon, clip, noise;
     char products[32]; /* auto, bfloat16, or a name of model/forward/products.h */
     int64_t prefix_memory_mb, prefix_file_mb;

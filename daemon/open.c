@@ -77,13 +77,41 @@ static enum ob_err open_data(struct ob_daemon *daemon, struct ob_error *error) {
                               session->logger, &daemon->tokenizer, &daemon->corpus, error);
 }
 
+/* What is allowed, but hardly meant. */
+static void tell_samples(const struct ob_daemon *daemon) {
+    const struct ob_config *config = daemon->session.config;
+    const struct ob_manifest *manifest = daemon->session.manifest;
+    if (config->observer || config->rows == 0)
+        return;
+    int64_t pass = config->rows / config->rows_per_sample * config->directions_per_row;
+    int64_t round = manifest->bounds.samples_per_round;
+    if (config->samples_per_round > 0 && config->samples_per_round < round)
+        round = config->samples_per_round;
+    if (pass > round)
+        ob_log(&daemon->logger, OB_LOG_WARN, "samples",
+               "pass=%lld round=%lld text=\"a pass has more samples than a round may have, and is cut to it; "
+               "create the run with more samples a round, or set fewer rows\"",
+               (long long)pass, (long long)round);
+    if (manifest->lora_rank == 0 && pass > 1)
+        ob_log(&daemon->logger, OB_LOG_WARN, "samples",
+               "text=\"the run has no adapters: each of the %lld samples of a pass perturbs every trained "
+               "weight, which "
+               "takes as long as a pass of its own; train adapters, or set rows = 0 and use batch\"",
+               (long long)pass);
+}
+
 static enum ob_err open_compute(struct ob_daemon *daemon, struct ob_error *error) {
     const struct ob_config *config = daemon->session.config;
+    tell_samples(daemon);
     struct ob_compute_options options = {
         .replica = daemon->session.replica,
         .corpus = daemon->corpus,
         .machine = daemon->identity.machine,
-        .batch = (size_t)config->batch,
+        .rows = (size_t)(config->rows > 0 ? config->rows : config->batch),
+        .rows_per_sample = (size_t)(config->rows > 0 ? config->rows_per_sample : config->batch),
+        .directions = (size_t)config->directions_per_row,
+        .one_sided = config->sides == OB_SIDES_ONE,
+        .pass_memory_bytes = (size_t)config->pass_memory_mb << 20,
         .seed = (uint64_t)config->seed,
         .products = config->products,
         .prefix_memory_bytes = (size_t)config->prefix_memory_mb << 20,

@@ -17,6 +17,13 @@ static double protect(const struct ob_spsa_privacy *privacy, double g) {
     return privacy->noise > 0.0 ? g + privacy->noise * gaussian() : g;
 }
 
+uint8_t ob_spsa_publish(const struct ob_spsa_key *key, const struct ob_spsa_code *code, int exponent,
+                        const struct ob_spsa_privacy *privacy, double *g) {
+    if (privacy && isfinite(*g))
+        *g = protect(privacy, *g);
+    return ob_spsa_encode(code, exponent, *g, ob_spsa_byte_randomness(key));
+}
+
 enum ob_err ob_spsa_probe(const struct ob_spsa_key *key, float epsilon, const struct ob_spsa_code *code,
                           int exponent, const struct ob_spsa_privacy *privacy, ob_spsa_loss_fn loss,
                           void *context, struct ob_spsa_estimate *ret_estimate, struct ob_error *error) {
@@ -26,9 +33,7 @@ enum ob_err ob_spsa_probe(const struct ob_spsa_key *key, float epsilon, const st
     if (failed)
         return failed;
     estimate.g = (estimate.losses.plus - estimate.losses.minus) / (2.0 * (double)epsilon);
-    if (privacy && isfinite(estimate.g))
-        estimate.g = protect(privacy, estimate.g);
-    estimate.byte = ob_spsa_encode(code, exponent, estimate.g, ob_spsa_byte_randomness(key));
+    estimate.byte = ob_spsa_publish(key, code, exponent, privacy, &estimate.g);
     *ret_estimate = estimate;
     return OB_OK;
 }

@@ -32,6 +32,9 @@ struct ob_spsa_estimate {
     uint8_t byte;
 };
 
+/* The byte of an estimate g, which is clipped and noised first. */
+uint8_t ob_spsa_publish(const struct ob_spsa_key *key, const struct ob_spsa_code *code, int exponent,
+                        const struct ob_spsa_privacy *privacy, double *g);
 OB_MUST_USE enum ob_err ob_spsa_probe(const struct ob_spsa_key *key, float epsilon,
                                       const struct ob_spsa_code *code, int exponent,
                                       const struct ob_spsa_privacy *privacy, ob_spsa_loss_fn loss,

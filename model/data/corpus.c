@@ -239,6 +239,21 @@ bool ob_corpus_add(const struct ob_corpus *corpus, size_t i, struct ob_batch *ba
     return true;
 }
 
+bool ob_corpus_draw_more(const struct ob_corpus *corpus, uint64_t seed, uint64_t draw, size_t items,
+                         struct ob_batch *batch) {
+    struct ob_batch_mark mark = ob_batch_mark(batch);
+    size_t all = ob_corpus_items(corpus);
+    struct ob_shuffle_batch place = ob_shuffle_batch(all, items, draw);
+    for (uint64_t i = 0; i < place.count; i++) {
+        uint64_t item = ob_shuffle_item(all, seed, place.epoch, place.first + i);
+        if (!ob_corpus_add(corpus, (size_t)item, batch)) {
+            ob_batch_rewind(batch, mark);
+            return false;
+        }
+    }
+    return true;
+}
+
 void ob_corpus_draw(const struct ob_corpus *corpus, uint64_t seed, uint64_t draw, size_t items,
                     struct ob_batch *batch) {
     ob_batch_clear(batch);

@@ -60,6 +60,11 @@ size_t ob_corpus_item_sequences(const struct ob_corpus *corpus);
 size_t ob_corpus_item_tokens(const struct ob_corpus *corpus);
 /* Item number i into the batch; false when it does not fit. */
 bool ob_corpus_add(const struct ob_corpus *corpus, size_t i, struct ob_batch *batch);
+/* Adds up to `items` different ones for mini-batch number `draw` of a walk that visits every item once an epoch, in an
+ * order that `seed` shuffles anew each epoch. Deterministic in (seed, draw, items). False: they do not all fit, and none
+ * is added. */
+bool ob_corpus_draw_more(const struct ob_corpus *corpus, uint64_t seed, uint64_t draw, size_t items,
+                         struct ob_batch *batch);
 /* Clears `batch` and draws up to `items` different ones for mini-batch number `draw` of a walk that visits
  * every item once an epoch, in an order that `seed` shuffles anew each epoch. Deterministic in (seed, draw,
  * items). */

@@ -1,6 +1,9 @@
 #include "model/data/shuffle.h"
 
 #include <assert.h>
+#include <sodium.h>
+
+#include "base/cursor.h"
 
 #define ROUNDS 8
 
@@ -9,6 +12,19 @@ static uint64_t splitmix64(uint64_t state) {
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
     z = (z ^ z >> 27) * 0x94d049bb133111eb;
     return z ^ z >> 31;
+}
+
+uint64_t ob_shuffle_seed(uint64_t seed, const uint8_t *owner, size_t bytes) {
+    static const uint8_t LABEL[16] = "onebyte/rows";
+    uint8_t number[8], hash[16];
+    struct ob_writer writer = ob_writer_init(number, sizeof number);
+    crypto_generichash_state state;
+    ob_write_u64(&writer, seed);
+    crypto_generichash_init(&state, LABEL, sizeof LABEL, sizeof hash);
+    crypto_generichash_update(&state, number, sizeof number);
+    crypto_generichash_update(&state, owner, bytes);
+    crypto_generichash_final(&state, hash, sizeof hash);
+    return ob_load_u64(hash);
 }
 
 struct ob_shuffle_batch ob_shuffle_batch(uint64_t items, uint64_t sequences, uint64_t draw) {

@@ -85,6 +85,17 @@ void ob_batch_drop_open(struct ob_batch *batch) {
     batch->tokens_used = batch->offsets[batch->sequences];
 }
 
+struct ob_batch_mark ob_batch_mark(const struct ob_batch *batch) {
+    return (struct ob_batch_mark){.sequences = batch->sequences, .groups = batch->groups};
+}
+
+void ob_batch_rewind(struct ob_batch *batch, struct ob_batch_mark mark) {
+    assert(mark.sequences <= batch->sequences && mark.groups <= batch->groups);
+    batch->sequences = mark.sequences;
+    batch->groups = mark.groups;
+    batch->tokens_used = batch->offsets[mark.sequences];
+}
+
 size_t ob_batch_targets(const struct ob_batch *batch) {
     size_t targets = 0;
     for (size_t i = 0; i < batch->tokens_used; i++)

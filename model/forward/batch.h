@@ -37,6 +37,12 @@ bool ob_batch_add_marked(struct ob_batch *batch, const int32_t *tokens, const ui
 void ob_batch_end_group(struct ob_batch *batch, size_t label);
 /* Removes the sequences added since the last group. */
 void ob_batch_drop_open(struct ob_batch *batch);
+/* What was added since a mark is removed again; no group may be open at either. */
+struct ob_batch_mark {
+    size_t sequences, groups;
+};
+struct ob_batch_mark ob_batch_mark(const struct ob_batch *batch);
+void ob_batch_rewind(struct ob_batch *batch, struct ob_batch_mark mark);
 size_t ob_batch_targets(const struct ob_batch *batch);
 
 #endif

@@ -123,6 +123,20 @@ static void set_sizes(struct ob_forward *f, size_t tokens_max, size_t sequences_
         f->vocabulary_tile = f->vocabulary_tile / 256 * 256;
 }
 
+static struct ob_forward sized_for(const struct ob_model_config *config, size_t tokens_max,
+                                   size_t sequences_max, struct ob_pool *pool) {
+    struct ob_forward f = {
+        .config = *config, .pool = pool, .products = &ob_products_float32, .loops = ob_vector_best()};
+    set_sizes(&f, tokens_max, sequences_max);
+    f.arena_bytes = lay_out(&f, NULL);
+    return f;
+}
+
+size_t ob_forward_bytes_for(const struct ob_model_config *config, size_t tokens_max, size_t sequences_max,
+                            struct ob_pool *pool) {
+    return sized_for(config, tokens_max, sequences_max, pool).arena_bytes;
+}
+
 enum ob_err ob_forward_new(const struct ob_model_config *config, size_t tokens_max, size_t sequences_max,
                            struct ob_pool *pool, struct ob_forward **ret_forward, struct ob_error *error) {
     assert(tokens_max > 0 && sequences_max > 0);
@@ -131,12 +145,7 @@ enum ob_err ob_forward_new(const struct ob_model_config *config, size_t tokens_m
     struct ob_forward *f = calloc(1, sizeof *f);
     if (!f)
         return ob_fail(error, OB_ENOMEM, "not enough memory for a forward pass");
-    f->config = *config;
-    f->pool = pool;
-    f->products = &ob_products_float32;
-    f->loops = ob_vector_best();
-    set_sizes(f, tokens_max, sequences_max);
-    f->arena_bytes = lay_out(f, NULL);
+    *f = sized_for(config, tokens_max, sequences_max, pool);
     f->arena = aligned_alloc(ALIGNMENT, f->arena_bytes);
     if (!f->arena) {
         size_t megabytes = f->arena_bytes >> 20;

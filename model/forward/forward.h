@@ -28,6 +28,9 @@ struct ob_forward;
 OB_MUST_USE enum ob_err ob_forward_new(const struct ob_model_config *config, size_t tokens_max,
                                        size_t sequences_max, struct ob_pool *pool,
                                        struct ob_forward **ret_forward, struct ob_error *error);
+/* Bytes of activations and scratch that ob_forward_new takes. */
+size_t ob_forward_bytes_for(const struct ob_model_config *config, size_t tokens_max, size_t sequences_max,
+                            struct ob_pool *pool);
 void ob_forward_free(struct ob_forward *forward);
 /* From now on products with weights go this way (products.h), attention's stay float32. docs/performance.md
  * has what each does to an estimate. OB_EUNSUPPORTED names a way that this processor cannot run; OB_ENOMEM.

@@ -19,6 +19,7 @@
 #ifndef OB_MODEL_FORWARD_PASS_H
 #define OB_MODEL_FORWARD_PASS_H
 
+#include "base/limits.h"
 #include "base/pool.h"
 #include "model/families/family.h"
 #include "model/families/weight_source.h"
@@ -28,7 +29,6 @@
 
 #define OB_QUERY_BLOCK 64  /* rows of attention scores at a time */
 #define OB_KEY_BLOCK   256 /* and columns */
-#define OB_VIEWS_MAX   512
 #define OB_TILE_SIZES  32
 #define OB_TILE_SLACK  32 /* elements: tiles start at a multiple of 16 */
 

@@ -33,6 +33,24 @@ static void read_defaults_and_override(void **state) {
     ob_config_free(config);
 }
 
+static void read_samples_of_rows(void **state) {
+    (void)state;
+    struct ob_config *config = NULL;
+    assert_int_equal(read_text(GOOD, NULL, &config, NULL), OB_OK); /* as ever: batch rows a sample */
+    assert_int_equal(config->rows, 0);
+    assert_int_equal(config->directions_per_row, 1);
+    assert_int_equal(config->sides, OB_SIDES_TWO);
+    ob_config_free(config);
+    assert_int_equal(read_text(GOOD "rows = 64\nrows_per_sample = 2\ndirections_per_row = 128\nsides = one\n",
+                               NULL, &config, NULL),
+                     OB_OK);
+    assert_int_equal(config->rows, 64);
+    assert_int_equal(config->rows_per_sample, 2);
+    assert_int_equal(config->directions_per_row, 128);
+    assert_int_equal(config->sides, OB_SIDES_ONE);
+    ob_config_free(config);
+}
+
 static void read_peers(void **state) {
     (void)state;
     struct ob_config *config = NULL;
@@ -92,6 +110,10 @@ static void bad_settings_are_named(void **state) {
     assert_refused(GOOD, "nonsense", "section.key=value");
     assert_refused("[machine]\nstate_dir = /s\n", NULL, "model");
     assert_refused(GOOD "shard = 3\nshards = 2\n", NULL, "shard");
+    assert_refused(GOOD "rows_per_sample = 2\n", NULL, "rows, the rows of a pass, is not");
+    assert_refused(GOOD "rows = 9\nrows_per_sample = 2\n", NULL, "multiple");
+    assert_refused(GOOD "rows = 64\ndirections_per_row = 65\n", NULL, "4160 samples of a pass");
+    assert_refused(GOOD "sides = three\n", NULL, "expected one of two, one");
 }
 
 /* A key of configs/onebyte.conf, with its section and the default that stands there. */
@@ -208,6 +230,7 @@ static void the_comparison_can_fail(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(read_defaults_and_override),
+        cmocka_unit_test(read_samples_of_rows),
         cmocka_unit_test(read_peers),
         cmocka_unit_test(read_join_strings),
         cmocka_unit_test(bad_settings_are_named),

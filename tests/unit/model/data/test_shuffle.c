@@ -80,6 +80,31 @@ static void draw_stops_when_the_batch_is_full(void **state) {
     ob_corpus_free(corpus);
 }
 
+/* What does not fit leaves no trace; what fits is what a mini-batch of its own has. */
+static void draw_more_adds_all_or_nothing(void **state) {
+    (void)state;
+    struct ob_corpus *corpus = open_numbered(20);
+    struct ob_batch *batch = NULL, *one = NULL;
+    assert_int_equal(ob_batch_new(20, 100, &batch, NULL), OB_OK);
+    assert_int_equal(ob_batch_new(8, 100, &one, NULL), OB_OK);
+    assert_true(ob_corpus_draw_more(corpus, 1, 0, 3, batch));
+    size_t sequences = batch->sequences, tokens = batch->tokens_used;
+    assert_true(ob_corpus_draw_more(corpus, 1, 1, 3, batch));
+    ob_corpus_draw(corpus, 1, 1, 3, one);
+    assert_int_equal(batch->sequences, sequences + one->sequences);
+    assert_memory_equal(batch->tokens + tokens, one->tokens, one->tokens_used * sizeof *one->tokens);
+    ob_batch_free(one);
+    assert_int_equal(ob_batch_new(8, tokens + 1, &one, NULL), OB_OK);
+    assert_true(ob_corpus_draw_more(corpus, 1, 0, 3, one));
+    assert_false(ob_corpus_draw_more(corpus, 1, 1, 3, one));
+    assert_int_equal(one->sequences, sequences);
+    assert_int_equal(one->tokens_used, tokens);
+    assert_memory_equal(batch->tokens, one->tokens, tokens * sizeof *one->tokens);
+    ob_batch_free(one);
+    ob_batch_free(batch);
+    ob_corpus_free(corpus);
+}
+
 static void walk_orders_are_even(void **state) {
     (void)state;
     enum { ITEMS = 7, EPOCHS = 7000 };
@@ -99,6 +124,8 @@ static void walk_golden(void **state) {
     for (uint64_t place = 0; place < 10; place++)
         assert_int_equal(ob_shuffle_item(1000, 42, 3, place), GOLDEN[place]);
     assert_int_equal(ob_shuffle_item(1, 42, 3, 0), 0);
+    static const uint8_t OWNER[32] = {3};
+    assert_int_equal(ob_shuffle_seed(5, OWNER, sizeof OWNER), 2449071454138970269u); /* hashlib.blake2b */
 }
 
 int main(void) {
@@ -106,6 +133,7 @@ int main(void) {
         cmocka_unit_test(draw_visits_all_once_an_epoch),
         cmocka_unit_test(draw_is_a_function_of_seed_and_draw),
         cmocka_unit_test(draw_stops_when_the_batch_is_full),
+        cmocka_unit_test(draw_more_adds_all_or_nothing),
         cmocka_unit_test(walk_orders_are_even),
         cmocka_unit_test(walk_golden),
     };
