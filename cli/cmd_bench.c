@@ -42,7 +42,8 @@ static const struct ob_option OPTIONS[] = {
      .fallback = "64"},
     {"seconds", "S", "time for each measurement", AT(seconds), .least = 0, .most = 600, .fallback = "2"},
     {"products", "NAME",
-     "how products with the weights are computed: float32, bfloat16, bfloat16-native, bfloat16-onednn",
+     "how products with the weights are computed: float32, bfloat16, bfloat16-native, bfloat16-onednn, "
+     "bfloat16x2",
      AT(products), .fallback = "float32"},
     {"kernels", "NAME", "replay kernels: auto (the fastest), reference, avx2, avx512, avx512-gfni",
      AT(kernels), .fallback = "auto"},

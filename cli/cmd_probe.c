@@ -28,7 +28,8 @@ static const struct ob_option OPTIONS[] = {
      .fallback = "128"},
     OB_OPTION_CHAT_TEMPLATE(struct arguments),
     {"products", "NAME",
-     "also measure each sample with products computed this way (bfloat16, bfloat16-native, bfloat16-onednn): "
+     "also measure each sample with products computed this way (bfloat16, bfloat16-native, bfloat16-onednn, "
+     "bfloat16x2): "
      "its time, and how far the estimates are from those in float32",
      AT(products)},
     OB_OPTION_JSON(struct arguments),

@@ -188,8 +188,8 @@ void ob_forward_free(struct ob_forward *forward) {
  * case, or else the widest product is. */
 static size_t staged_for(const struct ob_forward *f, const struct ob_products *products) {
     size_t widest = widest_of(&f->config);
-    return larger(products->staged_bytes(ob_multiply_rows_max(33), 33),
-                  products->staged_bytes(ob_multiply_rows_max(widest), widest));
+    return larger(products->staged_bytes(ob_multiply_rows_max(products, 33), 33),
+                  products->staged_bytes(ob_multiply_rows_max(products, widest), widest));
 }
 
 enum ob_err ob_forward_use(struct ob_forward *forward, const struct ob_products *products,
@@ -203,7 +203,7 @@ enum ob_err ob_forward_use(struct ob_forward *forward, const struct ob_products 
     if (failed)
         return failed;
     uint8_t *packed = NULL, *staged = NULL;
-    size_t packed_bytes = 3 * forward->tile_elements * sizeof(uint16_t), staged_bytes = 0;
+    size_t packed_bytes = 3 * forward->tile_elements * products->terms * sizeof(uint16_t), staged_bytes = 0;
     packed_bytes = (packed_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if (products->packs) {
         staged_bytes = staged_for(forward, products);

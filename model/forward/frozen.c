@@ -24,14 +24,14 @@ void ob_frozen_drop(struct ob_forward *forward) {
 }
 
 /* A matrix of a layer, or the head; not the token embedding when it is only looked up. */
-static bool is_factor(const struct ob_model *model, size_t tensor) {
+static bool is_factor(const struct ob_forward *f, const struct ob_model *model, size_t tensor) {
     const struct ob_model_tensor *t = &model->tensors[tensor];
     if (t->dims != 2 || t->role == OB_ROLE_EMBEDDING || t->role == OB_ROLE_POSITION)
         return false;
     const struct ob_checkpoint_tensor *file = &model->checkpoint->tensors[model->checkpoint_index[tensor]];
     if (t->shape[0] < 32 || t->shape[1] < 32)
         return false; /* padding would outgrow it */
-    return ob_checkpoint_tensor_bytes(file) >= t->elements * sizeof(uint16_t);
+    return ob_checkpoint_tensor_bytes(file) >= t->elements * f->products->terms * sizeof(uint16_t);
 }
 
 /* A tile of columns has all terms, so reading a few rows at a time does not suffice. A band of the matrix is
@@ -96,7 +96,8 @@ enum ob_err ob_frozen_prepare(struct ob_forward *forward, const struct ob_weight
     forward->frozen.count = model->tensor_count;
     enum ob_err failed = OB_OK;
     for (size_t tensor = 0; tensor < model->tensor_count && !failed; tensor++)
-        if (!left_out[tensor] && !ob_pass_trained(&pass, (int64_t)tensor) && is_factor(model, tensor))
+        if (!left_out[tensor] && !ob_pass_trained(&pass, (int64_t)tensor) &&
+            is_factor(forward, model, tensor))
             failed = pack_tensor(forward, model, tensor, error);
     free(left_out);
     if (failed)

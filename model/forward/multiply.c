@@ -9,8 +9,8 @@
 #define ROWS_MIN     56                  /* of a block: weights are read again for each */
 #define ROWS_STEP    56                  /* both kernels' groups of rows divide it, or nearly */
 
-size_t ob_multiply_rows_max(size_t k) {
-    size_t rows = STAGED_BYTES / (k * sizeof(uint16_t)) / ROWS_STEP * ROWS_STEP;
+size_t ob_multiply_rows_max(const struct ob_products *way, size_t k) {
+    size_t rows = STAGED_BYTES / (k * way->terms * sizeof(uint16_t)) / ROWS_STEP * ROWS_STEP;
     return rows < ROWS_MIN ? ROWS_MIN : rows;
 }
 
@@ -155,7 +155,7 @@ static void multiply_item(void *context, size_t index, unsigned thread) {
 static size_t block_rows(const struct ob_step *s, size_t rows, size_t threads) {
     if (!s->way->packs)
         return (rows + threads - 1) / threads;
-    size_t most = ob_multiply_rows_max(s->k), share = (rows + 2 * threads - 1) / (2 * threads);
+    size_t most = ob_multiply_rows_max(s->way, s->k), share = (rows + 2 * threads - 1) / (2 * threads);
     share = (share + ROWS_STEP - 1) / ROWS_STEP * ROWS_STEP;
     return share < most ? share : most;
 }

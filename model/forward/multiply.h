@@ -30,8 +30,8 @@ struct ob_step {
 
 /* Bytes of a tile of `n` columns and `k` terms. */
 size_t ob_pass_tile_bytes(struct ob_forward *forward, size_t n, size_t k);
-/* Rows of a block that are staged at a time for products with k terms. */
-size_t ob_multiply_rows_max(size_t k);
+/* Rows of a block that are staged at a time for products of this way with k terms. */
+size_t ob_multiply_rows_max(const struct ob_products *way, size_t k);
 /* y of all operands' rows, with all threads. */
 void ob_multiply(const struct ob_pass *pass, const struct ob_step *step);
 /* Packs a matrix of float32 into column tiles, one after another, with all threads. */

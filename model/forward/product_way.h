@@ -38,6 +38,7 @@ struct ob_product {
 struct ob_products {
     const char *name;
     uint32_t needs; /* OB_CPU_* (base/cpu.h) */
+    unsigned terms; /* bfloat16 numbers that a value is rounded to the sum of; 0: it stays float32 */
     bool packs;
     size_t tile_columns; /* of a packed tile, at most */
     /* Bytes of a packed tile, of staged rows: multiples of 64. */

@@ -7,6 +7,7 @@
 #include "model/forward/products_bf16.h"
 #include "model/forward/products_float32.h"
 #include "model/forward/products_onednn.h"
+#include "model/forward/products_split.h"
 
 /* Of the ways with bfloat16 terms the first that is available is what "bfloat16" means. */
 static const struct ob_products *const WAYS[] = {
@@ -16,6 +17,7 @@ static const struct ob_products *const WAYS[] = {
 #endif
 #if defined(__x86_64__)
     &ob_products_bf16,
+    &ob_products_split,
 #endif
 };
 enum { WAY_COUNT = sizeof WAYS / sizeof *WAYS };
@@ -46,7 +48,7 @@ enum ob_err ob_products_find(const char *name, const struct ob_products **ret_wa
     for (size_t i = 0; i < WAY_COUNT; i++) {
         const struct ob_products *way = WAYS[i];
         const char *why;
-        if (any ? i == 0 : strcmp(name, way->name) != 0)
+        if (any ? way->terms != 1 : strcmp(name, way->name) != 0)
             continue;
         if (ob_products_available(way, &why)) {
             *ret_way = way;

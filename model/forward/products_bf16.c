@@ -37,6 +37,7 @@ static void multiply(void *state, unsigned thread, const struct ob_product *prod
 const struct ob_products ob_products_bf16 = {
     .name = "bfloat16-native",
     .needs = OB_BF16_AVX512_NEEDS,
+    .terms = 1,
     .packs = true,
     .tile_columns = 256,
     .tile_bytes = tile_bytes,

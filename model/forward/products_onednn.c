@@ -298,6 +298,7 @@ static enum ob_err open_state(unsigned threads, const struct ob_vector_loops *lo
 const struct ob_products ob_products_onednn = {
     .name = "bfloat16-onednn",
     .needs = OB_CPU_AVX512F | OB_CPU_AVX512BW | OB_CPU_AVX512VL | OB_CPU_AVX512DQ,
+    .terms = 1,
     .packs = true,
     .tile_columns = 256,
     .tile_bytes = tile_bytes,

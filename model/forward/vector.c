@@ -47,6 +47,10 @@ void ob_vector_to_bf16(const struct ob_vector_loops *loops, size_t count, const 
     loops->to_bf16(count, x, ret_values);
 }
 
+void ob_vector_residue(const struct ob_vector_loops *loops, size_t count, const float *x, float *ret_values) {
+    loops->residue(count, x, ret_values);
+}
+
 float ob_vector_exp(const struct ob_vector_loops *loops, size_t count, float *x, float before,
                     float *ret_sum) {
     float largest = loops->largest(count, x);

@@ -38,6 +38,8 @@ void ob_vector_softcap(size_t count, float cap, float *x);
 /* Rounded to bfloat16, half to even. */
 void ob_vector_to_bf16(const struct ob_vector_loops *loops, size_t count, const float *x,
                        uint16_t *ret_values);
+/* What that leaves: x less its rounding. */
+void ob_vector_residue(const struct ob_vector_loops *loops, size_t count, const float *x, float *ret_values);
 /* x = exp(x - m) in place, m the largest of x and `before`, which is returned; their sum. */
 float ob_vector_exp(const struct ob_vector_loops *loops, size_t count, float *x, float before,
                     float *ret_sum);

@@ -166,13 +166,26 @@ static void times(size_t count, float factor, float *x) {
         x[i] *= factor;
 }
 
+static inline uint16_t rounded_half(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    uint32_t rounded = bits + 0x7fff + (bits >> 16 & 1);
+    bool nan = (bits & 0x7fffffff) > 0x7f800000;
+    return (uint16_t)((nan ? bits | 0x400000 : rounded) >> 16);
+}
+
+static void residue(size_t count, const float *restrict x, float *restrict out) {
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits = (uint32_t)rounded_half(x[i]) << 16;
+        float large;
+        memcpy(&large, &bits, sizeof large);
+        out[i] = x[i] - large;
+    }
+}
+
 static void to_bf16(size_t count, const float *restrict x, uint16_t *restrict out) {
     for (size_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, x + i, sizeof bits);
-        uint32_t rounded = bits + 0x7fff + (bits >> 16 & 1);
-        bool nan = (bits & 0x7fffffff) > 0x7f800000;
-        out[i] = (uint16_t)((nan ? bits | 0x400000 : rounded) >> 16);
+        out[i] = rounded_half(x[i]);
     }
 }
 
@@ -200,5 +213,6 @@ const struct ob_vector_loops OB_VECTOR_TABLE = {
     .exponential_sum = exponential_sum,
     .times = times,
     .to_bf16 = to_bf16,
+    .residue = residue,
     .rotate = rotate,
 };

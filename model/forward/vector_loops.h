@@ -25,6 +25,7 @@ struct ob_vector_loops {
     double (*exponential_sum)(size_t count, const float *x, float largest);
     void (*times)(size_t count, float factor, float *x);
     void (*to_bf16)(size_t count, const float *x, uint16_t *out);
+    void (*residue)(size_t count, const float *x, float *out); /* x less what to_bf16 makes of it */
     void (*rotate)(size_t half, const float *cosines, const float *sines, float *x);
 };
 
