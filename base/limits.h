@@ -18,7 +18,8 @@
 #define OB_MESSAGE_MAX 65536 /* bytes of any frame between peers */
 /* Messages that wait in one connection (ZeroMQ's high-water marks). A member that sends as fast as it can
  * fills at most OB_RECEIVE_QUEUE_MAX x OB_MESSAGE_MAX = 8 MB of each connection; then TCP makes it wait. */
-#define OB_SEND_QUEUE_MAX    4096
+#define OB_SEND_QUEUE_MAX    4096 /* transport/outbox.h bounds their bytes */
+#define OB_PUBLISH_QUEUE_MAX 1024 /* of one subscriber; what is published is in memory once for all */
 #define OB_RECEIVE_QUEUE_MAX 128
 #define OB_STATUS_MAX        (1u << 20)
 

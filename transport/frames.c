@@ -9,7 +9,10 @@ bool ob_frame_receive(struct ob_transport *transport, void *socket) {
         zmq_msg_close(&transport->frame);
     zmq_msg_init(&transport->frame);
     transport->frame_open = true;
-    return zmq_msg_recv(&transport->frame, socket, ZMQ_DONTWAIT) >= 0;
+    if (zmq_msg_recv(&transport->frame, socket, ZMQ_DONTWAIT) < 0)
+        return false;
+    ob_flow_delivered(transport);
+    return true;
 }
 
 bool ob_frame_drop_rest(struct ob_transport *transport, void *socket) {

@@ -29,7 +29,6 @@
 #define HELLO_A_SECOND   4
 #define OPEN_MAX         256 /* connections of one address … */
 #define SHAKING_MAX      64  /* … and of these without a handshake */
-#define DOOR_STAY_S      15  /* a door is for a hello and its answer */
 #define TOLD_A_SECOND    10
 
 enum ob_err ob_gate_new(struct ob_transport *transport, size_t connections_max, struct ob_error *error) {
@@ -126,8 +125,7 @@ void ob_gate_unreserve(struct ob_transport *transport) {
     transport->reserve = -1;
 }
 
-/* Ends looking at a duplicate. */
-static void look_away(struct ob_transport *transport, int copy) {
+void ob_gate_look_away(struct ob_transport *transport, int copy) {
     if (copy != transport->reserve || dup3(transport->wake.fd, copy, O_CLOEXEC) < 0)
         close(copy);
 }
@@ -146,8 +144,12 @@ static int look_at(struct ob_transport *transport, const struct ob_server *serve
         getsockname(server->listen_fd, (struct sockaddr *)&listens, &listens_bytes) == 0 &&
         port_of(&here) == port_of(&listens) && ob_address_from_socket((struct sockaddr *)&peer, ret_address))
         return copy;
-    look_away(transport, copy);
+    ob_gate_look_away(transport, copy);
     return -1;
+}
+
+int ob_gate_look(struct ob_transport *transport, int fd, struct ob_address *ret_address) {
+    return look_at(transport, &transport->servers[transport->guests[fd].server], fd, ret_address);
 }
 
 static struct ob_guest *guest_of(struct ob_transport *transport, int fd) {
@@ -211,7 +213,7 @@ static enum ob_taken accepted(struct ob_transport *transport, struct ob_server *
                                    .visitor = (uint32_t)(visitor - transport->visitors),
                                    .since_s = ob_now_s()};
     }
-    look_away(transport, copy);
+    ob_gate_look_away(transport, copy);
     return told ? OB_TAKEN_EVENT : OB_TAKEN_MORE;
 }
 
@@ -231,27 +233,20 @@ enum ob_taken ob_gate_take(struct ob_transport *transport, struct ob_server *ser
     struct ob_guest *guest = (size_t)value < transport->guest_room ? &transport->guests[value] : NULL;
     if (!guest || !guest->open || &transport->servers[guest->server] != server)
         return OB_TAKEN_MORE;
-    if (kind == ZMQ_EVENT_DISCONNECTED) {
+    if (kind == ZMQ_EVENT_DISCONNECTED)
         forget(transport, guest);
-    } else if (kind == ZMQ_EVENT_HANDSHAKE_SUCCEEDED && !guest->shaken) {
-        guest->shaken = true;
-        transport->visitors[guest->visitor].shaking--;
-    }
     return OB_TAKEN_MORE;
 }
 
+/* ZeroMQ ends a connection that has not shaken hands in time: what is older has. */
 void ob_gate_tend(struct ob_transport *transport) {
-    uint64_t now = ob_now_s();
+    uint64_t now = ob_now_s(), shaken_s = 2 + (uint64_t)transport->handshake_ms / 1000;
     for (size_t fd = 0; fd < transport->guest_room; fd++) {
-        const struct ob_guest *guest = &transport->guests[fd];
-        if (!guest->open || guest->server != OB_SERVER_DOOR || now - guest->since_s <= DOOR_STAY_S)
+        struct ob_guest *guest = &transport->guests[fd];
+        if (!guest->open || guest->shaken || now - guest->since_s < shaken_s)
             continue;
-        struct ob_address address;
-        int copy = look_at(transport, &transport->servers[OB_SERVER_DOOR], (int)fd, &address);
-        if (copy < 0)
-            continue;
-        (void)shutdown(copy, SHUT_RDWR);
-        look_away(transport, copy);
+        guest->shaken = true;
+        transport->visitors[guest->visitor].shaking--;
     }
     ob_gate_reserve(transport);
 }
@@ -260,8 +255,7 @@ enum ob_err ob_gate_open(struct ob_transport *transport, struct ob_server *serve
     char name[OB_MONITOR_NAME_MAX];
     ob_monitor_name(transport, name);
     if (zmq_socket_monitor(server->socket, name,
-                           ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_ACCEPT_FAILED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
-                               ZMQ_EVENT_DISCONNECTED) != 0)
+                           ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_ACCEPT_FAILED | ZMQ_EVENT_DISCONNECTED) != 0)
         return ob_fail(error, OB_EIO, "cannot watch a socket: %s", zmq_strerror(zmq_errno()));
     return ob_source_open(transport, &server->gate, OB_SOURCE_GATE, server,
                           ob_monitor_reader(transport, name), error);

@@ -80,6 +80,11 @@ enum ob_err ob_link_take(struct ob_transport *transport, const struct ob_machine
         free(link);
         return ob_fail(error, OB_EFORMAT, "the machine's key is not an Ed25519 public key");
     }
+    link->outbox = ob_outbox_new();
+    if (!link->outbox) {
+        free(link);
+        return ob_fail(error, OB_ENOMEM, "not enough memory for another machine");
+    }
     link->machine = *machine;
     link->heard_s = ob_now_s();
     link->dealer.fd = link->sub.fd = link->monitor.fd = -1;
@@ -95,5 +100,6 @@ void ob_link_remove(struct ob_transport *transport, struct ob_link *link) {
     take_out(transport->links, transport->link_count, link, BY_MACHINE);
     take_out(transport->by_curve, transport->link_count, link, BY_CURVE);
     transport->link_count--;
+    ob_outbox_drop(link->outbox);
     free(link);
 }

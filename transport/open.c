@@ -8,9 +8,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "transport/hang_up_guard.h"
 #include "transport/state.h"
 
 #define HANDSHAKE_MS    5000
+#define SLOW_MS         20000
 #define LINKS_MAX       1024
 #define CONNECTIONS_MAX 4096
 
@@ -31,10 +33,11 @@ static enum ob_err open_base(struct ob_transport *transport, const struct ob_tra
     set_limits(transport, &connections);
     if (options->connections_max > 0 && options->connections_max < connections)
         connections = options->connections_max;
+    transport->outboxes = ob_outbox_new();
     transport->context = zmq_ctx_new();
     transport->epoll = epoll_create1(EPOLL_CLOEXEC);
     transport->wake.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (!transport->context || transport->wake.fd < 0 || transport->epoll < 0)
+    if (!transport->outboxes || !transport->context || transport->wake.fd < 0 || transport->epoll < 0)
         return ob_fail(error, OB_EIO, "cannot start the network: %s", strerror(errno));
     zmq_ctx_set(transport->context, ZMQ_MAX_SOCKETS, zmq_ctx_get(transport->context, ZMQ_SOCKET_LIMIT));
     enum ob_err failed = ob_gate_new(transport, connections, error);
@@ -46,6 +49,11 @@ static enum ob_err open_all(struct ob_transport *transport, const struct ob_tran
     char probe[OB_ENDPOINT_MAX];
     if (sodium_init() < 0)
         return ob_fail(error, OB_EIO, "no source of random numbers");
+    if (!ob_hang_up_guard_works())
+        return ob_fail(
+            error, OB_EUNSUPPORTED,
+            "libzmq does not use this program's epoll_wait, so that others could end it; link libzmq "
+            "as a shared library, and preload nothing that replaces epoll_wait");
     if (crypto_sign_ed25519_sk_to_curve25519(transport->curve_secret, options->secret_key) != 0)
         return ob_fail(error, OB_EFORMAT, "the identity's key is not an Ed25519 key");
     crypto_scalarmult_base(transport->curve_public, transport->curve_secret);
@@ -56,6 +64,7 @@ static enum ob_err open_all(struct ob_transport *transport, const struct ob_tran
         memcpy(transport->listen, options->listen, strlen(options->listen) + 1);
     transport->linger_ms = options->linger_ms;
     transport->handshake_ms = options->handshake_ms > 0 ? options->handshake_ms : HANDSHAKE_MS;
+    transport->slow_ms = options->slow_ms > 0 ? options->slow_ms : SLOW_MS;
     failed = open_base(transport, options, error);
     if (!failed)
         failed = ob_names_open(transport, error);
@@ -104,6 +113,7 @@ void ob_transport_free(struct ob_transport *transport) {
     ob_source_close(transport, &transport->zap);
     if (transport->context)
         zmq_ctx_term(transport->context);
+    ob_outbox_drop(transport->outboxes);
     ob_gate_free(transport);
     ob_gate_unreserve(transport);
     if (transport->wake.fd >= 0)

@@ -3,10 +3,16 @@
 
 #include "transport/state.h"
 
+static bool has_room(struct ob_transport *transport, const struct ob_link *link, size_t bytes) {
+    bool room = ob_outbox_room(link->outbox, transport->outboxes, bytes);
+    transport->counters.unread_messages += !room;
+    return room;
+}
+
 static bool send_dealer(struct ob_transport *transport, struct ob_link *link, const void *data,
                         size_t bytes) {
     ob_poll_mark(transport, &link->dealer); /* what the socket learned while sending is not signalled again */
-    return zmq_send(link->dealer.socket, data, bytes, ZMQ_DONTWAIT) >= 0;
+    return ob_outbox_post(link->outbox, transport->outboxes, link->dealer.socket, data, bytes);
 }
 
 /* A machine that we connect to and that does not connect to us has no subscription to our PUB (we cannot be
@@ -16,7 +22,7 @@ static void push_to_unsubscribed(struct ob_transport *transport, const void *dat
         struct ob_link *link = transport->links[i];
         if (!link->dealer_up || link->routing_id_bytes > 0 || !link->admitted)
             continue;
-        if (!send_dealer(transport, link, data, bytes)) {
+        if (!has_room(transport, link, bytes) || !send_dealer(transport, link, data, bytes)) {
             transport->counters.dropped_messages++;
             continue;
         }
@@ -47,7 +53,10 @@ static bool send_routed(struct ob_transport *transport, struct ob_link *link, co
         }
         return false;
     }
-    return zmq_send(router->socket, data, bytes, ZMQ_DONTWAIT) >= 0;
+    if (ob_outbox_post(link->outbox, transport->outboxes, router->socket, data, bytes))
+        return true;
+    (void)zmq_send(router->socket, "", 0, ZMQ_DONTWAIT); /* ends what the routing id began */
+    return false;
 }
 
 bool ob_transport_send(struct ob_transport *transport, const struct ob_machine_id *machine, const void *data,
@@ -56,8 +65,9 @@ bool ob_transport_send(struct ob_transport *transport, const struct ob_machine_i
     struct ob_link *link = ob_link_find(transport, machine);
     if (!link)
         return false;
-    bool sent = link->dealer_up && send_dealer(transport, link, data, bytes);
-    if (!sent && link->routing_id_bytes > 0)
+    bool room = has_room(transport, link, bytes);
+    bool sent = room && link->dealer_up && send_dealer(transport, link, data, bytes);
+    if (room && !sent && link->routing_id_bytes > 0)
         sent = send_routed(transport, link, data, bytes);
     if (!sent) {
         transport->counters.dropped_messages++;

@@ -10,26 +10,31 @@
 
 #include "transport/state.h"
 
-#define BACKLOG        256
-#define DOOR_QUEUE_MAX 32
+#define BACKLOG          256
+#define DOOR_QUEUE_MAX   32
+#define SUBSCRIPTION_MAX 512 /* of what a subscriber says: its handshake, and "everything" */
 
 static void *server_socket(struct ob_transport *transport, const struct ob_server *server) {
+    static const int64_t LARGEST[OB_SERVER_COUNT] = {[OB_SERVER_ROUTER] = OB_MESSAGE_MAX,
+                                                     [OB_SERVER_PUB] = SUBSCRIPTION_MAX,
+                                                     [OB_SERVER_DOOR] = OB_DOOR_MESSAGE_MAX};
     bool door = server == &transport->servers[OB_SERVER_DOOR];
     const char *domain = door ? OB_ZAP_DOMAIN_DOOR : OB_ZAP_DOMAIN;
     void *socket = zmq_socket(transport->context, server->type);
     if (!socket)
         return NULL;
-    ob_socket_common(transport, socket, door ? OB_DOOR_MESSAGE_MAX : OB_MESSAGE_MAX);
+    ob_socket_common(transport, socket, LARGEST[server->port_offset]);
     ob_socket_set(socket, ZMQ_CURVE_SERVER, 1);
     zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, domain, strlen(domain));
     if (door) {
         ob_socket_set(socket, ZMQ_SNDHWM, DOOR_QUEUE_MAX);
         ob_socket_set(socket, ZMQ_RCVHWM, DOOR_QUEUE_MAX);
     }
+    if (server->type == ZMQ_PUB)
+        ob_socket_set(socket, ZMQ_SNDHWM, OB_PUBLISH_QUEUE_MAX);
     if (server->type == ZMQ_ROUTER)
         ob_socket_set(socket, ZMQ_ROUTER_MANDATORY, 1);
-    if (server->type == ZMQ_ROUTER && !door)
-        ob_socket_set(socket, ZMQ_ROUTER_HANDOVER, 1); /* a restarted peer takes its place again */
+    /* No ZMQ_ROUTER_HANDOVER: nobody takes another's place. Our own machines let the ROUTER name their connections. */
     return socket;
 }
 

@@ -11,6 +11,7 @@
 #include <zmq.h>
 
 #include "transport/address.h"
+#include "transport/outbox.h"
 #include "transport/resolver.h"
 #include "transport/transport.h"
 
@@ -74,6 +75,7 @@ struct ob_link {
     uint8_t routing_id[OB_ROUTING_ID_MAX];
     size_t routing_id_bytes; /* of its DEALER at our ROUTER; 0: none seen */
     bool reported_up;
+    struct ob_outbox *outbox; /* what waits to be sent to it, over whatever connection */
     /* monotonic seconds: of the last frame of any kind, of the last published one, and of the last opening */
     uint64_t heard_s, published_s, opened_s;
 };
@@ -126,6 +128,9 @@ struct ob_guest {
     uint8_t server;
     uint32_t visitor; /* index */
     uint64_t since_s;
+    uint64_t delivered; /* bytes of what came to us over it, framing included */
+    uint64_t stuck_ns,
+        acknowledged_at; /* bytes wait for it since then, and what it had acknowledged; 0: none do */
 };
 
 /* A second in which at most a few things of one sort are told; all are counted elsewhere. */
@@ -139,7 +144,7 @@ struct ob_transport {
     uint8_t curve_public[OB_CURVE_KEY_BYTES], curve_secret[OB_CURVE_KEY_BYTES];
     char listen[OB_ENDPOINT_MAX]; /* "" for outgoing connections only */
     char status_path[OB_ENDPOINT_MAX];
-    int linger_ms, handshake_ms;
+    int linger_ms, handshake_ms, slow_ms;
     uint64_t monitors; /* ever named */
     struct ob_source zap, status, wake, beacon, names;
     struct ob_resolver *resolver;
@@ -158,7 +163,9 @@ struct ob_transport {
     struct ob_visitor *visitors; /* connections_max of them */
     size_t visitor_count, connections_max, connections;
     struct ob_guest *guests; /* by descriptor */
-    size_t guest_room;
+    size_t guest_room, flow_at;
+    uint64_t flow_ns;
+    struct ob_outbox *outboxes; /* of all machines */
     struct ob_knock knocks[OB_KNOCKS_MAX];
     zmq_msg_t knocker_id; /* who knocked last */
     bool knocker_open;
@@ -267,6 +274,15 @@ bool ob_gate_hello(struct ob_transport *transport, const char *address);
 /* Counts a refusal; true when it is told as an event too (at most a few a second are). */
 bool ob_refuse(struct ob_transport *transport, struct ob_transport_event *event, const char *format, ...)
     OB_PRINTF(3, 4);
+
+/* A duplicate of a guest's descriptor, for as long as ob_gate_look_away is not called; -1: it is gone. */
+int ob_gate_look(struct ob_transport *transport, int fd, struct ob_address *ret_address);
+void ob_gate_look_away(struct ob_transport *transport, int copy);
+
+/* flow.c: what connections to us send and take. Call often; looks at some of them in turn. */
+enum ob_taken ob_flow_tend(struct ob_transport *transport, struct ob_transport_event *event);
+/* The frame that was received just now came over one of them. */
+void ob_flow_delivered(struct ob_transport *transport);
 
 /* door.c */
 enum ob_taken ob_door_take(struct ob_transport *transport, struct ob_transport_event *event);

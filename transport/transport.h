@@ -12,7 +12,8 @@
  *           15 s (machines publish every second) is opened anew; ZeroMQ reconnects by itself. ZMTP's own
  *           heartbeats are off: sockets.c says why.
  * Bounds:   OB_MESSAGE_MAX on every socket (MAXMSGSIZE), OB_SEND_QUEUE_MAX and OB_RECEIVE_QUEUE_MAX messages
- *           on every queue; what does not fit is dropped (records are fetched again). Links to other machines
+ *           on every queue, and so many bytes for each machine and in all (outbox.h); what does not fit is dropped
+ *           (records are fetched again). Who does not read, or sends what has no end, is closed (flow.c). Links to other machines
  *           and connections to us stay far below the descriptors of the process; each address has its share
  *           of them and may come only so often (gate.c).
  * Errors:  OB_EIO, OB_EBUSY (address in use) name the endpoint; OB_EUSAGE a malformed endpoint.
@@ -43,6 +44,7 @@ struct ob_transport_options {
     const char *status_path;   /* file of the status socket (Unix stream, mode 0600), or NULL */
     int linger_ms;             /* how long free waits for what was sent last (a goodbye) to get out */
     int handshake_ms;          /* a connection that has not shown its key by then is dropped; 0: 5000 */
+    int slow_ms;               /* a connection that takes next to nothing for so long is closed; 0: 20000 */
     size_t connections_max;    /* to us, at a time; 0: as many as the descriptors allow, at most 4096 */
 };
 
@@ -169,6 +171,8 @@ struct ob_transport_counters {
     uint64_t sent_messages, sent_bytes;           /* direct */
     uint64_t received_messages, received_bytes;
     uint64_t dropped_messages; /* full queues */
+    uint64_t unread_messages;  /* of these: too many bytes wait for their machine, or for all, to read them */
+    uint64_t closed_connections; /* to us, because they read too slowly or sent what makes no sense; flow.c */
     uint64_t refused_handshakes;
     uint64_t refused_connections; /* too many or too often from one address; knocks included */
     uint32_t links;               /* machines with a way to them now */

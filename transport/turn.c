@@ -104,7 +104,7 @@ enum ob_err ob_transport_poll(struct ob_transport *transport, int timeout_ms,
                               struct ob_transport_event *ret_event, struct ob_error *error) {
     struct ob_transport_event event = {.kind = OB_TRANSPORT_NOTHING};
     enum ob_err failed = tend(transport, error);
-    if (!failed)
+    if (!failed && ob_flow_tend(transport, &event) == OB_TAKEN_NOTHING)
         failed = take_any(transport, &event, error);
     if (!failed && event.kind == OB_TRANSPORT_NOTHING && timeout_ms != 0 && !transport->ready_first) {
         failed = ob_poll_wait(transport, timeout_ms, error);
