@@ -132,11 +132,19 @@ static void on_file(struct ob_daemon *daemon, const struct ob_transport_event *s
 /* The peer admits it before it is told. */
 static enum ob_err on_knock(struct ob_daemon *daemon, const struct ob_transport_event *seen,
                             struct ob_error *error) {
-    struct ob_event event;
-    enum ob_verdict verdict = ob_membership_knock(&daemon->membership, seen, &event);
-    enum ob_err failed = verdict == OB_VERDICT_WELCOME ? ob_daemon_step(daemon, &event, error) : OB_OK;
-    ob_transport_answer(daemon->session.transport, verdict);
+    struct ob_door_answer answer = ob_membership_knock(&daemon->membership, seen);
+    enum ob_err failed =
+        answer.verdict == OB_VERDICT_WELCOME ? ob_daemon_step(daemon, &answer.event, error) : OB_OK;
+    ob_transport_answer(daemon->session.transport, answer.verdict, answer.why, answer.why_bytes);
     return failed;
+}
+
+static enum ob_err on_answer(struct ob_daemon *daemon, const struct ob_transport_event *seen,
+                             struct ob_error *error) {
+    struct ob_event event;
+    ob_contacts_answer(daemon->membership.contacts, &seen->machine, seen->verdict, ob_now_s());
+    return ob_membership_told_out(&daemon->membership, seen, &event) ? ob_daemon_step(daemon, &event, error)
+                                                                     : OB_OK;
 }
 
 static enum ob_err on_link(struct ob_daemon *daemon, const struct ob_transport_event *seen,
@@ -198,8 +206,7 @@ static enum ob_err on_transport(struct ob_daemon *daemon, const struct ob_transp
     case OB_TRANSPORT_KNOCK:
         return on_knock(daemon, seen, error);
     case OB_TRANSPORT_ANSWER:
-        ob_contacts_answer(daemon->membership.contacts, &seen->machine, seen->verdict, ob_now_s());
-        return OB_OK;
+        return on_answer(daemon, seen, error);
     case OB_TRANSPORT_BEACON:
         ob_contacts_set(daemon->membership.contacts, &seen->machine, OB_PLACE_HINT, seen->text, ob_now_s());
         return OB_OK;

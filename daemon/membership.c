@@ -1,5 +1,6 @@
 #include "daemon/membership.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -8,6 +9,8 @@
 #define DAY_S        86400u
 #define LOOK_EVERY_S 10
 #define CLOCK_JUMP_S 600
+
+static_assert(OB_CONTROL_BYTES_MAX <= OB_WHY_MAX, "a door can say why");
 
 enum ob_err ob_membership_no_certificate(const char *path, struct ob_error *error) {
     return ob_fail(
@@ -222,7 +225,8 @@ enum ob_err ob_membership_verdict(const struct ob_membership *m, const void *ent
 }
 
 /* The cheap tests first; the signature is looked at last. */
-static enum ob_verdict judge(const struct ob_session *session, const uint8_t *hello, size_t bytes) {
+static enum ob_verdict judge(const struct ob_session *session, const uint8_t *hello, size_t bytes,
+                             struct ob_door_answer *answer) {
     struct ob_control control;
     struct ob_peer_machine machine;
     const uint8_t *entry = hello + OB_HASH_BYTES;
@@ -235,8 +239,10 @@ static enum ob_verdict judge(const struct ob_session *session, const uint8_t *he
         return OB_VERDICT_MALFORMED;
     if (!ob_transport_knocker_is(session->transport, &control.subject))
         return OB_VERDICT_KEY;
-    if (ob_peer_find(session->peer, &control.subject, &machine) && (machine.revoked || machine.forked))
+    if (ob_peer_find(session->peer, &control.subject, &machine) && (machine.revoked || machine.forked)) {
+        answer->why = ob_peer_why_out(session->peer, &control.subject, &answer->why_bytes);
         return OB_VERDICT_REVOKED;
+    }
     switch (ob_peer_check_certificate(session->peer, entry, bytes - OB_HASH_BYTES, ob_wall_s(), NULL)) {
     case OB_OK:
         return OB_VERDICT_WELCOME;
@@ -252,17 +258,29 @@ static enum ob_verdict judge(const struct ob_session *session, const uint8_t *he
     }
 }
 
-enum ob_verdict ob_membership_knock(const struct ob_membership *m, const struct ob_transport_event *seen,
-                                    struct ob_event *ret_event) {
-    enum ob_verdict verdict = judge(m->session, seen->data, seen->bytes);
-    if (verdict == OB_VERDICT_WELCOME)
-        *ret_event = (struct ob_event){.kind = OB_EVENT_CONTROL,
-                                       .data = seen->data + OB_HASH_BYTES,
-                                       .bytes = seen->bytes - OB_HASH_BYTES};
+struct ob_door_answer ob_membership_knock(const struct ob_membership *m,
+                                          const struct ob_transport_event *seen) {
+    struct ob_door_answer answer = {0};
+    answer.verdict = judge(m->session, seen->data, seen->bytes, &answer);
+    if (answer.verdict == OB_VERDICT_WELCOME)
+        answer.event = (struct ob_event){.kind = OB_EVENT_CONTROL,
+                                         .data = seen->data + OB_HASH_BYTES,
+                                         .bytes = seen->bytes - OB_HASH_BYTES};
     else
         ob_log(m->session->logger, OB_LOG_INFO, "refused", "text=\"%s: at the door: %s\"", seen->text,
-               ob_verdict_text(verdict));
-    return verdict;
+               ob_verdict_text(answer.verdict));
+    return answer;
+}
+
+bool ob_membership_told_out(const struct ob_membership *m, const struct ob_transport_event *seen,
+                            struct ob_event *ret_event) {
+    struct ob_control control;
+    if (seen->bytes == 0 || ob_control_decode(seen->data, seen->bytes, &control, NULL) ||
+        (control.kind != OB_CONTROL_EVIDENCE && control.kind != OB_CONTROL_REVOCATION) ||
+        !ob_machine_equal(&control.subject, &m->session->identity->machine))
+        return false;
+    *ret_event = (struct ob_event){.kind = OB_EVENT_CONTROL, .data = seen->data, .bytes = seen->bytes};
+    return true;
 }
 
 enum ob_err ob_membership_admit(struct ob_membership *m, const struct ob_effect *effect,

@@ -46,10 +46,21 @@ bool ob_membership_found_address(struct ob_membership *membership, struct ob_eve
 /* Contacts; and what an operator should act on in time: an expiry, a wall clock that jumped. */
 void ob_membership_tend(struct ob_membership *membership);
 
-/* A hello at our door: the verdict, and, when it is OB_VERDICT_WELCOME, the event that admits the machine, to be
- * stepped before the verdict is sent. */
-enum ob_verdict ob_membership_knock(const struct ob_membership *membership,
-                                    const struct ob_transport_event *seen, struct ob_event *ret_event);
+/* What a hello at our door gets. `event`: of OB_VERDICT_WELCOME, it admits the machine; to be stepped before the verdict
+ * is sent. `why`: of OB_VERDICT_REVOKED, the entry of the control table that put the machine out, until the next
+ * step; NULL: none. */
+struct ob_door_answer {
+    enum ob_verdict verdict;
+    struct ob_event event;
+    const uint8_t *why;
+    size_t why_bytes;
+};
+struct ob_door_answer ob_membership_knock(const struct ob_membership *membership,
+                                          const struct ob_transport_event *seen);
+/* A door says why we are out. True: it is an entry about us that puts a machine out; the event hands it to the peer,
+ * which verifies it. Nothing else is taken from a door. */
+bool ob_membership_told_out(const struct ob_membership *membership, const struct ob_transport_event *seen,
+                            struct ob_event *ret_event);
 /* A signed entry from the operator, or our own certificate.
  * Errors:  those of decoding; OB_EREFUSED, it is for another run. */
 OB_MUST_USE enum ob_err ob_membership_control(const struct ob_membership *membership, const void *entry,

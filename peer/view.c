@@ -181,6 +181,27 @@ bool ob_peer_ends_below(const struct ob_peer *peer, uint32_t below,
     return true;
 }
 
+const uint8_t *ob_peer_why_out(const struct ob_peer *peer, const struct ob_machine_id *machine,
+                               size_t *ret_bytes) {
+    const uint8_t *why = NULL, *data;
+    struct ob_control control;
+    size_t bytes;
+    for (size_t i = 0; (data = ob_control_table_data(&peer->control, machine->key[0], i, &bytes)) != NULL;
+         i++) {
+        if (ob_control_decode(data, bytes, &control, NULL) != OB_OK ||
+            !ob_machine_equal(&control.subject, machine))
+            continue;
+        bool proof = control.kind == OB_CONTROL_EVIDENCE;
+        if (!proof && (control.kind != OB_CONTROL_REVOCATION || why != NULL))
+            continue;
+        why = data;
+        *ret_bytes = bytes;
+        if (proof)
+            break;
+    }
+    return why;
+}
+
 struct ob_machine_id ob_peer_authority(const struct ob_peer *peer) {
     return peer->authority.count > 0 ? peer->authority.keys[peer->authority.count - 1].key
                                      : peer->options.authority;

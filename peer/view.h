@@ -84,6 +84,11 @@ bool ob_peer_ends_below(const struct ob_peer *peer, uint32_t below,
  *          or forked. */
 OB_MUST_USE enum ob_err ob_peer_check_certificate(const struct ob_peer *peer, const void *data, size_t bytes,
                                                   uint64_t wall_s, struct ob_error *error);
+/* Why a machine is out: the evidence of its fork, or else its revocation, as it stands in the control table (until the
+ * next step). NULL: it was not cut. A machine that everybody has cut off can only learn of it at a door: its own
+ * links are gone. */
+const uint8_t *ob_peer_why_out(const struct ob_peer *peer, const struct ob_machine_id *machine,
+                               size_t *ret_bytes);
 /* The key that admits and revokes now: the manifest's, or what it was rotated to. */
 struct ob_machine_id ob_peer_authority(const struct ob_peer *peer);
 /* The control table holds exactly this entry: what an operator handed in was taken. */

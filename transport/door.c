@@ -1,15 +1,18 @@
 /* door - where a newcomer shows its certificate before the data sockets admit it.
  *
  * The door is a ROUTER with CURVE (port + 2) that admits any key, because a key that nobody knows yet is what
- * newcomers have. It takes one kind of frame and gives one kind of answer, which is never longer:
+ * newcomers have. It takes one kind of frame and gives one kind of answer, which is never longer. To a machine
+ * that is out for good, and only to the holder of its key, a second message says why:
  *
  *   hello   u8 1, u8 version 1, then the bytes that the daemon judges (at most 1022)
  *   answer  u8 2, u8 version 1, u8 verdict (enum ob_verdict)
+ *   why     u8 3, u8 version 1, then the daemon's bytes (at most OB_WHY_MAX); after OB_VERDICT_REVOKED only
  *
- * Bounds: 1,024 bytes a message, 32 messages a queue, HELLO_A_SECOND an address (gate.c), 15 s a connection.
- * What is not a hello gets no answer. The knocker knows by CURVE whose door it is, and shows itself to nobody
+ * Bounds: 1,024 bytes a hello, 32 messages a queue, HELLO_A_SECOND an address (gate.c), WHYS_A_SECOND in all, 15 s a
+ * connection. What is not a hello gets no answer. The knocker knows by CURVE whose door it is, and shows itself to nobody
  * else; the door knows the knocker's CURVE key, so that a certificate helps only the machine that it names.
  */
+#include <assert.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -18,6 +21,8 @@
 
 #define HELLO         1
 #define ANSWER        2
+#define WHY           3
+#define WHYS_A_SECOND 1
 #define VERSION       1
 #define HEAD_BYTES    2
 #define ANSWER_BYTES  3
@@ -68,16 +73,39 @@ bool ob_transport_knocker_is(const struct ob_transport *transport, const struct 
            sodium_memcmp(key, transport->knocker_key, sizeof key) == 0;
 }
 
-void ob_transport_answer(struct ob_transport *transport, enum ob_verdict verdict) {
-    const uint8_t answer[ANSWER_BYTES] = {ANSWER, VERSION, (uint8_t)verdict};
+/* To `to`, which is moved. */
+static bool reply(const struct ob_server *door, zmq_msg_t *to, uint8_t kind, const void *body, size_t bytes) {
+    uint8_t message[HEAD_BYTES + OB_WHY_MAX] = {kind, VERSION};
+    assert(bytes <= OB_WHY_MAX);
+    memcpy(message + HEAD_BYTES, body, bytes);
+    if (zmq_msg_send(to, door->socket, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0)
+        return zmq_send(door->socket, message, HEAD_BYTES + bytes, ZMQ_DONTWAIT) >= 0;
+    zmq_msg_close(to);
+    return false;
+}
+
+static bool may_say_why(struct ob_transport *transport) {
+    uint64_t now = ob_now_s();
+    if (now != transport->whys.second)
+        transport->whys = (struct ob_pace){.second = now};
+    return transport->whys.told++ < WHYS_A_SECOND;
+}
+
+void ob_transport_answer(struct ob_transport *transport, enum ob_verdict verdict, const void *why,
+                         size_t why_bytes) {
+    const uint8_t byte = (uint8_t)verdict;
     struct ob_server *door = &transport->servers[OB_SERVER_DOOR];
+    zmq_msg_t again;
     if (!transport->knocker_open)
         return;
-    if (zmq_msg_send(&transport->knocker_id, door->socket, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
-        zmq_msg_close(&transport->knocker_id);
-    else
-        (void)zmq_send(door->socket, answer, sizeof answer, ZMQ_DONTWAIT);
+    zmq_msg_init(&again);
+    bool says_why = verdict == OB_VERDICT_REVOKED && why_bytes > 0 &&
+                    zmq_msg_copy(&again, &transport->knocker_id) == 0 && may_say_why(transport);
     transport->knocker_open = false;
+    if (reply(door, &transport->knocker_id, ANSWER, &byte, sizeof byte) && says_why)
+        (void)reply(door, &again, WHY, why, why_bytes);
+    else
+        zmq_msg_close(&again);
     ob_poll_mark(transport, &door->source);
 }
 
@@ -88,7 +116,7 @@ const char *ob_verdict_text(enum ob_verdict verdict) {
         [OB_VERDICT_RUN] = "the certificate is for another run",
         [OB_VERDICT_SIGNATURE] = "the certificate is not signed by the run's authority",
         [OB_VERDICT_EXPIRED] = "the certificate has expired",
-        [OB_VERDICT_REVOKED] = "the machine's certificate was revoked",
+        [OB_VERDICT_REVOKED] = "the machine was revoked, or its chain forked",
         [OB_VERDICT_KEY] = "the certificate belongs to another machine",
         [OB_VERDICT_LATER] = "not now; try again later",
         [OB_VERDICT_SILENCE] = "no answer",
@@ -195,6 +223,13 @@ static void note_verdict(struct ob_transport *transport, const struct ob_knock *
                         ob_verdict_text(verdict));
 }
 
+static bool is(const zmq_msg_t *frame, uint8_t kind, size_t bytes_min, size_t bytes_max) {
+    const uint8_t *data = zmq_msg_data((zmq_msg_t *)frame);
+    size_t bytes = zmq_msg_size(frame);
+    return bytes >= bytes_min && bytes <= bytes_max && data[0] == kind && data[1] == VERSION;
+}
+
+/* After "you are out" a door may say why: that is waited for as long as for an answer. */
 enum ob_taken ob_knock_take(struct ob_transport *transport, struct ob_knock *knock,
                             struct ob_transport_event *event) {
     bool heard = knock->source.socket && ob_frame_receive(transport, knock->source.socket);
@@ -202,10 +237,18 @@ enum ob_taken ob_knock_take(struct ob_transport *transport, struct ob_knock *kno
         return OB_TAKEN_NOTHING;
     if (heard && ob_frame_drop_rest(transport, knock->source.socket))
         return OB_TAKEN_MORE;
-    enum ob_verdict verdict = OB_VERDICT_SILENCE;
+    enum ob_verdict verdict = knock->told_out ? OB_VERDICT_REVOKED : OB_VERDICT_SILENCE;
     const uint8_t *data = heard ? zmq_msg_data(&transport->frame) : NULL;
-    if (heard && zmq_msg_size(&transport->frame) == ANSWER_BYTES && data[0] == ANSWER && data[1] == VERSION)
+    if (heard && !knock->told_out && is(&transport->frame, ANSWER, ANSWER_BYTES, ANSWER_BYTES))
         verdict = data[2] < OB_VERDICT_COUNT ? (enum ob_verdict)data[2] : OB_VERDICT_MALFORMED;
+    if (heard && !knock->told_out && verdict == OB_VERDICT_REVOKED && !knock->expired) {
+        knock->told_out = true;
+        return OB_TAKEN_MORE;
+    }
+    if (heard && knock->told_out && is(&transport->frame, WHY, HEAD_BYTES + 1, HEAD_BYTES + OB_WHY_MAX)) {
+        event->data = data + HEAD_BYTES;
+        event->bytes = zmq_msg_size(&transport->frame) - HEAD_BYTES;
+    }
     note_verdict(transport, knock, verdict);
     close_knock(transport, knock);
     event->kind = OB_TRANSPORT_ANSWER;

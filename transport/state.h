@@ -102,7 +102,7 @@ struct ob_knock {
     uint8_t hello[OB_DOOR_MESSAGE_MAX];
     size_t hello_bytes;
     uint64_t until_s;
-    bool expired;
+    bool expired, told_out; /* told_out: it is out, and may be told why */
 };
 
 /* What an address that connects to us may still do; see gate.c. */
@@ -178,7 +178,7 @@ struct ob_transport {
     struct ob_status_client status_clients[OB_STATUS_CLIENTS], *status_asker; /* who asked last */
     int reserve; /* a descriptor for what must be possible when none is left (gate.c); -1: in use */
     struct ob_transport_counters counters;
-    struct ob_pace refusals;
+    struct ob_pace refusals, whys;
 };
 
 /* names.c */

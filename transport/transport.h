@@ -34,6 +34,7 @@
 #include "transport/address.h"
 
 #define OB_HELLO_MAX        1022
+#define OB_WHY_MAX          16384 /* what a door says to a machine that is out */
 #define OB_BEACON_TAG_BYTES 16
 
 struct ob_transport;
@@ -114,9 +115,12 @@ enum ob_verdict {
     OB_VERDICT_COUNT
 };
 const char *ob_verdict_text(enum ob_verdict verdict);
-/* About the last OB_TRANSPORT_KNOCK: whether it came from that machine, and our answer (once). */
+/* About the last OB_TRANSPORT_KNOCK: whether it came from that machine, and our answer (once). With
+ * OB_VERDICT_REVOKED `why` (at most OB_WHY_MAX bytes, 0: none) follows: what put the machine out, which all that it is
+ * linked with may have kept from it. At most one a second; what is left out, it gets when it knocks again. */
 bool ob_transport_knocker_is(const struct ob_transport *transport, const struct ob_machine_id *machine);
-void ob_transport_answer(struct ob_transport *transport, enum ob_verdict verdict);
+void ob_transport_answer(struct ob_transport *transport, enum ob_verdict verdict, const void *why,
+                         size_t why_bytes);
 
 /* Tells the local network every few seconds where we listen, and hears others of the same tag (UDP `port`).
  */
@@ -143,7 +147,7 @@ enum ob_transport_event_kind {
     OB_TRANSPORT_REFUSED, /* somebody was turned away; `text` has the address and why */
     OB_TRANSPORT_STATUS,  /* a request on the status socket; answer with ob_transport_status_reply */
     OB_TRANSPORT_KNOCK, /* a hello at our door: `data`, `text` the address; answer with ob_transport_answer */
-    OB_TRANSPORT_ANSWER, /* the door of `machine` answered our knock: `verdict` */
+    OB_TRANSPORT_ANSWER, /* the door of `machine` answered our knock: `verdict`; with REVOKED, `data`: why */
     OB_TRANSPORT_BEACON  /* somebody claims that `machine` listens at `text` */
 };
 
@@ -153,7 +157,7 @@ struct ob_transport_event {
     bool published;               /* FRAME: from its PUB, not direct */
     bool admitted;                /* FRAME: false from a machine that we connected to and did not allow */
     enum ob_verdict verdict;
-    const uint8_t *data; /* FRAME, STATUS, KNOCK: valid until the next poll */
+    const uint8_t *data; /* FRAME, STATUS, KNOCK, ANSWER: valid until the next poll */
     size_t bytes;
     char text[OB_ERROR_TEXT_MAX]; /* REFUSED, KNOCK, BEACON */
 };

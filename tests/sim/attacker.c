@@ -53,6 +53,7 @@ void sim_attacker_start(struct sim_cluster *cluster, size_t number, enum sim_for
     node->attacker = attacker;
     node->joined = node->lost = true;
     cluster->machines[node->machine].honest = false;
+    cluster->machines[node->machine].attacked = true;
     cluster->counts.forks++;
     sim_network_changed(cluster, number, true);
     sim_events_push(&cluster->events, (struct sim_event){.time_ns = cluster->now_ns + node->round_ns / 2,
@@ -119,8 +120,7 @@ static void sign_record(struct sim_cluster *cluster, size_t number, size_t which
     if (which >= 1 && attacker->kind != SIM_FORK_ROUND)
         bytes[0] ^= (uint8_t)which;
     sim_machine_sign(machine, body, ob_record_body(&cluster->run, &record, body), signature);
-    const char *broken;
-    struct sim_record *stored = sim_ledger_sign(&cluster->ledger, node->machine, false, &record, &broken);
+    struct sim_record *stored = sim_ledger_keep(&cluster->ledger, node->machine, &record);
     stored->published = true;
     extend(cluster, branch, stored);
     data[0] = OB_MESSAGE_RECORD;
@@ -160,6 +160,23 @@ void sim_attacker_act(struct sim_cluster *cluster, size_t number) {
         beat(cluster, number, which);
     }
     attacker->acts++;
+}
+
+void sim_attacker_shown(struct sim_cluster *cluster, const struct sim_buffer *buffer) {
+    struct ob_reader reader = ob_reader_init(buffer->data, buffer->bytes);
+    uint8_t kind = ob_read_u8(&reader);
+    struct ob_run_id run;
+    struct ob_list list;
+    const uint8_t *record;
+    size_t bytes;
+    if (ob_read_u8(&reader) != OB_PROTOCOL_VERSION)
+        return; /* garbled */
+    if (kind == OB_MESSAGE_RECORD)
+        sim_ledger_show(&cluster->ledger, reader.at, reader.left);
+    else if (kind == OB_MESSAGE_RECORDS && ob_list_decode(reader, false, &run, &list) &&
+             ob_hash_equal(&run.hash, &cluster->run.hash))
+        while ((record = ob_list_next(&list, &bytes)) != NULL)
+            sim_ledger_show(&cluster->ledger, record, bytes);
 }
 
 static void give(struct sim_cluster *cluster, size_t number, size_t to, const uint8_t *data, size_t bytes) {

@@ -15,6 +15,8 @@ void sim_attacker_free(struct sim_attacker **attacker);           /* NULL is fin
 
 /* Its next record and heartbeat on each branch. */
 void sim_attacker_act(struct sim_cluster *cluster, size_t node);
+/* A message of an attacker reached a running peer: the ledger knows of the records in it from now on. */
+void sim_attacker_shown(struct sim_cluster *cluster, const struct sim_buffer *buffer);
 void sim_attacker_receive(struct sim_cluster *cluster, size_t node, size_t from,
                           const struct sim_buffer *buffer);
 

@@ -100,6 +100,14 @@ void sim_authority_show(struct sim_cluster *cluster, size_t number) {
         give(cluster, number, cluster->authority.certificates[cluster->nodes[number].machine]);
 }
 
+/* The door says to a machine that is out why. */
+static void say_why(struct sim_cluster *cluster, const struct ob_peer *door, size_t number) {
+    size_t bytes;
+    const uint8_t *why = ob_peer_why_out(door, &cluster->machines[cluster->nodes[number].machine].id, &bytes);
+    if (why != NULL)
+        give(cluster, number, sim_controls_keep(&cluster->controls, why, bytes));
+}
+
 void sim_authority_knock(struct sim_cluster *cluster, size_t number) {
     const struct sim_node *node = &cluster->nodes[number];
     if (cluster->authority.renewed[node->machine]) /* by a key that it had not heard of, perhaps */
@@ -115,6 +123,8 @@ void sim_authority_knock(struct sim_cluster *cluster, size_t number) {
         if (ob_peer_check_certificate(peer, certificate->data, certificate->bytes,
                                       (uint64_t)sim_cluster_wall_s(cluster, other), NULL) == OB_OK)
             give(cluster, other, certificate);
+        else
+            say_why(cluster, peer, number);
     }
 }
 

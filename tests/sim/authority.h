@@ -1,7 +1,8 @@
 /* authority - the run's authority: its keys, what it has signed, and how that gets to the machines.
  *
  * A certificate is a file of its machine, handed to the machine's peer at each start; the others get it at
- * their doors: whoever is not let in somewhere knocks there once a second (ob_peer_check_certificate).
+ * their doors: whoever is not let in somewhere knocks there once a second (ob_peer_check_certificate), and is told
+ * there when it is out for good, and why (ob_peer_why_out).
  * Revocations and rotations are handed to one node and spread by themselves; what was lost with that node is
  * told again once the faults are over, as an operator would. */
 #ifndef OB_SIM_AUTHORITY_H

@@ -53,3 +53,9 @@ break_it alone-and-training peer/isolation.c \
 break_it flips-unheard peer/dispute.c \
     's/said->agrees = ob_hash_equal\(.*$/said->agrees = true;/' \
     "nobody compares weights digests" bit-flips
+break_it own-fork-unshown peer/fork.c \
+    '/^void ob_fork_own/,/^}/s/^    peer->own_fork =/    halt(peer);\n    return;\n&/' \
+    "who finds that its own key was used twice stops without showing where" fork-owner-and-one
+break_it not-told-why peer/view.c \
+    '/^const uint8_t \*ob_peer_why_out/,/^}/s/return why;/return NULL;/' \
+    "a machine that all others cut off is not told why" fork-owner-and-one

@@ -8,17 +8,23 @@
 void sim_ledger_init(struct sim_ledger *ledger, size_t machines) {
     ledger->machines = machines;
     ledger->chains = calloc(machines, sizeof *ledger->chains);
-    if (ledger->chains == NULL)
+    ledger->kept = calloc(machines, sizeof *ledger->kept);
+    if (!ledger->chains || !ledger->kept)
         abort();
 }
 
-void sim_ledger_done(struct sim_ledger *ledger) {
-    for (size_t machine = 0; machine < ledger->machines; machine++) {
-        for (size_t i = 0; i < ledger->chains[machine].count; i++)
-            free(ledger->chains[machine].records[i]);
-        free(ledger->chains[machine].records);
+static void free_all(struct sim_chain *chains, size_t machines) {
+    for (size_t machine = 0; machine < machines; machine++) {
+        for (size_t i = 0; i < chains[machine].count; i++)
+            free(chains[machine].records[i]);
+        free(chains[machine].records);
     }
-    free(ledger->chains);
+    free(chains);
+}
+
+void sim_ledger_done(struct sim_ledger *ledger) {
+    free_all(ledger->chains, ledger->machines);
+    free_all(ledger->kept, ledger->machines);
 }
 
 size_t sim_chain_find(const struct sim_chain *chain, uint64_t first) {
@@ -94,6 +100,15 @@ static const char *what_breaks(const struct sim_chain *chain, const struct ob_re
     return NULL;
 }
 
+static struct sim_record *make(size_t machine, const struct ob_record *record) {
+    struct sim_record *fresh = malloc(sizeof *fresh + ob_record_bytes(record));
+    if (fresh == NULL)
+        abort();
+    *fresh = (struct sim_record){.machine = machine, .first = record->first.index, .n = record->n};
+    fresh->bytes = ob_record_encode(record, fresh->data);
+    return fresh;
+}
+
 struct sim_record *sim_ledger_sign(struct sim_ledger *ledger, size_t machine, bool honest,
                                    const struct ob_record *record, const char **ret_broken) {
     struct sim_chain *chain = &ledger->chains[machine];
@@ -103,13 +118,39 @@ struct sim_record *sim_ledger_sign(struct sim_ledger *ledger, size_t machine, bo
         return known;
     if (honest && (*ret_broken = what_breaks(chain, record)) != NULL)
         return NULL;
-    struct sim_record *fresh = malloc(sizeof *fresh + ob_record_bytes(record));
-    if (fresh == NULL)
-        abort();
-    *fresh = (struct sim_record){.machine = machine, .first = record->first.index, .n = record->n};
-    fresh->bytes = ob_record_encode(record, fresh->data);
+    struct sim_record *fresh = make(machine, record);
     insert(chain, fresh);
     return fresh;
+}
+
+struct sim_record *sim_ledger_keep(struct sim_ledger *ledger, size_t machine,
+                                   const struct ob_record *record) {
+    struct sim_chain *kept = &ledger->kept[machine];
+    struct sim_record *known = sim_ledger_find(ledger, machine, record), *fresh = make(machine, record);
+    for (size_t i = 0; i < kept->count && known == NULL; i++)
+        if (kept->records[i]->bytes == fresh->bytes &&
+            memcmp(kept->records[i]->data, fresh->data, fresh->bytes) == 0)
+            known = kept->records[i];
+    if (known == NULL) {
+        sim_chain_add(kept, fresh);
+        return fresh;
+    }
+    free(fresh);
+    return known;
+}
+
+void sim_ledger_show(struct sim_ledger *ledger, const uint8_t *data, size_t bytes) {
+    for (size_t machine = 0; machine < ledger->machines; machine++) {
+        struct sim_chain *kept = &ledger->kept[machine];
+        for (size_t i = 0; i < kept->count; i++) {
+            struct sim_record *record = kept->records[i];
+            if (record->bytes != bytes || memcmp(record->data, data, bytes) != 0)
+                continue;
+            kept->records[i] = kept->records[--kept->count];
+            insert(&ledger->chains[machine], record);
+            return;
+        }
+    }
 }
 
 struct ob_record sim_record_decode(const struct sim_record *record) {

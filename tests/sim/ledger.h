@@ -1,7 +1,8 @@
 /* ledger - what every machine of a run really signed: the all-knowing witness of a simulation.
  *
  * An honest machine's records are one chain. One whose key is on two hosts, or that attacks, may have several
- * records for a sample; they stand beside one another, sorted by first sample. */
+ * records for a sample; they stand beside one another, sorted by first sample. What an attacker signed stands there
+ * from the moment on when it first reached a running machine: of what nobody was ever shown, nobody can know. */
 #ifndef OB_SIM_LEDGER_H
 #define OB_SIM_LEDGER_H
 
@@ -29,6 +30,7 @@ struct sim_chain {
 
 struct sim_ledger {
     struct sim_chain *chains; /* one for each machine that may sign */
+    struct sim_chain *kept;   /* what an attacker signed and has shown to nobody yet, in no order */
     size_t machines;
 };
 
@@ -54,6 +56,11 @@ size_t sim_chain_message(const struct sim_chain *chain, const struct ob_run_id *
  * NULL, and ret_broken says which rule broke. */
 struct sim_record *sim_ledger_sign(struct sim_ledger *ledger, size_t machine, bool honest,
                                    const struct ob_record *record, const char **ret_broken);
+/* An attacker signed a record. */
+struct sim_record *sim_ledger_keep(struct sim_ledger *ledger, size_t machine, const struct ob_record *record);
+/* These bytes of a record reached a running machine: the record of an attacker that they are, if any, is no longer kept
+ * back. */
+void sim_ledger_show(struct sim_ledger *ledger, const uint8_t *data, size_t bytes);
 /* The same record as some machine signed, or NULL. */
 struct sim_record *sim_ledger_find(const struct sim_ledger *ledger, size_t machine,
                                    const struct ob_record *record);

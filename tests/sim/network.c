@@ -260,6 +260,8 @@ void sim_network_deliver(struct sim_cluster *cluster, const struct sim_event *ev
     node->bytes_in += event->buffer->bytes;
     node->messages_in++;
     cluster->hops = event->buffer->hops;
+    if (cluster->machines[from->machine].attacked && node->peer != NULL) /* perhaps it is gone by now */
+        sim_attacker_shown(cluster, event->buffer);
     if (node->attacker != NULL)
         sim_attacker_receive(cluster, event->node, event->from, event->buffer);
     else

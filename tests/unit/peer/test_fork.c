@@ -115,6 +115,33 @@ static void evidence_cuts_everybody_at_the_same_place(void **state) {
     fixture_free(forked.f);
 }
 
+/* What a door says to a machine that is out: the evidence, whether it was revoked as well, or the revocation. */
+static void who_is_out_can_be_told_why(void **state) {
+    (void)state;
+    uint8_t entry[OB_CONTROL_BYTES_MAX];
+    struct forked forked;
+    struct ob_control control;
+    size_t bytes = 0;
+    make_forked(&forked, 4);
+    struct fixture *f = forked.f;
+    assert_null(ob_peer_why_out(f->peer, &f->machines[1].id, &bytes));
+    receive_other_head(&forked);
+    (void)answer_questions(&forked);
+    assert_true(look(f, 1).forked);
+    for (size_t machine = 1; machine <= 2; machine++)
+        receive_control(f, 3, entry, make_revocation(f, machine, 9, 0, entry));
+    for (size_t machine = 1; machine <= 2; machine++) {
+        const uint8_t *why = ob_peer_why_out(f->peer, &f->machines[machine].id, &bytes);
+        assert_non_null(why);
+        assert_int_equal(ob_control_decode(why, bytes, &control, NULL), OB_OK);
+        assert_int_equal(control.kind, machine == 1 ? OB_CONTROL_EVIDENCE : OB_CONTROL_REVOCATION);
+        assert_true(ob_machine_equal(&control.subject, &f->machines[machine].id));
+        assert_true(ob_control_verify(&f->options.run, &control));
+    }
+    assert_null(ob_peer_why_out(f->peer, &f->machines[3].id, &bytes));
+    fixture_free(f);
+}
+
 /* Records of other sizes: what holds the next sample of our chain begins before our last record. */
 static void record_across_our_end_is_no_duplicate(void **state) {
     (void)state;
@@ -263,6 +290,7 @@ int main(void) {
         cmocka_unit_test(own_fork_without_answers_stops_us),
         cmocka_unit_test(equal_counts_are_bisected_to_the_record_where_they_part),
         cmocka_unit_test(evidence_cuts_everybody_at_the_same_place),
+        cmocka_unit_test(who_is_out_can_be_told_why),
         cmocka_unit_test(record_across_our_end_is_no_duplicate),
         cmocka_unit_test(lost_answers_are_asked_for_again),
         cmocka_unit_test(cut_survives_a_stop_between_evidence_and_unapply),

@@ -24,8 +24,8 @@ static void a_hello_is_judged_and_answered(void **state) {
     assert_string_equal(event.text, "127.0.0.1");
     assert_true(ob_transport_knocker_is(host.transport, &guest.identity.machine));
     assert_false(ob_transport_knocker_is(host.transport, &other.identity.machine));
-    ob_transport_answer(host.transport, OB_VERDICT_EXPIRED);
-    ob_transport_answer(host.transport, OB_VERDICT_WELCOME); /* once is enough */
+    ob_transport_answer(host.transport, OB_VERDICT_EXPIRED, NULL, 0);
+    ob_transport_answer(host.transport, OB_VERDICT_WELCOME, NULL, 0); /* once is enough */
     assert_true(fixture_wait_for(all, 2, 1, OB_TRANSPORT_ANSWER, NULL, &event));
     assert_int_equal(event.verdict, OB_VERDICT_EXPIRED);
     assert_true(ob_machine_equal(&event.machine, &host.identity.machine));
@@ -37,6 +37,38 @@ static void a_hello_is_judged_and_answered(void **state) {
     assert_true(fixture_wait_for(all, 2, 1, OB_TRANSPORT_LINK_UP, NULL, &event));
     fixture_publish_until_seen(all, 2, 0, 1, "a record");
     ob_transport_free(host.transport), ob_transport_free(guest.transport), ob_transport_free(other.transport);
+}
+
+/* Only after "you are out", once a second, and up to the bound. An older door says nothing more: the verdict stands. */
+static void who_is_out_is_told_why(void **state) {
+    (void)state;
+    static uint8_t why[OB_WHY_MAX];
+    struct machine host, guest, *all[2] = {&host, &guest};
+    struct ob_transport_event event;
+    fixture_make(&host, true), fixture_make(&guest, false);
+    memset(why, 7, sizeof why);
+    const struct {
+        enum ob_verdict verdict;
+        size_t bytes, heard;
+    } CASES[] = {{OB_VERDICT_REVOKED, sizeof why, sizeof why},
+                 {OB_VERDICT_EXPIRED, 10, 0},
+                 {OB_VERDICT_REVOKED, 0, 0},
+                 {OB_VERDICT_REVOKED, 1, 1}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        size_t heard = 0;
+        do {
+            knock(&guest, &host, HELLO);
+            assert_true(fixture_wait_for(all, 2, 0, OB_TRANSPORT_KNOCK, HELLO, &event));
+            ob_transport_answer(host.transport, CASES[i].verdict, why, CASES[i].bytes);
+            assert_true(fixture_wait_for(all, 2, 1, OB_TRANSPORT_ANSWER, NULL, &event));
+            assert_int_equal(event.verdict, CASES[i].verdict);
+            heard = event.bytes;
+            if (heard > 0)
+                assert_memory_equal(event.data, why, heard);
+        } while (heard == 0 && CASES[i].heard > 0); /* another one was told in this second */
+        assert_int_equal(heard, CASES[i].heard);
+    }
+    ob_transport_free(host.transport), ob_transport_free(guest.transport);
 }
 
 static void no_door_there_is_silence(void **state) {
@@ -102,7 +134,7 @@ static void other_frames_get_no_answer(void **state) {
         fixture_wait_for(all, 1, 0, OB_TRANSPORT_KNOCK, NULL, &event)); /* the first that comes of it */
     assert_int_equal(event.bytes, 4);
     assert_memory_equal(event.data, "good", 4);
-    ob_transport_answer(host.transport, OB_VERDICT_RUN);
+    ob_transport_answer(host.transport, OB_VERDICT_RUN, NULL, 0);
     int timeout = 5000;
     zmq_setsockopt(client, ZMQ_RCVTIMEO, &timeout, sizeof timeout);
     assert_int_equal(zmq_recv(client, answer, sizeof answer, 0), 3);
@@ -217,6 +249,7 @@ static void a_forbidden_subscriber_hears_no_more(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hello_is_judged_and_answered),
+        cmocka_unit_test(who_is_out_is_told_why),
         cmocka_unit_test(no_door_there_is_silence),
         cmocka_unit_test(other_frames_get_no_answer),
         cmocka_unit_test(an_oversized_hello_is_cut_off),

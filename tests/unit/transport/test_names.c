@@ -106,7 +106,7 @@ static void trouble_says_that_it_does_not_admit_us(void **state) {
     knock(&pair, pair.b.endpoint);
     struct machine *both[2] = {&pair.a, &pair.b};
     assert_true(fixture_wait_for(both, 2, 1, OB_TRANSPORT_KNOCK, NULL, &event));
-    ob_transport_answer(pair.b.transport, OB_VERDICT_EXPIRED);
+    ob_transport_answer(pair.b.transport, OB_VERDICT_EXPIRED, NULL, 0);
     assert_true(trouble_comes(&pair, OB_TROUBLE_ADMISSION, text));
     assert_non_null(strstr(text, "not admitted: the certificate has expired"));
     free_pair(&pair);
