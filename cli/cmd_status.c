@@ -141,6 +141,8 @@ static void print_problems(const json_t *s) {
             "are held by fewer than half\n",
             number_of(isolation, "acknowledged"), number_of(isolation, "last_live"),
             number_of(isolation, "unacknowledged_rounds"));
+    if (json_is_string(json_object_get(s, "waiting_for")))
+        printf("waiting for %s: the next round needs its records\n", text_of(s, "waiting_for"));
     print_pause(json_object_get(s, "paused_by"));
     print_certificate(json_object_get(s, "membership"), strcmp(text_of(s, "life"), "fetching") == 0);
     if (number_of(catch_up, "samples_known") > number_of(catch_up, "samples_held"))

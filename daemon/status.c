@@ -119,8 +119,12 @@ static void gather(const struct ob_daemon *daemon, uint64_t now_ns, struct ob_st
 static json_t *status_json(const struct ob_daemon *daemon) {
     struct ob_status status;
     struct ob_error error = {0};
+    char waiting_for[64];
     uint64_t now_ns = ob_now_ns();
     gather(daemon, now_ns, &status);
+    if (status.peer.waits)
+        status.waiting_for = ob_machine_name(daemon->session.config, daemon->session.peer,
+                                             &status.peer.waits_for, waiting_for);
     if (ob_store_counts(daemon->session.store, &status.log, &error))
         status.log_error = error.text;
     status.machines = calloc(status.peer.machines + 1, sizeof *status.machines);

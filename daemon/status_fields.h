@@ -27,7 +27,8 @@ struct ob_status_machine {
 
 struct ob_status {
     const char *name, *life;
-    struct ob_pause pause; /* isolation included */
+    const char *waiting_for; /* NULL: nobody */
+    struct ob_pause pause;   /* isolation included */
     struct ob_run_id run;
     struct ob_machine_id machine;
     double uptime_s, loss, catch_up_s, wire_bytes_per_sample;

@@ -30,7 +30,8 @@ static const char *check_machine(const struct ob_peer *peer, const struct machin
               (machine->chain.has_records &&
                machine->chain.crossings[machine->chain.crossing_count - 1].next < machine->chain.next),
           "a chain goes on after the place where it passed a named frontier");
-    CHECK(!machine->dispute.accuses || peer->dispute.open, "an accusation is being looked into");
+    CHECK(!machine->dispute.accuses || peer->dispute.accused,
+          "an accusation is being looked into, or will be");
     CHECK(!machine->pacing.paced || machine->chain.has_records || machine->heartbeat.heard,
           "only who was heard is waited for");
     return NULL;

@@ -6,8 +6,11 @@
  * on: our weights are proven, and no majority is needed. The same rebuild follows when the caller's memory
  * check finds something (OB_EVENT_DISPUTE).
  *
- * A member that lies could stop others for as long as a rebuild takes. Who turned out to be wrong is
- * therefore not listened to for ALARM_REST times as long, and twice as long each time. */
+ * A member that lies could stop others for as long as a rebuild takes. An accusation is therefore looked into once and to
+ * its end, whatever the accuser says meanwhile (a right digest does not take a wrong one back); who turned out to be
+ * wrong is not listened to for ALARM_REST times as long, and twice as long each time. Members who lie one after the
+ * other wait for their turn, RESTS times as long as a rebuild took and longer each time, unless they are most of those
+ * that can be compared with. */
 #ifndef OB_PEER_DISPUTE_H
 #define OB_PEER_DISPUTE_H
 
@@ -18,6 +21,7 @@ struct machine;
 
 void ob_dispute_compare(struct ob_peer *peer, struct machine *machine); /* what it reported last */
 void ob_dispute_compare_all(struct ob_peer *peer);
+void ob_dispute_tick(struct ob_peer *peer); /* an accusation that has waited for its turn */
 void ob_dispute_raise(struct ob_peer *peer);
 void ob_dispute_resolved(struct ob_peer *peer, const struct ob_event *event);
 

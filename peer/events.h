@@ -101,7 +101,8 @@ enum ob_notice {
     OB_NOTICE_ISOLATED,      /* too few acknowledge our records: paused */
     OB_NOTICE_TWIN,          /* two daemons run with one machine's key */
     OB_NOTICE_PROVEN,        /* a machine that disagreed is wrong, we are not */
-    OB_NOTICE_HEALED         /* our weights were wrong */
+    OB_NOTICE_HEALED,        /* our weights were wrong */
+    OB_NOTICE_SLOW           /* left the pacing set: we waited for it too much of the time */
 };
 
 /* The stored records of `of` from the one on that holds sample `first`, as one OB_MESSAGE_RECORDS of at most

@@ -190,6 +190,7 @@ static void tick(struct ob_peer *peer) {
     ob_holds_tick(peer);
     measure_rate(peer);
     ob_named_tick(peer);
+    ob_dispute_tick(peer);
     if (peer->now_ns - peer->heartbeat.sent_ns >= HEARTBEAT_EVERY_NS)
         ob_heartbeat_publish(peer);
     ob_report_tick(peer);

@@ -93,9 +93,10 @@ struct machine_dispute {
     bool compared; /* its weights digest with ours, of the same records: */
     bool agrees;
     struct ob_hash ours, theirs;
-    bool accuses;           /* the rebuild that runs was its reason … */
+    bool accuses;           /* the rebuild that runs, or comes, is for its reason … */
     unsigned false_alarms;  /* … as were so many that found nothing */
     uint64_t deaf_until_ns; /* until then we do not listen */
+    uint64_t told_ns;
 };
 
 struct machine_frontier {
@@ -161,6 +162,9 @@ struct machine_evaluation {
 struct machine_pacing {
     bool paced, quiet_told;
     uint64_t last_record_ns; /* or START, or when it was first heard */
+    double waited_ns;        /* for it, of late; this and the following: patience.c */
+    uint64_t rest_until_ns, rest_ns;
+    unsigned strikes;
 };
 
 struct machine {
@@ -272,8 +276,10 @@ struct isolation {
 struct pacing {
     uint64_t durations[DURATIONS]; /* of our last rounds */
     size_t durations_count;        /* ever added */
-    uint32_t *heads;               /* scratch of machines.capacity for the median */
-    const struct machine *blocker; /* a machine that was waited for: looked at first */
+    uint32_t *heads;               /* scratch of machines.capacity: rounds that others have reached */
+    struct machine *blocker;       /* a machine that was waited for: looked at first */
+    double worked_ns;              /* on rounds, of late; this and the next one: patience.c */
+    uint64_t accounted_ns;
 };
 
 struct round_state {
@@ -320,8 +326,10 @@ struct named {
 };
 
 struct dispute {
-    bool open; /* our weights are being verified against base and log: no round starts */
-    uint64_t since_ns;
+    bool open;    /* our weights are being verified against base and log: no round starts */
+    bool accused; /* by somebody whose reason was not looked into to its end */
+    uint64_t since_ns, resolved_ns, rest_until_ns;
+    unsigned in_vain; /* of late, for somebody who was wrong */
 };
 
 /* What we tell of ourselves. */

@@ -10,6 +10,7 @@
 #include "peer/machines.h"
 #include "peer/named.h"
 #include "peer/pacing.h"
+#include "peer/patience.h"
 #include "peer/state.h"
 
 const char *ob_notice_name(enum ob_notice notice) {
@@ -24,6 +25,7 @@ const char *ob_notice_name(enum ob_notice notice) {
         [OB_NOTICE_EXPELLED] = "expelled", [OB_NOTICE_ROTATED] = "rotated",
         [OB_NOTICE_ISOLATED] = "isolated", [OB_NOTICE_TWIN] = "twin",
         [OB_NOTICE_PROVEN] = "proven",     [OB_NOTICE_HEALED] = "healed",
+        [OB_NOTICE_SLOW] = "slow",
     };
     return (size_t)notice < sizeof NAMES / sizeof NAMES[0] ? NAMES[notice] : "unknown";
 }
@@ -36,6 +38,7 @@ static size_t certificates(const struct ob_peer *peer) {
 }
 
 struct ob_peer_view ob_peer_view(const struct ob_peer *peer) {
+    const struct machine *waits_for = ob_pacing_waits_for(peer);
     struct ob_peer_view view = {
         .life = peer->life,
         .round = {peer->rounds.current.running ? peer->rounds.current.round : peer->rounds.next},
@@ -53,6 +56,8 @@ struct ob_peer_view ob_peer_view(const struct ob_peer *peer) {
         .unacknowledged = peer->isolation.unacknowledged,
         .samples_per_s = peer->rate.per_s,
         .disputed = peer->dispute.open,
+        .waits = waits_for != NULL,
+        .waits_for = waits_for != NULL ? waits_for->id : (struct ob_machine_id){{0}},
         .named = peer->named.known ? peer->named.below : 0,
     };
     const struct weights_digest *named = view.named > 0 ? ob_named_find(peer, &peer->named.log) : NULL;
@@ -112,6 +117,7 @@ struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i) {
         .head_round = {machine->chain.head_round},
         .has_records = machine->chain.has_records,
         .paced = machine->pacing.paced,
+        .slow = ob_patience_rests(peer, machine),
         .linked = machine->contact.linked,
         .left = ob_machines_left(machine),
         .last_record_ns = machine->pacing.last_record_ns,
@@ -121,6 +127,7 @@ struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i) {
         .reported_weights = machine->heartbeat.weights,
         .compared = machine->dispute.compared,
         .agrees = machine->dispute.compared && machine->dispute.agrees,
+        .false_alarms = machine->dispute.false_alarms,
         .admitted = machine->standing.admitted,
         .revoked = machine->standing.revoked,
         .forked = machine->standing.forked,

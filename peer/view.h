@@ -35,6 +35,8 @@ struct ob_peer_view {
                                                     of how many last live */
     uint32_t unacknowledged;                     /* rounds of ours after what half of them hold */
     bool disputed;                               /* our weights are being verified against base and log */
+    bool waits;                                  /* the next round waits for records … */
+    struct ob_machine_id waits_for;              /* … of this machine */
     uint32_t named;                              /* the last named frontier: rounds below this; 0: none … */
     struct ob_hash named_log, named_weights;     /* … its digests; zeros while they are not known */
 };
@@ -50,11 +52,13 @@ struct ob_peer_machine {
     struct ob_hash head;
     struct ob_round head_round;
     bool has_records, paced, linked, left;
+    bool slow; /* not waited for, because it made us wait too much of the time */
     uint64_t last_record_ns, last_heard_ns;
     struct ob_sample reported_next;  /* how many samples its heartbeats claim */
     struct ob_hash reported_log;     /* its last log digest … */
     struct ob_hash reported_weights; /* … and weights digest, zeros when unknown */
     bool compared, agrees;           /* its last weights digest with ours of the same records */
+    unsigned false_alarms; /* its digests that were wrong although it insisted: so many checks of ours */
     bool admitted, revoked, forked;
     char name[OB_CONTROL_NAME_MAX + 1];  /* of its certificate; "" without one */
     uint64_t expiry_s;                   /* of its certificate; 0: never, or without one */

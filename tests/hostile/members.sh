@@ -7,22 +7,53 @@ rounds=20000
 make_run 4 $rounds 4 # the fourth is the attacker
 trained() { [ "$(get "$1" own_samples)" -ge "$2" ] 2>/dev/null; }
 more() { local p before; for p in "$@"; do before=$(get "$p" own_samples); wait_for 120 trained "$p" $((before + $count)) || fail "peer $p stops"; done; }
-attack() { # NAME SECONDS: against all that are started
+attack() { # NAME SECONDS: against all victims
     local to=() p
     for p in "${victims[@]}"; do to+=("$(key "$p")@$(address "$p")"); done
     "$ATTACK" "$1" "$2" "$work/run.json" "$work/p4" "${to[@]}" >>"$work/attack.out" 2>&1 || fail "the attack did not take place: $(cat "$work/attack.out")"
 }
-round() { get "$1" round; }
+from() { for p in "${victims[@]}"; do start "$p"; done; for p in "${victims[@]}"; do wait_for 60 trained "$p" 8 || fail "peer $p does not train"; done; }
+says() { grep -q "$2" "$work/p$1.log"; }
+count_lines() { grep -c "$2" "$work/p$1.log"; }
 victims=(1 2 3) count=40
 case $kind in
 honest)
-    for p in "${victims[@]}"; do start "$p"; done
-    for p in "${victims[@]}"; do wait_for 60 trained "$p" 8 || fail "peer $p does not train"; done
+    from
     attack honest 5
     more "${victims[@]}"
     for p in "${victims[@]}"; do "$BIN/onebyte" pause "$work/p$p" || fail pause; done
     wait_for 60 agree "${victims[@]}" || fail "no agreement"
     "$BIN/onebyte" log "$work/p1" --manifest "$work/run.json" --json | grep -q "\"machine\":\"$(key 4)\"" || { cat "$work/attack.out"; grep -hE "refused|peer4|admitted" "$work"/p1.log | head -8; fail "the records of the member are not taken"; }
+    ;;
+jump) # two machines in all: the other one signs one record of the last round
+    victims=(1)
+    start 1
+    attack jump 8
+    more 1
+    [ "$(get 1 life)" != finished ] || fail "one record ended the run"
+    [ "$(get 1 round)" -lt $((rounds - 1000)) ] || fail "one record moved peer 1 to round $(get 1 round)"
+    "$BIN/onebyte" revoke "$work/p1" peer4 --authority "$work/run.authority" >/dev/null || fail revoke
+    more 1
+    ;;
+drag) # without the attack these do some thousand samples in that time, and waited for it 4 rounds in 4.4 s
+    from
+    before=$(get 1 own_samples)
+    attack drag 30
+    done_s=$(($(get 1 own_samples) - before))
+    echo "samples of peer 1 in 30 s of drag: $done_s" >&2
+    says 1 " slow machine=peer4" || fail "nothing is said about who holds the others up"
+    [ "$done_s" -gt 400 ] || fail "one machine holds all others up: $done_s samples in 30 s"
+    more "${victims[@]}"
+    ;;
+accuse)
+    from
+    attack accuse 30
+    for p in "${victims[@]}"; do
+        [ "$(get "$p" rebuilds)" -le 2 ] || fail "peer $p verified its weights $(get "$p" rebuilds) times"
+        says "$p" " proven machine=peer4" || fail "peer $p has not proven that the accuser is wrong"
+        [ "$(count_lines "$p" " disagree ")" -le 10 ] || fail "peer $p says $(count_lines "$p" " disagree ") times that they disagree"
+    done
+    more "${victims[@]}"
     ;;
 esac
 for p in "${victims[@]}"; do alive "$p" || fail "peer $p is gone"; done

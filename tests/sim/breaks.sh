@@ -59,3 +59,18 @@ break_it own-fork-unshown peer/fork.c \
 break_it not-told-why peer/view.c \
     '/^const uint8_t \*ob_peer_why_out/,/^}/s/return why;/return NULL;/' \
     "a machine that all others cut off is not told why" fork-owner-and-one
+break_it jump-for-one peer/reached.c \
+    '/^size_t ob_reached_majority/,/^}/s/return .*;/return 1;/' \
+    "one machine's word is enough for a jump" hostile-jump
+break_it newcomer-believes peer/pacing.c \
+    '/^static uint32_t could_have_done/,/^}/s/return .*;/return machine->chain.head_round + 0 * (uint32_t)rounds;/' \
+    "a newcomer begins where a single other machine says that it is" hostile-pair
+break_it endless-patience peer/patience.c \
+    '/^bool ob_patience_used_up/,/^}/s/return machine/return false \&\& machine/' \
+    "who is slow but not silent is waited for without end" hostile-drag
+break_it taken-back peer/dispute.c \
+    's/^( *)peer->counters.agreements\+\+;/\1said->accuses = false;\n&/' \
+    "a later agreement clears an accusation" hostile-accuse
+break_it counts-twice peer/isolation.c \
+    's|size_t half = \(now->last_live \+ 1\) / 2;|size_t half = now->last_live / 2;|' \
+    "less than half of the machines last live are enough to go on" false-acknowledgements

@@ -21,6 +21,12 @@ const char *sim_check_weights(struct sim_cluster *cluster);
 const char *sim_check_progress(const struct sim_cluster *cluster, size_t *ret_node);
 /* Of the hosts of a copied identity at most one goes on, and none when both have signed. */
 const char *sim_check_copies(const struct sim_cluster *cluster, size_t *ret_node);
+/* With one member of bad intent: nobody skips rounds because of it, nobody verifies weights for it again and again, and
+ * it does not hold everybody up once nothing else is wrong. */
+const char *sim_check_start(const struct sim_cluster *cluster, size_t node,
+                            const struct ob_effect_start *start);
+const char *sim_check_rebuild(struct sim_cluster *cluster, size_t node); /* one begins; counts it */
+const char *sim_check_pace(const struct sim_cluster *cluster, size_t *ret_node);
 /* An expectation of the plan. */
 const char *sim_check_expected(const struct sim_cluster *cluster, const struct sim_entry *entry);
 

@@ -186,7 +186,7 @@ static struct ob_peer_options options_of(struct sim_cluster *cluster, size_t num
         .run = cluster->run,
         .machine = cluster->machines[node->machine].id,
         .instance = cluster->now_ns + (uint64_t)number,
-        .bounds = {.max_rounds = 100000,
+        .bounds = {.max_rounds = SIM_MAX_ROUNDS,
                    .max_machines = (uint16_t)cluster->machine_count,
                    .samples_per_round = (uint16_t)plan->samples,
                    .exponent_min = -4,
@@ -287,6 +287,7 @@ void sim_cluster_start(struct sim_cluster *cluster, size_t number) {
     node->joined = true;
     node->leaving = node->round_running = node->gone = node->restored = false;
     node->incarnation++;
+    node->rebuilds = 0;
     restore(cluster, number);
     begin_life(cluster, number);
 }

@@ -16,7 +16,8 @@
 #include "tests/sim/plan.h"
 #include "tests/sim/replica.h"
 
-#define SIM_NOBODY SIZE_MAX
+#define SIM_NOBODY     SIZE_MAX
+#define SIM_MAX_ROUNDS 100000
 
 struct sim_attacker;
 struct sim_cluster;
@@ -67,14 +68,15 @@ struct sim_node {
     uint64_t tear_in; /* effects until it crashes; 0: it does not */
     uint64_t tear_until_ns;
     size_t records_before; /* signed until the cluster healed */
+    unsigned rebuilds;     /* of this life */
     uint64_t bytes_out, bytes_in, messages_in;
     struct ob_hash digest_log, digest; /* that is on its way to its peer */
     bool healed;                       /* the same of a rebuild */
 };
 
 struct sim_counts {
-    uint64_t steps, delivered, lost, crashes, splits, leaves, restores, copies, forks, cuts, unapplied, full,
-        flips;
+    uint64_t steps, delivered, lost, crashes, splits, leaves, restores, copies, forks, hostile, cuts,
+        unapplied, full, flips;
     uint64_t samples, records, bytes;
     uint64_t agreed_ns; /* from the end of the faults until everybody agreed */
 };

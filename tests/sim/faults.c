@@ -9,7 +9,7 @@
 #include "tests/sim/perform.h"
 
 static bool until_quiet(enum sim_fault fault) {
-    return fault == SIM_LOSS || fault == SIM_DUPLICATES || fault == SIM_SLOW;
+    return fault == SIM_LOSS || fault == SIM_DUPLICATES || fault == SIM_SLOW || fault == SIM_HOSTILE;
 }
 
 void sim_faults_plan(struct sim_cluster *cluster) {
@@ -195,6 +195,11 @@ static void strike(struct sim_cluster *cluster, size_t i) {
             sim_attacker_start(cluster, entry->node, (enum sim_fork_kind)entry->value % SIM_FORK_KINDS,
                                entry->nodes);
         break;
+    case SIM_HOSTILE:
+        if (node->attacker == NULL && !node->lost && entry->node < cluster->ledger.machines)
+            sim_attacker_start_hostile(cluster, entry->node,
+                                       (enum sim_hostile_kind)entry->value % SIM_HOSTILE_KINDS);
+        break;
     case SIM_LOSE:
         cluster->lose_left[i] = entry->value;
         break;
@@ -260,6 +265,7 @@ void sim_faults_end(struct sim_cluster *cluster, size_t i) {
             sim_cluster_tell(cluster, entry->node, OB_EVENT_RESUME);
         break;
     case SIM_FORK:
+    case SIM_HOSTILE:
         sim_attacker_stop(cluster, entry->node);
         break;
     default:

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "peer/message.h"
+#include "tests/sim/checks.h"
 #include "tests/sim/integrity.h"
 
 #define CHECK_ALL_UP_TO  64 /* machines; in larger clusters the invariants are checked in every n-th step */
@@ -151,9 +152,15 @@ static void check_pacing(struct sim_cluster *cluster, size_t number, const struc
         sim_cluster_break(cluster, number, "live is not the size of the pacing set");
 }
 
+static void broken_by(struct sim_cluster *cluster, size_t number, const char *rule) {
+    if (rule != NULL)
+        sim_cluster_break(cluster, number, rule);
+}
+
 static void start_round(struct sim_cluster *cluster, size_t number, const struct ob_effect *effect) {
     struct sim_node *node = &cluster->nodes[number];
     check_pacing(cluster, number, effect);
+    broken_by(cluster, number, sim_check_start(cluster, number, &effect->start));
     if (effect->start.first.index != sim_chain_end(&node->disk.now.chains[node->machine]))
         sim_cluster_break(cluster, number, "a round was started for samples that are used");
     if (node->round_running || cluster->calm || node->trouble.paused)
@@ -175,8 +182,12 @@ static void told(struct sim_cluster *cluster, size_t number, const struct ob_eff
     if (cluster->verbose)
         printf("%9.3f node %zu: %s (%zu): %s\n", sim_cluster_time(cluster), number,
                ob_notice_name(effect->notice), machine, effect->text);
-    if (effect->notice == OB_NOTICE_DISAGREE && cluster->counts.flips == 0)
+    bool honest = machine != SIM_NOBODY && cluster->machines[machine].honest;
+    if (effect->notice == OB_NOTICE_DISAGREE && cluster->counts.flips == 0 &&
+        (honest || cluster->counts.hostile == 0))
         sim_cluster_break(cluster, number, "weights disagree");
+    if (effect->notice == OB_NOTICE_PROVEN && cluster->counts.flips == 0 && honest)
+        sim_cluster_break(cluster, number, "an honest machine is said to be wrong");
     if (effect->notice == OB_NOTICE_FORK && machine != SIM_NOBODY && cluster->machines[machine].honest)
         sim_cluster_break(cluster, number, "a fork of an honest machine");
 }
@@ -273,6 +284,7 @@ static bool perform(struct sim_cluster *cluster, size_t number, const struct ob_
         sim_integrity_digest(cluster, number, effect);
         break;
     case OB_EFFECT_REBUILD:
+        broken_by(cluster, number, sim_check_rebuild(cluster, number));
         sim_integrity_rebuild(cluster, number);
         break;
     }

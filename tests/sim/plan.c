@@ -50,7 +50,7 @@ static const char *const WORDS[SIM_FAULTS] = {
     [SIM_RENEW] = "renew",     [SIM_ROTATE] = "rotate",
     [SIM_CLOCK] = "clock",     [SIM_EXPECT] = "expect",
     [SIM_LOWER] = "lower",     [SIM_MOVE] = "move",
-    [SIM_FLIP] = "flip",
+    [SIM_FLIP] = "flip",       [SIM_HOSTILE] = "hostile",
 };
 
 static const char *const STATES[SIM_STATES] = {

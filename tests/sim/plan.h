@@ -42,8 +42,10 @@ enum sim_fault {
     SIM_COPY,     /* the identity of `node` and its state run on another host as well */
     SIM_FORK,     /* `node` becomes an attacker that signs two chains for `for`: `value` is an
                      enum sim_fork_kind, `nodes` hear the second one */
-    SIM_REVOKE,   /* the authority revokes `node` from the part `value` of its samples on, told to `other` */
-    SIM_RENEW,    /* the authority gives `node` a certificate that expires in `value` seconds, 0: never */
+    SIM_HOSTILE, /* `node` becomes a member with bad intent, what for is in `value`, an enum sim_hostile_kind; without
+                     `for` it stays while everybody else is healed */
+    SIM_REVOKE, /* the authority revokes `node` from the part `value` of its samples on, told to `other` */
+    SIM_RENEW,  /* the authority gives `node` a certificate that expires in `value` seconds, 0: never */
     SIM_LOWER, /* … one whose last round is the part `value` of the rounds it has trained, told to `other` */
     SIM_ROTATE, /* the authority's key is replaced, told to `other`; `value` 1: by two keys, the second one,
                    which must lose, told to `node` */
@@ -63,6 +65,16 @@ enum sim_fork_kind {
     SIM_FORK_TWICE,  /* three chains: a third of those who hear the first one hear one that left it in the
                         middle */
     SIM_FORK_KINDS
+};
+
+enum sim_hostile_kind {
+    SIM_DRAG,   /* a record of one sample now and then, just often enough not to be quiet */
+    SIM_JUMP,   /* one record of the run's last round */
+    SIM_ACCUSE, /* wrong weights digests, and at once right ones */
+    SIM_BURST,  /* hundreds of records at once, of ever later rounds */
+    SIM_UNREAD, /* questions, as many as go out; it reads no answer */
+    SIM_FALSE,  /* it says that it holds whatever anybody has, and more of their chains than there is */
+    SIM_HOSTILE_KINDS
 };
 
 enum sim_state {

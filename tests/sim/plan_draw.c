@@ -14,19 +14,20 @@ struct kind {
 };
 
 static const struct kind KINDS[] = {
-    {SIM_LOSS, 0.6, 4, 15, 0.02, 0.28},   {SIM_DUPLICATES, 0.5, 2, 20, 0.02, 0.15},
-    {SIM_SLOW, 0.5, 2, 20, 0.02, 0.1},    {SIM_LAG, 0.25, 2, 12, 0.05, 0.8},
-    {SIM_ONE_WAY, 0.3, 4, 10, 0, 0},      {SIM_SPLIT, 0.5, 3, 10, 0, 0},
-    {SIM_CRASH, 0.6, 10, 8, 0, 0},        {SIM_TEAR, 0.5, 6, 3, 0, 60},
-    {SIM_LEAVE, 0.4, 3, 9, 0, 0, true},   {SIM_PAUSE, 0.4, 2, 8, 0, 0},
-    {SIM_STRAGGLE, 0.3, 2, 10, 2, 20},    {SIM_FULL, 0.25, 3, 6, 0, 0},
-    {SIM_RESTORE, 0.2, 2, 4, 0, 0},       {SIM_GARBLE, 0.15, 1, 10, 0.02, 0.3},
-    {SIM_LOSE, 0.3, 4, 0, 1, 3},          {SIM_COPY, 0.1, 1, 0, 0, 0},
-    {SIM_FORK, 0.25, 2, 8, 0, 0},         {SIM_REVOKE, 0.3, 2, 0, 0, 1.2},
-    {SIM_RENEW, 0.3, 4, 0, 0, 0},         {SIM_ROTATE, 0.15, 2, 0, 0, 0},
-    {SIM_CLOCK, 0.3, 3, 12, -4000, 8000}, {SIM_LOWER, 0.2, 2, 0, 0, 1.2},
-    {SIM_FLIP, 0.3, 3, 0, 0, 0},          {SIM_MOVE, 0.3, 4, 0, 0, 0},
+    {SIM_LOSS, 0.6, 4, 15, 0.02, 0.28},    {SIM_DUPLICATES, 0.5, 2, 20, 0.02, 0.15},
+    {SIM_SLOW, 0.5, 2, 20, 0.02, 0.1},     {SIM_LAG, 0.25, 2, 12, 0.05, 0.8},
+    {SIM_ONE_WAY, 0.3, 4, 10, 0, 0},       {SIM_SPLIT, 0.5, 3, 10, 0, 0},
+    {SIM_CRASH, 0.6, 10, 8, 0, 0},         {SIM_TEAR, 0.5, 6, 3, 0, 60},
+    {SIM_LEAVE, 0.4, 3, 9, 0, 0, true},    {SIM_PAUSE, 0.4, 2, 8, 0, 0},
+    {SIM_STRAGGLE, 0.3, 2, 10, 2, 20},     {SIM_FULL, 0.25, 3, 6, 0, 0},
+    {SIM_RESTORE, 0.2, 2, 4, 0, 0},        {SIM_GARBLE, 0.15, 1, 10, 0.02, 0.3},
+    {SIM_LOSE, 0.3, 4, 0, 1, 3},           {SIM_COPY, 0.1, 1, 0, 0, 0},
+    {SIM_FORK, 0.25, 2, 8, 0, 0},          {SIM_REVOKE, 0.3, 2, 0, 0, 1.2},
+    {SIM_RENEW, 0.3, 4, 0, 0, 0},          {SIM_ROTATE, 0.15, 2, 0, 0, 0},
+    {SIM_CLOCK, 0.3, 3, 12, -4000, 8000},  {SIM_LOWER, 0.2, 2, 0, 0, 1.2},
+    {SIM_FLIP, 0.3, 3, 0, 0, 0},           {SIM_MOVE, 0.3, 4, 0, 0, 0},
     {SIM_LEAVE, 0.1, 25, 1.5, 0, 0}, /* come and go */
+    {SIM_HOSTILE, 0.5, 1, 40, 0, 0, true},
 };
 
 static uint64_t milliseconds(struct test_random *random, double at_most_s) {
@@ -58,6 +59,8 @@ static void add(struct sim_plan *plan, struct test_random *random, const struct 
         entry.for_ns = milliseconds(random, kind->for_s);
     if (kind->sometimes_for_good && test_random_chance(random, 0.5))
         entry.for_ns = 0;
+    if (kind->fault == SIM_HOSTILE)
+        entry.value = (double)test_random_below(random, SIM_HOSTILE_KINDS);
     if (kind->fault == SIM_FORK)
         entry.value = (double)test_random_below(random, SIM_FORK_KINDS);
     if (kind->fault == SIM_LOSE)

@@ -52,6 +52,8 @@ static void run_cluster(struct sim_cluster *cluster) {
     size_t node = 0;
     const char *broken = sim_check_progress(cluster, &node);
     if (broken == NULL)
+        broken = sim_check_pace(cluster, &node);
+    if (broken == NULL)
         broken = sim_check_copies(cluster, &node);
     if (broken != NULL) {
         sim_cluster_break(cluster, node, broken);

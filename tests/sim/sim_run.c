@@ -137,11 +137,13 @@ static void print_counts(uint64_t schedules, uint64_t failed, const struct sim_c
     printf("%" PRIu64 " schedules, %" PRIu64 " failed, %.0f schedules a minute: %" PRIu64 " steps, %" PRIu64
            " messages (%" PRIu64 " lost), %" PRIu64 " crashes, %" PRIu64 " partitions, %" PRIu64
            " leaves, %" PRIu64 " full disks, %" PRIu64 " backups restored, %" PRIu64 " copies, %" PRIu64
-           " attackers, %" PRIu64 " wrong bits in weights, %" PRIu64 " cuts that took back %" PRIu64
-           " of %" PRIu64 " records, %" PRIu64 " samples; slowest agreement %.2f s\n",
+           " forks, %" PRIu64 " hostile members, %" PRIu64 " wrong bits in weights, %" PRIu64
+           " cuts that took back %" PRIu64 " of %" PRIu64 " records, %" PRIu64
+           " samples; slowest agreement %.2f s\n",
            schedules, failed, (double)schedules * 60 / seconds, sum->steps, sum->delivered, sum->lost,
            sum->crashes, sum->splits, sum->leaves, sum->full, sum->restores, sum->copies, sum->forks,
-           sum->flips, sum->cuts, sum->unapplied, sum->records, sum->samples, (double)sum->agreed_ns / 1e9);
+           sum->hostile, sum->flips, sum->cuts, sum->unapplied, sum->records, sum->samples,
+           (double)sum->agreed_ns / 1e9);
 }
 
 int main(int count, char **words) {

@@ -34,7 +34,7 @@ struct fixture_stored {
 };
 
 struct fixture {
-    struct fixture_stored store[512]; /* what the effects put there */
+    struct fixture_stored store[4096]; /* what the effects put there */
     size_t stored;
     struct ob_machine_id authority;
     uint8_t authority_key[64];

@@ -208,6 +208,79 @@ static void who_was_wrong_is_not_listened_to_for_long(void **state) {
     fixture_free(f);
 }
 
+/* A wrong digest and at once the right one, five pairs a second: one check, and it is proven wrong. */
+static void a_later_agreement_does_not_clear_an_accusation(void **state) {
+    (void)state;
+    struct fixture *f = two_that_train(4);
+    struct ob_hash log = with_digest(f);
+    unsigned told = 0, proven = 0, rebuilds = 0;
+    for (uint8_t i = 0; i < 200; i++) { /* 40 s */
+        report(f, 1, &log, &(struct ob_hash){{(uint8_t)(i + 3)}});
+        told += find_notice(f, OB_NOTICE_DISAGREE) != NULL;
+        bool begins = find_effect(f, OB_EFFECT_REBUILD) != NULL;
+        rebuilds += begins;
+        report(f, 1, &log, &OURS);
+        assert_null(find_notice(f, OB_NOTICE_DISAGREE));
+        f->now_ns += 200 * MILLISECOND;
+        if (!begins)
+            continue;
+        rebuilt(f, false);
+        proven += find_notice(f, OB_NOTICE_PROVEN) != NULL;
+    }
+    assert_int_equal(rebuilds, 1);
+    assert_int_equal(proven, 1);
+    assert_int_equal(look(f, 1).false_alarms, 1);
+    assert_in_range(told, 1, 5);
+    fixture_free(f);
+}
+
+/* Five certificates of one member, one after the other. */
+static void accusers_in_turn_take_a_small_part_of_our_time(void **state) {
+    (void)state;
+    struct fixture *f = two_that_train(4);
+    struct ob_hash log = with_digest(f);
+    report(f, 1, &log, &OURS);
+    report(f, 2, &log, &OURS);
+    unsigned rebuilds = 0;
+    bool open = false;
+    for (uint8_t i = 0; i < 200; i++) { /* 100 s; a check takes 1 s */
+        report(f, 3 + i % 5u, &log, &(struct ob_hash){{(uint8_t)(i + 3)}});
+        f->now_ns += 500 * MILLISECOND;
+        step(f, OB_EVENT_TICK);
+        bool is_open = ob_peer_view(f->peer).disputed;
+        rebuilds += is_open && !open;
+        open = is_open;
+        if (open && i % 2 == 1)
+            rebuilt(f, false);
+        open = ob_peer_view(f->peer).disputed;
+    }
+    assert_in_range(rebuilds, 1, 4);
+    report(f, 1, &log, &THEIRS); /* one that was always right has its turn as well */
+    pass(f, 300 * SECOND);
+    assert_true(ob_peer_view(f->peer).disputed);
+    fixture_free(f);
+}
+
+/* After two checks in vain; nobody waits for a turn when most of all say the same. */
+static void most_of_all_do_not_wait_for_their_turn(void **state) {
+    (void)state;
+    struct fixture *f = two_that_train(4);
+    struct ob_hash log = with_digest(f);
+    for (size_t i = 1; i <= 2; i++) {
+        report(f, i, &log, &THEIRS);
+        pass(f, SECOND);
+        rebuilt(f, false);
+    }
+    report(f, 3, &log, &THEIRS);
+    assert_false(ob_peer_view(f->peer).disputed);
+    report(f, 4, &log, &OURS);
+    assert_false(ob_peer_view(f->peer).disputed);
+    for (size_t i = 5; i < FIXTURE_MACHINES; i++)
+        report(f, i, &log, &THEIRS);
+    assert_true(ob_peer_view(f->peer).disputed);
+    fixture_free(f);
+}
+
 static void healed_weights_have_new_digests(void **state) {
     (void)state;
     struct fixture *f = two_that_train(4);
@@ -250,6 +323,9 @@ int main(void) {
         cmocka_unit_test(a_digest_of_ours_is_held_against_what_was_reported),
         cmocka_unit_test(who_disagrees_does_not_train_until_it_is_proven),
         cmocka_unit_test(who_was_wrong_is_not_listened_to_for_long),
+        cmocka_unit_test(a_later_agreement_does_not_clear_an_accusation),
+        cmocka_unit_test(accusers_in_turn_take_a_small_part_of_our_time),
+        cmocka_unit_test(most_of_all_do_not_wait_for_their_turn),
         cmocka_unit_test(healed_weights_have_new_digests),
         cmocka_unit_test(the_memory_check_stops_rounds_as_well),
     };

@@ -223,6 +223,145 @@ static void far_behind_jumps_to_the_median(void **state) {
     fixture_free(f);
 }
 
+/* ---- one machine, whatever it claims ---- */
+
+/* One signature buys a record of the last round; nobody goes there, and nobody's run is over. */
+static void last_round_of_one_machine_moves_nobody(void **state) {
+    (void)state;
+    for (size_t others = 1; others <= 3; others++) {
+        struct fixture *f = fixture_new(); /* k = 2 */
+        fixture_start(f);
+        for (size_t i = 2; i <= others; i++)
+            receive_record(f, i, 0);
+        receive_record(f, 1, f->options.bounds.max_rounds - 1);
+        for (uint32_t round = 0; round < 20; round++) {
+            for (size_t i = 2; i <= others && round > 0; i++)
+                receive_record(f, i, round);
+            assert_int_equal(life(f), OB_PEER_TRAINING);
+            assert_int_equal(ob_peer_view(f->peer).round.index, round);
+            pass(f, 100 * MILLISECOND);
+            step_round_done(f, FIXTURE_SAMPLES);
+        }
+        fixture_free(f);
+    }
+}
+
+static void newcomer_is_not_finished_by_one_machine(void **state) {
+    (void)state;
+    struct fixture *f = fixture_new();
+    fixture_make_peer(f);
+    step_machine(f, OB_EVENT_EXPECT, 1);
+    step(f, OB_EVENT_START);
+    receive_record(f, 1, f->options.bounds.max_rounds - 1);
+    receive_heartbeat(f, 1, true);
+    const struct ob_effect *start = find_effect(f, OB_EFFECT_START_ROUND);
+    assert_non_null(start);
+    assert_int_equal(start->start.round.index, 1); /* as far as its samples go */
+    fixture_free(f);
+}
+
+/* Two of five are no majority; with a third one they are, whoever that is. */
+static void jump_needs_a_majority(void **state) {
+    (void)state;
+    struct fixture *f = fixture_new();
+    fixture_start(f);
+    receive_record(f, 1, 500);
+    receive_record(f, 2, 600);
+    receive_record(f, 3, 0);
+    receive_record(f, 4, 0);
+    step_round_done(f, FIXTURE_SAMPLES);
+    assert_int_equal(find_effect(f, OB_EFFECT_START_ROUND)->start.round.index, 1);
+    receive_record(f, 3, 550);
+    step_round_done(f, FIXTURE_SAMPLES);
+    assert_int_equal(find_effect(f, OB_EFFECT_START_ROUND)->start.round.index, 500);
+    fixture_free(f);
+}
+
+/* Behind a single other one that did its rounds: twice as fast as we walk, until it waits for us again. */
+static void half_is_followed_at_double_speed(void **state) {
+    (void)state;
+    struct fixture *f = fixture_new();
+    fixture_start(f);
+    for (uint32_t round = 0; round <= 9; round++)
+        receive_record(f, 1, round);
+    static const uint32_t ROUNDS[] = {2, 4, 6, 7, 8, 9, 10};
+    for (size_t i = 0; i < sizeof ROUNDS / sizeof ROUNDS[0]; i++) {
+        step_round_done(f, FIXTURE_SAMPLES);
+        assert_int_equal(find_effect(f, OB_EFFECT_START_ROUND)->start.round.index, ROUNDS[i]);
+    }
+    fixture_free(f);
+}
+
+/* Those who are far ahead turn out to be one person: without their certificates pace is what it was. */
+static void pace_is_worked_out_anew_after_a_revocation(void **state) {
+    (void)state;
+    uint8_t entry[OB_CONTROL_PLAIN_BYTES_MAX];
+    struct fixture *f = fixture_new();
+    fixture_make_peer(f);
+    step_machine(f, OB_EVENT_EXPECT, 1);
+    step(f, OB_EVENT_START);
+    receive_record(f, 1, f->options.bounds.max_rounds - 1);
+    receive_record(f, 2, f->options.bounds.max_rounds - 1);
+    receive_heartbeat(f, 1, true);
+    assert_int_equal(life(f), OB_PEER_FINISHED);
+    receive_control(f, 3, entry, make_revocation(f, 1, 1, 0, entry));
+    receive_control(f, 3, entry, make_revocation(f, 2, 1, 0, entry));
+    pass(f, 200 * MILLISECOND);
+    assert_int_equal(life(f), OB_PEER_TRAINING);
+    assert_int_equal(ob_peer_view(f->peer).round.index, 0);
+    fixture_free(f);
+}
+
+/* A zero byte every 4.4 s is never silent, and for three machines 16 rounds a second become 0.35. */
+static void who_is_far_slower_than_the_others_is_not_waited_for(void **state) {
+    (void)state;
+    struct fixture *f = fixture_new(); /* k = 2 */
+    fixture_start(f);
+    uint32_t slow = 0, rounds = 0, at_40_s = 0;
+    bool told = false, waited = false;
+    for (int tick = 0; tick < 900; tick++) {
+        if (tick % 44 == 0)
+            receive_record(f, 1, slow++);
+        for (size_t other = 2; other <= 3; other++)
+            if (f->machines[other].head_round + (f->machines[other].next > 0) < rounds + 1)
+                receive_record(f, other, rounds);
+        waited |= ob_peer_view(f->peer).waits;
+        pass(f, 100 * MILLISECOND);
+        told |= find_notice(f, OB_NOTICE_SLOW) != NULL;
+        if (life(f) == OB_PEER_TRAINING) {
+            step_round_done(f, FIXTURE_SAMPLES);
+            rounds++;
+        }
+        at_40_s = tick == 400 ? rounds : at_40_s;
+    }
+    assert_true(waited && told);
+    assert_true(rounds - at_40_s > 300); /* of 500: it comes back now and then, for 5 s */
+    fixture_free(f);
+}
+
+/* Three times slower than the others is slow, and waited for. */
+static void who_is_slower_by_less_is_waited_for(void **state) {
+    (void)state;
+    struct fixture *f = fixture_new();
+    fixture_start(f);
+    uint32_t rounds = 0, slow = 0;
+    for (int tick = 0; tick < 600; tick++) {
+        if (tick % 3 == 0)
+            receive_record(f, 1, slow++);
+        for (size_t other = 2; other <= 3; other++)
+            if (f->machines[other].head_round + (f->machines[other].next > 0) < rounds + 1)
+                receive_record(f, other, rounds);
+        pass(f, 100 * MILLISECOND);
+        assert_true(look(f, 1).paced && !look(f, 1).slow);
+        if (life(f) == OB_PEER_TRAINING) {
+            step_round_done(f, FIXTURE_SAMPLES);
+            rounds++;
+        }
+    }
+    assert_in_range(rounds, 195, 206);
+    fixture_free(f);
+}
+
 static void rounds_used_up_finishes(void **state) {
     (void)state;
     struct fixture *f = fixture_new();
@@ -356,6 +495,13 @@ int main(void) {
         cmocka_unit_test(goodbye_leaves_the_pacing_set_at_once),
         cmocka_unit_test(newcomer_starts_after_the_lower_median),
         cmocka_unit_test(far_behind_jumps_to_the_median),
+        cmocka_unit_test(last_round_of_one_machine_moves_nobody),
+        cmocka_unit_test(newcomer_is_not_finished_by_one_machine),
+        cmocka_unit_test(jump_needs_a_majority),
+        cmocka_unit_test(half_is_followed_at_double_speed),
+        cmocka_unit_test(pace_is_worked_out_anew_after_a_revocation),
+        cmocka_unit_test(who_is_far_slower_than_the_others_is_not_waited_for),
+        cmocka_unit_test(who_is_slower_by_less_is_waited_for),
         cmocka_unit_test(rounds_used_up_finishes),
         cmocka_unit_test(finished_goes_on_when_its_certificate_allows_more),
         cmocka_unit_test(own_later_record_during_a_round_moves_the_next_one),
