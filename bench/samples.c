@@ -1,0 +1,161 @@
+/* samples - samples (row, direction) a second of a run: passes of run/sampler.h over real rows. Prints a JSON object. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+#include "base/options_help.h"
+#include "model/convert/open_tokenizer.h"
+#include "model/forward/blas.h"
+#include "model/forward/products.h"
+#include "run/replica.h"
+#include "run/sampler.h"
+
+struct arguments {
+    const char *manifest, *model, *data, *products;
+    int64_t length, rows, rows_per_sample, directions, passes, threads, memory_mb;
+    double epsilon;
+    bool one_sided;
+};
+
+struct bench {
+    const struct arguments *a;
+    struct ob_manifest *manifest;
+    struct ob_replica *replica;
+    struct ob_tokenizer *tokenizer;
+    struct ob_corpus *corpus;
+    struct ob_sampler *sampler;
+    struct ob_sampled *samples; /* (a pass) */
+};
+
+static double processor_seconds(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
+}
+
+static enum ob_err open_all(struct bench *b, struct ob_error *error) {
+    const struct arguments *a = b->a;
+    struct ob_corpus_options rows = {.length_max = (size_t)a->length, .model = a->model};
+    enum ob_err failed = ob_manifest_read(a->manifest, &b->manifest, error);
+    if (!failed)
+        failed = ob_replica_new(b->manifest, a->model, (unsigned)a->threads, &b->replica, error);
+    if (!failed)
+        failed = ob_tokenizer_open(a->model, &b->tokenizer, error);
+    if (!failed)
+        failed = ob_corpus_open(a->data, b->tokenizer, &rows, &b->corpus, error);
+    if (failed)
+        return failed;
+    struct ob_sampler_options options = {.model = &b->replica->model->config,
+                                         .pool = b->replica->pool,
+                                         .corpus = b->corpus,
+                                         .run = b->manifest->run,
+                                         .code = b->manifest->rule.code,
+                                         .epsilon = a->epsilon > 0 ? (float)a->epsilon : b->manifest->epsilon,
+                                         .rows = (size_t)a->rows,
+                                         .rows_per_sample = (size_t)a->rows_per_sample,
+                                         .directions = (size_t)a->directions,
+                                         .one_sided = a->one_sided,
+                                         .memory_bytes = (size_t)a->memory_mb << 20};
+    if (a->rows % a->rows_per_sample != 0)
+        return ob_fail(error, OB_EUSAGE, "--rows must be a multiple of --rows-per-sample");
+    failed = ob_sampler_new(&options, &b->sampler, error);
+    if (!failed)
+        failed = ob_forward_use_named(ob_sampler_forward(b->sampler), a->products, error);
+    if (failed)
+        return failed;
+    b->samples = calloc(ob_sampler_pass(b->sampler), sizeof *b->samples);
+    return b->samples ? OB_OK : ob_fail(error, OB_ENOMEM, "out of memory");
+}
+
+static enum ob_err measure(struct bench *b, struct ob_error *error) {
+    struct ob_weight_source source = ob_replica_source(b->replica);
+    const struct ob_machine_id machine = {.key = {1}};
+    size_t pass = ob_sampler_pass(b->sampler), samples = (size_t)b->a->passes * pass;
+    double g2 = 0, least = 0;
+    enum ob_err failed = ob_sampler_run(b->sampler, &source, &machine, (struct ob_sample){0}, pass, false,
+                                        b->samples, error); /* packs what is packed once */
+    double processor = processor_seconds();
+    uint64_t start = ob_now_ns();
+    for (int64_t i = 1; i <= b->a->passes && !failed; i++) {
+        uint64_t begin = ob_now_ns();
+        failed = ob_sampler_run(b->sampler, &source, &machine, (struct ob_sample){(uint64_t)i * pass}, pass,
+                                false, b->samples, error);
+        double seconds = ob_seconds_since(begin);
+        least = i == 1 || seconds < least ? seconds : least;
+        for (size_t k = 0; k < pass; k++)
+            g2 += b->samples[k].g * b->samples[k].g;
+    }
+    if (failed)
+        return failed;
+    double seconds = ob_seconds_since(start);
+    processor = processor_seconds() - processor;
+    printf("{\"products\": \"%s\", \"samples_a_pass\": %zu, \"samples\": %zu, \"seconds\": %.4g, "
+           "\"samples_a_second\": %.4g, \"best_pass\": %.4g, \"samples_a_processor_second\": %.4g, \"g2\": "
+           "%.6g, "
+           "\"forward_mb\": %zu, \"frozen_mb\": %zu}\n",
+           ob_forward_products(ob_sampler_forward(b->sampler))->name, pass, samples, seconds,
+           (double)samples / seconds, (double)pass / least, (double)samples / processor, g2 / (double)samples,
+           ob_forward_bytes(ob_sampler_forward(b->sampler)) >> 20,
+           ob_forward_frozen_bytes(ob_sampler_forward(b->sampler)) >> 20);
+    return OB_OK;
+}
+
+#define AT(member) OB_ARGUMENT(struct arguments, member)
+static const struct ob_option OPTIONS[] = {
+    {"manifest", "FILE", "the run", AT(manifest), .required = true},
+    {"model", "MODEL", "its base model", AT(model), .required = true},
+    {"data", "FILE", "rows, JSON Lines", AT(data), .required = true},
+    {"length", "N", "tokens of a row at most", AT(length), .low = 2, .high = 8192, .fallback = "96"},
+    {"rows", "N", "rows of a pass", AT(rows), .low = 1, .high = 4096, .fallback = "64"},
+    {"rows-per-sample", "N", "rows of a sample", AT(rows_per_sample), .low = 1, .high = 4096,
+     .fallback = "1"},
+    {"directions", "N", "directions of a row", AT(directions), .low = 1, .high = 256, .fallback = "1"},
+    {"epsilon", "NUMBER", "half the distance of the two sides; 0: the run's", AT(epsilon), .least = 0,
+     .most = 1, .fallback = "0"},
+    {"one-sided", NULL, "one loss a direction, and one at the centre", AT(one_sided)},
+    {"products", "NAME", "way to multiply", AT(products), .fallback = "bfloat16"},
+    {"passes", "N", "timed passes", AT(passes), .low = 1, .high = 100000, .fallback = "3"},
+    {"threads", "N", "threads", AT(threads), .low = 1, .high = 256, .fallback = "2"},
+    {"memory-mb", "N", "of activations", AT(memory_mb), .low = 1, .high = 1000000, .fallback = "256"},
+};
+
+static const struct ob_command COMMAND = {
+    .name = "",
+    .summary = "measure samples a second",
+    OB_OPTIONS(OPTIONS),
+    .arguments_bytes = sizeof(struct arguments),
+};
+
+static int complain(const struct ob_error *error) {
+    (void)fprintf(stderr, "samples: %s\n", error->text);
+    return 1;
+}
+
+int main(int argc, char **argv) {
+    struct arguments a = {0};
+    struct ob_error error = {0};
+    enum ob_options_wanted wanted;
+    if (ob_options_parse(&COMMAND, argc, argv, &a, &wanted, &error))
+        return complain(&error);
+    if (wanted != OB_WANTED_RUN) {
+        ob_options_help("samples", &COMMAND, stdout);
+        return 0;
+    }
+    if (ob_blas_fix_core(argv, "auto", &error))
+        return complain(&error);
+    struct bench b = {.a = &a};
+    enum ob_err failed = open_all(&b, &error);
+    if (!failed)
+        failed = measure(&b, &error);
+    free(b.samples);
+    ob_sampler_free(b.sampler);
+    ob_corpus_free(b.corpus);
+    ob_tokenizer_free(b.tokenizer);
+    ob_replica_free(b.replica);
+    ob_manifest_free(b.manifest);
+    return failed ? complain(&error) : 0;
+}
