@@ -10,24 +10,29 @@
 #include "model/forward/vector.h"
 #include "spsa/memory_check.h"
 
-#define PASS_UPDATES 1024 /* as many as a turn has at most */
+#define CURVATURE_KEEP 0.998 /* of a sample's weight, at each one after it: some 500 count */
+#define PASS_UPDATES   1024  /* as many as a turn has at most */
 
 /* ---- a round ---- */
 
 /* Samples [first, first + count), at most a pass. */
-static enum ob_err evaluate(struct ob_compute_jobs *jobs, struct ob_sample first, size_t count,
+static enum ob_err evaluate(struct ob_compute_jobs *jobs, struct ob_sample first, size_t count, bool measure,
                             struct ob_error *error) {
     const struct ob_compute_options *o = &jobs->options;
     struct ob_weight_source source = ob_replica_source(o->replica);
     const struct ob_forward *forward = ob_sampler_forward(jobs->sampler);
     uint64_t start = ob_now_ns();
     enum ob_err failed =
-        ob_sampler_run(jobs->sampler, &source, &o->machine, first, count, false, jobs->samples, error);
+        ob_sampler_run(jobs->sampler, &source, &o->machine, first, count, measure, jobs->samples, error);
     double seconds = ob_seconds_since(start) / (double)count;
     struct ob_prefix_counters prefix = ob_forward_prefix_counters(forward);
     ob_compute_queue_kept(jobs->queue, ob_forward_frozen_bytes(forward), &prefix);
     for (size_t k = 0; k < count && !failed; k++)
         ob_compute_queue_sample(jobs->queue, jobs->samples[k].byte, jobs->samples[k].loss, seconds);
+    for (size_t k = 0; k < count && !failed && measure; k++)
+        ob_spsa_curvature_add(&jobs->curvature, &jobs->samples[k].losses, (double)o->epsilon, CURVATURE_KEEP);
+    if (measure && !failed)
+        ob_compute_queue_curvature(jobs->queue, &jobs->curvature);
     return failed;
 }
 
@@ -61,14 +66,25 @@ static size_t samples_of_pass(const struct ob_compute_jobs *jobs, struct ob_samp
     return whole < left ? whole : left;
 }
 
+/* Of every so many rounds, the samples of one are measured; they cost half as much again. */
+static bool measuring_is_due(struct ob_compute_jobs *jobs) {
+    if (jobs->options.curvature_interval == 0 || jobs->rounds_to_measure > 0) {
+        jobs->rounds_to_measure -= jobs->rounds_to_measure > 0;
+        return false;
+    }
+    jobs->rounds_to_measure = jobs->options.curvature_interval - 1;
+    return true;
+}
+
 static void run_round(struct ob_compute_jobs *jobs, const struct ob_round_job *job) {
     struct ob_error error = {0};
     bool sound =
         !jobs->wrong || !memory_check_is_due(jobs) || memory_is_right(jobs); /* else it does not happen */
+    bool measure = measuring_is_due(jobs);
     for (size_t i = 0, count; sound && i < job->n && ob_compute_queue_goes_on(jobs->queue); i += count) {
         struct ob_sample first = {job->first.index + i};
         count = samples_of_pass(jobs, first, job->n - i);
-        if (evaluate(jobs, first, count, &error)) {
+        if (evaluate(jobs, first, count, measure, &error)) {
             ob_compute_queue_push_failure(jobs->queue, &error);
             return;
         }

@@ -9,6 +9,7 @@
 #include "daemon/compute_queue.h"
 #include "run/logger.h"
 #include "run/sampler.h"
+#include "spsa/curvature.h"
 
 struct ob_compute_options {
     struct ob_replica *replica;
@@ -26,6 +27,7 @@ struct ob_compute_options {
         prefix_file_bytes; /* for states of the frozen layers (model/forward/prefix.h) */
     const char *folder;    /* of their file */
     struct ob_spsa_privacy privacy;
+    uint32_t curvature_interval;    /* rounds; 0: never */
     uint32_t memory_check_interval; /* rounds; 0: never. The weights are watched (spsa/memory_check.h) */
     const struct ob_logger *logger; /* where replayed records are traced; NULL: nowhere */
     void (*wake)(void *context);    /* a result is there */
@@ -39,6 +41,8 @@ struct ob_compute_jobs {
     struct ob_sampled *samples; /* (a pass) */
     bool *wrong;                /* of each leaf, when the weights are watched */
     uint64_t rounds_to_go;      /* until the next memory check */
+    uint64_t rounds_to_measure; /* until the curvature is measured again */
+    struct ob_spsa_curvature curvature;
 };
 
 OB_MUST_USE enum ob_err ob_compute_jobs_init(struct ob_compute_jobs *jobs,

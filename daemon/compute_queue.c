@@ -223,6 +223,12 @@ void ob_compute_queue_sample(struct ob_compute_queue *q, uint8_t byte, double lo
     pthread_mutex_unlock(&q->lock);
 }
 
+void ob_compute_queue_curvature(struct ob_compute_queue *q, const struct ob_spsa_curvature *curvature) {
+    pthread_mutex_lock(&q->lock);
+    q->view.curvature = *curvature;
+    pthread_mutex_unlock(&q->lock);
+}
+
 static void push_locked(struct ob_compute_queue *q, const struct ob_result *result) {
     assert(q->result_count < OB_COMPUTE_RESULTS);
     q->results[(q->result_first + q->result_count++) % OB_COMPUTE_RESULTS] = *result;

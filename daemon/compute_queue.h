@@ -18,6 +18,7 @@
 #include "model/forward/forward.h"
 #include "run/rebuild.h"
 #include "run/updates.h"
+#include "spsa/curvature.h"
 #include "store/store.h"
 
 #define OB_COMPUTE_TASKS   2
@@ -88,6 +89,7 @@ struct ob_compute_view {
     const char *loops; /* between the products: their instruction set; "": nothing is evaluated here */
     char loops_measured[OB_RACE_TEXT_MAX]; /* how they were chosen */
     struct ob_prefix_counters prefix;
+    struct ob_spsa_curvature curvature;    /* weight 0: not measured yet */
     uint64_t memory_checks, memory_faults; /* faults: checks that found something */
 };
 
@@ -143,6 +145,7 @@ bool ob_compute_queue_goes_on(struct ob_compute_queue *queue);
 void ob_compute_queue_kept(struct ob_compute_queue *queue, size_t frozen_bytes,
                            const struct ob_prefix_counters *prefix);
 void ob_compute_queue_sample(struct ob_compute_queue *queue, uint8_t byte, double loss, double seconds);
+void ob_compute_queue_curvature(struct ob_compute_queue *queue, const struct ob_spsa_curvature *curvature);
 void ob_compute_queue_round_done(struct ob_compute_queue *queue); /* its result, unless it was abandoned */
 void ob_compute_queue_push(struct ob_compute_queue *queue, const struct ob_result *result);
 void ob_compute_queue_push_failure(struct ob_compute_queue *queue, const struct ob_error *error);

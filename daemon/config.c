@@ -60,6 +60,7 @@ static const struct key KEYS[] = {
     {"training", "directions_per_row", INTEGER, AT(directions_per_row), 1, 256, "1"},
     {"training", "sides", WORD, AT(sides), 0, 0, "two", SIDES},
     {"training", "pass_memory_mb", INTEGER, AT(pass_memory_mb), 1, 1e6, "256"},
+    {"training", "curvature_interval", INTEGER, AT(curvature_interval), 0, 1e9, "32"},
     {"training", "length", INTEGER, AT(length), 2, 1 << 20, "128"},
     {"training", "shard", INTEGER, AT(shard), 0, 1e6, "0"},
     {"training", "shards", INTEGER, AT(shards), 1, 1e6, "1"},

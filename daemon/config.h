@@ -48,7 +48,7 @@ struct ob_config {
     /* [training] */
     char data[OB_PATH_MAX];
     char chat_template[64]; /* "": the model's own */
-    int64_t batch, rows, rows_per_sample, directions_per_row, pass_memory_mb;
+    int64_t batch, rows, rows_per_sample, directions_per_row, pass_memory_mb, curvature_interval;
     enum ob_config_sides sides;
     int64_t length, shard, shards, samples_per_round, exponent, seed;
     double epsilon, clip, noise;

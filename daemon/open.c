@@ -120,6 +120,7 @@ static enum ob_err open_compute(struct ob_daemon *daemon, struct ob_error *error
         .epsilon = config->epsilon > 0 ? (float)config->epsilon : daemon->session.manifest->epsilon,
         .exponent = (int8_t)config->exponent,
         .privacy = {.clip = config->clip, .noise = config->noise},
+        .curvature_interval = (uint32_t)config->curvature_interval,
         .memory_check_interval = (uint32_t)config->memory_check_interval,
         .logger = &daemon->logger,
         .wake = wake,

@@ -79,6 +79,10 @@ static void gather_work(const struct ob_daemon *daemon, struct ob_status *status
     status->blas_failed_cores = ob_blas_failed_cores();
     status->kernels = ob_spsa_engine_name(&daemon->session.replica->engine);
     (void)ob_race_text(&daemon->session.replica->race, status->kernels_measured);
+    int64_t most = daemon->session.config->samples_per_round;
+    uint16_t bound = daemon->session.manifest->bounds.samples_per_round;
+    status->learning = ob_learning_of(daemon->session.manifest, &status->peer,
+                                      most > 0 && most < bound ? (uint16_t)most : bound, &status->work);
     status->catch_up_s = ob_catch_up_seconds(&status->peer, &status->work, daemon->catch_up.busy);
 }
 

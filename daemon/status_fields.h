@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "daemon/compute.h"
+#include "daemon/learning.h"
 #include "daemon/pause.h"
 #include "peer/peer.h"
 #include "store/store.h"
@@ -37,6 +38,7 @@ struct ob_status {
     bool weights_digest_current;
     struct ob_peer_view peer;
     struct ob_compute_view work;
+    struct ob_learning learning;
     struct ob_transport_counters traffic;
     struct ob_store_counts log;
     const char *log_error; /* NULL: the counts are good */

@@ -165,8 +165,13 @@ static struct pack fill(struct ob_sampler *s, const struct walk *walk, size_t fr
     return pack;
 }
 
+/* Which losses are evaluated. */
+struct wanted {
+    bool one_sided, centre;
+};
+
 /* From the items' losses to those of the samples. */
-static void fold(struct ob_sampler *s, const struct pack *pack, bool centre) {
+static void fold(struct ob_sampler *s, const struct pack *pack, const struct wanted *wanted) {
     const struct ob_item_loss *at = s->losses, *middle = s->losses;
     for (size_t k = 0; k < pack->count; k++)
         middle += ob_task_part_sides(&s->parts[k]) * s->places[k].items;
@@ -175,35 +180,35 @@ static void fold(struct ob_sampler *s, const struct pack *pack, bool centre) {
         struct ob_spsa_sides *sides = &s->sides[pack->first + k];
         *sides = (struct ob_spsa_sides){.plus = ob_item_losses_mean(at, place->items)};
         at += place->items;
-        if (!s->o.one_sided) {
+        if (!wanted->one_sided) {
             sides->minus = ob_item_losses_mean(at, place->items);
             at += place->items;
         }
-        if (centre)
+        if (wanted->centre)
             sides->centre = ob_item_losses_mean(middle + place->first_item, place->items);
     }
 }
 
 static enum ob_err evaluate(struct ob_sampler *s, const struct ob_weight_source *source,
-                            const struct pack *pack, bool centre, struct ob_error *error) {
+                            const struct pack *pack, const struct wanted *wanted, struct ob_error *error) {
     size_t parts = 0;
     for (; parts < pack->count; parts++)
         s->parts[parts] = (struct ob_task_part){.key = &s->keys[parts],
-                                                .one_sided = s->o.one_sided,
+                                                .one_sided = wanted->one_sided,
                                                 .first_item = s->places[parts].first_item,
                                                 .items = s->places[parts].items};
-    if (centre)
+    if (wanted->centre)
         s->parts[parts++] = (struct ob_task_part){.items = items_of(s)};
     enum ob_err failed =
         ob_task_part_losses(&s->task, s->forward, source, s->batch, s->parts, parts, s->losses, error);
     if (!failed)
-        fold(s, pack, centre);
+        fold(s, pack, wanted);
     return failed;
 }
 
 enum ob_err ob_sampler_run(struct ob_sampler *sampler, const struct ob_weight_source *source,
                            const struct ob_machine_id *machine, struct ob_sample first, size_t count,
-                           bool centre, struct ob_sampled *ret_samples, struct ob_error *error) {
+                           bool measure, struct ob_sampled *ret_samples, struct ob_error *error) {
     const struct ob_sampler_options *o = &sampler->o;
     struct ob_weight_source here = *source;
     struct walk walk = {.machine = machine,
@@ -211,23 +216,23 @@ enum ob_err ob_sampler_run(struct ob_sampler *sampler, const struct ob_weight_so
                         .first = first};
     assert(count > 0 && count <= sampler->pass);
     here.epsilon = o->epsilon;
-    centre = centre || o->one_sided;
+    const struct wanted wanted = {.one_sided = o->one_sided && !measure, .centre = o->one_sided || measure};
     for (size_t done = 0; done < count;) {
         struct pack pack = fill(sampler, &walk, done, count);
-        enum ob_err failed = evaluate(sampler, &here, &pack, centre, error);
+        enum ob_err failed = evaluate(sampler, &here, &pack, &wanted, error);
         if (failed)
             return failed;
         done += pack.count;
     }
-    (o->one_sided ? ob_spsa_one_sided : ob_spsa_two_sided)(sampler->sides, count, (double)o->epsilon,
-                                                           sampler->g);
+    (wanted.one_sided ? ob_spsa_one_sided : ob_spsa_two_sided)(sampler->sides, count, (double)o->epsilon,
+                                                               sampler->g);
     for (size_t k = 0; k < count; k++) {
         struct ob_sample sample = {first.index + k};
         struct ob_spsa_key key = ob_spsa_direction_key(&o->run, machine, sample);
         const struct ob_spsa_sides *sides = &sampler->sides[k];
         struct ob_sampled *to = &ret_samples[k];
         *to = (struct ob_sampled){.losses = *sides, .g = sampler->g[k]};
-        to->loss = o->one_sided ? sides->centre : 0.5 * (sides->plus + sides->minus);
+        to->loss = wanted.centre ? sides->centre : 0.5 * (sides->plus + sides->minus);
         to->byte = ob_spsa_publish(&key, &o->code, o->exponent, &o->privacy, &to->g);
     }
     return OB_OK;

@@ -39,7 +39,7 @@ struct ob_sampler_options {
 
 struct ob_sampled {
     struct ob_spsa_sides losses; /* of what was evaluated; the rest is 0 */
-    double loss;                 /* at w, or the mean of both sides */
+    double loss;                 /* at w, or else the mean of both sides */
     double g;
     uint8_t byte;
 };
@@ -53,10 +53,11 @@ struct ob_forward *ob_sampler_forward(struct ob_sampler *sampler);
 /* Samples of a pass. */
 size_t ob_sampler_pass(const struct ob_sampler *sampler);
 /* Samples [first, first + count) of a machine, at most a pass, at the weights of `source`, whose key is not looked
- * at. centre: the loss at w is evaluated too, where it would not be. */
+ * at. measure: both sides and the centre are evaluated, whatever is usual, for spsa/curvature.h; the estimates are
+ * two-sided. */
 OB_MUST_USE enum ob_err ob_sampler_run(struct ob_sampler *sampler, const struct ob_weight_source *source,
                                        const struct ob_machine_id *machine, struct ob_sample first,
-                                       size_t count, bool centre, struct ob_sampled *ret_samples,
+                                       size_t count, bool measure, struct ob_sampled *ret_samples,
                                        struct ob_error *error);
 
 #endif

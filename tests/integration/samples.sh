@@ -21,6 +21,12 @@ own=$(get 1 own_samples)
 own=$(get 3 own_samples)
 [ $((own % 8)) = 0 ] && [ "$own" -ge $((20 * 8)) ] && [ "$own" -le $((40 * 8)) ] || fail "peer 3 has $own samples"
 grep -q 'pass=64 round=' "$work/p1.log" && fail "a pass that fits is warned of"
+# what was measured on the way: the first round's samples at least
+for p in 1 3; do
+    for f in curvature rate_curvature estimate_rms rate; do
+        awk -v x="$(get $p $f)" 'BEGIN { exit !(x + 0 > 0) }' || fail "peer $p: $f is $(get $p $f)"
+    done
+done
 digest=$(get 1 weights_digest)
 kill -TERM "${pid[1]}" "${pid[2]}" "${pid[3]}"
 gone() { ! alive 1 && ! alive 2 && ! alive 3; }

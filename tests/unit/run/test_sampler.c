@@ -358,6 +358,12 @@ static void estimates_follow_the_losses(void **state) {
         assert_true(fabs(samples[k].g - expected) < 1e-9);
         assert_true(fabs(with[k].g - samples[k].g) < 1e-4 * fmax(1, fabs(expected)));
     }
+    assert_int_equal(ob_sampler_run(one, &source, &MACHINE, (struct ob_sample){0}, 48, true, samples, NULL),
+                     OB_OK);
+    for (size_t k = 0; k < 48; k++) { /* measured: two-sided */
+        assert_true(fabs(samples[k].g - (samples[k].losses.plus - samples[k].losses.minus) * 16) < 1e-9);
+        assert_true(fabs(samples[k].losses.centre - with[k / 4].losses.centre) < 1e-5);
+    }
     run(&p, one, 0, 48, samples);
     for (size_t k = 0; k < 48; k++)
         losses[k] = samples[k].losses;
