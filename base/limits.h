@@ -12,6 +12,7 @@
 #define OB_LAYERS_MAX            200  /* layers of one model */
 #define OB_VIEWS_MAX             512  /* perturbed copies of a model that go through its layers together */
 #define OB_RATES_MAX             4096 /* entries of the manifest's learning-rate table */
+#define OB_ADAPTER_RANK_MAX      256  /* of an adapter */
 #define OB_NAME_MAX              128  /* bytes of a tensor's or a machine's name, NUL included */
 
 /* Messages. */
@@ -33,6 +34,7 @@
 #define OB_CORPUS_BYTES_MAX       (1ull << 32)
 #define OB_CORPUS_ROW_MAX         (1u << 20) /* bytes of one line */
 #define OB_CORPUS_CHOICES_MAX     256        /* candidates of one row */
+#define OB_BASIS_BYTES_MAX        (1ull << 32)
 #define OB_SAFETENSORS_HEADER_MAX (100u << 20)
 
 #endif

@@ -9,7 +9,7 @@
 #include "run/delta.h"
 
 struct arguments {
-    const char *model, *delta, *out, *authority;
+    const char *model, *delta, *out, *authority, *basis;
     int format, dtype;
 };
 
@@ -20,6 +20,9 @@ static const struct ob_option OPTIONS[] = {
     {"delta", "FILE", "the run as `onebyte export --delta` wrote it", AT(delta), .required = true},
     {"out", "FOLDER", "folder for the model and its card; must be empty or not exist", AT(out),
      .required = true},
+    {"basis", "FILE",
+     "of a run with --adapters basis: its basis. Default: FILE of --delta with the suffix .basis.safetensors",
+     AT(basis)},
     {"authority", "KEY",
      "reject the delta unless its run has this authority: run.authority.pub, or the key in it",
      AT(authority)},
@@ -127,6 +130,8 @@ static int work(struct ob_cli_guard *guard, const void *arguments) {
     enum ob_err failed = ob_cli_check_folder(a->out, &error);
     if (!failed)
         failed = ob_delta_open(a->delta, &delta, &error);
+    if (!failed && a->basis)
+        failed = ob_path_append(delta->manifest->basis_path, a->basis, "", &error);
     if (!failed)
         failed = check_authority(a, delta, &error);
     if (!failed)

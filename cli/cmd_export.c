@@ -1,10 +1,13 @@
 #include "cli/check_log.h"
+#include <stdio.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "cli/command.h"
 #include "cli/open_log.h"
 #include "cli/replay.h"
 #include "cli/write_model.h"
+#include "run/basis_file.h"
 #include "run/delta.h"
 
 struct arguments {
@@ -26,13 +29,44 @@ static const struct ob_option OPTIONS[] = {
     OB_OPTION_DTYPE(struct arguments),
 };
 
+/* Beside the delta, where `onebyte apply` looks for it. */
+static enum ob_err copy_basis(const char *delta, const struct ob_manifest *manifest,
+                              struct ob_cli_guard *guard, struct ob_error *error) {
+    char path[OB_PATH_MAX];
+    struct ob_basis *basis = NULL;
+    struct ob_hash there;
+    size_t bytes;
+    enum ob_err failed = ob_basis_path(delta, path, error);
+    if (failed)
+        return failed;
+    if (ob_basis_open(path, &basis, NULL) == OB_OK) { /* the manifest's own place, or an earlier delta's */
+        const uint8_t *data = ob_basis_bytes(basis, &bytes);
+        bool same =
+            ob_run_basis_name(data, bytes, &there, NULL) == OB_OK && ob_hash_equal(&there, &manifest->basis);
+        ob_basis_free(basis);
+        if (same)
+            return OB_OK;
+    }
+    failed = ob_run_basis_open(manifest, &basis, error);
+    if (failed)
+        return failed;
+    const uint8_t *data = ob_basis_bytes(basis, &bytes);
+    ob_cli_guard_begin(guard, path, false);
+    failed = ob_file_write_new(path, data, bytes, 0644, error);
+    ob_cli_guard_done(guard);
+    ob_basis_free(basis);
+    if (!failed)
+        printf("%s: the basis that the delta needs; hand it on with the delta\n", path);
+    return failed;
+}
+
 static enum ob_err write_delta(const char *path, const struct ob_manifest *manifest, struct ob_store *store,
                                const struct ob_hash *digest, struct ob_cli_guard *guard,
                                struct ob_error *error) {
     ob_cli_guard_begin(guard, path, false);
     enum ob_err failed = ob_delta_write(path, manifest, store, digest, error);
     ob_cli_guard_done(guard);
-    return failed;
+    return failed || !manifest->has_basis ? failed : copy_basis(path, manifest, guard, error);
 }
 
 static enum ob_err check_outputs(const struct arguments *a, struct ob_error *error) {

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/path.h"
+#include "cli/calibrate.h"
 #include "cli/command.h"
 #include "cli/curvature.h"
 #include "cli/evaluate.h"
@@ -18,16 +19,19 @@
 #include "transport/identity.h"
 
 struct arguments {
-    const char *model, *out, *authority, *name, *learning_rate, *data, *chat_template;
+    const char *model, *out, *authority, *name, *learning_rate, *data, *chat_template, *calibrate;
     double warm_up, epsilon, lora_alpha;
-    int64_t rounds, samples_per_round, s0, max_machines, lora_rank;
+    int64_t rounds, samples_per_round, s0, max_machines, lora_rank, rank, calibrate_rows;
     int64_t scale_norm, scale_bias, scale_head, scale_matrix, scale_embedding, scale_adapter;
-    int schedule, combine;
+    int schedule, combine, adapters, basis_scale;
     struct ob_option_list trainable, lora_targets;
 };
 
 static const char *const SCHEDULES[] = {"constant", "linear", "cosine", NULL}; /* enum ob_schedule */
 static const char *const COMBINES[] = {"capped", "sum", "sqrt", "mean", NULL}; /* enum ob_spsa_combine */
+
+enum adapters { ADAPTERS_NONE, ADAPTERS_RANDOM, ADAPTERS_BASIS };
+static const char *const ADAPTERS[] = {"none", "random", "basis", NULL};
 
 #define AT(member) OB_ARGUMENT(struct arguments, member)
 #define SCALE(role, member, value)                                                                           \
@@ -70,9 +74,30 @@ static const struct ob_option OPTIONS[] = {
     {"lora-rank", "N",
      "train low-rank adapters of this rank, and of the base model only what --trainable names", AT(lora_rank),
      .low = 1, .high = OB_ADAPTER_RANK_MAX},
-    {"lora-alpha", "NUMBER", "scale of the adapters: alpha / rank multiplies them; default: twice the rank",
+    {"adapters", "KIND",
+     "what is trained beside the base's matrices: random (the same as --lora-rank: both factors of a "
+     "low-rank adapter), or "
+     "basis (one factor; the other is fixed to the principal directions of each matrix's inputs, found with "
+     "--calibrate)",
+     AT(adapters), .choices = ADAPTERS, .fallback = "none"},
+    {"rank", "R", "with --adapters: rank of the adapters", AT(rank), .low = 1, .high = OB_ADAPTER_RANK_MAX},
+    {"calibrate", "FILE",
+     "with --adapters basis: rows whose inputs are measured, JSON Lines. The basis, an average over them, is "
+     "written beside "
+     "the manifest and travels with it",
+     AT(calibrate)},
+    {"calibrate-rows", "N", "at most so many of them, evenly over the file", AT(calibrate_rows), .low = 1,
+     .high = 1 << 20, .fallback = "256"},
+    {"basis-scale", "RULE",
+     "which directions a basis has, and how long: orthonormal; unit (projected inputs have size one); "
+     "centred (less the "
+     "inputs' mean); tamed (without inputs far longer than the others)",
+     AT(basis_scale), .choices = OB_BASIS_RULES, .fallback = "orthonormal"},
+    {"lora-alpha", "NUMBER",
+     "scale of the adapters: alpha / rank multiplies them; default: twice the rank, of a basis the rank",
      AT(lora_alpha), .least = 1e-3, .most = 1e6},
-    {"lora-target", "PATTERN", "matrices that get an adapter; default: attention", AT(lora_targets)},
+    {"lora-target", "PATTERN",
+     "matrices that get an adapter; default: attention, of a basis attention and mlp", AT(lora_targets)},
     {"authority", "FILE",
      "key that admits machines; created if the file does not exist. Default: FILE of --out with "
      "the "
@@ -101,7 +126,8 @@ static bool is_auto(const struct arguments *a) {
 }
 
 static bool multiplies(const void *arguments) {
-    return is_auto(arguments);
+    const struct arguments *a = arguments;
+    return is_auto(a) || a->calibrate;
 }
 
 static enum ob_err check_auto(const struct arguments *a, struct ob_error *error) {
@@ -130,17 +156,51 @@ static enum ob_err check_name(const char *name, struct ob_error *error) {
     return OB_OK;
 }
 
+/* --lora-rank N is --adapters random --rank N. */
+static enum adapters adapters_of(const struct arguments *a) {
+    return a->lora_rank != OB_NOT_GIVEN ? ADAPTERS_RANDOM : (enum adapters)a->adapters;
+}
+
+static enum ob_err check_adapters(const struct arguments *a, struct ob_error *error) {
+    enum adapters kind = adapters_of(a);
+    if (a->lora_rank != OB_NOT_GIVEN && (a->adapters != ADAPTERS_NONE || a->rank != OB_NOT_GIVEN))
+        return ob_fail(error, OB_EUSAGE,
+                       "--lora-rank N is short for --adapters random --rank N; give one of them");
+    if (kind == ADAPTERS_NONE && (a->lora_alpha > 0 || a->lora_targets.count > 0 || a->rank != OB_NOT_GIVEN))
+        return ob_fail(error, OB_EUSAGE,
+                       "--rank, --lora-alpha and --lora-target need --adapters or --lora-rank");
+    if (kind != ADAPTERS_NONE && a->rank == OB_NOT_GIVEN && a->lora_rank == OB_NOT_GIVEN)
+        return ob_fail(error, OB_EUSAGE, "--adapters needs --rank R");
+    if ((kind == ADAPTERS_BASIS) != (a->calibrate != NULL))
+        return ob_fail(error, OB_EUSAGE, "--adapters basis and --calibrate FILE need each other");
+    return OB_OK;
+}
+
+static void set_adapters(const struct arguments *a, struct ob_manifest_options *options) {
+    static const char *const ALL[] = {"attention", "mlp"};
+    enum adapters kind = adapters_of(a);
+    int64_t rank = a->lora_rank != OB_NOT_GIVEN ? a->lora_rank : a->rank;
+    options->lora_rank = kind != ADAPTERS_NONE ? (uint32_t)rank : 0;
+    options->lora_alpha =
+        a->lora_alpha > 0 ? a->lora_alpha : (kind == ADAPTERS_BASIS ? 1.0 : 2.0) * options->lora_rank;
+    options->lora_targets = a->lora_targets.values;
+    options->lora_target_count = a->lora_targets.count;
+    if (kind == ADAPTERS_BASIS && a->lora_targets.count == 0) {
+        options->lora_targets = ALL;
+        options->lora_target_count = sizeof ALL / sizeof *ALL;
+    }
+}
+
 static enum ob_err set_options(const struct arguments *a, struct ob_manifest_options *options,
                                struct ob_error *error) {
-    bool lora = a->lora_rank != OB_NOT_GIVEN;
     double rate = ob_manifest_defaults().learning_rate;
     enum ob_err failed = check_name(a->name, error);
     if (!failed)
         failed = is_auto(a) ? check_auto(a, error) : read_rate(a->learning_rate, &rate, error);
+    if (!failed)
+        failed = check_adapters(a, error);
     if (failed)
         return failed;
-    if (!lora && (a->lora_alpha > 0 || a->lora_targets.count > 0))
-        return ob_fail(error, OB_EUSAGE, "--lora-alpha and --lora-target need --lora-rank");
     *options = ob_manifest_defaults();
     options->name = a->name;
     options->learning_rate = rate;
@@ -154,10 +214,7 @@ static enum ob_err set_options(const struct arguments *a, struct ob_manifest_opt
     options->max_machines = (uint16_t)a->max_machines;
     options->trainable = a->trainable.values;
     options->trainable_count = a->trainable.count;
-    options->lora_targets = a->lora_targets.values;
-    options->lora_target_count = a->lora_targets.count;
-    options->lora_rank = lora ? (uint32_t)a->lora_rank : 0;
-    options->lora_alpha = a->lora_alpha > 0 ? a->lora_alpha : 2.0 * options->lora_rank;
+    set_adapters(a, options);
     set_scales(a, options);
     return OB_OK;
 }
@@ -180,15 +237,23 @@ static enum ob_err print_trained(const struct ob_model *model, const char *manif
     return OB_OK;
 }
 
-/* --authority, or the manifest's name with the suffix .authority (run.json → run.authority). */
-static enum ob_err authority_path(const struct arguments *a, char *path, size_t bytes,
-                                  struct ob_error *error) {
+/* The manifest's name with another suffix: run.json gives run.authority. */
+static enum ob_err beside_manifest(const struct arguments *a, const char *suffix, char *path, size_t bytes,
+                                   struct ob_error *error) {
     const char *slash = strrchr(a->out, '/'), *dot = strrchr(a->out, '.');
     int stem =
         (int)(dot && (!slash || dot > slash + 1) && dot != a->out ? (size_t)(dot - a->out) : strlen(a->out));
-    int length = a->authority ? snprintf(path, bytes, "%s", a->authority)
-                              : snprintf(path, bytes, "%.*s.authority", stem, a->out);
+    int length = snprintf(path, bytes, "%.*s%s", stem, a->out, suffix);
     return length < (int)bytes ? OB_OK : ob_fail(error, OB_EUSAGE, "%s: the name is too long", a->out);
+}
+
+static enum ob_err authority_path(const struct arguments *a, char *path, size_t bytes,
+                                  struct ob_error *error) {
+    if (!a->authority)
+        return beside_manifest(a, ".authority", path, bytes, error);
+    return snprintf(path, bytes, "%s", a->authority) < (int)bytes
+               ? OB_OK
+               : ob_fail(error, OB_EUSAGE, "%.60s...: the name is too long", a->authority);
 }
 
 /* Loads the authority's key, or creates it when there is none. */
@@ -216,6 +281,37 @@ static enum ob_err take_authority(const char *path, struct ob_machine_id *ret_au
     return OB_OK;
 }
 
+/* The basis, as a file beside the manifest. */
+static enum ob_err make_basis(const struct arguments *a, const struct ob_manifest_options *options,
+                              const char *path, struct ob_hash *ret_name, struct ob_error *error) {
+    struct ob_progress progress = {0};
+    struct ob_calibrated made;
+    uint64_t start = ob_now_ns();
+    struct ob_calibration calibration = {.model = a->model,
+                                         .data = a->calibrate,
+                                         .chat_template = a->chat_template,
+                                         .rows = a->calibrate_rows,
+                                         .rank = options->lora_rank,
+                                         .rule = (enum ob_basis_rule)a->basis_scale,
+                                         .targets = options->lora_targets,
+                                         .target_count = options->lora_target_count,
+                                         .path = path,
+                                         .progress = &progress};
+    if (access(path, F_OK) == 0)
+        return ob_fail(error, OB_EBUSY,
+                       "%s already exists; choose another name for --out, or remove it if no run uses it",
+                       path);
+    enum ob_err failed = ob_calibrate(&calibration, &made, error);
+    if (failed)
+        return failed;
+    *ret_name = made.name;
+    printf("%s: basis of %" PRIu64
+           " rows, %.1f MB, made in %.0f s; it keeps %.0f %% of the inputs' energy. Copy it with the "
+           "manifest, or let newcomers fetch it\n",
+           path, made.rows, 1e-6 * (double)made.bytes, ob_seconds_since(start), 100 * made.energy);
+    return OB_OK;
+}
+
 /* The rate of a run like this one: of its own manifest under another name, which is removed again. */
 static enum ob_err probe(const struct arguments *a, const struct ob_manifest_options *options,
                          struct ob_curvature *ret_curvature, double *ret_rate, struct ob_error *error) {
@@ -228,7 +324,7 @@ static enum ob_err probe(const struct arguments *a, const struct ob_manifest_opt
     ob_identity_generate(&nobody);
     own.authority = nobody.machine;
     ob_identity_wipe(&nobody);
-    enum ob_err failed = ob_path_append(path, a->out, ".probe", error);
+    enum ob_err failed = beside_manifest(a, ".probe", path, sizeof path, error); /* has the same basis */
     if (failed)
         return failed;
     (void)unlink(path); /* of a command that was killed */
@@ -299,14 +395,11 @@ static void warn_of_vocabulary(const struct arguments *a, const struct ob_model 
     ob_tokenizer_free(tokenizer);
 }
 
-static enum ob_err create(const struct arguments *a, struct ob_manifest_options *options,
-                          struct ob_error *error) {
+/* Everything but the basis. */
+static enum ob_err create_run(const struct arguments *a, struct ob_manifest_options *options,
+                              struct ob_error *error) {
     char authority[OB_PATH_MAX];
     struct ob_model *model = NULL;
-    if (access(a->out, F_OK) == 0)
-        return ob_fail(error, OB_EBUSY,
-                       "%s already exists; choose another name, or remove it if no machine uses that run",
-                       a->out);
     enum ob_err failed = authority_path(a, authority, sizeof authority, error);
     if (!failed && is_auto(a))
         failed = find_rate(a, options, error);
@@ -323,6 +416,28 @@ static enum ob_err create(const struct arguments *a, struct ob_manifest_options 
     if (!failed)
         failed = print_trained(model, a->out, error);
     ob_model_free(model);
+    return failed;
+}
+
+static enum ob_err create(const struct arguments *a, struct ob_manifest_options *options,
+                          struct ob_error *error) {
+    char path[OB_PATH_MAX];
+    struct ob_hash basis;
+    if (access(a->out, F_OK) == 0)
+        return ob_fail(error, OB_EBUSY,
+                       "%s already exists; choose another name, or remove it if no machine uses that run",
+                       a->out);
+    if (adapters_of(a) != ADAPTERS_BASIS)
+        return create_run(a, options, error);
+    enum ob_err failed = ob_basis_path(a->out, path, error);
+    if (!failed)
+        failed = make_basis(a, options, path, &basis, error);
+    if (failed)
+        return failed;
+    options->basis = &basis;
+    failed = create_run(a, options, error);
+    if (failed)
+        (void)unlink(path); /* of no run */
     return failed;
 }
 

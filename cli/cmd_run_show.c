@@ -78,7 +78,8 @@ static int print_text(const struct ob_manifest *m, const char *model, const stru
     printf("base       %s (%s)\n", model[0] ? model : "path unknown", base);
     printf("trained    %zu tensors, %" PRIu64 " parameters", m->tensor_count, trained(m));
     if (m->lora_rank > 0)
-        printf(", adapters of rank %" PRIu32 " and alpha %g", m->lora_rank, m->lora_alpha);
+        printf(", adapters of rank %" PRIu32 " and alpha %g%s", m->lora_rank, m->lora_alpha,
+               m->has_basis ? " on a fixed basis" : "");
     printf("\nrate       %.3g now, peak %.3g, %s to %.3g\n", r.now, r.peak, r.schedule, r.last);
     printf("round      %" PRIu32 " of %" PRIu32 ", at most %u samples in a record\n", p->round,
            m->bounds.max_rounds, m->bounds.samples_per_round);
@@ -107,6 +108,7 @@ static int print_json(const struct ob_manifest *m, const char *model, const stru
         {"tensors", json_integer((json_int_t)m->tensor_count)},
         {"parameters", json_integer((json_int_t)trained(m))},
         {"lora_rank", json_integer((json_int_t)m->lora_rank)},
+        {"basis", m->has_basis ? ob_json_hex(m->basis.bytes, OB_HASH_BYTES) : json_null()},
         {"rate_now", ob_json_real(r.now)},
         {"rate_peak", ob_json_real(r.peak)},
         {"rate_last", ob_json_real(r.last)},

@@ -14,7 +14,7 @@ extern const char *const OB_CLI_DTYPES[];  /* the plain ones of enum ob_dtype */
     {                                                                                                        \
         "format", "FORMAT",                                                                                  \
             "safetensors: a Hugging Face folder; gguf: model.gguf for llama.cpp; peft: only the adapters "   \
-            "of a run with --lora-rank, which the others merge",                                             \
+            "of a run with --adapters, which the others merge",                                              \
             OB_ARGUMENT(type, format), .choices = OB_CLI_FORMATS, .fallback = "safetensors"                  \
     }
 #define OB_OPTION_DTYPE(type)                                                                                \

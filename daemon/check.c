@@ -9,6 +9,7 @@
 #include "base/access.h"
 #include "base/clock.h"
 #include "base/path.h"
+#include "daemon/fetching.h"
 #include "daemon/manifest_fetch.h"
 #include "daemon/membership.h"
 #include "daemon/rows.h"
@@ -109,8 +110,15 @@ static enum ob_err check_files(const struct ob_config *config, const struct ob_m
                 "note: %s: no manifest; at start, the daemon fetches it from a peer and checks the model "
                 "against it\n",
                 config->manifest);
+    bool lacks_basis = !failed && manifest && manifest->has_basis && !exists(manifest->basis_path) &&
+                       ob_fetching_has_source(config);
+    if (lacks_basis)
+        fprintf(notes,
+                "note: %s: no basis; at start, the daemon fetches it from a peer and checks the model "
+                "against it\n",
+                manifest->basis_path);
     if (!failed)
-        failed = check_model(config, manifest, notes, error);
+        failed = check_model(config, lacks_basis ? NULL : manifest, notes, error);
     ob_manifest_free(manifest);
     return failed;
 }

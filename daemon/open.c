@@ -9,10 +9,12 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/path.h"
+#include "daemon/file_fetch.h"
 #include "daemon/manifest_fetch.h"
 #include "daemon/names.h"
 #include "daemon/rows.h"
 #include "record/sign.h"
+#include "run/basis_file.h"
 #include "spsa/memory_check.h"
 #include "transport/status_client.h"
 
@@ -41,6 +43,40 @@ static enum ob_err open_manifest(struct ob_daemon *daemon, struct ob_error *erro
     if (!failed)
         failed = ob_manifest_fetch(&daemon->session, &daemon->membership.certificate, error);
     return failed ? failed : ob_manifest_read(path, &daemon->session.manifest, error);
+}
+
+/* From other machines, if it is not beside the manifest and they can be asked. */
+static enum ob_err fetch_basis(struct ob_daemon *daemon, struct ob_error *error) {
+    const struct ob_session *session = &daemon->session;
+    const struct ob_manifest *manifest = session->manifest;
+    struct ob_file_wanted wanted = {.what = "the basis of the adapters",
+                                    .name = manifest->basis,
+                                    .bytes_max = OB_BASIS_BYTES_MAX,
+                                    .path = manifest->basis_path};
+    struct stat info;
+    bool there = stat(manifest->basis_path, &info) == 0 || errno != ENOENT;
+    if (there || !daemon->membership.has_certificate || !ob_fetching_has_source(session->config))
+        return OB_OK;
+    enum ob_err failed =
+        ob_certificate_file_check(session->config->certificate, &daemon->membership.certificate,
+                                  &daemon->identity.machine, ob_wall_s(), error);
+    return failed ? failed : ob_file_fetch(session, &daemon->membership.certificate, &wanted, error);
+}
+
+/* The run's files beside the manifest; members may fetch them from us. */
+static enum ob_err open_files(struct ob_daemon *daemon, struct ob_error *error) {
+    const struct ob_manifest *manifest = daemon->session.manifest;
+    struct ob_basis *basis = NULL;
+    if (!manifest->has_basis)
+        return OB_OK;
+    enum ob_err failed = fetch_basis(daemon, error);
+    if (!failed)
+        failed = ob_run_basis_open(manifest, &basis, error);
+    ob_basis_free(basis);
+    if (!failed)
+        failed = ob_share_open(manifest->basis_path, OB_BASIS_BYTES_MAX, NULL, &daemon->shares[0], error);
+    daemon->share_count = failed ? 0 : 1;
+    return failed;
 }
 
 static enum ob_err open_store(struct ob_daemon *daemon, struct ob_error *error) {
@@ -256,6 +292,8 @@ static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
     enum ob_err failed = open_identity(daemon, error);
     if (!failed)
         failed = open_manifest(daemon, error);
+    if (!failed)
+        failed = open_files(daemon, error);
     if (!failed)
         failed = ob_rows_exponent_check(config, daemon->session.manifest, error);
     if (!failed)

@@ -201,6 +201,16 @@ static void read_lora(struct members *in, const json_t *root, struct ob_manifest
             ob_fail(in->error, OB_EFORMAT, "%s: key \"alpha\" is outside 0.001 to 1000000", in->file);
 }
 
+static void read_basis(struct members *in, const json_t *root, struct ob_manifest *manifest) {
+    const json_t *lora = json_object_get(root, "lora");
+    if (in->failed || !json_object_get(lora, "basis"))
+        return;
+    hash_member(in, lora, "basis", &manifest->basis);
+    manifest->has_basis = true;
+    if (!in->failed)
+        in->failed = ob_basis_path(in->file, manifest->basis_path, in->error);
+}
+
 static void read_root(struct members *in, const json_t *root, struct ob_manifest *manifest) {
     struct ob_hash nonce;
     const json_t *format = member(in, root, "format", JSON_STRING);
@@ -219,6 +229,7 @@ static void read_root(struct members *in, const json_t *root, struct ob_manifest
     read_bounds(in, root, manifest);
     read_update(in, root, manifest);
     read_lora(in, root, manifest);
+    read_basis(in, root, manifest);
     read_tensors(in, root, manifest);
 }
 
@@ -263,6 +274,16 @@ enum ob_err ob_manifest_read(const char *path, struct ob_manifest **ret_manifest
     failed = ob_manifest_parse(bytes, count, path, ret_manifest, error);
     free(bytes);
     return failed;
+}
+
+enum ob_err ob_basis_path(const char *path, char ret_path[static OB_PATH_MAX], struct ob_error *error) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+    size_t stem = dot && dot > name ? (size_t)(dot - path) : strlen(path);
+    if (stem + sizeof OB_BASIS_SUFFIX > OB_PATH_MAX)
+        return ob_fail(error, OB_EUSAGE, "%.60s...: the path is too long", path);
+    memmove(ret_path, path, stem);
+    memcpy(ret_path + stem, OB_BASIS_SUFFIX, sizeof OB_BASIS_SUFFIX);
+    return OB_OK;
 }
 
 void ob_manifest_free(struct ob_manifest *manifest) {

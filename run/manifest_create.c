@@ -131,7 +131,8 @@ static enum ob_err tensors_json(struct ob_model *model, const struct ob_manifest
                                  aimed ? options->lora_target_count : 1, selected, error);
         if (!failed)
             failed = ob_model_adapt(model, options->lora_rank, options->lora_alpha, selected, error);
-        for (size_t i = 0; !failed && i < model->adapter_count; i++)
+        for (size_t i = options->basis ? 1 : 0; !failed && i < model->adapter_count;
+             i += options->basis ? 2 : 1)
             append_tensor(list, &model->tensors[model->tensor_count + i], OB_ADAPTER_EXPONENT, options);
     }
     free(selected);
@@ -159,6 +160,15 @@ static json_t *manifest_json(const struct ob_manifest_options *options, const ch
                      (int)options->samples_per_round, "tensors", tensors);
 }
 
+static json_t *lora_json(const struct ob_manifest_options *options) {
+    json_t *lora = json_pack("{s:i, s:f}", "rank", (int)options->lora_rank, "alpha", options->lora_alpha);
+    char name[OB_HEX_HASH_MAX];
+    if (options->basis)
+        json_object_set_new(lora, "basis",
+                            json_string(ob_hex_encode(options->basis->bytes, OB_HASH_BYTES, name)));
+    return lora;
+}
+
 enum ob_err ob_manifest_create(struct ob_model *model, const struct ob_manifest_options *options,
                                const char *path, struct ob_error *error) {
     struct ob_hash hash;
@@ -174,9 +184,7 @@ enum ob_err ob_manifest_create(struct ob_model *model, const struct ob_manifest_
     if (failed)
         return failed;
     if (root && options->lora_rank)
-        json_object_set_new(
-            root, "lora",
-            json_pack("{s:i, s:f}", "rank", (int)options->lora_rank, "alpha", options->lora_alpha));
+        json_object_set_new(root, "lora", lora_json(options));
     char *text = root ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(root);
     if (!text)

@@ -30,6 +30,7 @@ struct ob_manifest_options {
     double lora_alpha;
     const char *const *lora_targets; /* patterns; borrowed */
     size_t lora_target_count;        /* 0: attention */
+    const struct ob_hash *basis;     /* name of the file that has the adapters' A; NULL: they are trained */
     struct ob_machine_id authority;
 };
 struct ob_manifest_options ob_manifest_defaults(void);

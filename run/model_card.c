@@ -67,6 +67,10 @@ static void print_parameters(FILE *to, const struct ob_manifest *m) {
         elements += m->tensors[i].layout.elements;
     fputs("\n## Parameters\n\n| | |\n| --- | --- |\n", to);
     fprintf(to, "| trained | %" PRIu64 " numbers in %zu tensors |\n", elements, m->tensor_count);
+    if (m->lora_rank > 0)
+        fprintf(to, "| adapters | rank %" PRIu32 ", alpha %g |\n", m->lora_rank, m->lora_alpha);
+    if (m->has_basis)
+        print_hash(to, "basis of the adapters", &m->basis);
     fprintf(to, "| epsilon | %g |\n| peak learning rate | %.4g |\n", (double)m->epsilon,
             ldexp((double)peak, -48));
     fprintf(to, "| rounds | %" PRIu32 " of at most %u samples |\n", m->bounds.max_rounds,

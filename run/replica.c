@@ -8,13 +8,24 @@
 #include "model/convert/open_model.h"
 #include "model/families/adapter.h"
 #include "run/base_weights.h"
+#include "run/basis_file.h"
 #include "spsa/memory_check.h"
+
+/* The adapters' A, of a file that is what the manifest says. */
+static enum ob_err open_basis(struct ob_replica *replica, struct ob_error *error) {
+    const struct ob_manifest *manifest = replica->manifest;
+    struct ob_basis *basis = NULL;
+    enum ob_err failed = ob_run_basis_open(manifest, &basis, error);
+    return failed ? failed : ob_model_set_basis(replica->model, basis, manifest->basis_path, error);
+}
 
 /* The manifest's tensor that a model tensor is, checked: -1 when it is not trainable. */
 static enum ob_err match(struct ob_replica *replica, size_t tensor, size_t *next, struct ob_error *error) {
     const struct ob_model_tensor *ours = &replica->model->tensors[tensor];
     const struct ob_manifest *manifest = replica->manifest;
     replica->trainable[tensor] = -1;
+    if (manifest->has_basis && ob_adapter_is_a(replica->model, tensor))
+        return OB_OK;
     if (*next == manifest->tensor_count || strcmp(manifest->tensors[*next].name, ours->name) != 0)
         return ours->role != OB_ROLE_ADAPTER
                    ? OB_OK
@@ -41,7 +52,7 @@ static enum ob_err adapt(struct ob_replica *replica, struct ob_error *error) {
         return ob_fail(error, OB_ENOMEM, "%s: not enough memory for its tensors", replica->model->path);
     for (size_t i = 0; i < model->tensor_count; i++) {
         char name[OB_NAME_MAX];
-        bool can = ob_adapter_name(model->tensors[i].name, 'A', name);
+        bool can = ob_adapter_name(model->tensors[i].name, manifest->has_basis ? 'B' : 'A', name);
         for (size_t t = 0; can && t < manifest->tensor_count && !targets[i]; t++)
             targets[i] = strcmp(manifest->tensors[t].name, name) == 0;
     }
@@ -62,6 +73,8 @@ static enum ob_err check_base(struct ob_replica *replica, struct ob_error *error
             replica->model->path, replica->manifest->name);
     size_t next = 0;
     failed = adapt(replica, error);
+    if (!failed && replica->manifest->has_basis)
+        failed = open_basis(replica, error);
     for (size_t i = 0; !failed && i < replica->model->tensor_count + replica->model->adapter_count; i++)
         failed = match(replica, i, &next, error);
     if (!failed && next != replica->manifest->tensor_count)
@@ -78,7 +91,7 @@ enum ob_err ob_replica_base(const struct ob_replica *replica, size_t tensor, uin
     if (number < model->tensor_count)
         return ob_base_read(model, number, replica->manifest->tensors[tensor].layout.exponent, first, count,
                             ret_values, error);
-    if ((number - model->tensor_count) % 2 == 0)
+    if (ob_adapter_is_a(model, number))
         ob_adapter_initial(&replica->manifest->run, (uint32_t)tensor, model->tensors[number].shape[1], first,
                            count, ret_values);
     else

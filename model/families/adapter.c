@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "model/families/basis.h"
 #include "model/families/family.h"
 
 #define LABEL      "onebyte/lora"
@@ -76,6 +77,41 @@ enum ob_err ob_model_adapt(struct ob_model *model, uint32_t rank, double alpha, 
     if (!failed && model->adapter_count == 0)
         failed = ob_fail(error, OB_EUSAGE, "%s: no tensor gets an adapter; check --lora-target", model->path);
     return failed;
+}
+
+bool ob_adapter_is_a(const struct ob_model *model, size_t tensor) {
+    return tensor >= model->tensor_count && (tensor - model->tensor_count) % 2 == 0;
+}
+
+/* Finds each A in the basis. */
+static enum ob_err match_basis(struct ob_model *model, const char *path, struct ob_error *error) {
+    const struct ob_basis *basis = model->basis;
+    size_t matrices = model->adapter_count / 2;
+    model->basis_index = calloc(matrices + 1, sizeof *model->basis_index);
+    if (!model->basis_index)
+        return ob_fail(error, OB_ENOMEM, "%s: not enough memory", path);
+    for (size_t k = 0; k < matrices; k++) {
+        const struct ob_model_tensor *a = &model->tensors[model->tensor_count + 2 * k];
+        uint64_t in = 0;
+        int64_t found = ob_basis_find(basis, a->name, &in);
+        if (found < 0)
+            return ob_fail(error, OB_EMISMATCH, "%s: has no tensor %s, which the run needs", path, a->name);
+        if (ob_basis_facts(basis)->rank != a->shape[0] || in != a->shape[1])
+            return ob_fail(error, OB_EMISMATCH, "%s: the shape of tensor %s does not fit the model", path,
+                           a->name);
+        model->basis_index[k] = (size_t)found;
+    }
+    if (ob_basis_count(basis) != matrices)
+        return ob_fail(error, OB_EMISMATCH, "%s: has %zu tensors; the run has adapters at %zu matrices", path,
+                       ob_basis_count(basis), matrices);
+    return OB_OK;
+}
+
+enum ob_err ob_model_set_basis(struct ob_model *model, struct ob_basis *basis, const char *path,
+                               struct ob_error *error) {
+    assert(model->adapter_count > 0 && !model->basis);
+    model->basis = basis;
+    return match_basis(model, path, error);
 }
 
 void ob_adapter_initial(const struct ob_run_id *run, uint32_t number, uint64_t in, uint64_t first,

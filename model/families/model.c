@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "model/families/basis.h"
 #include "model/families/family.h"
 #include "model/families/tie.h"
 #include "model/formats/checkpoint.h"
@@ -148,6 +149,8 @@ void ob_model_free(struct ob_model *model) {
     ob_checkpoint_free(model->checkpoint);
     free(model->checkpoint_index);
     free(model->adapter_of);
+    free(model->basis_index);
+    ob_basis_free(model->basis);
     free(model->slots);
     free(model->tensors);
     free(model->path);
@@ -156,7 +159,12 @@ void ob_model_free(struct ob_model *model) {
 
 void ob_model_read(const struct ob_model *model, size_t tensor, uint64_t first, size_t count,
                    float *ret_values) {
-    assert(tensor < model->tensor_count);
+    if (tensor >= model->tensor_count) {
+        size_t adapter = tensor - model->tensor_count;
+        assert(model->basis && adapter % 2 == 0 && adapter < model->adapter_count);
+        ob_basis_read(model->basis, model->basis_index[adapter / 2], first, count, ret_values);
+        return;
+    }
     ob_checkpoint_read(&model->checkpoint->tensors[model->checkpoint_index[tensor]], first, count,
                        ret_values);
 }

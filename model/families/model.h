@@ -35,6 +35,8 @@ struct ob_model {
     size_t *checkpoint_index;         /* where each canonical tensor lies in the file */
     size_t adapter_count;             /* tensors after the first tensor_count: model/families/adapter.h */
     int64_t *adapter_of;              /* A of each base tensor, or -1; NULL: no adapters */
+    struct ob_basis *basis;           /* NULL, or what each A is (model/families/basis.h), and of … */
+    size_t *basis_index;              /* … adapter k the number of its tensor there */
     int64_t *slots;                   /* tensor of each (layer, slot), -1: none; ob_model_slot reads it */
     char *path;                       /* the folder or the file */
 };
@@ -51,7 +53,8 @@ void ob_model_free(struct ob_model *model);
 /* The tensor in a slot of a layer (0 for what is not in a layer), or -1. */
 int64_t ob_model_slot(const struct ob_model *model, uint32_t layer, enum ob_slot slot);
 
-/* The checkpoint's own values as float32: elements [first, first + count) of a canonical tensor. Exact. */
+/* The checkpoint's own values as float32: elements [first, first + count) of a canonical tensor, or of an A that a basis
+ * gives. Exact. */
 void ob_model_read(const struct ob_model *model, size_t tensor, uint64_t first, size_t count,
                    float *ret_values);
 

@@ -243,6 +243,11 @@ const struct ob_products *ob_forward_products(const struct ob_forward *forward) 
     return forward->products;
 }
 
+void ob_forward_observe(struct ob_forward *forward, ob_inputs_fn see, void *context) {
+    forward->observer = see;
+    forward->observer_context = context;
+}
+
 void ob_forward_limit_layers(struct ob_forward *forward, uint32_t layers) {
     if (forward->layer_limit != layers)
         ob_frozen_drop(forward);

@@ -51,6 +51,11 @@ OB_MUST_USE enum ob_err ob_forward_keep_prefix(struct ob_forward *forward, size_
 struct ob_prefix_counters ob_forward_prefix_counters(const struct ob_forward *forward);
 /* Limits the pass to the first `layers` of the model (0: all of them), for measurements. */
 void ob_forward_limit_layers(struct ob_forward *forward, uint32_t layers);
+/* From now on `see` is called before each product of a layer with the rows that it multiplies (NULL: no longer):
+ * x (rows, columns), its rows `stride` apart, of the model's tensor `tensor`. In the calling thread; it may use the pool. */
+typedef void (*ob_inputs_fn)(void *context, size_t tensor, const float *x, size_t rows, size_t columns,
+                             size_t stride);
+void ob_forward_observe(struct ob_forward *forward, ob_inputs_fn see, void *context);
 
 /* Bytes, for status and benchmarks: activations and scratch; frozen weights in the products' order. */
 size_t ob_forward_bytes(const struct ob_forward *forward);

@@ -249,6 +249,9 @@ void ob_pass_linear(const struct ob_pass *pass, const struct ob_linear *linear) 
     const struct ob_forward *f = pass->forward;
     int64_t tensor = ob_model_slot(pass->source->model, linear->layer, linear->weight);
     assert(tensor >= 0);
+    if (f->observer)
+        f->observer(f->observer_context, (size_t)tensor, linear->x,
+                    linear->targets ? pass->target_rows : pass->rows, linear->in, linear->ldx);
     struct ob_vectors bias = ob_pass_vectors(pass, linear->layer, linear->bias, linear->out, 1);
     const uint8_t *packed = ob_frozen_packed(pass, (size_t)tensor);
     if (packed)

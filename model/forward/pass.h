@@ -93,6 +93,10 @@ struct ob_forward {
     void *arena;
     size_t arena_bytes;
 
+    void (*observer)(void *context, size_t tensor, const float *x, size_t rows, size_t columns,
+                     size_t stride); /* NULL: nobody looks at the inputs */
+    void *observer_context;
+
     const struct ob_products *products;
     void *products_state;
     uint8_t *packed; /* (2) tiles in the products' order */

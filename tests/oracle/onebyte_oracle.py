@@ -119,6 +119,8 @@ class Manifest:
         if self.lora:
             self.integer(self.lora, "rank", 1, 256)
             require(isinstance(self.lora["alpha"], float) and 1e-3 <= self.lora["alpha"] <= 1e6, "alpha is out of range")
+            if "basis" in self.lora:
+                self.basis = self.hexadecimal(self.lora["basis"])
         self.tensors = m["tensors"]
         require(1 <= len(self.tensors) <= 4096, "1 to 4096 tensors are expected")
         for t in self.tensors:
@@ -127,6 +129,8 @@ class Manifest:
             require(math.prod(t["shape"]) <= 1 << 40, f"{t['name']}: too many elements")
             self.integer(t, "exponent", -64, 26)
             self.integer(t, "log2_scale", -16, 16)
+
+    basis = None
 
     @staticmethod
     def no_duplicates(pairs):
@@ -255,6 +259,34 @@ class Safetensors:
         if dtype == "BF16":
             data = (data.astype(np.uint32) << np.uint32(16)).view(np.float32)
         return data.astype(np.float32).reshape(shape)
+
+
+def file_name(data):
+    """The name of a file: the root of its tree of hashes."""
+    size, level = len(data), 0
+    while True:
+        hashes = [blake(b"onebyte/block/1" + bytes([level]) + data[at:at + 32768]) for at in range(0, len(data), 32768)]
+        if len(hashes) == 1:
+            return blake(b"onebyte/file/1" + le64(size) + hashes[0])
+        data, level = b"".join(hashes), level + 1
+
+
+def read_basis(manifest, beside):
+    """The fixed A of each adapter as float32, from the file beside a manifest or a delta."""
+    path = os.path.splitext(beside)[0] + ".basis.safetensors"
+    data = open(path, "rb").read()
+    require(file_name(data) == manifest.basis, f"{path}: not the basis that the manifest names")
+    size = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + size])
+    facts = header.pop("__metadata__")
+    require(facts["format"] == "onebyte-basis-1" and bytes.fromhex(facts["base_hash"]) == manifest.base_hash, "a basis of another base or format")
+    basis = {}
+    for name, entry in header.items():
+        first, end = entry["data_offsets"]
+        m = np.frombuffer(data[8 + size + first:8 + size + end], "<i4").reshape(entry["shape"])
+        require(entry["dtype"] == "I32" and np.all(np.abs(m.astype(np.int64)) <= 1 << 24), f"{name}: not a basis")
+        basis[name] = m.astype(np.float32) * np.float32(2.0 ** -int(facts["exponent." + name]))  # both exact
+    return basis
 
 
 class Model:
@@ -564,11 +596,11 @@ def weights_digest(weights):
     return root.digest()
 
 
-def compare_export(model, manifest, weights, folder):
+def compare_export(model, manifest, weights, basis, folder):
     """Every float of an F32 export: trained values, adapters merged."""
     export = Safetensors([os.path.join(folder, "model.safetensors")])
     names = [t["name"] for t in manifest.tensors]
-    floats = {}
+    floats = dict(basis)
     for t, m in zip(manifest.tensors, weights):
         floats[t["name"]] = (m.astype(np.float32) * np.float32(2.0 ** -t["exponent"])).reshape(t["shape"])
     for name in model.names:
@@ -618,7 +650,8 @@ def main():
     digest = weights_digest(weights)
     require(promised in (None, digest), "the delta promises another weights digest")
     if a.export:
-        compare_export(model, manifest, weights, a.export)
+        basis = read_basis(manifest, a.manifest if a.log else a.delta) if manifest.basis else {}
+        compare_export(model, manifest, weights, basis, a.export)
     print(json.dumps({"run": manifest.run.hex(), "base_hash": base.hex(), "records": len(chain), "samples": sum(r.n for r in chain),
                       "ignored_records": ignored, "log_digest": log_digest(manifest, counted).hex(), "weights_digest": digest.hex()}))
     return 0

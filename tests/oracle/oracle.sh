@@ -89,6 +89,20 @@ for p in 1 2 3; do wait_for 120 life_is $p finished || fail "peer $p does not fi
 wait_for 60 agree 1 2 3 || fail "no agreement"
 compare 1
 
+# the third trains adapters on a fixed basis, beside the norms
+for p in 1 2 3; do kill -TERM "${pid[$p]}"; done
+gone() { ! alive 1 && ! alive 2 && ! alive 3; }
+wait_for 30 gone || fail "the daemons do not stop"
+model=$ROOT/examples/kjv-1m
+rm -rf "$work"/p? "$work"/run.* "$work"/p?.conf
+run_options=(--adapters basis --rank 3 --calibrate "$data/train.jsonl" --calibrate-rows 16 --trainable norms --lr 0.0001)
+make_run 2 6 5
+for p in 1 2; do start $p; done
+for p in 1 2; do wait_for 120 life_is $p finished || fail "peer $p does not finish"; done
+wait_for 60 agree 1 2 || fail "no agreement"
+compare 1
+grep -q '"basis"' "$work/run.json" || fail "the run has no basis"
+
 # what the oracle says when something does not hold
 cp "$work/run.delta" "$work/bad.delta"
 printf '\x55' | dd of="$work/bad.delta" bs=1 seek=2000 conv=notrunc 2>/dev/null

@@ -11,6 +11,7 @@
 
 #include "model/convert/open_model.h"
 #include "model/families/adapter.h"
+#include "run/basis_file.h"
 #include "run/manifest_create.h"
 #include "run/replica.h"
 #include "tests/support/folder.h"
@@ -87,6 +88,91 @@ static void create_describes_adapters(void **state) {
     assert_string_equal(manifest->tensors[0].name, "transformer.h.0.ln_1.weight");
     assert_string_equal(manifest->tensors[5].name, "transformer.h.0.attn.c_attn.lora_A.weight");
     ob_manifest_free(manifest);
+}
+
+/* A basis for the attention of BASE at rank 3, made for the base with that hash; its name. */
+static struct ob_hash write_basis(const char *path, const struct ob_hash *base, double first) {
+    static const char *const MATRICES[] = {"0.attn.c_attn", "0.attn.c_proj", "1.attn.c_attn",
+                                           "1.attn.c_proj"};
+    struct ob_basis_facts facts = {.base_hash = *base, .calibration_rows = 1, .rank = 3};
+    struct ob_basis_tensor tensors[4];
+    struct ob_hash name;
+    double values[3 * 15];
+    for (size_t i = 0; i < 45; i++)
+        values[i] = i == 0 ? first : 0.25 * (double)(i % 7);
+    for (size_t t = 0; t < 4; t++) {
+        tensors[t] = (struct ob_basis_tensor){.in = 15, .values = values};
+        (void)snprintf(tensors[t].name, OB_NAME_MAX, "transformer.h.%s.lora_A.weight", MATRICES[t]);
+    }
+    size_t bytes;
+    (void)unlink(path);
+    assert_int_equal(ob_basis_write(path, &facts, tensors, 4, NULL), OB_OK);
+    char *data = test_file_read(path, &bytes);
+    assert_int_equal(ob_run_basis_name((const uint8_t *)data, bytes, &name, NULL), OB_OK);
+    free(data);
+    return name;
+}
+
+static void must_refuse_basis(const struct ob_manifest *manifest, enum ob_err code, const char *message) {
+    struct ob_replica *replica = NULL;
+    struct ob_error error = {0};
+    enum ob_err failed = ob_replica_new(manifest, BASE, 1, &replica, &error);
+    if (failed != code || !strstr(error.text, message) || !strstr(error.text, ".basis.safetensors"))
+        fail_msg("got %d \"%s\", expected %d \"%s\"", failed, error.text, code, message);
+}
+
+/* B alone is trained; A is the file's, which must be the one that is named, and of this base. */
+static void create_describes_a_basis(void **state) {
+    const struct place *place = *state;
+    struct ob_manifest_options options = options_with(3, NULL, 0);
+    struct ob_hash base, name;
+    struct ob_model *model = NULL;
+    char path[OB_PATH_MAX];
+    assert_int_equal(ob_model_open(BASE, &model, NULL), OB_OK);
+    assert_int_equal(ob_model_hash(model, &base, NULL), OB_OK);
+    ob_model_free(model);
+    assert_int_equal(ob_basis_path(place->path, path, NULL), OB_OK);
+    name = write_basis(path, &base, 1);
+    options.basis = &name;
+    struct ob_manifest *manifest = create(*state, &options);
+    assert_true(manifest->has_basis && ob_hash_equal(&manifest->basis, &name));
+    assert_string_equal(manifest->basis_path, path);
+    assert_int_equal(manifest->tensor_count, 4);
+    assert_string_equal(manifest->tensors[0].name, "transformer.h.0.attn.c_attn.lora_B.weight");
+    assert_string_equal(manifest->tensors[3].name, "transformer.h.1.attn.c_proj.lora_B.weight");
+    struct ob_replica *replica = NULL;
+    assert_int_equal(ob_replica_new(manifest, BASE, 1, &replica, NULL), OB_OK);
+    struct ob_weight_source source = ob_replica_source(replica);
+    float values[15];
+    ob_source_read(&source, replica->model->tensor_count, 0, 15, (float *const[2]){values, NULL});
+    assert_true(values[0] == 1.0f && values[1] == 0.25f && values[14] == 0.0f);
+    ob_replica_free(replica);
+    (void)write_basis(path, &base, 2);
+    must_refuse_basis(manifest, OB_EMISMATCH, "not the basis of run");
+    test_file_write(path, "no basis at all", 15);
+    must_refuse_basis(manifest, OB_EFORMAT, "is damaged; copy it again");
+    (void)unlink(path);
+    must_refuse_basis(manifest, OB_ENOTFOUND, "missing; run");
+    manifest->basis = write_basis(path, &(struct ob_hash){{1}}, 1); /* as if the manifest named it */
+    must_refuse_basis(manifest, OB_EMISMATCH, "was made for another base model");
+    (void)unlink(path);
+    ob_manifest_free(manifest);
+}
+
+static void basis_lies_beside_the_manifest(void **state) {
+    (void)state;
+    static const char *const PAIRS[][2] = {{"run.json", "run.basis.safetensors"},
+                                           {"/a.b/run", "/a.b/run.basis.safetensors"},
+                                           {"/a/.json", "/a/.json.basis.safetensors"},
+                                           {"x/run.part.delta", "x/run.part.basis.safetensors"}};
+    char path[OB_PATH_MAX], longest[OB_PATH_MAX];
+    for (size_t i = 0; i < sizeof PAIRS / sizeof *PAIRS; i++) {
+        assert_int_equal(ob_basis_path(PAIRS[i][0], path, NULL), OB_OK);
+        assert_string_equal(path, PAIRS[i][1]);
+    }
+    memset(longest, 'a', sizeof longest - 1);
+    longest[sizeof longest - 1] = 0;
+    assert_int_equal(ob_basis_path(longest, path, NULL), OB_EUSAGE);
 }
 
 static void create_refuses_adapters_of_what_is_no_matrix(void **state) {
@@ -177,6 +263,8 @@ static const struct change CHANGES[] = {
     {"lora.rank", "0", OB_EFORMAT, "key \"rank\" is 0, expected 1 to 256"},
     {"lora.rank", "257", OB_EFORMAT, "key \"rank\" is 257, expected 1 to 256"},
     {"lora.rank", "2.0", OB_EFORMAT, "key \"rank\" is of the wrong type"},
+    {"lora.basis", "\"12\"", OB_EFORMAT, "key \"basis\" is not 64 hexadecimal digits"},
+    {"lora.basis", "null", OB_EFORMAT, "key \"basis\" is of the wrong type"},
     {"lora.alpha", NULL, OB_EFORMAT, "key \"alpha\" is missing"},
     {"lora.alpha", "4", OB_EFORMAT, "key \"alpha\" is of the wrong type"},
     {"lora.alpha", "0.0", OB_EFORMAT, "key \"alpha\" is outside 0.001 to 1000000"},
@@ -271,6 +359,8 @@ static void replica_refuses_another_model(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(create_describes_a_basis, set_up, tear_down),
+        cmocka_unit_test(basis_lies_beside_the_manifest),
         cmocka_unit_test_setup_teardown(create_describes_adapters, set_up, tear_down),
         cmocka_unit_test_setup_teardown(create_refuses_adapters_of_what_is_no_matrix, set_up, tear_down),
         cmocka_unit_test_setup_teardown(replica_starts_adapters_from_the_run, set_up, tear_down),
