@@ -1,6 +1,7 @@
 #include "model/families/model.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -189,9 +190,10 @@ static void hash_tensor(const struct ob_model *model, size_t tensor, crypto_gene
             ob_model_release(model, tensor);
         ob_model_read(model, tensor, at, count, values);
         for (size_t i = 0; i < count; i++) {
-            uint32_t bits;
+            uint32_t bits; /* in a form that compilers vectorise: a start hashes all of the base */
             memcpy(&bits, &values[i], sizeof bits);
-            ob_store_u32(bytes + 4 * i, bits);
+            bits = htole32(bits);
+            memcpy(bytes + 4 * i, &bits, sizeof bits);
         }
         crypto_generichash_update(state, bytes, 4 * count);
     }
