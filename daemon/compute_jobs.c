@@ -252,6 +252,18 @@ static enum ob_err open_sampler(struct ob_compute_jobs *jobs, struct ob_error *e
     return jobs->samples ? OB_OK : ob_fail(error, OB_ENOMEM, "not enough memory to evaluate samples");
 }
 
+/* Packed at once: what is wrong with the folder is said at the start. */
+static enum ob_err share_frozen(struct ob_compute_jobs *jobs, struct ob_forward *forward,
+                                struct ob_error *error) {
+    const struct ob_compute_options *o = &jobs->options;
+    struct ob_weight_source source = ob_replica_source(o->replica);
+    enum ob_err failed =
+        ob_forward_share_frozen(forward, o->frozen_folder, &o->replica->manifest->base_hash, error);
+    if (!failed)
+        failed = ob_forward_prepare(forward, &source, error);
+    return failed ? ob_fail_within(error, failed, "frozen_folder in [training]") : OB_OK;
+}
+
 static enum ob_err prepare_forward(struct ob_compute_jobs *jobs, struct ob_error *error) {
     const struct ob_compute_options *o = &jobs->options;
     enum ob_err failed = open_sampler(jobs, error);
@@ -263,6 +275,8 @@ static enum ob_err prepare_forward(struct ob_compute_jobs *jobs, struct ob_error
     if (!failed && o->prefix_memory_bytes + o->prefix_file_bytes > 0)
         failed =
             ob_forward_keep_prefix(forward, o->prefix_memory_bytes, o->folder, o->prefix_file_bytes, error);
+    if (!failed && *o->frozen_folder)
+        failed = share_frozen(jobs, forward, error);
     if (failed)
         return failed;
     jobs->queue->view.forward_bytes = ob_forward_bytes(forward);

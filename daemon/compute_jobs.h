@@ -24,8 +24,9 @@ struct ob_compute_options {
     const char *
         products; /* "auto": what is measured to be the fastest here; else its name (model/forward/products.h) */
     size_t prefix_memory_bytes,
-        prefix_file_bytes; /* for states of the frozen layers (model/forward/prefix.h) */
-    const char *folder;    /* of their file */
+        prefix_file_bytes;     /* for states of the frozen layers (model/forward/prefix.h) */
+    const char *folder;        /* of their file */
+    const char *frozen_folder; /* of packed frozen weights that daemons share; "": they are our own */
     struct ob_spsa_privacy privacy;
     uint32_t curvature_interval;    /* rounds; 0: never */
     uint32_t memory_check_interval; /* rounds; 0: never. The weights are watched (spsa/memory_check.h) */

@@ -67,6 +67,7 @@ static const struct key KEYS[] = {
     {"training", "samples_per_round", INTEGER, AT(samples_per_round), 0, SAMPLES_MAX_REAL, "0"},
     {"training", "epsilon", REAL, AT(epsilon), 0, 1, "0"},
     {"training", "products", TEXT, AT(products), 0, 0, "auto"},
+    {"training", "frozen_folder", TEXT, AT(frozen_folder), 0, 0, ""},
     {"training", "prefix_memory_mb", INTEGER, AT(prefix_memory_mb), 0, 1e6, "256"},
     {"training", "prefix_file_mb", INTEGER, AT(prefix_file_mb), 0, 1e6, "1024"},
     {"training", "exponent", INTEGER, AT(exponent), -OB_EXPONENT_LIMIT, OB_EXPONENT_LIMIT, "0"},

@@ -52,7 +52,8 @@ struct ob_config {
     enum ob_config_sides sides;
     int64_t length, shard, shards, samples_per_round, exponent, seed;
     double epsilon, clip, noise;
-    char products[32]; /* auto, bfloat16, or a name of model/forward/products.h */
+    char products[32];               /* auto, bfloat16, or a name of model/forward/products.h */
+    char frozen_folder[OB_PATH_MAX]; /* "": packed frozen weights are not shared */
     int64_t prefix_memory_mb, prefix_file_mb;
     bool observer;
     /* [swarm] */

@@ -150,6 +150,7 @@ static enum ob_err open_compute(struct ob_daemon *daemon, struct ob_error *error
         .pass_memory_bytes = (size_t)config->pass_memory_mb << 20,
         .seed = (uint64_t)config->seed,
         .products = config->products,
+        .frozen_folder = config->frozen_folder,
         .prefix_memory_bytes = (size_t)config->prefix_memory_mb << 20,
         .prefix_file_bytes = (size_t)config->prefix_file_mb << 20,
         .folder = config->state_dir,

@@ -181,6 +181,7 @@ void ob_forward_free(struct ob_forward *forward) {
     close_products(forward);
     ob_prefix_free(forward->prefix);
     free(forward->arena);
+    free(forward->shared_folder);
     free(forward);
 }
 
@@ -270,6 +271,23 @@ enum ob_err ob_forward_keep_prefix(struct ob_forward *forward, size_t memory_byt
 
 struct ob_prefix_counters ob_forward_prefix_counters(const struct ob_forward *forward) {
     return forward->prefix ? ob_prefix_counters(forward->prefix) : (struct ob_prefix_counters){0};
+}
+
+enum ob_err ob_forward_share_frozen(struct ob_forward *forward, const char *folder,
+                                    const struct ob_hash *base, struct ob_error *error) {
+    char *copy = strdup(folder);
+    if (!copy)
+        return ob_fail(error, OB_ENOMEM, "%s: out of memory", folder);
+    ob_frozen_drop(forward);
+    free(forward->shared_folder);
+    forward->shared_folder = copy;
+    forward->shared_base = *base;
+    return OB_OK;
+}
+
+enum ob_err ob_forward_prepare(struct ob_forward *forward, const struct ob_weight_source *source,
+                               struct ob_error *error) {
+    return ob_frozen_prepare(forward, source, error);
 }
 
 size_t ob_forward_bytes(const struct ob_forward *forward) {

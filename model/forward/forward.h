@@ -16,6 +16,7 @@
 #ifndef OB_MODEL_FORWARD_FORWARD_H
 #define OB_MODEL_FORWARD_FORWARD_H
 
+#include "base/ids.h"
 #include "base/pool.h"
 #include "model/families/weight_source.h"
 #include "model/forward/batch.h"
@@ -49,6 +50,13 @@ OB_MUST_USE enum ob_err ob_forward_keep_prefix(struct ob_forward *forward, size_
                                                const char *folder, size_t file_bytes, struct ob_error *error);
 /* Zeros when nothing is kept. */
 struct ob_prefix_counters ob_forward_prefix_counters(const struct ob_forward *forward);
+/* From now on frozen weights are packed into a file of `folder` that daemons of this host map together
+ * (frozen_file.h); `base` is the hash of the model's weights, all that they are. */
+OB_MUST_USE enum ob_err ob_forward_share_frozen(struct ob_forward *forward, const char *folder,
+                                                const struct ob_hash *base, struct ob_error *error);
+/* Packs frozen weights now; else the first pass does. */
+OB_MUST_USE enum ob_err ob_forward_prepare(struct ob_forward *forward, const struct ob_weight_source *source,
+                                           struct ob_error *error);
 /* Limits the pass to the first `layers` of the model (0: all of them), for measurements. */
 void ob_forward_limit_layers(struct ob_forward *forward, uint32_t layers);
 /* From now on `see` is called before each product of a layer with the rows that it multiplies (NULL: no longer):

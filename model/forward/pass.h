@@ -19,6 +19,7 @@
 #ifndef OB_MODEL_FORWARD_PASS_H
 #define OB_MODEL_FORWARD_PASS_H
 
+#include "base/ids.h"
 #include "base/limits.h"
 #include "base/pool.h"
 #include "model/families/family.h"
@@ -63,6 +64,7 @@ struct ob_vectors {
 struct ob_frozen {
     uint8_t **tensors; /* of each of the model's; NULL: it is unpacked tile by tile */
     size_t count, bytes;
+    struct ob_frozen_file *file; /* that all of them lie in; NULL: each is our own */
 };
 
 struct ob_forward {
@@ -107,6 +109,8 @@ struct ob_forward {
     } tile_sizes[OB_TILE_SIZES];         /* asked for before */
     const struct ob_model *frozen_model; /* what `frozen` was made of */
     struct ob_frozen frozen;
+    char *shared_folder;                 /* of files of packed weights; NULL: they are our own */
+    struct ob_hash shared_base;          /* of the model */
     struct ob_prefix *prefix;            /* NULL: no states are kept */
     const struct ob_model *prefix_model; /* what its states are of: … */
     uint32_t prefix_layers;              /* … after so many of its layers */

@@ -16,6 +16,8 @@
 
 #include "base/err.h"
 
+#define OB_PRODUCTS_LAYOUT_MAX 256
+
 struct ob_vector_loops; /* model/forward/vector.h */
 
 /* Weights in float32: (k, n), or (n, k) when `transposed`; ld elements from one row to the next. */
@@ -41,6 +43,8 @@ struct ob_products {
     unsigned terms; /* bfloat16 numbers that a value is rounded to the sum of; 0: it stays float32 */
     bool packs;
     size_t tile_columns; /* of a packed tile, at most */
+    /* On what a packed tile depends beyond name and processor; NULL: on nothing. */
+    void (*layout)(void *state, char ret_text[OB_PRODUCTS_LAYOUT_MAX]);
     /* Bytes of a packed tile, of staged rows: multiples of 64. */
     size_t (*tile_bytes)(void *state, size_t n, size_t k);
     size_t (*staged_bytes)(size_t rows, size_t k);

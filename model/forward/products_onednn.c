@@ -3,6 +3,7 @@
 #if defined(OB_HAVE_ONEDNN)
 #include <assert.h>
 #include <dnnl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +84,13 @@ static bool tile_desc(dnnl_engine_t engine, size_t n, size_t k, dnnl_memory_desc
     *ret_desc = *dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
     dnnl_primitive_desc_destroy(desc);
     return true;
+}
+
+static void layout(void *state, char ret_text[OB_PRODUCTS_LAYOUT_MAX]) {
+    (void)state;
+    const dnnl_version_t *version = dnnl_version();
+    (void)snprintf(ret_text, OB_PRODUCTS_LAYOUT_MAX, "%d.%d.%d %.64s isa %x", version->major, version->minor,
+                   version->patch, version->hash, (unsigned)dnnl_get_effective_cpu_isa());
 }
 
 static size_t tile_bytes(void *state, size_t n, size_t k) {
@@ -301,6 +309,7 @@ const struct ob_products ob_products_onednn = {
     .terms = 1,
     .packs = true,
     .tile_columns = 256,
+    .layout = layout,
     .tile_bytes = tile_bytes,
     .staged_bytes = staged_bytes,
     .open = open_state,

@@ -2,6 +2,7 @@
 #include "model/forward/products_split.h"
 
 #if defined(__x86_64__)
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/cpu.h"
@@ -45,6 +46,14 @@ static const float *small_parts(struct state *state, unsigned thread, const floa
     for (size_t row = 0; row < rows; row++)
         ob_vector_residue(state->loops, columns, x + row * ld, worker->small + row * columns);
     return worker->small;
+}
+
+static void layout(void *context, char ret_text[OB_PRODUCTS_LAYOUT_MAX]) {
+    const struct state *state = context;
+    char text[OB_PRODUCTS_LAYOUT_MAX] = "";
+    if (state->base->layout)
+        state->base->layout(state->base_state, text);
+    (void)snprintf(ret_text, OB_PRODUCTS_LAYOUT_MAX, "of %s %.128s", state->base->name, text);
 }
 
 static size_t tile_bytes(void *context, size_t n, size_t k) {
@@ -142,6 +151,7 @@ const struct ob_products ob_products_split = {
     .terms = 2,
     .packs = true,
     .tile_columns = 256,
+    .layout = layout,
     .tile_bytes = tile_bytes,
     .staged_bytes = staged_bytes,
     .open = open_state,
