@@ -10,7 +10,7 @@
 
 struct arguments {
     const char *manifest, *model, *data, *chat_template;
-    int64_t batch, length, samples;
+    int64_t batch, length, samples, rows_per_sample, machines;
     const char *products;
     bool json;
 };
@@ -24,6 +24,10 @@ static const struct ob_option OPTIONS[] = {
     {"samples", "N", "directions to measure, three forward passes each", AT(samples), .low = 2,
      .high = 100000, .fallback = "32"},
     OB_OPTION_BATCH(struct arguments),
+    {"rows-per-sample", "N", "rows of a sample of the run; default: as many as --batch", AT(rows_per_sample),
+     .low = 1, .high = 4096},
+    {"machines", "N", "machines that will train", AT(machines), .low = 1, .high = OB_MACHINES_MAX,
+     .fallback = "1"},
     {"length", "N", "longest row in tokens; longer ones are cut", AT(length), .low = 2, .high = OB_LENGTH_MAX,
      .fallback = "128"},
     OB_OPTION_CHAT_TEMPLATE(struct arguments),
@@ -40,6 +44,7 @@ struct found {
     const struct arguments *a;
     const struct ob_manifest *manifest;
     struct ob_curvature c;
+    struct ob_rate decay, constant; /* a rate for either kind of schedule */
 };
 
 static double peak_rate(const struct ob_manifest *manifest) {
@@ -62,12 +67,21 @@ static int print_json(const struct found *found) {
                  {"estimate_rms", f->estimate_rms},
                  {"sample_seconds", f->sample_seconds},
                  {"rate_of_run", peak_rate(found->manifest)},
-                 {"rate_decay", ob_curvature_rate(f, found->manifest, false)},
-                 {"rate_constant", ob_curvature_rate(f, found->manifest, true)},
+                 {"square", f->square},
+                 {"signal", f->signal},
+                 {"signal_error", f->signal_error},
+                 {"ratio", ob_curvature_ratio(f)},
+                 {"ratio_error", ob_curvature_ratio_error(f)},
+                 {"rate_step", found->decay.step},
+                 {"rate_walk", found->decay.walk},
+                 {"rate_decay", found->decay.rate},
+                 {"rate_constant", found->constant.rate},
                  {"products_sample_seconds", f->half_seconds},
                  {"products_error", f->half_error}};
     size_t count = sizeof REALS / sizeof *REALS - (found->a->products ? 0 : 2);
-    bool good = ob_json_set(root, "samples", json_integer(found->a->samples));
+    bool good = ob_json_set(root, "samples", json_integer(found->a->samples)) &&
+                ob_json_set(root, "passes", json_integer((json_int_t)f->passes)) &&
+                ob_json_set(root, "bound", ob_json_text(found->decay.bound));
     for (size_t i = 0; i < count; i++)
         good = ob_json_set(root, REALS[i].name, ob_json_real(REALS[i].value)) && good;
     return ob_cli_print_json(root, good);
@@ -79,6 +93,12 @@ static int print_text(const struct found *found) {
         "loss %.4f, |g| %.3g (rms), curvature %.4g ± %.2g over %lld samples of epsilon %.3g, %.3g s each\n",
         f->loss, f->estimate_rms, f->curvature, f->curvature_error, (long long)found->a->samples, f->epsilon,
         f->sample_seconds);
+    if (ob_curvature_signal_is_sure(f))
+        printf("signal to noise of a row: %.2g ± %.1g\n", ob_curvature_ratio(f), ob_curvature_ratio_error(f));
+    else
+        printf("the signal is lost in the noise of the rows (%.2g ± %.1g of %.3g); the step follows other "
+               "models\n",
+               f->signal, f->signal_error, f->square);
     if (found->a->products)
         printf("%s products: %.3g s each; the estimates differ by %.2g of |g| (rms; the rounding of "
                "the byte "
@@ -89,9 +109,10 @@ static int print_text(const struct found *found) {
     else
         printf(
             "this run's peak rate is %.3g; suggested for a run like it: --lr %.2g with a decaying schedule, "
-            "%.2g with a constant one\n",
-            peak_rate(found->manifest), ob_curvature_rate(f, found->manifest, false),
-            ob_curvature_rate(f, found->manifest, true));
+            "%.2g with a constant one (bound by the %s; the walk over %u rounds would cost %.2g of the "
+            "loss)\n",
+            peak_rate(found->manifest), found->decay.rate, found->constant.rate, found->decay.bound,
+            found->manifest->bounds.max_rounds, found->decay.walk_share);
     return OB_EXIT_DONE;
 }
 
@@ -113,6 +134,13 @@ static int probe(const void *arguments) {
                                                .products = a->products,
                                                .progress = &progress};
         failed = ob_curvature_measure(&options, &found.c, &error);
+        struct ob_rate_plan plan = {.manifest = manifest,
+                                    .machines = a->machines,
+                                    .rows_per_sample =
+                                        a->rows_per_sample == OB_NOT_GIVEN ? a->batch : a->rows_per_sample};
+        found.decay = ob_curvature_rate(&found.c, &plan);
+        plan.is_constant = true;
+        found.constant = ob_curvature_rate(&found.c, &plan);
     }
     ob_progress_end(&progress);
     int code = failed ? OB_EXIT_FAILED : (a->json ? print_json : print_text)(&found);
@@ -125,7 +153,9 @@ static int probe(const void *arguments) {
 const struct ob_command OB_COMMAND_PROBE = {
     .name = "probe",
     .summary = "suggest a learning rate for a run",
-    .details = "Measures the curvature along the run's random directions on these rows and suggests a rate. "
+    .details = "Measures, along the run's random directions on these rows, the curvature and how much the "
+               "rows agree, "
+               "and suggests a rate: for a step, and for the walk over the whole run. "
                "Recreate the run with that rate. The step size is increased until the curvature rises above "
                "the noise, which adapters need most; the exit code is 3 if it never does.",
     OB_OPTIONS(OPTIONS),

@@ -22,6 +22,7 @@ struct arguments {
     const char *model, *out, *authority, *name, *learning_rate, *data, *chat_template, *calibrate;
     double warm_up, epsilon, lora_alpha;
     int64_t rounds, samples_per_round, s0, max_machines, lora_rank, rank, calibrate_rows;
+    int64_t probe_rows, probe_samples, rows_per_sample, machines; /* for --lr auto */
     int64_t scale_norm, scale_bias, scale_head, scale_matrix, scale_embedding, scale_adapter;
     int schedule, combine, adapters, basis_scale;
     struct ob_option_list trainable, lora_targets;
@@ -49,6 +50,14 @@ static const struct ob_option OPTIONS[] = {
      "peak learning rate, below 1; auto: measure the curvature on --data first, as `onebyte probe` does",
      AT(learning_rate), .fallback = "2e-5"},
     {"data", "FILE", "with --lr auto: rows to train on, JSON Lines", AT(data)},
+    {"probe-samples", "N", "with --lr auto: directions to measure", AT(probe_samples), .low = 2,
+     .high = 100000, .fallback = "32"},
+    {"probe-rows", "N", "with --lr auto: rows of each; each costs three forward passes", AT(probe_rows),
+     .low = 1, .high = 4096, .fallback = "8"},
+    {"rows-per-sample", "N", "with --lr auto: rows of a sample ([training] rows_per_sample, or batch)",
+     AT(rows_per_sample), .low = 1, .high = 4096, .fallback = "8"},
+    {"machines", "N", "with --lr auto: machines that will train", AT(machines), .low = 1,
+     .high = OB_MACHINES_MAX, .fallback = "1"},
     OB_OPTION_CHAT_TEMPLATE(struct arguments),
     {"rounds", "N", "rounds of the run", AT(rounds), .low = 1, .high = OB_ROUNDS_MAX, .fallback = "10000"},
     {"samples-per-round", "N", "maximum number of samples in one record", AT(samples_per_round), .low = 1,
@@ -314,7 +323,8 @@ static enum ob_err make_basis(const struct arguments *a, const struct ob_manifes
 
 /* The rate of a run like this one: of its own manifest under another name, which is removed again. */
 static enum ob_err probe(const struct arguments *a, const struct ob_manifest_options *options,
-                         struct ob_curvature *ret_curvature, double *ret_rate, struct ob_error *error) {
+                         struct ob_curvature *ret_curvature, struct ob_rate *ret_rate,
+                         struct ob_error *error) {
     char path[OB_PATH_MAX];
     struct ob_model *model = NULL;
     struct ob_manifest *manifest = NULL;
@@ -339,15 +349,19 @@ static enum ob_err probe(const struct arguments *a, const struct ob_manifest_opt
                                              .model = a->model,
                                              .data = a->data,
                                              .chat_template = a->chat_template,
-                                             .batch = OB_CURVATURE_BATCH,
+                                             .batch = a->probe_rows,
                                              .length = OB_CURVATURE_LENGTH,
-                                             .samples = OB_CURVATURE_SAMPLES,
+                                             .samples = a->probe_samples,
                                              .progress = &progress};
     if (!failed)
         failed = ob_curvature_measure(&measuring, ret_curvature, error);
     ob_progress_end(&progress);
+    struct ob_rate_plan plan = {.manifest = manifest,
+                                .machines = a->machines,
+                                .rows_per_sample = a->rows_per_sample,
+                                .is_constant = options->schedule == OB_SCHEDULE_CONSTANT};
     if (!failed)
-        *ret_rate = ob_curvature_rate(ret_curvature, manifest, options->schedule == OB_SCHEDULE_CONSTANT);
+        *ret_rate = ob_curvature_rate(ret_curvature, &plan);
     ob_manifest_free(manifest);
     return failed;
 }
@@ -356,18 +370,35 @@ static enum ob_err find_rate(const struct arguments *a, struct ob_manifest_optio
                              struct ob_error *error) {
     struct ob_curvature curvature;
     uint64_t start = ob_now_ns();
-    double rate = 0;
+    struct ob_rate rate = {0};
     enum ob_err failed = probe(a, options, &curvature, &rate, error);
     if (failed)
         return failed;
-    if (!(rate > 0 && rate < 1))
+    if (!(rate.rate > 0 && rate.rate < 1))
         return ob_fail(error, OB_EMISMATCH,
                        "%s: the curvature estimate is mostly noise (%.3g ± %.2g), so no rate can be "
                        "suggested; give --lr",
                        a->data, curvature.curvature, curvature.curvature_error);
-    options->learning_rate = rate;
-    printf("learning rate %.3g: probed in %.0f s on %s, curvature %.4g ± %.2g\n", rate,
-           ob_seconds_since(start), a->data, curvature.curvature, curvature.curvature_error);
+    options->learning_rate = rate.rate;
+    options->found = (struct ob_rate_found){.passes = curvature.passes,
+                                            .epsilon = curvature.epsilon,
+                                            .loss = curvature.loss,
+                                            .curvature = curvature.curvature,
+                                            .curvature_error = curvature.curvature_error,
+                                            .square = curvature.square,
+                                            .signal = curvature.signal,
+                                            .signal_error = curvature.signal_error,
+                                            .rows_per_sample = (uint32_t)a->rows_per_sample,
+                                            .machines = (uint32_t)a->machines,
+                                            .bound = rate.bound,
+                                            .walk_share = rate.walk_share};
+    printf("learning rate %.3g: probed in %.0f s on %s, curvature %.4g ± %.2g, signal to noise of a row ",
+           rate.rate, ob_seconds_since(start), a->data, curvature.curvature, curvature.curvature_error);
+    if (ob_curvature_signal_is_sure(&curvature))
+        printf("%.2g ± %.1g", ob_curvature_ratio(&curvature), ob_curvature_ratio_error(&curvature));
+    else
+        printf("not measurable (more --probe-rows)");
+    printf("; bound by the %s\n", rate.bound);
     return OB_OK;
 }
 

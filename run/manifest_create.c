@@ -169,6 +169,14 @@ static json_t *lora_json(const struct ob_manifest_options *options) {
     return lora;
 }
 
+static json_t *found_json(const struct ob_rate_found *f) {
+    return json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:i, s:s, s:f}", "passes",
+                     (json_int_t)f->passes, "epsilon", f->epsilon, "loss", f->loss, "curvature", f->curvature,
+                     "curvature_error", f->curvature_error, "square", f->square, "signal", f->signal,
+                     "signal_error", f->signal_error, "rows_per_sample", (int)f->rows_per_sample, "machines",
+                     (int)f->machines, "bound", f->bound, "walk_share", f->walk_share);
+}
+
 enum ob_err ob_manifest_create(struct ob_model *model, const struct ob_manifest_options *options,
                                const char *path, struct ob_error *error) {
     struct ob_hash hash;
@@ -185,6 +193,8 @@ enum ob_err ob_manifest_create(struct ob_model *model, const struct ob_manifest_
         return failed;
     if (root && options->lora_rank)
         json_object_set_new(root, "lora", lora_json(options));
+    if (root && options->found.passes > 0)
+        json_object_set_new(root, "rate_found", found_json(&options->found));
     char *text = root ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(root);
     if (!text)

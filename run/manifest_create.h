@@ -12,11 +12,20 @@
 enum ob_schedule { OB_SCHEDULE_CONSTANT, OB_SCHEDULE_LINEAR, OB_SCHEDULE_COSINE };
 int ob_schedule_from_name(const char *name); /* -1: unknown */
 
+/* How a rate was found, for the manifest (docs/files.md). passes 0: it was given. */
+struct ob_rate_found {
+    uint64_t passes;
+    double epsilon, loss, curvature, curvature_error, square, signal, signal_error, walk_share;
+    uint32_t rows_per_sample, machines;
+    const char *bound;
+};
+
 /* What `onebyte run create` decides. */
 struct ob_manifest_options {
     const char *name;
     double learning_rate; /* peak, below 1 */
-    double warm_up;       /* part of the rounds, 0 … 1 */
+    struct ob_rate_found found;
+    double warm_up; /* part of the rounds, 0 … 1 */
     enum ob_schedule schedule;
     double epsilon;
     enum ob_spsa_combine combine;

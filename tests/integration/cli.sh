@@ -73,9 +73,13 @@ grep -q "^run.authority: existing key" create.out || fail "run create with a key
 "$BIN/onebyte" run create --model "$model" --out auto.json --lr auto --data "$data/train.jsonl" >auto.out 2>auto.err || fail "run create --lr auto: $(cat auto.err)"
 rate=$(sed -n 's/^learning rate \([^:]*\): probed in .*/\1/p' auto.out)
 awk -v r="$rate" 'BEGIN { exit !(r > 5e-6 && r < 5e-5) }' || fail "run create --lr auto says $(cat auto.out)"
+for key in passes curvature curvature_error signal signal_error rows_per_sample bound walk_share; do
+    grep -q "\"$key\": " auto.json || fail "the manifest does not say $key of how its rate was found: $(sed -n '/rate_found/,/}/p' auto.json)"
+done
 [ ! -s auto.err ] || fail "progress, or something else, on standard error: $(cat auto.err)"
 [ "$(ls auto*)" = "$(printf '%s\n' auto.authority auto.authority.pub auto.err auto.json auto.out)" ] || fail "run create --lr auto leaves $(ls auto*)"
-"$BIN/onebyte" probe --manifest auto.json --model "$model" --data "$data/train.jsonl" --samples 4 --length 16 | grep -q "this run's peak rate is 1\|this run's peak rate is [2-9]e-0[56]" || fail "the rate is not the run's"
+"$BIN/onebyte" probe --manifest auto.json --model "$model" --data "$data/train.jsonl" --samples 4 --length 16 >probe.out
+awk -v r="$rate" '/peak rate is/ { sub(/.*peak rate is /, ""); good = $1 + 0 > 0.99 * r && $1 + 0 < 1.01 * r } END { exit !good }' probe.out || fail "the rate is not the run's: $(cat probe.out)"
 "$BIN/onebyte" run create --model "$model" --out high.json --lr 0.2 >/dev/null 2>err && grep -q "warning: the learning rate 0.2 is far above what is usual" err || fail "a rate that is too high: $(cat err)"
 "$BIN/onebyte" run create --model "$model" --out usual.json --lr 3e-5 2>err >/dev/null && [ ! -s err ] || fail "a usual rate: $(cat err)"
 for bad in "--lr auto" "--lr nan" "--lr 1" "--lr 2%"; do
