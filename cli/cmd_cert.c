@@ -20,10 +20,12 @@ static int show(const void *arguments) {
         return ob_cli_fail(&error);
     ob_hex_encode(file.certificate.run.hash.bytes, OB_HASH_BYTES, run);
     ob_machine_to_text(&file.control.subject, machine);
-    ob_machine_to_text(&file.control.signer, signer);
+    ob_machine_to_text(&file.authority, signer);
     ob_time_to_text(file.certificate.expiry_s, expiry);
     printf("run        %s\nmachine    %s\nname       %s\nauthority  %s\nexpires    %s\n", run, machine,
            file.certificate.name, signer, expiry);
+    if (file.invited)
+        printf("invited    for \"%s\"\n", ob_control_invitation(&file.invitation).pattern);
     if (file.certificate.last_round != OB_CONTROL_NEVER)
         printf("last round %u\n", file.certificate.last_round);
     if (!ob_certificate_file_check(a->path, &file, &file.control.subject, ob_wall_s(), &error))

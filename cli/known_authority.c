@@ -52,7 +52,7 @@ enum ob_err ob_cli_check_authority(const char *authority_path, const struct ob_m
                                    const char *path, const struct ob_certificate_file *file,
                                    struct ob_error *error) {
     char folder[OB_PATH_MAX], text[OB_HEX_KEY_MAX];
-    struct ob_machine_id expected = file->control.signer;
+    struct ob_machine_id expected = file->authority;
     enum ob_err failed = folder_of(path, folder, error);
     if (failed)
         return failed;

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "daemon/hello.h"
+#include "record/invited.h"
 
 #define DAY_S        86400u
 #define LOOK_EVERY_S 10
@@ -69,12 +70,9 @@ enum ob_err ob_membership_start(struct ob_membership *m, struct ob_error *error)
 
 void ob_membership_take_certificate(struct ob_membership *m, const struct ob_certificate_file *file) {
     uint8_t hello[OB_HELLO_MAX];
-    m->certificate = *file;
-    /* `control` points into the entry: of the copy now */
-    m->has_certificate = ob_control_decode(m->certificate.entry, m->certificate.entry_bytes,
-                                           &m->certificate.control, NULL) == OB_OK;
-    if (m->has_certificate)
-        ob_contacts_show(m->contacts, hello, ob_hello_encode(&m->certificate, hello));
+    ob_certificate_file_copy(file, &m->certificate);
+    m->has_certificate = true;
+    ob_contacts_show(m->contacts, hello, ob_hello_encode(&m->certificate, hello));
 }
 
 void ob_membership_stop(struct ob_membership *m) {
@@ -97,7 +95,7 @@ static enum ob_err check_self(const struct ob_membership *m, struct ob_error *er
         if (failed)
             return failed;
     }
-    if (m->has_certificate && ob_machine_equal(&m->certificate.control.signer, &session->manifest->authority))
+    if (m->has_certificate && ob_machine_equal(&m->certificate.authority, &session->manifest->authority))
         return ob_fail(error, OB_EREFUSED,
                        "%s: the certificate is invalid: it was signed with the run's first authority key "
                        "after that key was replaced; ask for one signed with the new key",
@@ -186,10 +184,18 @@ void ob_membership_tend(struct ob_membership *m) {
 
 enum ob_err ob_membership_control(const struct ob_membership *m, const void *entry, size_t bytes,
                                   struct ob_event *ret_event, struct ob_error *error) {
-    struct ob_control control;
-    enum ob_err failed = ob_control_decode(entry, bytes, &control, error);
-    if (!failed && !ob_control_verify(&m->session->manifest->run, &control))
-        failed = ob_fail(error, OB_EREFUSED, "the entry is for another run, or its signature is invalid");
+    enum ob_err failed = OB_OK;
+    size_t at = 0;
+    do {
+        struct ob_control control;
+        const uint8_t *data = (const uint8_t *)entry + at;
+        size_t first = ob_control_first_bytes(data, bytes - at);
+        first = first ? first : bytes - at;
+        failed = ob_control_decode(data, first, &control, error);
+        if (!failed && !ob_control_verify(&m->session->manifest->run, &control))
+            failed = ob_fail(error, OB_EREFUSED, "the entry is for another run, or its signature is invalid");
+        at += first;
+    } while (!failed && at < bytes);
     if (!failed)
         *ret_event = (struct ob_event){.kind = OB_EVENT_CONTROL, .data = entry, .bytes = bytes};
     return failed;
@@ -199,7 +205,9 @@ enum ob_err ob_membership_verdict(const struct ob_membership *m, const void *ent
                                   struct ob_error *error) {
     static const char *const KINDS[] = {[OB_CONTROL_CERTIFICATE] = "certificate",
                                         [OB_CONTROL_REVOCATION] = "revocation",
-                                        [OB_CONTROL_ROTATION] = "rotation"};
+                                        [OB_CONTROL_ROTATION] = "rotation",
+                                        [OB_CONTROL_INVITATION] = "invitation",
+                                        [OB_CONTROL_WITHDRAWAL] = "withdrawal"};
     struct ob_machine_id authority = ob_peer_authority(m->session->peer);
     struct ob_control control;
     char signer[OB_HEX_KEY_MAX], expected[OB_HEX_KEY_MAX];
@@ -224,6 +232,36 @@ enum ob_err ob_membership_verdict(const struct ob_membership *m, const void *ent
         what);
 }
 
+static enum ob_verdict judge_invited(const struct ob_session *session, const uint8_t *entries, size_t bytes,
+                                     struct ob_door_answer *answer) {
+    struct ob_control invitation, admission;
+    struct ob_peer_machine machine;
+    if (ob_invited_decode(entries, bytes, &invitation, &admission, NULL))
+        return OB_VERDICT_MALFORMED;
+    if (!ob_transport_knocker_is(session->transport, &admission.subject))
+        return OB_VERDICT_KEY;
+    if (ob_peer_find(session->peer, &admission.subject, &machine) && (machine.revoked || machine.forked)) {
+        answer->why = ob_peer_why_out(session->peer, &admission.subject, &answer->why_bytes);
+        return OB_VERDICT_REVOKED;
+    }
+    switch (ob_peer_check_invited(session->peer, entries, bytes, ob_wall_s(), NULL)) {
+    case OB_OK:
+        return OB_VERDICT_WELCOME;
+    case OB_ETIMEOUT: /* we hold a certificate of it */
+        return ob_transport_allowed(session->transport, &admission.subject) ? OB_VERDICT_WELCOME
+                                                                            : OB_VERDICT_TOO_LATE;
+    case OB_ESTATE:
+        return ob_transport_allowed(session->transport, &admission.subject) ? OB_VERDICT_WELCOME
+                                                                            : OB_VERDICT_WITHDRAWN;
+    case OB_EBUSY:
+        return OB_VERDICT_USED_UP;
+    case OB_EREFUSED:
+        return OB_VERDICT_SIGNATURE;
+    default:
+        return OB_VERDICT_MALFORMED;
+    }
+}
+
 /* The cheap tests first; the signature is looked at last. */
 static enum ob_verdict judge(const struct ob_session *session, const uint8_t *hello, size_t bytes,
                              struct ob_door_answer *answer) {
@@ -234,6 +272,8 @@ static enum ob_verdict judge(const struct ob_session *session, const uint8_t *he
         return OB_VERDICT_MALFORMED;
     if (memcmp(hello, session->manifest->run.hash.bytes, OB_HASH_BYTES) != 0)
         return OB_VERDICT_RUN;
+    if (entry[0] == OB_CONTROL_INVITATION)
+        return judge_invited(session, entry, bytes - OB_HASH_BYTES, answer);
     if (ob_control_decode(entry, bytes - OB_HASH_BYTES, &control, NULL) ||
         control.kind != OB_CONTROL_CERTIFICATE)
         return OB_VERDICT_MALFORMED;

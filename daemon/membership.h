@@ -61,7 +61,7 @@ struct ob_door_answer ob_membership_knock(const struct ob_membership *membership
  * which verifies it. Nothing else is taken from a door. */
 bool ob_membership_told_out(const struct ob_membership *membership, const struct ob_transport_event *seen,
                             struct ob_event *ret_event);
-/* A signed entry from the operator, or our own certificate.
+/* A signed entry from the operator, or several in a row; or our own certificate.
  * Errors:  those of decoding; OB_EREFUSED, it is for another run. */
 OB_MUST_USE enum ob_err ob_membership_control(const struct ob_membership *membership, const void *entry,
                                               size_t bytes, struct ob_event *ret_event,

@@ -6,33 +6,22 @@
 #include "peer/control_put.h"
 #include "peer/cut.h"
 #include "peer/effects.h"
+#include "peer/invitation.h"
 #include "peer/machines.h"
 #include "peer/state.h"
 
-/* The certificate of the latest authority key, of those the one with the highest sequence. */
-static bool certificate_of(const struct ob_peer *peer, const struct ob_machine_id *id,
-                           struct ob_control *ret_control) {
-    struct ob_control control;
-    int best = -1;
-    for (size_t i = ob_control_table_first(&peer->control, id);
-         ob_control_table_get_of(&peer->control, i, id, &control); i++) {
-        if (control.kind != OB_CONTROL_CERTIFICATE)
-            continue;
-        int index = ob_authority_index(peer, &control.signer);
-        if (index > best) { /* one entry for each signer */
-            best = index;
-            *ret_control = control;
-        }
-    }
-    return best >= 0;
-}
-
 bool ob_admission_certificate(const struct ob_peer *peer, const struct ob_machine_id *id,
                               struct ob_certificate *ret_certificate) {
-    struct ob_control control;
-    if (!certificate_of(peer, id, &control))
+    struct ob_control control, invitation;
+    if (ob_authority_latest(peer, OB_CONTROL_CERTIFICATE, id, &control)) {
+        *ret_certificate = ob_control_certificate(&control);
+        return true;
+    }
+    if (!ob_invitation_admission(peer, id, &control, &invitation))
         return false;
-    *ret_certificate = ob_control_certificate(&control);
+    struct ob_invitation says = ob_control_invitation(&invitation);
+    *ret_certificate =
+        ob_invitation_certificate(&peer->options.run, &says, ob_control_admission_name(&control).text);
     return true;
 }
 
@@ -140,6 +129,11 @@ void ob_admission_follow(struct ob_peer *peer, const struct ob_control *control)
             (unsigned long long)ob_control_until(control));
         return;
     }
+    bool delegates = control->kind == OB_CONTROL_INVITATION || control->kind == OB_CONTROL_WITHDRAWAL;
+    if (delegates || control->kind == OB_CONTROL_ADMISSION)
+        ob_authority_invited(peer, control);
+    if (delegates)
+        return; /* its subject is no machine */
     struct machine *machine = ob_machines_take(peer, &control->subject);
     if (machine == NULL)
         return; /* the table of machines is full: told */
@@ -159,7 +153,7 @@ static const char *why_out(const struct ob_peer *peer, const struct machine *mac
         return "its key signed two chains";
     if (expired(peer, machine))
         return "its certificate has expired";
-    return "no valid certificate";
+    return "no valid certificate, or its invitation was withdrawn or used up by others";
 }
 
 static void tell_caller(struct ob_peer *peer, struct machine *machine) {

@@ -9,6 +9,7 @@
 #include "peer/effects.h"
 #include "peer/machines.h"
 #include "peer/state.h"
+#include "record/invited.h"
 
 bool ob_control_take(struct ob_peer *peer, const struct ob_control *control, const uint8_t *data,
                      size_t bytes, bool onwards) {
@@ -23,7 +24,7 @@ bool ob_control_good_signature(const struct ob_peer *peer, const struct ob_contr
     return ob_control_verify_with(&verifier, &peer->options.run, control);
 }
 
-void ob_control_local(struct ob_peer *peer, const uint8_t *data, size_t bytes) {
+static void take_local(struct ob_peer *peer, const uint8_t *data, size_t bytes) {
     struct ob_control control;
     struct ob_error error;
     const char *why = NULL;
@@ -33,6 +34,8 @@ void ob_control_local(struct ob_peer *peer, const uint8_t *data, size_t bytes) {
         return;
     else if (!ob_authority_counts(peer, &control))
         why = "not signed by the run's authority, or about a machine without a certificate";
+    else if (!ob_authority_would_count(peer, &control))
+        why = "the invitation has been used up";
     else if (!ob_control_good_signature(peer, &control))
         why = "bad signature, or for another run";
     if (why != NULL) {
@@ -41,6 +44,16 @@ void ob_control_local(struct ob_peer *peer, const uint8_t *data, size_t bytes) {
     } else {
         (void)ob_control_take(peer, &control, data, bytes, true);
     }
+}
+
+void ob_control_local(struct ob_peer *peer, const uint8_t *data, size_t bytes) {
+    do {
+        size_t first = ob_control_first_bytes(data, bytes);
+        first = first ? first : bytes;
+        take_local(peer, data, first);
+        data += first;
+        bytes -= first;
+    } while (bytes > 0 && ob_effects_room(peer));
 }
 
 void ob_control_goodbye(struct ob_peer *peer) {

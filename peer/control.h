@@ -13,7 +13,8 @@ struct ob_peer;
 bool ob_control_take(struct ob_peer *peer, const struct ob_control *control, const uint8_t *data,
                      size_t bytes, bool onwards);
 bool ob_control_good_signature(const struct ob_peer *peer, const struct ob_control *control);
-void ob_control_local(struct ob_peer *peer, const uint8_t *data, size_t bytes); /* from operator or door */
+/* From operator or door: an entry, or several in a row. */
+void ob_control_local(struct ob_peer *peer, const uint8_t *data, size_t bytes);
 void ob_control_goodbye(struct ob_peer *peer);
 void ob_control_set_address(struct ob_peer *peer, const uint8_t *text, size_t bytes);
 /* Makes evidence of two records, when they are such, and takes it in. */

@@ -139,11 +139,23 @@ void ob_receive_control_ask(struct ob_peer *peer, struct machine *sender, struct
 
 /* ---- taking in ---- */
 
-/* 0: rotations, 1: the authority's other entries, 2: what machines say of themselves. */
+/* 0: rotations, 1: the authority's other entries, 2: admissions by its invitations, 3: what machines say of
+ * themselves. */
+#define TURNS 4
 static unsigned turn_of(enum ob_control_kind kind) {
-    if (kind == OB_CONTROL_ROTATION)
+    switch (kind) {
+    case OB_CONTROL_ROTATION:
         return 0;
-    return kind == OB_CONTROL_CERTIFICATE || kind == OB_CONTROL_REVOCATION ? 1 : 2;
+    case OB_CONTROL_CERTIFICATE:
+    case OB_CONTROL_REVOCATION:
+    case OB_CONTROL_INVITATION:
+    case OB_CONTROL_WITHDRAWAL:
+        return 1;
+    case OB_CONTROL_ADMISSION:
+        return 2;
+    default:
+        return 3;
+    }
 }
 
 /* What a machine says of itself it may replace as often as it likes: here at most SAID_BURST times in
@@ -181,7 +193,7 @@ static bool receive_entry(struct ob_peer *peer, struct machine *sender, const ui
         return false;
     }
     if (turn_of(control.kind) != turn || ob_control_table_holds(&peer->control, data, bytes) ||
-        !ob_authority_counts(peer, &control) || too_fast(peer, &control))
+        !ob_authority_would_count(peer, &control) || too_fast(peer, &control))
         return false;
     if (!ob_control_good_signature(peer, &control)) {
         peer->counters.bad_signatures++;
@@ -219,6 +231,6 @@ void ob_receive_control(struct ob_peer *peer, struct machine *sender, struct ob_
     }
     for (unsigned i = 0; i < AUTHORITIES_MAX && receive_turn(peer, sender, list, 0); i++)
         continue; /* a rotation may be the one that another was waiting for */
-    (void)receive_turn(peer, sender, list, 1);
-    (void)receive_turn(peer, sender, list, 2);
+    for (unsigned turn = 1; turn < TURNS; turn++)
+        (void)receive_turn(peer, sender, list, turn);
 }

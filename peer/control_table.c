@@ -9,7 +9,8 @@
 
 #define ENTRIES_A_MACHINE 8    /* more or less: how many entries a table holds … */
 #define BYTES_A_MACHINE   1024 /* … and how many bytes … */
-#define BYTES_AT_LEAST    ((size_t)64 * OB_CONTROL_BYTES_MAX) /* … and besides */
+#define BYTES_AT_LEAST    ((size_t)128 * OB_CONTROL_BYTES_MAX) /* … and besides */
+#define ENTRIES_AT_LEAST  2048                                 /* invitations, withdrawals */
 
 #define SIGNER_OFFSET   4
 #define SUBJECT_OFFSET  (SIGNER_OFFSET + OB_KEY_BYTES)
@@ -17,7 +18,7 @@
 
 bool ob_control_table_init(struct control_table *table, size_t machines) {
     *table = (struct control_table){
-        .capacity = ENTRIES_A_MACHINE * machines,
+        .capacity = ENTRIES_AT_LEAST + ENTRIES_A_MACHINE * machines,
         .arena_bytes = BYTES_AT_LEAST + BYTES_A_MACHINE * machines,
     };
     table->entries = calloc(table->capacity, sizeof *table->entries);
@@ -97,6 +98,19 @@ bool ob_control_table_find(const struct control_table *table, enum ob_control_ki
             return true;
         }
     return false;
+}
+
+void ob_control_table_each_admission(const struct control_table *table, const struct ob_machine_id *key,
+                                     void (*see)(void *context, const struct ob_machine_id *machine),
+                                     void *context) {
+    for (size_t i = 0; i < table->count; i++) {
+        const uint8_t *data = data_of(table, &table->entries[i]);
+        struct ob_machine_id machine;
+        if (data[0] != OB_CONTROL_ADMISSION || memcmp(data + SIGNER_OFFSET, key->key, OB_KEY_BYTES) != 0)
+            continue;
+        memcpy(machine.key, data + SUBJECT_OFFSET, OB_KEY_BYTES);
+        see(context, &machine);
+    }
 }
 
 const uint8_t *ob_control_table_data(const struct control_table *table, uint8_t leaf, size_t i,

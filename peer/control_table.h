@@ -4,7 +4,8 @@
  * Place of an entry: its owner (the subject; of a rotation the signer, so that a key has one successor), kind
  * and signer. Of two at one place stays
  *
- *   goodbye, certificate, address   the higher sequence; of equal ones the longer, then the larger bytes
+ *   goodbye, certificate, address, invitation, admission, withdrawal
+ *                                   the higher sequence; of equal ones the longer, then the larger bytes
  *   revocation                      the lower keep_below, then as above
  *   rotation                        the lower sequence, then the smaller bytes
  *   evidence                        the lower cut; at equal cuts the one that is there (the digest has the
@@ -53,6 +54,10 @@ bool ob_control_table_get_of(const struct control_table *table, size_t position,
 bool ob_control_table_find(const struct control_table *table, enum ob_control_kind kind,
                            const struct ob_machine_id *owner, struct ob_control *ret_control);
 bool ob_control_table_holds(const struct control_table *table, const uint8_t *data, size_t bytes);
+/* The machines that this invitation's key has signed. */
+void ob_control_table_each_admission(const struct control_table *table, const struct ob_machine_id *key,
+                                     void (*see)(void *context, const struct ob_machine_id *machine),
+                                     void *context);
 /* The i-th entry whose owner's key begins with the byte `leaf`, or NULL. */
 const uint8_t *ob_control_table_data(const struct control_table *table, uint8_t leaf, size_t i,
                                      size_t *ret_bytes);

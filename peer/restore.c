@@ -35,8 +35,9 @@ enum ob_err ob_peer_restore_control(struct ob_peer *peer, const void *data, size
     enum ob_err err = ob_control_decode(data, bytes, &control, error);
     if (err != OB_OK)
         return err;
-    bool rotation = control.kind == OB_CONTROL_ROTATION;
-    if (!rotation && ob_machines_find(peer, &control.subject) == NULL &&
+    bool rotation = control.kind == OB_CONTROL_ROTATION,
+         delegates = control.kind == OB_CONTROL_INVITATION || control.kind == OB_CONTROL_WITHDRAWAL;
+    if (!rotation && !delegates && ob_machines_find(peer, &control.subject) == NULL &&
         peer->machines.count == peer->machines.capacity)
         return ob_fail(error, OB_ETOOBIG, "the control table names more than %zu machines",
                        peer->machines.capacity);
@@ -45,6 +46,8 @@ enum ob_err ob_peer_restore_control(struct ob_peer *peer, const void *data, size
         ob_authority_update(peer);
         return OB_OK;
     }
+    if (delegates)
+        return OB_OK; /* its subject is no machine */
     struct machine *machine = ob_machines_take(peer, &control.subject);
     assert(machine != NULL); /* there is room, see above */
     machine->standing.reach |= control.kind == OB_CONTROL_ADDRESS;

@@ -6,12 +6,14 @@
 #include "peer/admission.h"
 #include "peer/authority.h"
 #include "peer/evaluation.h"
+#include "peer/invitation.h"
 #include "peer/log.h"
 #include "peer/machines.h"
 #include "peer/named.h"
 #include "peer/pacing.h"
 #include "peer/patience.h"
 #include "peer/state.h"
+#include "record/invited.h"
 
 const char *ob_notice_name(enum ob_notice notice) {
     static const char *const NAMES[] = {
@@ -148,6 +150,15 @@ struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i) {
     return view;
 }
 
+static enum ob_err check_not_out(const struct ob_peer *peer, const struct ob_machine_id *id,
+                                 struct ob_error *error) {
+    const struct machine *machine = ob_machines_find(peer, id);
+    if (machine != NULL && (machine->standing.revoked || machine->standing.forked))
+        return ob_fail(error, OB_EREFUSED, "certificate: its machine %s; it needs a new key",
+                       machine->standing.revoked ? "was revoked" : "signed two chains with one key");
+    return OB_OK;
+}
+
 enum ob_err ob_peer_check_certificate(const struct ob_peer *peer, const void *data, size_t bytes,
                                       uint64_t wall_s, struct ob_error *error) {
     struct ob_control control;
@@ -163,10 +174,33 @@ enum ob_err ob_peer_check_certificate(const struct ob_peer *peer, const void *da
         return err;
     if (!ob_authority_in_time(peer, &control))
         return ob_fail(error, OB_EREFUSED, "certificate: signed with an authority key that was rotated out");
-    const struct machine *machine = ob_machines_find(peer, &control.subject);
-    if (machine != NULL && (machine->standing.revoked || machine->standing.forked))
-        return ob_fail(error, OB_EREFUSED, "certificate: its machine %s; it needs a new key",
-                       machine->standing.revoked ? "was revoked" : "signed two chains with one key");
+    return check_not_out(peer, &control.subject, error);
+}
+
+static bool passed(uint64_t expiry_s, uint64_t wall_s) {
+    return wall_s != 0 && expiry_s != 0 && wall_s >= expiry_s;
+}
+
+/* A machine that is in the table came before the invitation expired. */
+static enum ob_err check_uses(const struct ob_peer *peer, const struct ob_control *invitation,
+                              const struct ob_control *admission, uint64_t wall_s, struct ob_error *error) {
+    struct ob_control withdrawal, known;
+    const struct ob_machine_id *key = &invitation->subject;
+    struct ob_invitation says =
+        ob_control_invitation(ob_invitation_of(peer, key, &known) ? &known : invitation);
+    struct ob_certificate member;
+    if (ob_authority_latest(peer, OB_CONTROL_WITHDRAWAL, key, &withdrawal) &&
+        !ob_control_keeps(&withdrawal, &admission->subject))
+        return ob_fail(error, OB_ESTATE, "invitation: it was withdrawn");
+    if (passed(says.member_expiry_s, wall_s))
+        return ob_fail(error, OB_ETIMEOUT, "invitation: those that it admits have expired");
+    if (ob_admission_certificate(peer, &admission->subject, &member))
+        return OB_OK;
+    if (passed(says.expiry_s, wall_s))
+        return ob_fail(error, OB_ETIMEOUT, "invitation: it has expired; ask for a new one");
+    if (ob_invitation_used(peer, key) >= says.uses)
+        return ob_fail(error, OB_EBUSY, "invitation: used up: %u of %u machines have joined by it", says.uses,
+                       says.uses);
     return OB_OK;
 }
 
@@ -207,6 +241,22 @@ const uint8_t *ob_peer_why_out(const struct ob_peer *peer, const struct ob_machi
             break;
     }
     return why;
+}
+
+enum ob_err ob_peer_check_invited(const struct ob_peer *peer, const void *data, size_t bytes, uint64_t wall_s,
+                                  struct ob_error *error) {
+    struct ob_control invitation, admission;
+    struct ob_verifier verifier = ob_authority_verifier(peer);
+    enum ob_err err = ob_invited_decode(data, bytes, &invitation, &admission, error);
+    if (err != OB_OK)
+        return err;
+    if (!ob_authority_in_time(peer, &invitation) ||
+        !ob_control_verify_with(&verifier, &peer->options.run, &invitation))
+        return ob_fail(error, OB_EREFUSED, "invitation: not signed by the run's authority");
+    if (!ob_control_verify_with(&verifier, &peer->options.run, &admission))
+        return ob_fail(error, OB_EREFUSED, "invitation: its key did not sign this machine");
+    err = check_uses(peer, &invitation, &admission, wall_s, error);
+    return err != OB_OK ? err : check_not_out(peer, &admission.subject, error);
 }
 
 struct ob_machine_id ob_peer_authority(const struct ob_peer *peer) {

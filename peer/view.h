@@ -93,6 +93,12 @@ OB_MUST_USE enum ob_err ob_peer_check_certificate(const struct ob_peer *peer, co
  * links are gone. */
 const uint8_t *ob_peer_why_out(const struct ob_peer *peer, const struct ob_machine_id *machine,
                                size_t *ret_bytes);
+/* The same for what an invitation admits: its entry ‖ that of the admission (record/invited.h).
+ * Errors:  those of ob_invited_decode; OB_ETIMEOUT the invitation has expired and the machine is none of those
+ *          that came before, or its membership has; OB_ESTATE withdrawn without this machine; OB_EBUSY used up
+ *          by others; OB_EREFUSED not the authority's, a signature, revoked or forked. */
+OB_MUST_USE enum ob_err ob_peer_check_invited(const struct ob_peer *peer, const void *data, size_t bytes,
+                                              uint64_t wall_s, struct ob_error *error);
 /* The key that admits and revokes now: the manifest's, or what it was rotated to. */
 struct ob_machine_id ob_peer_authority(const struct ob_peer *peer);
 /* The control table holds exactly this entry: what an operator handed in was taken. */

@@ -5,7 +5,7 @@
 
 #include "base/cursor.h"
 
-static bool good_name(const uint8_t *name, size_t bytes) {
+bool ob_certificate_good_name(const uint8_t *name, size_t bytes) {
     for (size_t i = 0; i < bytes; i++)
         if (name[i] < 0x20 || name[i] == 0x7f)
             return false;
@@ -46,7 +46,7 @@ enum ob_err ob_certificate_decode(const void *payload, size_t bytes, struct ob_c
         return ob_fail(error, OB_EFORMAT, "control: certificate is truncated");
     if (reader.left != certificate.name_bytes)
         return ob_fail(error, OB_EFORMAT, "control: certificate length does not match its name");
-    if (!good_name(reader.at, reader.left))
+    if (!ob_certificate_good_name(reader.at, reader.left))
         return ob_fail(error, OB_EFORMAT,
                        "control: certificate name is empty, too long, or contains control characters");
     ob_read_bytes(&reader, certificate.name, certificate.name_bytes);
@@ -54,15 +54,23 @@ enum ob_err ob_certificate_decode(const void *payload, size_t bytes, struct ob_c
     return OB_OK;
 }
 
-enum ob_err ob_certificate_encode(const struct ob_certificate *certificate, uint8_t *ret_payload,
-                                  uint16_t *ret_bytes, struct ob_error *error) {
-    const uint8_t *name = (const uint8_t *)certificate->name;
-    size_t name_bytes = strnlen(certificate->name, sizeof certificate->name);
-    if (!good_name(name, name_bytes))
+enum ob_err ob_certificate_check_name(const char *name, struct ob_error *error) {
+    const uint8_t *text = (const uint8_t *)name;
+    size_t bytes = strnlen(name, OB_CERTIFICATE_NAME_MAX + 1);
+    if (!ob_certificate_good_name(text, bytes))
         return ob_fail(error, OB_EUSAGE, "a machine's name must have 1 to %d bytes and no control characters",
                        OB_CERTIFICATE_NAME_MAX);
-    if (!is_utf8(name, name_bytes))
+    if (!is_utf8(text, bytes))
         return ob_fail(error, OB_EUSAGE, "a machine's name must be UTF-8");
+    return OB_OK;
+}
+
+enum ob_err ob_certificate_encode(const struct ob_certificate *certificate, uint8_t *ret_payload,
+                                  uint16_t *ret_bytes, struct ob_error *error) {
+    enum ob_err err = ob_certificate_check_name(certificate->name, error);
+    if (err != OB_OK)
+        return err;
+    size_t name_bytes = strlen(certificate->name);
     struct ob_writer writer = ob_writer_init(ret_payload, OB_CERTIFICATE_BYTES_MAX);
     ob_write_bytes(&writer, certificate->run.hash.bytes, OB_HASH_BYTES);
     ob_write_u64(&writer, certificate->expiry_s);

@@ -14,6 +14,7 @@
 #ifndef OB_RECORD_CERTIFICATE_H
 #define OB_RECORD_CERTIFICATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -39,5 +40,9 @@ OB_MUST_USE enum ob_err ob_certificate_decode(const void *payload, size_t bytes,
  * Errors:  OB_EUSAGE when the name is empty, too long, has control characters, or is not UTF-8. */
 OB_MUST_USE enum ob_err ob_certificate_encode(const struct ob_certificate *certificate, uint8_t *ret_payload,
                                               uint16_t *ret_bytes, struct ob_error *error);
+
+/* What is demanded of a name that is read; and of one that is to be written (NUL-terminated; OB_EUSAGE). */
+bool ob_certificate_good_name(const uint8_t *name, size_t bytes);
+OB_MUST_USE enum ob_err ob_certificate_check_name(const char *name, struct ob_error *error);
 
 #endif

@@ -10,18 +10,23 @@
 static_assert(LABEL_BYTES == 16, "the label's length is part of the format");
 static_assert(OB_CONTROL_HEADER_BYTES == 1 + 1 + 2 + 32 + 32 + 8, "fields of the header");
 static_assert(OB_CONTROL_PAYLOAD_MAX <= UINT16_MAX && OB_CONTROL_BYTES_MAX <= UINT16_MAX, "lengths are u16");
-static_assert(OB_CERTIFICATE_BYTES_MAX <= OB_CONTROL_PLAIN_MAX, "every kind but evidence is small");
+static_assert(OB_CERTIFICATE_BYTES_MAX <= OB_CONTROL_PLAIN_MAX &&
+                  OB_INVITATION_BYTES_MAX <= OB_CONTROL_PLAIN_MAX &&
+                  OB_ADMISSION_BYTES_MAX <= OB_CONTROL_PLAIN_MAX &&
+                  OB_WITHDRAWAL_BYTES_MAX <= OB_CONTROL_PAYLOAD_MAX,
+              "every kind but evidence and withdrawals is small");
 static_assert(OB_CONTROL_BODY_BYTES_MAX ==
-                  LABEL_BYTES + OB_HASH_BYTES + OB_CONTROL_HEADER_BYTES + OB_CONTROL_PLAIN_MAX,
+                  LABEL_BYTES + OB_HASH_BYTES + OB_CONTROL_HEADER_BYTES + OB_WITHDRAWAL_BYTES_MAX,
               "the longest signed body");
 
 static enum ob_err check_header(const struct ob_control *control, uint8_t kind, uint8_t reserved,
                                 struct ob_error *error) {
     if (reserved != 0)
         return ob_fail(error, OB_EFORMAT, "control: the reserved byte is %u, not 0", reserved);
-    if (kind < OB_CONTROL_GOODBYE || kind > OB_CONTROL_ROTATION)
+    if (kind < OB_CONTROL_GOODBYE || kind > OB_CONTROL_LAST)
         return ob_fail(error, OB_EUNSUPPORTED, "control: unknown kind %u; a newer version may know it", kind);
-    size_t most = kind == OB_CONTROL_EVIDENCE ? OB_CONTROL_PAYLOAD_MAX : OB_CONTROL_PLAIN_MAX;
+    bool large = kind == OB_CONTROL_EVIDENCE || kind == OB_CONTROL_WITHDRAWAL;
+    size_t most = large ? OB_CONTROL_PAYLOAD_MAX : OB_CONTROL_PLAIN_MAX;
     if (control->payload_bytes > most)
         return ob_fail(error, OB_ETOOBIG, "control: a payload of %u bytes, must be at most %zu",
                        control->payload_bytes, most);
@@ -46,6 +51,18 @@ static enum ob_err check_sample(const struct ob_control *control, const char *wh
 static enum ob_err check_certificate(const struct ob_control *control, struct ob_error *error) {
     struct ob_certificate certificate;
     return ob_certificate_decode(control->payload, control->payload_bytes, &certificate, error);
+}
+
+static enum ob_err check_invitation(const struct ob_control *control, struct ob_error *error) {
+    struct ob_invitation invitation;
+    return ob_invitation_decode(control->payload, control->payload_bytes, &invitation, error);
+}
+
+static enum ob_err check_admission(const struct ob_control *control, struct ob_error *error) {
+    struct ob_admission_name name;
+    if (control->sequence != 0)
+        return ob_fail(error, OB_EFORMAT, "control: an admission must have sequence 0");
+    return ob_admission_decode(control->payload, control->payload_bytes, &name, error);
 }
 
 static enum ob_err check_address(const struct ob_control *control, struct ob_error *error) {
@@ -99,6 +116,12 @@ static enum ob_err check_payload(const struct ob_control *control, struct ob_err
         if (ob_machine_equal(&control->signer, &control->subject))
             return ob_fail(error, OB_EREFUSED, "control: rotation to the same key");
         return exactly(control, OB_CONTROL_ROTATION_BYTES, "a rotation", error);
+    case OB_CONTROL_INVITATION:
+        return check_invitation(control, error);
+    case OB_CONTROL_ADMISSION:
+        return check_admission(control, error);
+    case OB_CONTROL_WITHDRAWAL:
+        return ob_withdrawal_check(control->payload, control->payload_bytes, error);
     }
     assert(false);
     return OB_EFORMAT;
@@ -146,8 +169,8 @@ size_t ob_control_encode(const struct ob_control *control, uint8_t *ret_data) {
 
 size_t ob_control_body(const struct ob_run_id *run, const struct ob_control *control, uint8_t *ret_body) {
     static const uint8_t NO_SIGNATURE[OB_SIGNATURE_BYTES];
-    assert(control->kind != OB_CONTROL_EVIDENCE && control->payload_bytes <= OB_CONTROL_PLAIN_MAX);
-    uint8_t entry[OB_CONTROL_PLAIN_BYTES_MAX];
+    assert(control->kind != OB_CONTROL_EVIDENCE && control->payload_bytes <= OB_WITHDRAWAL_BYTES_MAX);
+    uint8_t entry[OB_CONTROL_BYTES_MAX];
     struct ob_control plain = *control;
     plain.signature = NO_SIGNATURE;
     size_t bytes = ob_control_encode(&plain, entry) - OB_SIGNATURE_BYTES;
@@ -182,6 +205,29 @@ struct ob_sample ob_control_keep_below(const struct ob_control *control) {
 uint64_t ob_control_until(const struct ob_control *control) {
     assert(control->kind == OB_CONTROL_ROTATION && control->payload_bytes == OB_CONTROL_ROTATION_BYTES);
     return ob_load_u64(control->payload);
+}
+
+struct ob_invitation ob_control_invitation(const struct ob_control *control) {
+    assert(control->kind == OB_CONTROL_INVITATION);
+    struct ob_invitation invitation = {0};
+    enum ob_err err = ob_invitation_decode(control->payload, control->payload_bytes, &invitation, NULL);
+    assert(err == OB_OK); /* decoding the entry checked it */
+    (void)err;
+    return invitation;
+}
+
+struct ob_admission_name ob_control_admission_name(const struct ob_control *control) {
+    assert(control->kind == OB_CONTROL_ADMISSION);
+    struct ob_admission_name name = {{0}};
+    enum ob_err err = ob_admission_decode(control->payload, control->payload_bytes, &name, NULL);
+    assert(err == OB_OK); /* decoding the entry checked it */
+    (void)err;
+    return name;
+}
+
+bool ob_control_keeps(const struct ob_control *withdrawal, const struct ob_machine_id *machine) {
+    assert(withdrawal->kind == OB_CONTROL_WITHDRAWAL);
+    return ob_withdrawal_keeps(withdrawal->payload, withdrawal->payload_bytes, machine);
 }
 
 void ob_control_evidence(const struct ob_control *control, struct ob_record ret_records[static 2]) {

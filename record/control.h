@@ -1,5 +1,5 @@
 /* control - the signed envelope of everything that is not a record and not a passing message: goodbyes,
- * certificates, revocations, evidence, addresses, rotations of the authority key.
+ * certificates, revocations, evidence, addresses, rotations of the authority key, invitations.
  *
  *   OFFSET SIZE FIELD
  *   0       1   kind
@@ -21,6 +21,10 @@
  *                             bytes; none: cannot be reached any more
  *   6 rotation     authority  until u64: entries that the old key signed with a sequence below `until` remain
  *                             valid, no others; the subject is the new authority key
+ *   7 invitation   authority  invitation.h; the subject is the invitation's key, which admits machines
+ *   8 admission    invitation invitation.h; the subject is a machine; sequence 0
+ *   9 withdrawal   authority  invitation.h; the subject is the invitation's key: whom it admitted and who is
+ *                             not listed is no member
  *
  * Valid if and only if: the length is exact, the kind is known, the payload follows its kind, a certificate
  * names the run, and the signature is the signer's (evidence: both records' are the subject's). Which signers
@@ -36,6 +40,7 @@
 #include "base/ids.h"
 #include "record/certificate.h"
 #include "record/evidence.h"
+#include "record/invitation.h"
 #include "record/record.h"
 #include "record/sign.h"
 
@@ -50,12 +55,12 @@
 #define OB_CONTROL_REVOCATION_BYTES 8
 #define OB_CONTROL_ROTATION_BYTES   8
 #define OB_CONTROL_PAYLOAD_MAX      OB_EVIDENCE_BYTES_MAX
-#define OB_CONTROL_PLAIN_MAX        OB_CONTROL_ADDRESS_MAX /* every other kind */
+#define OB_CONTROL_PLAIN_MAX        OB_CONTROL_ADDRESS_MAX /* every kind but evidence and withdrawals */
 
-/* Whole entries: of any kind, and of any kind but evidence. */
+/* Whole entries: of any kind, and of any kind but evidence and withdrawals. */
 #define OB_CONTROL_BYTES_MAX       (OB_CONTROL_HEADER_BYTES + OB_CONTROL_PAYLOAD_MAX + 64)
 #define OB_CONTROL_PLAIN_BYTES_MAX (OB_CONTROL_HEADER_BYTES + OB_CONTROL_PLAIN_MAX + 64)
-#define OB_CONTROL_BODY_BYTES_MAX  (16 + OB_HASH_BYTES + OB_CONTROL_HEADER_BYTES + OB_CONTROL_PLAIN_MAX)
+#define OB_CONTROL_BODY_BYTES_MAX  (16 + OB_HASH_BYTES + OB_CONTROL_HEADER_BYTES + OB_WITHDRAWAL_BYTES_MAX)
 
 enum ob_control_kind {
     OB_CONTROL_GOODBYE = 1,
@@ -64,7 +69,11 @@ enum ob_control_kind {
     OB_CONTROL_EVIDENCE,
     OB_CONTROL_ADDRESS,
     OB_CONTROL_ROTATION,
+    OB_CONTROL_INVITATION,
+    OB_CONTROL_ADMISSION,
+    OB_CONTROL_WITHDRAWAL,
 };
+#define OB_CONTROL_LAST OB_CONTROL_WITHDRAWAL
 
 struct ob_control {
     enum ob_control_kind kind;
@@ -99,6 +108,10 @@ struct ob_sample ob_control_goodbye_next(const struct ob_control *control);
 struct ob_certificate ob_control_certificate(const struct ob_control *control);
 struct ob_sample ob_control_keep_below(const struct ob_control *control);
 uint64_t ob_control_until(const struct ob_control *control);
+struct ob_invitation ob_control_invitation(const struct ob_control *control);
+struct ob_admission_name ob_control_admission_name(const struct ob_control *control);
+/* Does the withdrawal let this machine stay? */
+bool ob_control_keeps(const struct ob_control *withdrawal, const struct ob_machine_id *machine);
 /* The two records; they point into the entry. */
 void ob_control_evidence(const struct ob_control *control, struct ob_record ret_records[static 2]);
 /* The first sample that does not count any more because of a revocation or evidence. */

@@ -10,6 +10,12 @@ struct entry {
     uint8_t *data; /* owned */
     size_t bytes;
     struct ob_control control; /* points into data */
+
+    /* Of an admission, once settled: it counts; and on the way there: it is allowed, so many of its invitation
+     * may, its place among those. */
+    bool counts;
+    size_t uses;
+    struct ob_hash rank;
 };
 
 struct authority {
@@ -64,6 +70,8 @@ enum ob_err ob_admission_add(struct ob_admission *a, const void *data, size_t by
     *entry = (struct entry){.data = copy, .bytes = bytes};
     failed = ob_control_decode(copy, bytes, &entry->control, error);
     assert(!failed);
+    if (!failed && entry->control.kind == OB_CONTROL_ADMISSION)
+        entry->rank = ob_invitation_rank(&entry->control.signer, &entry->control.subject);
     a->settled = false;
     return failed;
 }
@@ -130,10 +138,7 @@ static const struct entry *rotation_of(const struct ob_admission *a, const struc
     return best;
 }
 
-void ob_admission_settle(struct ob_admission *a) {
-    if (a->count > 0)
-        qsort(a->entries, a->count, sizeof *a->entries, compare);
-    a->settled = true;
+static void settle_authorities(struct ob_admission *a) {
     a->authority_count = 1;
     a->authorities[0].until = UINT64_MAX;
     while (a->authority_count < OB_AUTHORITIES_MAX) {
@@ -163,8 +168,6 @@ static bool was_followed(const struct ob_admission *a, const struct ob_control *
            ob_machine_equal(&a->authorities[from + 1].key, &control->subject);
 }
 
-/* ---- machines ---- */
-
 /* Of the latest authority key, of those the one with the highest sequence. */
 static bool is_later(const struct ob_admission *a, const struct ob_control *one,
                      const struct ob_control *other) {
@@ -172,13 +175,14 @@ static bool is_later(const struct ob_admission *a, const struct ob_control *one,
     return index != other_index ? index > other_index : one->sequence > other->sequence;
 }
 
-static const struct ob_control *certificate_of(const struct ob_admission *a,
-                                               const struct ob_machine_id *machine) {
+/* Of this kind, about this key, by an authority in its time. */
+static const struct ob_control *latest(const struct ob_admission *a, enum ob_control_kind kind,
+                                       const struct ob_machine_id *subject) {
     const struct ob_control *best = NULL;
     const struct entry *entry;
-    for (size_t at = first_of(a, machine); (entry = next_of(a, machine, &at));) {
+    for (size_t at = first_of(a, subject); (entry = next_of(a, subject, &at));) {
         const struct ob_control *control = &entry->control;
-        if (control->kind != OB_CONTROL_CERTIFICATE || !in_time(a, control))
+        if (control->kind != kind || !in_time(a, control))
             continue;
         if (!best || is_later(a, control, best))
             best = control;
@@ -186,27 +190,130 @@ static const struct ob_control *certificate_of(const struct ob_admission *a,
     return best;
 }
 
+/* ---- invitations ---- */
+
+static void look_at_admission(const struct ob_admission *a, struct entry *entry) {
+    const struct ob_machine_id *key = &entry->control.signer;
+    const struct ob_control *invitation = latest(a, OB_CONTROL_INVITATION, key),
+                            *withdrawal = latest(a, OB_CONTROL_WITHDRAWAL, key);
+    entry->counts = false;
+    if (!invitation)
+        return;
+    struct ob_invitation says = ob_control_invitation(invitation);
+    struct ob_admission_name name = ob_control_admission_name(&entry->control);
+    entry->uses = withdrawal ? SIZE_MAX : says.uses;
+    entry->counts = ob_invitation_fits(&says, name.text) &&
+                    (!withdrawal || ob_control_keeps(withdrawal, &entry->control.subject));
+}
+
+/* Those that are allowed first; of one invitation together; by rank. */
+static int by_rank(const void *left, const void *right) {
+    const struct entry *a = left, *b = right;
+    if (a->counts != b->counts)
+        return a->counts ? -1 : 1;
+    int order = ob_machine_compare(&a->control.signer, &b->control.signer);
+    return order != 0 ? order : memcmp(&a->rank, &b->rank, sizeof a->rank);
+}
+
+static void settle_admissions(struct ob_admission *a) {
+    size_t place = 0, allowed = 0;
+    for (size_t i = 0; i < a->count; i++) {
+        a->entries[i].counts = false;
+        if (a->entries[i].control.kind == OB_CONTROL_ADMISSION)
+            look_at_admission(a, &a->entries[i]);
+        allowed += a->entries[i].counts;
+    }
+    if (allowed == 0)
+        return;
+    qsort(a->entries, a->count, sizeof *a->entries, by_rank);
+    for (size_t i = 0; i < allowed; i++) {
+        struct entry *entry = &a->entries[i];
+        bool same = i > 0 && ob_machine_equal(&entry[-1].control.signer, &entry->control.signer);
+        place = same ? place + 1 : 0;
+        entry->counts = place < entry->uses;
+    }
+    qsort(a->entries, a->count, sizeof *a->entries, compare);
+}
+
+void ob_admission_settle(struct ob_admission *a) {
+    if (a->count > 0)
+        qsort(a->entries, a->count, sizeof *a->entries, compare);
+    a->settled = true;
+    settle_authorities(a);
+    settle_admissions(a);
+}
+
+/* As peer/invitation.c: of the latest authority key, then the highest sequence, then the largest key. */
+static bool invites_later(const struct ob_admission *a, const struct ob_control *one,
+                          const struct ob_control *other) {
+    bool same = ob_machine_equal(&one->signer, &other->signer) && one->sequence == other->sequence;
+    return same ? ob_machine_compare(&one->subject, &other->subject) > 0 : is_later(a, one, other);
+}
+
+static bool invited(const struct ob_admission *a, const struct ob_machine_id *machine,
+                    struct ob_certificate *ret_certificate) {
+    const struct ob_control *best = NULL, *invitation;
+    const struct entry *entry;
+    for (size_t at = first_of(a, machine); (entry = next_of(a, machine, &at));) {
+        if (!entry->counts)
+            continue;
+        invitation = latest(a, OB_CONTROL_INVITATION, &entry->control.signer);
+        assert(invitation); /* it counts by it */
+        if (best && !invites_later(a, invitation, best))
+            continue;
+        best = invitation;
+        struct ob_invitation says = ob_control_invitation(invitation);
+        struct ob_admission_name name = ob_control_admission_name(&entry->control);
+        *ret_certificate = ob_invitation_certificate(&a->run, &says, name.text);
+    }
+    return best != NULL;
+}
+
+/* ---- machines ---- */
+
+/* The certificate in force, or what an invitation amounts to. */
+static bool certificate_of(const struct ob_admission *a, const struct ob_machine_id *machine,
+                           struct ob_certificate *ret_certificate) {
+    const struct ob_control *control = latest(a, OB_CONTROL_CERTIFICATE, machine);
+    if (!control)
+        return invited(a, machine, ret_certificate);
+    *ret_certificate = ob_control_certificate(control);
+    return true;
+}
+
+static bool admission_counts(const struct ob_admission *a, const struct ob_control *control) {
+    const struct entry *entry;
+    for (size_t at = first_of(a, &control->subject); (entry = next_of(a, &control->subject, &at));)
+        if (entry->counts && ob_machine_equal(&entry->control.signer, &control->signer))
+            return true;
+    return false;
+}
+
 bool ob_admission_counts(const struct ob_admission *a, const struct ob_control *control) {
+    struct ob_certificate certificate;
     switch (control->kind) {
     case OB_CONTROL_CERTIFICATE:
     case OB_CONTROL_REVOCATION:
+    case OB_CONTROL_INVITATION:
+    case OB_CONTROL_WITHDRAWAL:
         return in_time(a, control);
+    case OB_CONTROL_ADMISSION:
+        return admission_counts(a, control);
     case OB_CONTROL_ROTATION:
         return was_followed(a, control);
     case OB_CONTROL_GOODBYE:
     case OB_CONTROL_EVIDENCE:
     case OB_CONTROL_ADDRESS:
-        return certificate_of(a, &control->subject) != NULL;
+        return certificate_of(a, &control->subject, &certificate);
     }
     return false;
 }
 
 struct ob_standing ob_admission_of(const struct ob_admission *a, const struct ob_machine_id *machine) {
     struct ob_standing standing = {.cut = UINT64_MAX, .last_round = OB_CONTROL_NEVER};
-    const struct ob_control *certificate = certificate_of(a, machine);
+    struct ob_certificate says;
     const struct entry *entry;
-    if (certificate) {
-        struct ob_certificate says = ob_control_certificate(certificate);
+    if (certificate_of(a, machine, &says)) {
         standing.certified = true;
         standing.last_round = says.last_round;
         memcpy(standing.name, says.name, sizeof standing.name);

@@ -21,7 +21,7 @@ struct ob_standing {
     bool certified, revoked, forked;
     uint64_t cut;                       /* records that end above it do not count; UINT64_MAX: no cut */
     uint32_t last_round;                /* records of later rounds do not count; OB_CONTROL_NEVER: none */
-    char name[OB_CONTROL_NAME_MAX + 1]; /* of its certificate in force; "" without one */
+    char name[OB_CONTROL_NAME_MAX + 1]; /* of its certificate in force or its admission; "" without one */
 };
 
 OB_MUST_USE enum ob_err ob_admission_new(const struct ob_run_id *run, const struct ob_machine_id *authority,
@@ -32,8 +32,9 @@ OB_MUST_USE enum ob_err ob_admission_add(struct ob_admission *admission, const v
                                          struct ob_error *error);
 void ob_admission_settle(struct ob_admission *admission);
 
-/* Does an entry that was added count? A certificate, revocation or rotation: its signer is an authority of
- * the run and had not been rotated away from; another: its machine has a certificate. */
+/* Does an entry that was added count? A certificate, revocation, rotation, invitation or withdrawal: its signer is an
+ * authority of the run and had not been rotated away from; an admission: its invitation lets it
+ * (record/invitation.h); another: its machine has a certificate or an admission that counts. */
 bool ob_admission_counts(const struct ob_admission *admission, const struct ob_control *control);
 struct ob_standing ob_admission_of(const struct ob_admission *admission, const struct ob_machine_id *machine);
 /* NULL: the record counts; else why not, for a message that has named it. */

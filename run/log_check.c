@@ -1,5 +1,6 @@
 #include "run/log_check.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -42,9 +43,10 @@ static enum ob_err judge(struct checking *c, enum ob_err failed, const struct ob
 /* ---- control entries ---- */
 
 static const char *kind_name(int kind) {
-    static const char *const NAMES[] = {"entry",    "goodbye", "certificate", "revocation",
-                                        "evidence", "address", "rotation"};
-    return kind >= OB_CONTROL_GOODBYE && kind <= OB_CONTROL_ROTATION ? NAMES[kind] : NAMES[0];
+    static const char *const NAMES[] = {"entry",   "goodbye",  "certificate", "revocation", "evidence",
+                                        "address", "rotation", "invitation",  "admission",  "withdrawal"};
+    static_assert(sizeof NAMES / sizeof *NAMES == OB_CONTROL_LAST + 1, "one for each kind");
+    return kind >= OB_CONTROL_GOODBYE && kind <= OB_CONTROL_LAST ? NAMES[kind] : NAMES[0];
 }
 
 static bool is_in_its_row(const struct ob_store_entry *entry, const struct ob_control *control) {

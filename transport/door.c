@@ -118,6 +118,9 @@ const char *ob_verdict_text(enum ob_verdict verdict) {
         [OB_VERDICT_EXPIRED] = "the certificate has expired",
         [OB_VERDICT_REVOKED] = "the machine was revoked, or its chain forked",
         [OB_VERDICT_KEY] = "the certificate belongs to another machine",
+        [OB_VERDICT_USED_UP] = "the invitation has been used up by other machines; ask for a new one",
+        [OB_VERDICT_WITHDRAWN] = "the invitation was withdrawn; ask for a new one",
+        [OB_VERDICT_TOO_LATE] = "the invitation has expired; ask for a new one",
         [OB_VERDICT_LATER] = "not now; try again later",
         [OB_VERDICT_SILENCE] = "no answer",
     };

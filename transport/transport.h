@@ -111,7 +111,10 @@ enum ob_verdict {
     OB_VERDICT_REVOKED = 5,
     OB_VERDICT_KEY = 6,
     OB_VERDICT_LATER = 7,
-    OB_VERDICT_SILENCE = 8, /* never sent: no answer came */
+    OB_VERDICT_USED_UP = 8,
+    OB_VERDICT_WITHDRAWN = 9,
+    OB_VERDICT_TOO_LATE = 10,
+    OB_VERDICT_SILENCE = 11, /* never sent: no answer came */
     OB_VERDICT_COUNT
 };
 const char *ob_verdict_text(enum ob_verdict verdict);

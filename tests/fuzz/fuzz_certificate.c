@@ -9,11 +9,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 static void check(const struct ob_certificate_file *file) {
-    uint8_t again[OB_CONTROL_BYTES_MAX], hello[OB_HELLO_MAX];
+    uint8_t again[OB_INVITED_BYTES_MAX], hello[OB_HELLO_MAX];
     struct ob_error error = {0};
-    assert(file->entry_bytes <= sizeof file->entry && file->control.kind == OB_CONTROL_CERTIFICATE);
+    enum ob_control_kind kind = file->invited ? OB_CONTROL_ADMISSION : OB_CONTROL_CERTIFICATE;
+    assert(file->entry_bytes <= sizeof file->entry && file->control.kind == kind);
     assert(file->control.payload >= file->entry && file->control.payload < file->entry + file->entry_bytes);
-    assert(ob_control_encode(&file->control, again) == file->entry_bytes);
+    size_t first = file->invited ? ob_control_encode(&file->invitation, again) : 0;
+    assert(first + ob_control_encode(&file->control, again + first) == file->entry_bytes);
     assert(memcmp(again, file->entry, file->entry_bytes) == 0);
     assert(strlen(file->certificate.name) == file->certificate.name_bytes);
     assert(ob_hello_encode(file, hello) <= sizeof hello);

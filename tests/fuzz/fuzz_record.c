@@ -1,11 +1,12 @@
-/* fuzz_record - any bytes as a record and as a control entry: what is accepted has exactly one encoding, the
- * one that came in. */
+/* fuzz_record - any bytes as a record, as a control entry and as what an invitation admits: what is accepted has
+ * exactly one encoding, the one that came in. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "record/control.h"
+#include "record/invited.h"
 #include "record/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
@@ -44,7 +45,28 @@ static void try_control(const uint8_t *data, size_t bytes) {
     free(again);
 }
 
+static void try_invited(const uint8_t *data, size_t bytes) {
+    struct ob_control invitation, admission;
+    struct ob_error error = {0};
+    if (ob_invited_decode(data, bytes, &invitation, &admission, &error) != OB_OK) {
+        assert(error.text[0] != 0);
+        return;
+    }
+    assert(bytes <= OB_INVITED_BYTES_MAX);
+    uint8_t again[OB_INVITED_BYTES_MAX], payload[OB_INVITATION_BYTES_MAX];
+    size_t first = ob_control_encode(&invitation, again);
+    assert(first + ob_control_encode(&admission, again + first) == bytes && memcmp(again, data, bytes) == 0);
+    struct ob_invitation says = ob_control_invitation(&invitation);
+    struct ob_admission_name name = ob_control_admission_name(&admission);
+    uint16_t payload_bytes;
+    assert(ob_invitation_fits(&says, name.text) && says.uses >= 1 && says.uses <= OB_INVITATION_USES_MAX);
+    if (ob_invitation_encode(&says, payload, &payload_bytes, NULL) == OB_OK)
+        assert(payload_bytes == invitation.payload_bytes &&
+               memcmp(payload, invitation.payload, payload_bytes) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
+    try_invited(data, bytes);
     try_record(data, bytes);
     try_control(data, bytes);
     return 0;

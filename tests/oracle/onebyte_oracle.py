@@ -364,7 +364,7 @@ class Record:
 
 # ---- control table ----
 
-GOODBYE, CERTIFICATE, REVOCATION, EVIDENCE, ADDRESS, ROTATION = range(1, 7)
+GOODBYE, CERTIFICATE, REVOCATION, EVIDENCE, ADDRESS, ROTATION, INVITATION, ADMISSION, WITHDRAWAL = range(1, 10)
 
 
 class Entry:
@@ -385,6 +385,23 @@ class Entry:
             self.cut = struct.unpack("<Q", self.payload)[0]
         if self.kind == ROTATION:
             self.until = struct.unpack("<Q", self.payload)[0]
+        if self.kind == INVITATION:
+            self.expiry, self.member_expiry, self.last_round, self.uses, size = struct.unpack("<QQIHB", self.payload[:23])
+            self.pattern = self.payload[23:]
+            require(size == len(self.pattern) and 1 <= size <= 63 and self.pattern.count(b"*") <= 1 and 1 <= self.uses <= 256,
+                    "an invitation is malformed")
+        if self.kind == ADMISSION:
+            self.name = self.payload[1:]
+            require(self.payload[0] == len(self.name) and 1 <= len(self.name) <= 63 and self.sequence == 0, "an admission is malformed")
+        if self.kind == WITHDRAWAL:
+            self.stay = [self.payload[i:i + 32] for i in range(0, length, 32)]
+            require(length % 32 == 0 and length <= 256 * 32 and all(a < b for a, b in zip(self.stay, self.stay[1:])), "a withdrawal is malformed")
+
+    def fits(self, name):
+        before, star, after = self.pattern.partition(b"*")
+        if not star:
+            return name == self.pattern
+        return len(name) > len(before) + len(after) and name.startswith(before) and name.endswith(after)
 
     def read_evidence(self, run, signature):
         one, rest = self.take(self.payload)
@@ -416,9 +433,14 @@ class Membership:
         self.certificates, self.cuts = {}, {}
         for e in entries:
             if e.kind == CERTIFICATE and self.counts(e):
-                rank = (self.index(e.signer), e.sequence, len(e.data), e.data)
+                rank = (0, self.index(e.signer), e.sequence, len(e.data), e.data)
                 if e.subject not in self.certificates or rank > self.certificates[e.subject][0]:
                     self.certificates[e.subject] = (rank, e)
+        for e, invitation in self.admissions(entries):
+            rank = (-1, self.index(invitation.signer), invitation.sequence, invitation.subject)
+            if e.subject not in self.certificates or rank > self.certificates[e.subject][0]:
+                self.certificates[e.subject] = (rank, invitation)
+        for e in entries:
             if e.kind == EVIDENCE or (e.kind == REVOCATION and self.counts(e)):
                 self.cuts[e.subject] = min(e.cut, self.cuts.get(e.subject, e.cut))
 
@@ -428,6 +450,22 @@ class Membership:
     def counts(self, entry):
         i = self.index(entry.signer)
         return i is not None and (self.authorities[i][1] is None or entry.sequence < self.authorities[i][1])
+
+    def latest(self, entries, kind, subject):
+        found = [e for e in entries if e.kind == kind and e.subject == subject and self.counts(e)]
+        return max(found, key=lambda e: (self.index(e.signer), e.sequence, len(e.data), e.data), default=None)
+
+    def admissions(self, entries):
+        """Those that count, each with its invitation."""
+        for key in {e.signer for e in entries if e.kind == ADMISSION}:
+            invitation, withdrawal = self.latest(entries, INVITATION, key), self.latest(entries, WITHDRAWAL, key)
+            if invitation is None:
+                continue
+            allowed = [e for e in entries if e.kind == ADMISSION and e.signer == key and invitation.fits(e.name)
+                       and (withdrawal is None or e.subject in withdrawal.stay)]
+            allowed.sort(key=lambda e: blake(b"onebyte/invited1" + key + e.subject))
+            for e in allowed if withdrawal else allowed[:invitation.uses]:
+                yield e, invitation
 
     def allows(self, record):
         if record.machine not in self.certificates:

@@ -6,22 +6,29 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "record/invited.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/perform.h"
 
-static const struct sim_control *sign_with(struct sim_cluster *cluster, struct sim_machine *key,
-                                           enum ob_control_kind kind, const struct ob_machine_id *subject,
-                                           const uint8_t *payload, uint16_t payload_bytes) {
+static const struct sim_control *sign_as(struct sim_cluster *cluster, struct sim_machine *key,
+                                         enum ob_control_kind kind, const struct ob_machine_id *subject,
+                                         uint64_t sequence, const uint8_t *payload, uint16_t payload_bytes) {
     uint8_t body[OB_CONTROL_BODY_BYTES_MAX], signature[64], data[OB_CONTROL_BYTES_MAX];
     struct ob_control control = {.kind = kind,
                                  .payload_bytes = payload_bytes,
                                  .signer = key->id,
                                  .subject = *subject,
-                                 .sequence = ++cluster->authority.sequence,
+                                 .sequence = sequence,
                                  .payload = payload,
                                  .signature = signature};
     sim_machine_sign(key, body, ob_control_body(&cluster->run, &control, body), signature);
     return sim_controls_keep(&cluster->controls, data, ob_control_encode(&control, data));
+}
+
+static const struct sim_control *sign_with(struct sim_cluster *cluster, struct sim_machine *key,
+                                           enum ob_control_kind kind, const struct ob_machine_id *subject,
+                                           const uint8_t *payload, uint16_t payload_bytes) {
+    return sign_as(cluster, key, kind, subject, ++cluster->authority.sequence, payload, payload_bytes);
 }
 
 static struct sim_machine *newest_key(struct sim_cluster *cluster) {
@@ -63,6 +70,38 @@ const char *sim_authority_name(const struct sim_cluster *cluster, size_t machine
     return ret_name;
 }
 
+static void invite(struct sim_cluster *cluster) {
+    struct sim_authority *authority = &cluster->authority;
+    const struct sim_plan *plan = &cluster->plan;
+    uint8_t payload[OB_INVITATION_BYTES_MAX];
+    uint16_t bytes = 0;
+    uint64_t uses = plan->uses ? plan->uses : plan->joiners > 0 ? plan->joiners : 1;
+    struct ob_invitation says = {
+        .last_round = OB_CONTROL_NEVER, .uses = (uint16_t)uses, .pattern = "joiner-*"};
+    if (plan->invited_s > 0)
+        says.expiry_s = (uint64_t)sim_cluster_wall_s(cluster, 0) + plan->invited_s;
+    sim_machine_init(&authority->inviting, &cluster->random, plan->ed25519);
+    if (uses > OB_INVITATION_USES_MAX || ob_invitation_encode(&says, payload, &bytes, NULL) != OB_OK)
+        abort();
+    authority->invitation = sign(cluster, OB_CONTROL_INVITATION, &authority->inviting.id, payload, bytes);
+    bool some_stay_out = uses < plan->joiners || plan->invited_s > 0;
+    for (size_t i = 0; i < plan->count; i++)
+        some_stay_out |= plan->entries[i].fault == SIM_WITHDRAW;
+    for (size_t i = plan->peers; i < cluster->machine_count; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "joiner-%zu", i);
+        if (ob_admission_encode(name, payload, &bytes, NULL) != OB_OK)
+            abort();
+        authority->admissions[i] = sign_as(cluster, &authority->inviting, OB_CONTROL_ADMISSION,
+                                           &cluster->machines[i].id, 0, payload, bytes);
+        cluster->machines[i].limited = some_stay_out;
+    }
+}
+
+bool sim_authority_invites(const struct sim_cluster *cluster, size_t machine) {
+    return cluster->authority.invitation != NULL && cluster->authority.certificates[machine] == NULL;
+}
+
 void sim_authority_init(struct sim_cluster *cluster) {
     struct sim_authority *authority = &cluster->authority;
     authority->on = cluster->plan.authority != 0;
@@ -71,11 +110,15 @@ void sim_authority_init(struct sim_cluster *cluster) {
     if (!authority->on)
         return;
     authority->certificates = calloc(cluster->machine_count, sizeof(struct sim_control *));
+    authority->admissions = calloc(cluster->machine_count, sizeof(struct sim_control *));
     authority->renewed = calloc(cluster->machine_count, sizeof *authority->renewed);
-    if (!authority->certificates || !authority->renewed)
+    if (!authority->certificates || !authority->renewed || !authority->admissions)
         abort();
     for (size_t i = 0; i < cluster->machine_count; i++)
-        certify(cluster, i, 0, OB_CONTROL_NEVER);
+        if (!cluster->plan.invited || i < cluster->plan.peers)
+            certify(cluster, i, 0, OB_CONTROL_NEVER);
+    if (cluster->plan.invited)
+        invite(cluster);
     for (size_t i = 0; i < cluster->plan.peers; i++) {
         for (size_t j = 0; j < cluster->plan.peers; j++)
             sim_disk_add_control(&cluster->nodes[i].disk, authority->certificates[j]);
@@ -86,6 +129,7 @@ void sim_authority_init(struct sim_cluster *cluster) {
 void sim_authority_done(struct sim_authority *authority) {
     free(authority->certificates);
     free(authority->renewed);
+    free(authority->admissions);
     free(authority->told);
 }
 
@@ -95,9 +139,36 @@ static void give(struct sim_cluster *cluster, size_t node, const struct sim_cont
         &(struct ob_event){.kind = OB_EVENT_CONTROL, .data = control->data, .bytes = control->bytes});
 }
 
+/* What machine `machine` shows, to the peer of a node. */
+static void show_to(struct sim_cluster *cluster, size_t node, size_t machine) {
+    const struct sim_authority *authority = &cluster->authority;
+    if (authority->certificates[machine] != NULL) {
+        give(cluster, node, authority->certificates[machine]);
+        return;
+    }
+    give(cluster, node, authority->invitation);
+    if (cluster->broken == NULL && cluster->nodes[node].peer != NULL)
+        give(cluster, node, authority->admissions[machine]);
+}
+
 void sim_authority_show(struct sim_cluster *cluster, size_t number) {
     if (cluster->authority.on)
-        give(cluster, number, cluster->authority.certificates[cluster->nodes[number].machine]);
+        show_to(cluster, number, cluster->nodes[number].machine);
+}
+
+/* A door judges, as the daemon's does. */
+static bool door_admits(const struct sim_cluster *cluster, size_t door, size_t machine) {
+    const struct sim_authority *authority = &cluster->authority;
+    const struct ob_peer *peer = cluster->nodes[door].peer;
+    uint64_t wall_s = (uint64_t)sim_cluster_wall_s(cluster, door);
+    const struct sim_control *certificate = authority->certificates[machine];
+    if (certificate != NULL)
+        return ob_peer_check_certificate(peer, certificate->data, certificate->bytes, wall_s, NULL) == OB_OK;
+    uint8_t shown[OB_INVITED_BYTES_MAX];
+    const struct sim_control *first = authority->invitation, *second = authority->admissions[machine];
+    memcpy(shown, first->data, first->bytes);
+    memcpy(shown + first->bytes, second->data, second->bytes);
+    return ob_peer_check_invited(peer, shown, first->bytes + second->bytes, wall_s, NULL) == OB_OK;
 }
 
 /* The door says to a machine that is out why. */
@@ -112,7 +183,6 @@ void sim_authority_knock(struct sim_cluster *cluster, size_t number) {
     const struct sim_node *node = &cluster->nodes[number];
     if (cluster->authority.renewed[node->machine]) /* by a key that it had not heard of, perhaps */
         sim_authority_show(cluster, number);
-    const struct sim_control *certificate = cluster->authority.certificates[node->machine];
     for (size_t i = 0; i < node->links.count && cluster->broken == NULL; i++) {
         size_t other = node->links.to[i];
         const struct ob_peer *peer = cluster->nodes[other].peer;
@@ -120,9 +190,8 @@ void sim_authority_knock(struct sim_cluster *cluster, size_t number) {
             !sim_network_permits(cluster, number, other) ||
             cluster->nodes[other].trouble.sides != node->trouble.sides)
             continue;
-        if (ob_peer_check_certificate(peer, certificate->data, certificate->bytes,
-                                      (uint64_t)sim_cluster_wall_s(cluster, other), NULL) == OB_OK)
-            give(cluster, other, certificate);
+        if (door_admits(cluster, other, node->machine))
+            show_to(cluster, other, node->machine);
         else
             say_why(cluster, peer, number);
     }
@@ -163,6 +232,27 @@ void sim_authority_revoke(struct sim_cluster *cluster, size_t number, double par
     if (!machine->revoked || keep_below < machine->keep_below)
         machine->keep_below = keep_below;
     machine->revoked = true;
+    tell(cluster, control, told);
+}
+
+void sim_authority_withdraw(struct sim_cluster *cluster, uint64_t nodes, size_t told) {
+    struct sim_authority *authority = &cluster->authority;
+    struct ob_machine_id keys[OB_INVITATION_USES_MAX];
+    uint8_t payload[OB_WITHDRAWAL_BYTES_MAX];
+    uint16_t bytes = 0;
+    size_t count = 0;
+    if (authority->invitation == NULL || authority->withdrawn)
+        return;
+    for (size_t i = cluster->plan.peers; i < cluster->machine_count && count < OB_INVITATION_USES_MAX; i++)
+        if (sim_plan_in(nodes, i))
+            keys[count++] = cluster->machines[i].id;
+    if (ob_withdrawal_encode(keys, count, payload, &bytes, NULL) != OB_OK)
+        abort();
+    const struct sim_control *control =
+        sign(cluster, OB_CONTROL_WITHDRAWAL, &authority->inviting.id, payload, bytes);
+    authority->withdrawn = true;
+    authority->stay = nodes;
+    remember(authority, control);
     tell(cluster, control, told);
 }
 

@@ -74,3 +74,18 @@ break_it taken-back peer/dispute.c \
 break_it counts-twice peer/isolation.c \
     's|size_t half = \(now->last_live \+ 1\) / 2;|size_t half = now->last_live / 2;|' \
     "less than half of the machines last live are enough to go on" false-acknowledgements
+break_it uses-uncounted peer/invitation.c \
+    's/ret_first->most = ob_control_invitation\(&invitation\).uses;/ret_first->most = OB_INVITATION_USES_MAX;/' \
+    "an invitation admits more machines than it says" invitation-used-twice
+break_it first-come-stays peer/invitation.c \
+    '/^static bool is_first/,/^}/s/^    return .*/    return first->count < first->most || first->without == NULL;/' \
+    "of too many admissions those stay that came first" invitation-used-twice
+break_it expiry-unseen peer/view.c \
+    '/^static enum ob_err check_uses/,/^}/s/if \(passed\(says.expiry_s, wall_s\)\)/if (false)/' \
+    "a door admits by an invitation that has expired" invitation-expired
+break_it withdrawal-ignored peer/invitation.c \
+    '/^bool ob_invitation_allows/,/^}/s/ob_control_keeps\(&withdrawal, &admission->subject\)/true/' \
+    "whom a withdrawal does not list stays" invitation-withdrawn
+break_it admissions-stay peer/authority.c \
+    '/^void ob_authority_invited/,/^}/s/^    if \(removed \|\| !admission\)$/    if (false)/' \
+    "admissions stay in the table when their invitation is withdrawn" invitation-withdrawn

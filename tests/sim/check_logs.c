@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "record/invitation.h"
 #include "tests/sim/checks.h"
 
 bool sim_check_agree(const struct sim_cluster *cluster, size_t *ret_node) {
@@ -80,6 +81,36 @@ static const char *check_table(const struct sim_cluster *cluster, const struct o
     return NULL;
 }
 
+/* An invitation admits as many as it says, and nobody else; and as many as come in time, while it has uses left. */
+static const char *check_invited(const struct sim_cluster *cluster, const struct sim_node *first) {
+    const struct sim_authority *authority = &cluster->authority;
+    size_t members = 0, here = 0, taken = 0;
+    uint64_t uses = cluster->plan.uses ? cluster->plan.uses : cluster->plan.joiners;
+    for (size_t m = cluster->plan.peers; m < cluster->machine_count && authority->invitation != NULL; m++) {
+        struct ob_peer_machine machine = {.admitted = false};
+        if (!sim_authority_invites(cluster, m)) { /* it has a certificate by now, and perhaps a use besides */
+            taken++;
+            continue;
+        }
+        bool known = ob_peer_find(first->peer, &cluster->machines[m].id, &machine);
+        bool stays = !authority->withdrawn || sim_plan_in(authority->stay, m);
+        bool member = known && machine.name[0] != 0;
+        members += member;
+        here += cluster->nodes[m].peer != NULL && stays && cluster->machines[m].honest &&
+                !cluster->machines[m].revoked;
+        if (member && !stays)
+            return "whom a withdrawal does not list is a member";
+        if (!member && m < cluster->ledger.machines && first->disk.now.chains[m].count > 0)
+            return "records of a machine that nobody admitted count";
+    }
+    if (authority->withdrawn ? members > OB_INVITATION_USES_MAX : members > uses)
+        return "an invitation admits more than it says";
+    if (cluster->plan.invited_s == 0 && !authority->withdrawn &&
+        members + taken < (here < uses ? here : uses))
+        return "an invitation that has uses left admits nobody";
+    return NULL;
+}
+
 /* In a mesh: each knows where each other one is. */
 static const char *check_addresses(const struct sim_cluster *cluster, size_t number) {
     for (size_t other = 0; other < cluster->machine_count && cluster->plan.degree == 0; other++)
@@ -101,6 +132,8 @@ const char *sim_check_logs(const struct sim_cluster *cluster) {
     const char *broken = NULL;
     for (size_t m = 0; m < cluster->ledger.machines && first != NULL && broken == NULL; m++)
         broken = check_chain(cluster, m, &first->disk.now.chains[m]);
+    if (broken == NULL && first != NULL)
+        broken = check_invited(cluster, first);
     bool garbled = garbles(cluster);
     for (size_t i = 0; i < cluster->count && broken == NULL; i++) {
         const struct sim_node *node = &cluster->nodes[i];

@@ -51,10 +51,19 @@ static const char *check_held(const struct sim_cluster *cluster, size_t machine,
     return NULL;
 }
 
+static bool is_out(const struct sim_cluster *cluster, size_t number) {
+    for (size_t i = 0; i < cluster->count; i++)
+        if (i != number && cluster->nodes[i].peer != NULL && sim_network_permits(cluster, i, number))
+            return false;
+    return true;
+}
+
 const char *sim_check_expected(const struct sim_cluster *cluster, const struct sim_entry *entry) {
     const struct sim_node *node = &cluster->nodes[entry->node];
     if (entry->is == SIM_IS_DOWN)
         return sim_cluster_up(cluster, entry->node) ? "expected: down" : NULL;
+    if (entry->is == SIM_IS_OUT)
+        return is_out(cluster, entry->node) ? NULL : "expected: out";
     if (entry->is == SIM_IS_CUT || entry->is == SIM_IS_WHOLE)
         return check_held(cluster, node->machine, entry->is == SIM_IS_CUT);
     if (node->peer == NULL)

@@ -113,13 +113,22 @@ bool sim_cluster_up(const struct sim_cluster *cluster, size_t node) {
     return cluster->nodes[node].peer != NULL || cluster->nodes[node].attacker != NULL;
 }
 
-/* Nobody lets in a machine whose chain forked. */
+/* It hears no more of invitations. */
+static bool out_itself(const struct sim_cluster *cluster, size_t number) {
+    size_t machine = cluster->nodes[number].machine;
+    return sim_authority_invites(cluster, machine) || cluster->machines[machine].revoked ||
+           ob_peer_view(cluster->nodes[number].peer).life == OB_PEER_HALTED;
+}
+
+/* Nobody lets in a machine whose chain forked, or whom its invitation does not admit. */
 static bool expelled(const struct sim_cluster *cluster, size_t number) {
-    if (!cluster->authority.on || cluster->machines[cluster->nodes[number].machine].honest)
+    size_t machine = cluster->nodes[number].machine;
+    bool invited = sim_authority_invites(cluster, machine);
+    if (!cluster->authority.on || (cluster->machines[machine].honest && !invited))
         return false;
     for (size_t i = 0; i < cluster->count; i++)
         if (cluster->nodes[i].peer != NULL && cluster->machines[cluster->nodes[i].machine].honest &&
-            sim_network_permits(cluster, i, number))
+            !(invited && out_itself(cluster, i)) && sim_network_permits(cluster, i, number))
             return false;
     return true;
 }

@@ -212,6 +212,9 @@ static void strike(struct sim_cluster *cluster, size_t i) {
     case SIM_LOWER:
         sim_authority_lower(cluster, entry->node, entry->value, entry->other);
         break;
+    case SIM_WITHDRAW:
+        sim_authority_withdraw(cluster, entry->nodes, entry->other);
+        break;
     case SIM_FLIP:
         cluster->counts.flips += node->replica.weights != NULL;
         sim_replica_flip(&node->replica, test_random_next(&cluster->random));

@@ -15,7 +15,9 @@ struct sim_machine {
     bool ed25519;
     bool honest;   /* its key signs on one host only, and that host never forgot what it had signed */
     bool attacked; /* an attacker had its key */
-    bool limited;  /* a certificate allowed fewer rounds than it had trained: it may halt */
+    bool
+        limited; /* a certificate allowed fewer rounds than it had trained, or its invitation may admit others in
+                      its place: it may halt */
     bool revoked;
     uint64_t keep_below; /* then: samples that still count */
     uint64_t forked_at;  /* the lowest cut of all evidence that anybody stored; UINT64_MAX: none */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "record/invitation.h"
 
 #define LINE_MAX_BYTES 1024
 #define COUNT(array)   (sizeof(array) / sizeof((array)[0]))
@@ -29,6 +30,9 @@ static const struct {
     {"silent", offsetof(struct sim_plan, silent), 0, 1},
     {"authority", offsetof(struct sim_plan, authority), 0, 1},
     {"ed25519", offsetof(struct sim_plan, ed25519), 0, 1},
+    {"invited", offsetof(struct sim_plan, invited), 0, 1},
+    {"uses", offsetof(struct sim_plan, uses), 0, OB_INVITATION_USES_MAX},
+    {"invited_s", offsetof(struct sim_plan, invited_s), 0, 100000},
     {"isolation", offsetof(struct sim_plan, isolation), 0, OB_ISOLATION_ROUNDS_MAX},
     {"replicas", offsetof(struct sim_plan, replicas), 1, 16000},
     {"faults", offsetof(struct sim_plan, faults_s), 0, 100000},
@@ -37,26 +41,27 @@ static const struct {
 };
 
 static const char *const WORDS[SIM_FAULTS] = {
-    [SIM_LOSS] = "loss",       [SIM_DUPLICATES] = "duplicates",
-    [SIM_SLOW] = "slow",       [SIM_LAG] = "lag",
-    [SIM_ONE_WAY] = "one-way", [SIM_SPLIT] = "split",
-    [SIM_GARBLE] = "garble",   [SIM_LOSE] = "lose",
-    [SIM_CRASH] = "crash",     [SIM_TEAR] = "tear",
-    [SIM_JOIN] = "join",       [SIM_LEAVE] = "leave",
-    [SIM_PAUSE] = "pause",     [SIM_STRAGGLE] = "straggle",
-    [SIM_FULL] = "full",       [SIM_BACKUP] = "backup",
-    [SIM_RESTORE] = "restore", [SIM_COPY] = "copy",
-    [SIM_FORK] = "fork",       [SIM_REVOKE] = "revoke",
-    [SIM_RENEW] = "renew",     [SIM_ROTATE] = "rotate",
-    [SIM_CLOCK] = "clock",     [SIM_EXPECT] = "expect",
-    [SIM_LOWER] = "lower",     [SIM_MOVE] = "move",
-    [SIM_FLIP] = "flip",       [SIM_HOSTILE] = "hostile",
+    [SIM_LOSS] = "loss",         [SIM_DUPLICATES] = "duplicates",
+    [SIM_SLOW] = "slow",         [SIM_LAG] = "lag",
+    [SIM_ONE_WAY] = "one-way",   [SIM_SPLIT] = "split",
+    [SIM_GARBLE] = "garble",     [SIM_LOSE] = "lose",
+    [SIM_CRASH] = "crash",       [SIM_TEAR] = "tear",
+    [SIM_JOIN] = "join",         [SIM_LEAVE] = "leave",
+    [SIM_PAUSE] = "pause",       [SIM_STRAGGLE] = "straggle",
+    [SIM_FULL] = "full",         [SIM_BACKUP] = "backup",
+    [SIM_RESTORE] = "restore",   [SIM_COPY] = "copy",
+    [SIM_FORK] = "fork",         [SIM_REVOKE] = "revoke",
+    [SIM_RENEW] = "renew",       [SIM_ROTATE] = "rotate",
+    [SIM_CLOCK] = "clock",       [SIM_EXPECT] = "expect",
+    [SIM_LOWER] = "lower",       [SIM_MOVE] = "move",
+    [SIM_FLIP] = "flip",         [SIM_HOSTILE] = "hostile",
+    [SIM_WITHDRAW] = "withdraw",
 };
 
 static const char *const STATES[SIM_STATES] = {
     [SIM_IS_TRAINING] = "training", [SIM_IS_PAUSED] = "paused", [SIM_IS_RECONCILING] = "reconciling",
     [SIM_IS_HALTED] = "halted",     [SIM_IS_DOWN] = "down",     [SIM_IS_ISOLATED] = "isolated",
-    [SIM_IS_CUT] = "cut",           [SIM_IS_WHOLE] = "whole",
+    [SIM_IS_CUT] = "cut",           [SIM_IS_WHOLE] = "whole",   [SIM_IS_OUT] = "out",
 };
 
 const char *sim_state_name(enum sim_state state) {

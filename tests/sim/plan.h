@@ -47,12 +47,14 @@ enum sim_fault {
     SIM_REVOKE, /* the authority revokes `node` from the part `value` of its samples on, told to `other` */
     SIM_RENEW,  /* the authority gives `node` a certificate that expires in `value` seconds, 0: never */
     SIM_LOWER, /* … one whose last round is the part `value` of the rounds it has trained, told to `other` */
-    SIM_ROTATE, /* the authority's key is replaced, told to `other`; `value` 1: by two keys, the second one,
+    SIM_ROTATE,   /* the authority's key is replaced, told to `other`; `value` 1: by two keys, the second one,
                    which must lose, told to `node` */
-    SIM_FLIP,   /* a bit of `node`'s weights is wrong */
-    SIM_MOVE,   /* `node` has another address from now on */
-    SIM_CLOCK,  /* the wall clock of `node` is `value` seconds off */
-    SIM_EXPECT, /* `node` must be what `is` says */
+    SIM_WITHDRAW, /* the authority withdraws the invitation, told to `other`; of those that it admitted
+                     `nodes` stay */
+    SIM_FLIP,     /* a bit of `node`'s weights is wrong */
+    SIM_MOVE,     /* `node` has another address from now on */
+    SIM_CLOCK,    /* the wall clock of `node` is `value` seconds off */
+    SIM_EXPECT,   /* `node` must be what `is` says */
     SIM_FAULTS
 };
 
@@ -86,6 +88,7 @@ enum sim_state {
     SIM_IS_DOWN,
     SIM_IS_CUT,   /* everybody holds fewer records of it than it signed, and no one more than others */
     SIM_IS_WHOLE, /* everybody holds all that it published */
+    SIM_IS_OUT,   /* nobody lets it in */
     SIM_STATES
 };
 
@@ -111,6 +114,9 @@ struct sim_plan {
     uint64_t silent;        /* nobody is told of broken links */
     uint64_t authority;     /* certificates are needed; else everybody belongs */
     uint64_t ed25519;       /* real signatures */
+    uint64_t invited;       /* joiners have no certificates, but all of them one invitation's key … */
+    uint64_t uses;          /* … for so many machines; 0: for as many as there are joiners */
+    uint64_t invited_s;     /* … that expires so many seconds after the beginning; 0: never */
     uint64_t isolation;     /* rounds that an isolated machine goes on */
     uint64_t replicas;      /* weights are kept by every n-th node */
     uint64_t faults_s, healed_s; /* how long things go wrong; then nothing does and everybody must train */

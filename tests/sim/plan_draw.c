@@ -2,6 +2,7 @@
  * Times are whole milliseconds, so that a plan is the same after it was written and read. */
 #include <math.h>
 
+#include "record/invitation.h"
 #include "tests/sim/plan.h"
 
 struct kind {
@@ -85,6 +86,22 @@ static void add(struct sim_plan *plan, struct test_random *random, const struct 
     (void)sim_plan_add(plan, entry);
 }
 
+/* Sometimes for fewer machines than come, sometimes too short, sometimes withdrawn while they come. */
+static void draw_invitation(struct sim_plan *plan, struct test_random *random) {
+    plan->invited = plan->joiners > 0 && test_random_chance(random, 0.6);
+    if (!plan->invited)
+        return;
+    uint64_t uses = 1 + test_random_below(random, plan->joiners + 1);
+    plan->uses = uses < OB_INVITATION_USES_MAX ? uses : OB_INVITATION_USES_MAX;
+    if (test_random_chance(random, 0.2))
+        plan->invited_s = 1 + test_random_below(random, plan->faults_s);
+    if (test_random_chance(random, 0.3))
+        (void)sim_plan_add(plan, (struct sim_entry){.fault = SIM_WITHDRAW,
+                                                    .at_ns = milliseconds(random, (double)plan->faults_s),
+                                                    .other = test_random_below(random, plan->peers),
+                                                    .nodes = test_random_next(random)});
+}
+
 struct sim_plan sim_plan_draw(uint64_t seed, size_t peers) {
     static const uint64_t STALENESS[] = {0, 1, 2, 4, 16};
     static const uint64_t ISOLATION[] = {8, 64, 256};
@@ -114,5 +131,6 @@ struct sim_plan sim_plan_draw(uint64_t seed, size_t peers) {
         for (uint64_t count = 1 + test_random_below(&random, most); count > 0; count--)
             add(&plan, &random, &KINDS[i]);
     }
+    draw_invitation(&plan, &random);
     return plan;
 }

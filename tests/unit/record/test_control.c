@@ -73,7 +73,7 @@ static void expect_error(size_t offset, uint8_t value, enum ob_err expected) {
 
 static void decode_each_rule_has_its_error(void **state) {
     (void)state;
-    expect_error(0, 7, OB_EUNSUPPORTED);
+    expect_error(0, OB_CONTROL_LAST + 1, OB_EUNSUPPORTED);
     expect_error(0, 0, OB_EUNSUPPORTED);
     expect_error(1, 1, OB_EFORMAT);
     expect_error(2, 9, OB_EFORMAT);     /* length */

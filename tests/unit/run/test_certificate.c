@@ -129,12 +129,64 @@ static void changed_bytes_are_refused(void **state) {
     free(text);
 }
 
+/* The invitation with its key, and the admission by it. */
+static size_t make_invited(const struct fixture *f, uint8_t *ret_entries) {
+    struct ob_identity key;
+    uint8_t payload[OB_INVITATION_BYTES_MAX];
+    size_t more = 0;
+    struct ob_invitation says = {.member_expiry_s = 3000, .last_round = 9, .uses = 2, .pattern = "node-*"};
+    ob_identity_generate(&key);
+    struct ob_control control = {.kind = OB_CONTROL_INVITATION,
+                                 .signer = f->authority.machine,
+                                 .subject = key.machine,
+                                 .sequence = 4,
+                                 .payload = payload};
+    assert_int_equal(ob_invitation_encode(&says, payload, &control.payload_bytes, NULL), OB_OK);
+    size_t bytes = ob_control_sign(&f->certificate.run, &control, f->authority.secret_key, ret_entries);
+    assert_int_equal(ob_invited_admit(&f->certificate.run, &says, key.secret_key, &f->machine.machine,
+                                      "node-1", ret_entries + bytes, &more, NULL),
+                     OB_OK);
+    return bytes + more;
+}
+
+static void invited_is_read_as_a_certificate(void **state) {
+    struct fixture *f = *state;
+    uint8_t entries[OB_INVITED_BYTES_MAX];
+    struct ob_certificate_file read, file;
+    size_t bytes = make_invited(f, entries);
+    assert_int_equal(ob_certificate_file_write_invited(f->path, &f->certificate.run, entries, bytes, NULL),
+                     OB_OK);
+    assert_int_equal(ob_certificate_file_read(f->path, &read, NULL), OB_OK);
+    ob_certificate_file_copy(&read, &file);
+    memset(&read, 0, sizeof read);
+    assert_true(file.invited && ob_machine_equal(&file.authority, &f->authority.machine));
+    assert_string_equal(file.certificate.name, "node-1");
+    assert_true(file.certificate.expiry_s == 3000 && file.certificate.last_round == 9);
+    assert_true(ob_hash_equal(&file.certificate.run.hash, &f->certificate.run.hash));
+    assert_int_equal(ob_certificate_file_check(f->path, &file, &f->machine.machine, 2999, NULL), OB_OK);
+    assert_int_equal(ob_certificate_file_check(f->path, &file, &f->machine.machine, 3000, NULL), OB_ETIMEOUT);
+    assert_int_equal(ob_certificate_file_check(f->path, &file, &f->other.machine, 0, NULL), OB_EMISMATCH);
+    char *text = NULL;
+    size_t length = 0;
+    assert_int_equal(ob_file_read(f->path, 4096, &text, &length, NULL), OB_OK);
+    for (size_t i = 0; i < length - 1; i++) {
+        char kept = text[i];
+        text[i] = kept == '0' ? '1' : '0';
+        enum ob_err failed = ob_certificate_file_parse("f", text, length, &file, NULL);
+        assert_true(failed || ob_certificate_file_check("f", &file, &f->machine.machine, 0, NULL));
+        text[i] = kept;
+        assert_int_not_equal(ob_certificate_file_parse("f", text, i, &file, NULL), OB_OK);
+    }
+    free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(written_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(a_manifest_of_another_hash_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(changed_bytes_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(invited_is_read_as_a_certificate, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
