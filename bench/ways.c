@@ -13,7 +13,9 @@
 #include "base/options_help.h"
 #include "model/convert/open_model.h"
 #include "model/forward/blas.h"
+#include "model/forward/choose.h"
 #include "model/forward/forward.h"
+#include "model/forward/vector.h"
 #include "run/manifest_create.h"
 #include "run/replica.h"
 
@@ -21,13 +23,15 @@
 
 struct arguments {
     const char *model, *trainable, *products;
-    int64_t batch, length, repeats, samples, lora_rank, threads, targets;
+    struct ob_option_list lora_targets;
+    int64_t batch, length, repeats, samples, lora_rank, threads, targets, prefix_mb;
     bool own;
 };
 
 struct ways {
-    int64_t batch, length, repeats, samples, lora_rank, threads, targets;
+    int64_t batch, length, repeats, samples, lora_rank, threads, targets, prefix_mb;
     const char *trainable;
+    const struct ob_option_list *lora_targets;
     bool own;
     struct ob_manifest *manifest;
     struct ob_replica *replica;
@@ -43,8 +47,8 @@ static enum ob_err open_run(struct ways *w, const char *folder, struct ob_error 
     memset(options.authority.key, 1, OB_KEY_BYTES);
     options.lora_rank = (uint32_t)w->lora_rank;
     options.lora_alpha = 2.0 * (double)w->lora_rank;
-    options.lora_targets = TARGETS;
-    options.lora_target_count = 2;
+    options.lora_targets = w->lora_targets->count > 0 ? w->lora_targets->values : TARGETS;
+    options.lora_target_count = w->lora_targets->count > 0 ? w->lora_targets->count : 2;
     options.rounds = 10;
     if (w->trainable) {
         options.trainable = &w->trainable;
@@ -133,6 +137,35 @@ static long status_kib(const char *key) {
     return value;
 }
 
+struct choosing {
+    struct ways *ways;
+    struct ob_forward *forward;
+};
+
+/* `losses` of which only the difference matters. */
+static enum ob_err estimate_to_choose(void *context, unsigned direction, double ret_losses[2],
+                                      struct ob_error *error) {
+    struct choosing *c = context;
+    ret_losses[1] = 0;
+    return estimate(c->ways, c->forward, (uint8_t)direction, &ret_losses[0], error);
+}
+
+/* way NULL: whichever `products = auto` chooses. */
+static enum ob_err use(struct ways *w, struct ob_forward *forward, const struct ob_products *way,
+                       struct ob_error *error) {
+    struct choosing choosing = {.ways = w, .forward = forward};
+    struct ob_choices choices;
+    char text[OB_CHOICES_TEXT_MAX];
+    ob_forward_use_loops(forward, ob_vector_best());
+    enum ob_err failed = way ? ob_forward_use(forward, way, error)
+                             : ob_forward_choose(forward, estimate_to_choose, &choosing, &choices, error);
+    if (!failed && !way)
+        printf("{\"auto\": \"%s\"}\n", ob_choices_text(&choices, text));
+    if (!failed && w->prefix_mb > 0)
+        failed = ob_forward_keep_prefix(forward, (size_t)w->prefix_mb << 20, NULL, 0, error);
+    return failed;
+}
+
 static enum ob_err measure(struct ways *w, const struct ob_products *way, struct ob_error *error) {
     struct ob_forward *forward = NULL;
     size_t tokens = (size_t)(w->batch * w->length);
@@ -141,7 +174,7 @@ static enum ob_err measure(struct ways *w, const struct ob_products *way, struct
                                                   w->replica->pool, &forward, error)
                                  : ob_fail(error, OB_ENOMEM, "out of memory");
     if (!failed)
-        failed = ob_forward_use(forward, way, error);
+        failed = use(w, forward, way, error);
     uint64_t start = ob_now_ns();
     if (!failed)
         failed = estimate(w, forward, 0, &g, error);
@@ -166,7 +199,7 @@ static enum ob_err measure(struct ways *w, const struct ob_products *way, struct
                "\"first_seconds\": %.4g, \"activation_mb\": %zu, \"frozen_mb\": %zu, \"rss_anon_mb\": %ld, "
                "\"rss_file_mb\": "
                "%ld, \"error\": %.4g}\n",
-               way->name, seconds[0], seconds[w->repeats / 2], processor, first,
+               ob_forward_products(forward)->name, seconds[0], seconds[w->repeats / 2], processor, first,
                ob_forward_bytes(forward) >> 20, ob_forward_frozen_bytes(forward) >> 20,
                status_kib("RssAnon:") >> 10, status_kib("RssFile:") >> 10,
                square > 0 ? sqrt(difference / square) : 0.0);
@@ -190,6 +223,9 @@ static const struct ob_option OPTIONS[] = {
      .fallback = "0"},
     {"lora-rank", "N", "rank of the adapters; 0: none", AT(lora_rank), .low = 0, .high = 256,
      .fallback = "0"},
+    {"lora-target", "PATTERN", "matrices with adapters; default: attention and mlp", AT(lora_targets)},
+    {"prefix-mb", "MB", "memory for states after the frozen layers; 0: they are computed each time",
+     AT(prefix_mb), .low = 0, .high = 1 << 20, .fallback = "0"},
     {"trainable", "PATTERN", "what is trained", AT(trainable)},
     {"own", NULL, "each sequence has a direction of its own", AT(own)},
     {"threads", "N", "threads", AT(threads), .low = 1, .high = 256, .fallback = "2"},
@@ -219,6 +255,8 @@ static enum ob_err run(struct ways *w, const struct arguments *a, struct ob_erro
         if (wanted && ob_products_available(way, NULL))
             failed = measure(w, way, error);
     }
+    if (!failed && (!a->products || strcmp(a->products, "auto") == 0))
+        failed = measure(w, NULL, error);
     return failed;
 }
 
@@ -242,6 +280,8 @@ int main(int argc, char **argv) {
                      .threads = a.threads,
                      .targets = a.targets,
                      .trainable = a.trainable,
+                     .prefix_mb = a.prefix_mb,
+                     .lora_targets = &a.lora_targets,
                      .own = a.own,
                      .exact = calloc((size_t)a.samples + 1, sizeof(double))};
     enum ob_err failed = w.exact ? run(&w, &a, &error) : ob_fail(&error, OB_ENOMEM, "out of memory");
