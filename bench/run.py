@@ -27,7 +27,7 @@ def run(command):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-WAYS = ["bfloat16-native", "bfloat16-onednn"]
+WAYS = ["bfloat16-native", "bfloat16-onednn", "bfloat16x2"]
 
 
 def processor():
