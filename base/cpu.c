@@ -34,6 +34,7 @@ const char *ob_cpu_names(char *ret_text, size_t bytes) {
         {OB_CPU_AVX512BF16, "avx512_bf16"},
         {OB_CPU_AVX512VNNI, "avx512_vnni"},
         {OB_CPU_AVX512VPOPCNTDQ, "avx512_vpopcntdq"},
+        {OB_CPU_AVX512VBMI, "avx512vbmi"},
         {OB_CPU_GFNI, "gfni"},
         {OB_CPU_AMX_BF16, "amx_bf16"},
         {OB_CPU_AMX_INT8, "amx_int8"},

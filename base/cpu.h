@@ -25,6 +25,7 @@ enum ob_cpu_feature {
     OB_CPU_GFNI = 1 << 11,
     OB_CPU_AMX_BF16 = 1 << 12, /* with AMX_TILE */
     OB_CPU_AMX_INT8 = 1 << 13,
+    OB_CPU_AVX512VBMI = 1 << 14,
 };
 
 /* Bits of AMX, which compilers of today cannot ask for: 0 where there is none. */
@@ -39,7 +40,8 @@ static inline bool ob_cpu_has(uint32_t wanted) {
         OB_CPU_LACKS(OB_CPU_AVX512F, "avx512f") || OB_CPU_LACKS(OB_CPU_AVX512BW, "avx512bw") ||
         OB_CPU_LACKS(OB_CPU_AVX512VL, "avx512vl") || OB_CPU_LACKS(OB_CPU_AVX512DQ, "avx512dq") ||
         OB_CPU_LACKS(OB_CPU_AVX512BF16, "avx512bf16") || OB_CPU_LACKS(OB_CPU_AVX512VNNI, "avx512vnni") ||
-        OB_CPU_LACKS(OB_CPU_AVX512VPOPCNTDQ, "avx512vpopcntdq") || OB_CPU_LACKS(OB_CPU_GFNI, "gfni"))
+        OB_CPU_LACKS(OB_CPU_AVX512VPOPCNTDQ, "avx512vpopcntdq") || OB_CPU_LACKS(OB_CPU_GFNI, "gfni") ||
+        OB_CPU_LACKS(OB_CPU_AVX512VBMI, "avx512vbmi"))
         return false;
 #undef OB_CPU_LACKS
     const uint32_t matrix = OB_CPU_AMX_BF16 | OB_CPU_AMX_INT8;

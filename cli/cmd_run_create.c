@@ -24,13 +24,14 @@ struct arguments {
     int64_t rounds, samples_per_round, s0, max_machines, lora_rank, rank, calibrate_rows;
     int64_t probe_rows, probe_samples, rows_per_sample, machines; /* for --lr auto */
     int64_t scale_norm, scale_bias, scale_head, scale_matrix, scale_embedding, scale_adapter;
-    int schedule, combine, adapters, basis_scale;
+    int schedule, combine, distribution, adapters, basis_scale;
     struct ob_option_list trainable, lora_targets;
 };
 
 static const char *const SCHEDULES[] = {"constant", "linear", "cosine", NULL}; /* enum ob_schedule */
 static const char *const COMBINES[] = {"capped", "sum", "sqrt", "mean", NULL}; /* enum ob_spsa_combine */
 
+static const char *const DISTRIBUTIONS[] = {"rademacher", "gaussian", NULL}; /* enum ob_spsa_distribution */
 enum adapters { ADAPTERS_NONE, ADAPTERS_RANDOM, ADAPTERS_BASIS };
 static const char *const ADAPTERS[] = {"none", "random", "basis", NULL};
 
@@ -68,6 +69,10 @@ static const struct ob_option OPTIONS[] = {
      .most = 0.9, .fallback = "0.02"},
     {"epsilon", "NUMBER", "half the distance between the two weights whose losses are compared", AT(epsilon),
      .least = 1e-9, .most = 1, .fallback = "0.001"},
+    {"distribution", "NAME",
+     "elements of directions: rademacher (+1 or -1), or gaussian (the paper's; replay costs about eight "
+     "times as much)",
+     AT(distribution), .choices = DISTRIBUTIONS, .fallback = "rademacher"},
     {"combine", "NAME", "how the samples of a round are combined", AT(combine), .choices = COMBINES,
      .fallback = "capped"},
     {"s0", "N",
@@ -216,6 +221,7 @@ static enum ob_err set_options(const struct arguments *a, struct ob_manifest_opt
     options->warm_up = a->warm_up;
     options->schedule = (enum ob_schedule)a->schedule;
     options->epsilon = a->epsilon;
+    options->distribution = (enum ob_spsa_distribution)a->distribution;
     options->combine = (enum ob_spsa_combine)a->combine;
     options->s0 = (uint32_t)a->s0;
     options->rounds = (uint32_t)a->rounds;

@@ -178,12 +178,14 @@ static void read_direction(struct members *in, const json_t *root, struct ob_man
     const json_t *epsilon = member(in, direction, "epsilon", JSON_REAL);
     if (in->failed)
         return;
-    if (strcmp(json_string_value(kind), "rademacher") != 0) {
+    int distribution = ob_spsa_distribution_from_name(json_string_value(kind));
+    if (distribution < 0) {
         in->failed = ob_fail(in->error, OB_EUNSUPPORTED,
-                             "%s: distribution \"%s\" is not supported; expected rademacher", in->file,
-                             json_string_value(kind));
+                             "%s: distribution \"%s\" is not supported; expected rademacher or gaussian",
+                             in->file, json_string_value(kind));
         return;
     }
+    manifest->rule.distribution = (enum ob_spsa_distribution)distribution;
     manifest->epsilon = (float)json_real_value(epsilon);
     if (!(manifest->epsilon >= 1e-9f && manifest->epsilon <= 1.0f))
         in->failed = ob_fail(in->error, OB_EFORMAT, "%s: epsilon %g is outside 1e-9 to 1", in->file,
@@ -211,6 +213,16 @@ static void read_basis(struct members *in, const json_t *root, struct ob_manifes
         in->failed = ob_basis_path(in->file, manifest->basis_path, in->error);
 }
 
+/* A block counter has 32 bits. */
+static void check_sizes(struct members *in, const struct ob_manifest *manifest) {
+    uint64_t most = (uint64_t)ob_spsa_block_elements(manifest->rule.distribution) << 32;
+    for (size_t i = 0; i < manifest->tensor_count && !in->failed; i++)
+        if (manifest->tensors[i].layout.elements > most)
+            in->failed = ob_fail(
+                in->error, OB_ETOOBIG, "%s: tensor %s has more elements than %s directions reach", in->file,
+                manifest->tensors[i].name, ob_spsa_distribution_name(manifest->rule.distribution));
+}
+
 static void read_root(struct members *in, const json_t *root, struct ob_manifest *manifest) {
     struct ob_hash nonce;
     const json_t *format = member(in, root, "format", JSON_STRING);
@@ -231,6 +243,7 @@ static void read_root(struct members *in, const json_t *root, struct ob_manifest
     read_lora(in, root, manifest);
     read_basis(in, root, manifest);
     read_tensors(in, root, manifest);
+    check_sizes(in, manifest);
 }
 
 enum ob_err ob_manifest_parse(const char *bytes, size_t count, const char *name,

@@ -151,13 +151,13 @@ static json_t *manifest_json(const struct ob_manifest_options *options, const ch
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:s, s:f}, s:{s:i, s:i, s:i, s:i}, s:{s:s, s:i, s:i, s:o},"
                      " s:{s:i, s:i, s:i}, s:O}",
                      "format", OB_MANIFEST_FORMAT, "name", options->name, "nonce", nonce_hex, "authority",
-                     authority_hex, "base_hash", base_hash, "direction", "distribution", "rademacher",
-                     "epsilon", options->epsilon, "byte", "c0", OB_SPSA_C0_DEFAULT, "code_max",
-                     OB_SPSA_CODE_MAX_DEFAULT, "exponent_min", -16, "exponent_max", 16, "update", "combine",
-                     ob_spsa_combine_name(options->combine), "s0", (int)options->s0, "rounds_per_rate",
-                     (int)per, "rates_q48", rates, "bounds", "max_rounds", (int)options->rounds,
-                     "max_machines", (int)options->max_machines, "samples_per_round",
-                     (int)options->samples_per_round, "tensors", tensors);
+                     authority_hex, "base_hash", base_hash, "direction", "distribution",
+                     ob_spsa_distribution_name(options->distribution), "epsilon", options->epsilon, "byte",
+                     "c0", OB_SPSA_C0_DEFAULT, "code_max", OB_SPSA_CODE_MAX_DEFAULT, "exponent_min", -16,
+                     "exponent_max", 16, "update", "combine", ob_spsa_combine_name(options->combine), "s0",
+                     (int)options->s0, "rounds_per_rate", (int)per, "rates_q48", rates, "bounds",
+                     "max_rounds", (int)options->rounds, "max_machines", (int)options->max_machines,
+                     "samples_per_round", (int)options->samples_per_round, "tensors", tensors);
 }
 
 static json_t *lora_json(const struct ob_manifest_options *options) {

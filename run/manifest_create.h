@@ -28,6 +28,7 @@ struct ob_manifest_options {
     double warm_up; /* part of the rounds, 0 … 1 */
     enum ob_schedule schedule;
     double epsilon;
+    enum ob_spsa_distribution distribution;
     enum ob_spsa_combine combine;
     uint32_t s0;
     uint32_t rounds;

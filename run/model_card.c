@@ -71,6 +71,7 @@ static void print_parameters(FILE *to, const struct ob_manifest *m) {
         fprintf(to, "| adapters | rank %" PRIu32 ", alpha %g |\n", m->lora_rank, m->lora_alpha);
     if (m->has_basis)
         print_hash(to, "basis of the adapters", &m->basis);
+    fprintf(to, "| directions | %s |\n", ob_spsa_distribution_name(m->rule.distribution));
     fprintf(to, "| epsilon | %g |\n| peak learning rate | %.4g |\n", (double)m->epsilon,
             ldexp((double)peak, -48));
     fprintf(to, "| rounds | %" PRIu32 " of at most %u samples |\n", m->bounds.max_rounds,

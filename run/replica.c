@@ -117,6 +117,8 @@ static enum ob_err load_base(struct ob_replica *replica, struct ob_error *error)
         layout[i] = replica->manifest->tensors[i].layout;
     enum ob_err failed = ob_spsa_weights_new(layout, count, &replica->weights, error);
     free(layout);
+    if (!failed)
+        replica->weights->distribution = replica->manifest->rule.distribution;
     for (size_t i = 0; i < count && !failed; i++)
         failed = load_tensor(replica, i, error);
     return failed;

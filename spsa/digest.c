@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "spsa/kernels/kernels.h"
+#include "spsa/kernels/reference.h"
 #include "spsa/samples.h"
 
 struct tree {
@@ -50,22 +51,19 @@ uint32_t ob_spsa_checksum(const struct ob_spsa_engine *engine, const struct ob_s
     return total;
 }
 
-/* Σz over the whole tensor: elements - 2 · (bits that are set). */
-static uint32_t direction_sum(const struct ob_spsa_engine *engine, const struct ob_spsa_key *key,
-                              uint32_t tensor, uint64_t elements) {
-    uint8_t bits[32 * OB_SPSA_BLOCK_BYTES];
-    uint64_t set = 0;
-    for (uint64_t at = 0; at < elements; at += sizeof bits * 8) {
+/* Over the whole tensor, by the definition's kernels. */
+static uint32_t direction_sum(const struct ob_spsa_engine *engine, const struct ob_spsa_rule *rule,
+                              const struct ob_spsa_key *key, uint32_t tensor, uint64_t elements) {
+    uint8_t stream[32 * OB_SPSA_BLOCK_BYTES];
+    size_t each = ob_spsa_block_elements(rule->distribution);
+    int64_t sum = 0;
+    for (uint64_t at = 0; at < elements; at += 32 * each) {
         uint64_t left = elements - at;
-        size_t count = left < sizeof bits * 8 ? (size_t)left : sizeof bits * 8;
-        size_t blocks = (count + OB_SPSA_BLOCK_ELEMENTS - 1) / OB_SPSA_BLOCK_ELEMENTS;
-        engine->kernels->keystream(key, tensor, (uint32_t)(at / OB_SPSA_BLOCK_ELEMENTS), blocks, bits);
-        for (size_t i = 0; i < count / 8; i++)
-            set += (uint64_t)__builtin_popcount(bits[i]);
-        if (count % 8)
-            set += (uint64_t)__builtin_popcount(bits[count / 8] & ((1u << (count % 8)) - 1u));
+        size_t count = left < 32 * each ? (size_t)left : 32 * each;
+        engine->kernels->keystream(key, tensor, (uint32_t)(at / each), (count + each - 1) / each, stream);
+        sum += ob_spsa_direction_sum(&ob_spsa_kernels_reference, rule->distribution, stream, count);
     }
-    return (uint32_t)(elements - 2 * set);
+    return (uint32_t)sum;
 }
 
 uint32_t ob_spsa_checksum_change(const struct ob_spsa_engine *engine, const struct ob_spsa_weights *weights,
@@ -80,7 +78,7 @@ uint32_t ob_spsa_checksum_change(const struct ob_spsa_engine *engine, const stru
             ob_spsa_group_steps(rule, &group, &weights->tensors[t], (uint32_t)t, steps);
             for (size_t i = 0; i < group.count; i++)
                 if (steps[i] != 0)
-                    change -= (uint32_t)steps[i] * direction_sum(engine, &group.keys[i], (uint32_t)t,
+                    change -= (uint32_t)steps[i] * direction_sum(engine, rule, &group.keys[i], (uint32_t)t,
                                                                  weights->tensors[t].elements);
         }
     return change;

@@ -2,12 +2,42 @@
 
 #include <assert.h>
 #include <sodium.h>
+#include <string.h>
 
 #include "base/cursor.h"
+#include "spsa/kernels/gaussian.h"
 
 #define LABEL "onebyte/z"
 
 enum { USE_DIRECTION = 0, USE_STEP = 1, USE_BYTE = 2 };
+
+static const struct {
+    const char *name;
+    size_t block_elements;
+    int bits_below;
+} DISTRIBUTIONS[OB_SPSA_DISTRIBUTION_COUNT] = {
+    [OB_SPSA_RADEMACHER] = {"rademacher", OB_SPSA_BLOCK_ELEMENTS, 0},
+    [OB_SPSA_GAUSSIAN] = {"gaussian", OB_SPSA_BLOCK_BYTES, OB_SPSA_GAUSSIAN_BITS},
+};
+
+const char *ob_spsa_distribution_name(enum ob_spsa_distribution distribution) {
+    return DISTRIBUTIONS[distribution].name;
+}
+
+int ob_spsa_distribution_from_name(const char *name) {
+    for (int i = 0; i < OB_SPSA_DISTRIBUTION_COUNT; i++)
+        if (strcmp(name, DISTRIBUTIONS[i].name) == 0)
+            return i;
+    return -1;
+}
+
+size_t ob_spsa_block_elements(enum ob_spsa_distribution distribution) {
+    return DISTRIBUTIONS[distribution].block_elements;
+}
+
+int ob_spsa_direction_bits_below(enum ob_spsa_distribution distribution) {
+    return DISTRIBUTIONS[distribution].bits_below;
+}
 
 struct ob_spsa_key ob_spsa_direction_key(const struct ob_run_id *run, const struct ob_machine_id *machine,
                                          struct ob_sample sample) {

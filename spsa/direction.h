@@ -20,6 +20,16 @@
 #include "base/ids.h"
 #include "spsa/kernels/keystream.h"
 
+/* How keystream becomes elements. Rademacher: as above. Gaussian: element i takes byte i mod 64 of block i / 64, which stands for
+ * a number of the table in spsa/kernels/gaussian.h. */
+enum ob_spsa_distribution { OB_SPSA_RADEMACHER, OB_SPSA_GAUSSIAN, OB_SPSA_DISTRIBUTION_COUNT };
+const char *ob_spsa_distribution_name(enum ob_spsa_distribution distribution);
+int ob_spsa_distribution_from_name(const char *name); /* -1: unknown */
+/* Elements of one block of keystream. */
+size_t ob_spsa_block_elements(enum ob_spsa_distribution distribution);
+/* An element is a whole number times 2^-bits. */
+int ob_spsa_direction_bits_below(enum ob_spsa_distribution distribution);
+
 struct ob_spsa_key ob_spsa_direction_key(const struct ob_run_id *run, const struct ob_machine_id *machine,
                                          struct ob_sample sample);
 /* Keystream blocks [first_block, first_block + blocks) of a tensor: 64 bytes each. */

@@ -53,34 +53,29 @@ static void compute_steps(void *context, size_t index, unsigned thread) {
             row->steps[i] = -row->steps[i];
 }
 
-/* Σz over the first `count` elements whose bits these are: as many as there are, less two for each set bit.
- */
-static uint32_t direction_sum(const struct ob_spsa_kernels *kernels, const uint8_t *bits, size_t count) {
-    size_t set = kernels->count_bits(bits, count / 8);
-    if (count % 8)
-        set += (size_t)__builtin_popcount(bits[count / 8] & ((1u << (count % 8)) - 1u));
-    return (uint32_t)(count - 2 * set);
-}
-
 static void replay_chunk(const struct replay *replay, const struct ob_spsa_piece *piece, const int32_t *steps,
                          size_t at, size_t count) {
     const struct ob_spsa_kernels *kernels = replay->engine->kernels;
     uint8_t stream[OB_SPSA_GROUP][CHUNK_BLOCKS * OB_SPSA_BLOCK_BYTES + OB_SPSA_BITS_SLACK];
     const uint8_t *bits[OB_SPSA_GROUP];
     int32_t q[OB_SPSA_GROUP];
-    size_t used = 0, blocks = (count + OB_SPSA_BLOCK_ELEMENTS - 1) / OB_SPSA_BLOCK_ELEMENTS;
-    uint32_t first_block = (uint32_t)((piece->leaf.first + at) / OB_SPSA_BLOCK_ELEMENTS), change = 0;
+    const enum ob_spsa_distribution distribution = replay->rule->distribution;
+    size_t elements = ob_spsa_block_elements(distribution);
+    size_t used = 0, blocks = (count + elements - 1) / elements;
+    uint32_t first_block = (uint32_t)((piece->leaf.first + at) / elements), change = 0;
     for (size_t i = 0; i < replay->group.count; i++) {
         if (steps[i] == 0)
             continue; /* too small a step here: no keystream is needed */
         kernels->keystream(&replay->group.keys[i], piece->leaf.tensor, first_block, blocks, stream[used]);
         if (piece->sum)
-            change -= (uint32_t)steps[i] * direction_sum(kernels, stream[used], count);
+            change -= (uint32_t)steps[i] *
+                      (uint32_t)ob_spsa_direction_sum(kernels, distribution, stream[used], count);
         bits[used] = stream[used];
         q[used++] = steps[i];
     }
     if (used > 0)
-        kernels->accumulate(piece->values + at, blocks, bits, q, used);
+        (distribution == OB_SPSA_GAUSSIAN ? kernels->accumulate_gaussian
+                                          : kernels->accumulate)(piece->values + at, blocks, bits, q, used);
     if (piece->sum)
         *piece->sum += change;
 }
@@ -90,7 +85,7 @@ static void replay_piece(void *context, size_t index, unsigned thread) {
     const struct replay *replay = context;
     const struct ob_spsa_piece *piece = &replay->pieces[index];
     const int32_t *steps = replay->rows[replay->row_of[index]].steps;
-    const size_t chunk = (size_t)CHUNK_BLOCKS * OB_SPSA_BLOCK_ELEMENTS;
+    const size_t chunk = CHUNK_BLOCKS * ob_spsa_block_elements(replay->rule->distribution);
     for (size_t at = 0; at < piece->leaf.count; at += chunk) {
         size_t left = piece->leaf.count - at;
         replay_chunk(replay, piece, steps, at, left < chunk ? left : chunk);

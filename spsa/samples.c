@@ -1,5 +1,7 @@
 #include "spsa/samples.h"
 
+#include "spsa/kernels/kernels.h"
+
 static bool counts(const struct ob_spsa_rule *rule, uint8_t byte) {
     int c = byte & 0x7f;
     return c != 0 && c <= rule->code.code_max;
@@ -23,6 +25,17 @@ bool ob_spsa_next_group(const struct ob_spsa_rule *rule, const struct ob_spsa_up
         }
     }
     return ret_group->count > 0;
+}
+
+/* Of Rademacher elements: as many as there are, less two for each set bit. */
+int64_t ob_spsa_direction_sum(const struct ob_spsa_kernels *kernels, enum ob_spsa_distribution distribution,
+                              const uint8_t *stream, size_t count) {
+    if (distribution == OB_SPSA_GAUSSIAN)
+        return kernels->sum_gaussian(stream, count);
+    size_t set = kernels->count_bits(stream, count / 8);
+    if (count % 8)
+        set += (size_t)__builtin_popcount(stream[count / 8] & ((1u << (count % 8)) - 1u));
+    return (int64_t)count - 2 * (int64_t)set;
 }
 
 void ob_spsa_group_steps(const struct ob_spsa_rule *rule, const struct ob_spsa_group *group,

@@ -23,6 +23,10 @@ struct ob_spsa_walk {
 bool ob_spsa_next_group(const struct ob_spsa_rule *rule, const struct ob_spsa_update *updates, size_t count,
                         struct ob_spsa_walk *walk, struct ob_spsa_group *ret_group);
 
+/* Σ 2^b z over the first `count` elements of keystream, b as ob_spsa_direction_bits_below gives it. */
+int64_t ob_spsa_direction_sum(const struct ob_spsa_kernels *kernels, enum ob_spsa_distribution distribution,
+                              const uint8_t *stream, size_t count);
+
 /* One step for each sample of the group in `tensor`. */
 void ob_spsa_group_steps(const struct ob_spsa_rule *rule, const struct ob_spsa_group *group,
                          const struct ob_spsa_tensor *tensor, uint32_t tensor_index,

@@ -103,7 +103,7 @@ int32_t ob_spsa_step(const struct ob_spsa_rule *rule, const struct ob_spsa_updat
     uint32_t mantissa = MANTISSAS[c - rule->code.c0 - octave * OB_SPSA_CODES_PER_OCTAVE];
     unsigned __int128 product = ob_spsa_rate(rule, update->round, update->live, update->n) * mantissa;
     int shift = RATE_BITS + SCALE_BITS + MANTISSA_BITS - octave - update->exponent - tensor->log2_scale -
-                tensor->exponent;
+                tensor->exponent + ob_spsa_direction_bits_below(rule->distribution);
     uint64_t step = round_shifted(product, shift, ob_spsa_step_randomness(key, tensor_index));
     assert(step <= OB_SPSA_STEP_MAX);
     return byte & 0x80 ? -(int32_t)step : (int32_t)step;

@@ -1,11 +1,13 @@
 /* update - what one byte does to one tensor: the integer step q.
  *
  *   coefficient = lr(round) · scale(live, n) · value(byte) · 2^exponent
- *   q = stochastic_round(coefficient · 2^log2_scale · 2^f),  |q| <= 2^24,   m_i -= q · z_i  (wrapping)
+ *   q = stochastic_round(coefficient · 2^log2_scale · 2^(f - b)),  |q| <= 2^24,   m_i -= q · (2^b z_i)  (wrapping)
+ *
+ * b is what ob_spsa_direction_bits_below gives: 0, or 5 for Gaussian directions, whose elements are multiples of 2^-5.
  *
  * All in integers: lr is Q48 (below 1.0), scale is Q32 (at most 1.0 for `capped`; `sum` is 1.0), the eight
  * mantissas 2^(k/8) are Q30 constants; their product is below 2^111 and is shifted by
- * 48 + 32 + 30 - floor((c - c0)/8) - exponent - log2_scale - f. The part below the integer is compared, cut
+ * 48 + 32 + 30 - floor((c - c0)/8) - exponent - log2_scale - f + b. The part below the integer is compared, cut
  * to 64 bits, with ob_spsa_step_randomness. The byte's sign is applied last, so q(-b) = -q(b).
  *
  * scale: `capped` floor(2^32 · min(1, s0 / (live · n))); `sum` 2^32; `sqrt` floor(2^32 / sqrt(live)) by
@@ -26,6 +28,7 @@ struct ob_spsa_rule {
     struct ob_run_id run;
     struct ob_spsa_code code;
     enum ob_spsa_combine combine;
+    enum ob_spsa_distribution distribution;
     uint32_t s0;              /* for capped, 1 … 2^24 */
     uint32_t rounds_per_rate; /* lr(r) = rates[min(r / rounds_per_rate, rate_count - 1)] */
     size_t rate_count;        /* 1 … OB_RATES_MAX */

@@ -165,22 +165,33 @@ void ob_spsa_weights_read(const struct ob_spsa_engine *engine, const struct ob_s
     engine->kernels->read(weights->values[tensor] + first, count, power_of_two(-t->exponent), ret_values);
 }
 
+static void read_pair(const struct ob_spsa_engine *engine, const struct ob_spsa_weights *weights,
+                      uint32_t tensor, uint64_t first, size_t count, float step, const uint8_t *stream,
+                      size_t skipped, float *const to[2]) {
+    const int32_t *values = weights->values[tensor] + first;
+    float unit = power_of_two(-weights->tensors[tensor].exponent);
+    if (weights->distribution == OB_SPSA_GAUSSIAN)
+        engine->kernels->read_gaussian(values, count, unit, stream + skipped, step, to[0], to[1]);
+    else
+        engine->kernels->read_pair(values, count, unit, stream, skipped, step, to[0], to[1]);
+}
+
 void ob_spsa_weights_read_pair(const struct ob_spsa_engine *engine, const struct ob_spsa_weights *weights,
                                const struct ob_spsa_key *key, float epsilon, uint32_t tensor, uint64_t first,
                                size_t count, float *ret_plus, float *ret_minus) {
     const struct ob_spsa_tensor *t = &weights->tensors[tensor];
     assert(tensor < weights->count && first + count <= t->elements);
-    float unit = power_of_two(-t->exponent), step = epsilon * power_of_two(t->log2_scale);
-    uint8_t bits[READ_BLOCKS * OB_SPSA_BLOCK_BYTES + OB_SPSA_BITS_SLACK] = {0};
+    float step = epsilon * power_of_two(t->log2_scale - ob_spsa_direction_bits_below(weights->distribution));
+    size_t elements = ob_spsa_block_elements(weights->distribution);
+    uint8_t stream[READ_BLOCKS * OB_SPSA_BLOCK_BYTES + OB_SPSA_BITS_SLACK] = {0};
     while (count > 0) {
-        size_t bit = (size_t)(first % OB_SPSA_BLOCK_ELEMENTS);
-        size_t part = READ_BLOCKS * OB_SPSA_BLOCK_ELEMENTS - bit;
+        size_t skipped = (size_t)(first % elements), part = READ_BLOCKS * elements - skipped;
         if (part > count)
             part = count;
-        size_t blocks = (bit + part + OB_SPSA_BLOCK_ELEMENTS - 1) / OB_SPSA_BLOCK_ELEMENTS;
-        engine->kernels->keystream(key, tensor, (uint32_t)(first / OB_SPSA_BLOCK_ELEMENTS), blocks, bits);
-        engine->kernels->read_pair(weights->values[tensor] + first, part, unit, bits, bit, step, ret_plus,
-                                   ret_minus);
+        size_t blocks = (skipped + part + elements - 1) / elements;
+        engine->kernels->keystream(key, tensor, (uint32_t)(first / elements), blocks, stream);
+        read_pair(engine, weights, tensor, first, part, step, stream, skipped,
+                  (float *const[2]){ret_plus, ret_minus});
         first += part;
         count -= part;
         ret_plus += part;

@@ -33,6 +33,7 @@ struct ob_spsa_weights {
     int32_t **values; /* count pointers into the arena; elements of each, zero at first */
     void *arena;
     size_t arena_bytes;
+    enum ob_spsa_distribution distribution; /* of the directions that read_pair adds; Rademacher at first */
     uint32_t
         *sums; /* of each leaf, predicted from the log (spsa/memory_check.h); NULL: no check was started */
 };
@@ -57,7 +58,8 @@ OB_MUST_USE enum ob_err ob_spsa_weights_set(struct ob_spsa_weights *weights, uin
 
 /* Materialises weights as floats. `plus` and `minus` are scratch: the master never changes.
  *   read:      out[i]   = (float)m · 2^-f
- *   read_pair: plus[i]  = (float)m · 2^-f + epsilon · 2^log2_scale · z,  minus[i] the same with a minus
+ *   read_pair: plus[i]  = (float)m · 2^-f + epsilon · 2^log2_scale · z,  minus[i] the same with a minus; of a Gaussian z the
+ *              addend is (epsilon · 2^log2_scale · 2^-5) · (32 z)
  * Any slice; out buffers need no alignment. Same bits from every kernel table. */
 void ob_spsa_weights_read(const struct ob_spsa_engine *engine, const struct ob_spsa_weights *weights,
                           uint32_t tensor, uint64_t first, size_t count, float *ret_values);

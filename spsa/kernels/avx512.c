@@ -105,11 +105,14 @@ uint32_t ob_spsa_avx512_reach(const int32_t *values, size_t count) {
 
 const struct ob_spsa_kernels ob_spsa_kernels_avx512 = {
     .name = "avx512",
-    .needs = OB_CPU_AVX512F | OB_CPU_POPCNT,
+    .needs = OB_CPU_AVX512F | OB_CPU_AVX2 | OB_CPU_POPCNT,
     .keystream = ob_spsa_avx512_keystream,
     .accumulate = ob_spsa_avx512_accumulate,
     .read = ob_spsa_avx512_read,
     .read_pair = ob_spsa_avx512_read_pair,
+    .accumulate_gaussian = ob_spsa_avx2_accumulate_gaussian,
+    .read_gaussian = ob_spsa_avx2_read_gaussian,
+    .sum_gaussian = ob_spsa_avx2_sum_gaussian,
     .count_bits = ob_spsa_avx2_count_bits,
     .sum = ob_spsa_avx512_sum,
     .reach = ob_spsa_avx512_reach,

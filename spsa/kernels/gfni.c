@@ -8,8 +8,10 @@
 #include <immintrin.h>
 
 #include "base/cpu.h"
+#include "spsa/kernels/avx2.h"
 #include "spsa/kernels/avx512.h"
 #include "spsa/kernels/chacha_avx512.h"
+#include "spsa/kernels/gaussian.h"
 #include "spsa/kernels/reference.h"
 
 enum {
@@ -115,13 +117,43 @@ static void accumulate(int32_t *values, size_t blocks, const uint8_t *const *bit
         ob_spsa_avx512_accumulate(values, blocks, bits, q, count);
 }
 
+/* 32 z of 64 bytes: the whole table is two registers, which one instruction looks up. */
+static inline __attribute__((always_inline)) __m512i look_up(const __m512i table[2], __m512i bytes) {
+    __m512i magnitude = _mm512_permutex2var_epi8(table[0], bytes, table[1]);
+    return _mm512_mask_sub_epi8(magnitude, _mm512_movepi8_mask(bytes), _mm512_setzero_si512(), magnitude);
+}
+
+static void accumulate_gaussian(int32_t *values, size_t blocks, const uint8_t *const *bytes, const int32_t *q,
+                                size_t count) {
+    const __m512i table[2] = {_mm512_load_si512(OB_SPSA_GAUSSIAN_MAGNITUDES),
+                              _mm512_load_si512(OB_SPSA_GAUSSIAN_MAGNITUDES + 64)};
+    for (size_t i = 0; i < blocks * OB_SPSA_BLOCK_BYTES; i += 64) {
+        __m512i sum[4];
+        for (int v = 0; v < 4; v++)
+            sum[v] = _mm512_loadu_si512(values + i + 16 * v);
+        for (size_t j = 0; j < count; j++) {
+            __m512i z = look_up(table, _mm512_loadu_si512(bytes[j] + i)), step = _mm512_set1_epi32(q[j]);
+            const __m128i parts[4] = {_mm512_castsi512_si128(z), _mm512_extracti32x4_epi32(z, 1),
+                                      _mm512_extracti32x4_epi32(z, 2), _mm512_extracti32x4_epi32(z, 3)};
+            for (int v = 0; v < 4; v++)
+                sum[v] = _mm512_sub_epi32(sum[v], _mm512_mullo_epi32(step, _mm512_cvtepi8_epi32(parts[v])));
+        }
+        for (int v = 0; v < 4; v++)
+            _mm512_storeu_si512(values + i + 16 * v, sum[v]);
+    }
+}
+
 const struct ob_spsa_kernels ob_spsa_kernels_gfni = {
     .name = "avx512-gfni",
-    .needs = OB_CPU_AVX512F | OB_CPU_AVX512BW | OB_CPU_GFNI | OB_CPU_AVX512VPOPCNTDQ,
+    .needs = OB_CPU_AVX512F | OB_CPU_AVX512BW | OB_CPU_AVX512VBMI | OB_CPU_GFNI | OB_CPU_AVX512VPOPCNTDQ |
+             OB_CPU_AVX2 | OB_CPU_POPCNT,
     .keystream = ob_spsa_avx512_keystream,
     .accumulate = accumulate,
     .read = ob_spsa_avx512_read,
     .read_pair = ob_spsa_avx512_read_pair,
+    .accumulate_gaussian = accumulate_gaussian,
+    .read_gaussian = ob_spsa_avx2_read_gaussian,
+    .sum_gaussian = ob_spsa_avx2_sum_gaussian,
     .count_bits = count_bits,
     .sum = ob_spsa_avx512_sum,
     .reach = ob_spsa_avx512_reach,

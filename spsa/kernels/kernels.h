@@ -28,6 +28,15 @@ struct ob_spsa_kernels {
      * element 0's */
     void (*read_pair)(const int32_t *values, size_t count, float unit, const uint8_t *bits, size_t bit,
                       float step, float *plus, float *minus);
+    /* The same for Gaussian directions (gaussian.h), whose elements are bytes: values (blocks · 64),
+     * m -= sum over j of q[j] · 32 z[j], wrapping; bytes[j] has blocks · 64 … */
+    void (*accumulate_gaussian)(int32_t *values, size_t blocks, const uint8_t *const *bytes, const int32_t *q,
+                                size_t count);
+    /* … plus[i] = (float)m · unit + 32 z · step … */
+    void (*read_gaussian)(const int32_t *values, size_t count, float unit, const uint8_t *bytes, float step,
+                          float *plus, float *minus);
+    /* … and the sum of 32 z */
+    int64_t (*sum_gaussian)(const uint8_t *bytes, size_t count);
     /* how many bits are set */
     size_t (*count_bits)(const uint8_t *bits, size_t bytes);
     /* sum of m mod 2^32 */

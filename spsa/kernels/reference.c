@@ -1,5 +1,7 @@
 #include "spsa/kernels/reference.h"
 
+#include "spsa/kernels/gaussian.h"
+
 /* Use 0 of a sample's randomness is its direction (spsa/direction.h). */
 static void keystream(const struct ob_spsa_key *key, uint32_t tensor, uint32_t first_block, size_t blocks,
                       uint8_t *ret_bits) {
@@ -35,6 +37,32 @@ static void read_pair(const int32_t *values, size_t count, float unit, const uin
     }
 }
 
+static void accumulate_gaussian(int32_t *values, size_t blocks, const uint8_t *const *bytes, const int32_t *q,
+                                size_t count) {
+    for (size_t i = 0; i < blocks * OB_SPSA_BLOCK_BYTES; i++) {
+        uint32_t value = (uint32_t)values[i];
+        for (size_t j = 0; j < count; j++)
+            value -= (uint32_t)q[j] * (uint32_t)ob_spsa_gaussian(bytes[j][i]);
+        values[i] = (int32_t)value;
+    }
+}
+
+static void read_gaussian(const int32_t *values, size_t count, float unit, const uint8_t *bytes, float step,
+                          float *plus, float *minus) {
+    for (size_t i = 0; i < count; i++) {
+        float weight = (float)values[i] * unit, signed_step = (float)ob_spsa_gaussian(bytes[i]) * step;
+        plus[i] = weight + signed_step;
+        minus[i] = weight - signed_step;
+    }
+}
+
+int64_t ob_spsa_reference_sum_gaussian(const uint8_t *bytes, size_t count) {
+    int64_t total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += ob_spsa_gaussian(bytes[i]);
+    return total;
+}
+
 size_t ob_spsa_reference_count_bits(const uint8_t *bits, size_t bytes) {
     size_t set = 0;
     for (size_t i = 0; i < bytes; i++)
@@ -62,6 +90,9 @@ const struct ob_spsa_kernels ob_spsa_kernels_reference = {
     .accumulate = accumulate,
     .read = read_values,
     .read_pair = read_pair,
+    .accumulate_gaussian = accumulate_gaussian,
+    .read_gaussian = read_gaussian,
+    .sum_gaussian = ob_spsa_reference_sum_gaussian,
     .count_bits = ob_spsa_reference_count_bits,
     .sum = sum,
     .reach = reach,

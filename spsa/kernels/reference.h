@@ -5,6 +5,7 @@
 #include "spsa/kernels/kernels.h"
 
 extern const struct ob_spsa_kernels ob_spsa_kernels_reference;
+int64_t ob_spsa_reference_sum_gaussian(const uint8_t *bytes, size_t count);
 size_t ob_spsa_reference_count_bits(const uint8_t *bits, size_t bytes);
 
 #endif

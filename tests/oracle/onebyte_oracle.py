@@ -96,7 +96,8 @@ class Manifest:
         require(len(data) <= 4 << 20, "the manifest is longer than 4 MiB")
         m = json.loads(data.decode("utf8"), object_pairs_hook=self.no_duplicates)
         require(m["format"] == "onebyte-manifest-1", "not a manifest of format onebyte-manifest-1")
-        require(m["direction"]["distribution"] == "rademacher", "another distribution than rademacher")
+        self.distribution = m["direction"]["distribution"]
+        require(self.distribution in ("rademacher", "gaussian"), "another distribution than rademacher and gaussian")
         self.authority, self.base_hash = self.hexadecimal(m["authority"]), self.hexadecimal(m["base_hash"])
         self.hexadecimal(m["nonce"])
         require(self.authority != ZEROS, "the authority is no key")
@@ -597,7 +598,7 @@ def step_of(manifest, record, byte, random, tensor):
              "sqrt": one if v == 1 else math.isqrt(2 ** 64 // v), "mean": one // v}[manifest.combine]
     octave, k = divmod(code - manifest.c0, 8)  # rounds towards minus infinity
     product = rate * scale * MANTISSA[k]
-    shift = 110 - octave - record.exponent - tensor["log2_scale"] - tensor["exponent"]
+    shift = 110 - octave - record.exponent - tensor["log2_scale"] - tensor["exponent"] + (5 if manifest.distribution == "gaussian" else 0)
     if shift <= 0:
         q = min(product << -shift, 1 << 24)
     else:
@@ -606,9 +607,17 @@ def step_of(manifest, record, byte, random, tensor):
     return -q if byte & 128 else q
 
 
+def magnitudes():
+    text = open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "arithmetic.md"), encoding="utf8").read()
+    return [int(v) for v in text.split("<!-- magnitudes -->\n", 1)[1].split("\n\n", 1)[0].split()]
+
+
 def replay(manifest, weights, records):
     """Directions of all tensors are made at once, so that numpy has long rows to work on."""
-    counts = [(m.size + 511) // 512 for m in weights]
+    gaussian = manifest.distribution == "gaussian"
+    block = 64 if gaussian else 512
+    table = np.array([s * v for s in (1, -1) for v in magnitudes()], np.int32).view(np.uint32)
+    counts = [(m.size + block - 1) // block for m in weights]
     first = np.concatenate(([0], np.cumsum(counts)))
     tensors = np.repeat(np.arange(len(weights), dtype=np.uint32), counts)
     counters = np.concatenate([np.arange(count, dtype=np.uint32) for count in counts])
@@ -621,6 +630,9 @@ def replay(manifest, weights, records):
                 continue
             bits = chacha_blocks(key, counters, tensors, 0)
             for t, (m, q) in enumerate(zip(weights, steps)):
+                if gaussian:
+                    m.view(np.uint32)[:] -= np.uint32(q % 2 ** 32) * table[bits[first[t]:first[t + 1]].ravel()[:m.size]]
+                    continue
                 minus = np.unpackbits(bits[first[t]:first[t + 1]], count=m.size, bitorder="little").astype(np.uint32)  # 1: z = -1
                 m.view(np.uint32)[:] += np.uint32(2 * q % 2 ** 32) * minus - np.uint32(q % 2 ** 32)
 

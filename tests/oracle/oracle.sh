@@ -89,13 +89,13 @@ for p in 1 2 3; do wait_for 120 life_is $p finished || fail "peer $p does not fi
 wait_for 60 agree 1 2 3 || fail "no agreement"
 compare 1
 
-# the third trains adapters on a fixed basis, beside the norms
+# the third trains adapters on a fixed basis, beside the norms, along Gaussian directions
 for p in 1 2 3; do kill -TERM "${pid[$p]}"; done
 gone() { ! alive 1 && ! alive 2 && ! alive 3; }
 wait_for 30 gone || fail "the daemons do not stop"
 model=$ROOT/examples/kjv-1m
 rm -rf "$work"/p? "$work"/run.* "$work"/p?.conf
-run_options=(--adapters basis --rank 3 --calibrate "$data/train.jsonl" --calibrate-rows 16 --trainable norms --lr 0.0001)
+run_options=(--adapters basis --rank 3 --calibrate "$data/train.jsonl" --calibrate-rows 16 --trainable norms --lr 0.0001 --distribution gaussian)
 make_run 2 6 5
 for p in 1 2; do start $p; done
 for p in 1 2; do wait_for 120 life_is $p finished || fail "peer $p does not finish"; done

@@ -242,7 +242,7 @@ static const struct change CHANGES[] = {
     {"authority", NULL, OB_EFORMAT, "key \"authority\" is missing"},
     {"authority", "\"0000000000000000000000000000000000000000000000000000000000000000\"", OB_EFORMAT,
      "key \"authority\" is not a key"},
-    {"direction.distribution", "\"gaussian\"", OB_EUNSUPPORTED, "distribution \"gaussian\" is not supported"},
+    {"direction.distribution", "\"cauchy\"", OB_EUNSUPPORTED, "distribution \"cauchy\" is not supported"},
     {"direction.epsilon", "0.0", OB_EFORMAT, "epsilon 0 is outside 1e-9 to 1"},
     {"direction.epsilon", "2.5", OB_EFORMAT, "epsilon 2.5 is outside"},
     {"byte.c0", "5000", OB_EFORMAT, "key \"c0\" is 5000, expected -1024 to 1024"},

@@ -56,6 +56,13 @@ static inline struct fixture *fixture_new(uint64_t seed) {
     return f;
 }
 
+/* Of tests that run for each distribution: cmocka's prestate is its name. */
+#define GAUSSIAN_CASE(test)                                                                                  \
+    { #test " (gaussian)", test, NULL, NULL, "gaussian" }
+static inline enum ob_spsa_distribution fixture_distribution(void **state) {
+    return *state ? (enum ob_spsa_distribution)ob_spsa_distribution_from_name(*state) : OB_SPSA_RADEMACHER;
+}
+
 static inline struct ob_spsa_weights *fixture_copy(const struct fixture *f) {
     struct ob_spsa_weights *copy = NULL;
     assert_int_equal(ob_spsa_weights_new(FIXTURE_LAYOUT, FIXTURE_TENSORS, &copy, NULL), OB_OK);

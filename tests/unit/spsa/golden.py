@@ -57,6 +57,23 @@ def replay():
                 weights[t][i] -= -q if stream[i // 8] >> (i % 8) & 1 else q
     return steps, weights
 
+def magnitudes():
+    """docs/arithmetic.md has the table."""
+    text = open(__file__.rsplit("tests/", 1)[0] + "docs/arithmetic.md", encoding="utf8").read()
+    return [int(v) for v in text.split("<!-- magnitudes -->\n", 1)[1].split("\n\n", 1)[0].replace("\n", " ").split(" ") if v]
+
+def gaussian_replay():
+    table, weights, steps = magnitudes(), [[0] * n for n, _, _ in TENSORS], []
+    for j, byte in enumerate(BYTES):
+        key = key_of(41 + j)
+        for t, (n, f, log2_scale) in enumerate(TENSORS):
+            q = step(RATE, scale, byte, 96, -2, log2_scale, f - 5, word(key, t, 1))
+            steps.append(q)
+            stream = b"".join(bits(key, t, b) for b in range((n + 63) // 64))
+            for i in range(n):
+                weights[t][i] -= q * table[stream[i] & 127] * (-1 if stream[i] & 128 else 1)
+    return steps, weights
+
 def digest(weights):
     root = hashlib.blake2b(b"onebyte/root", digest_size=32)
     for t, w in enumerate(weights):
@@ -73,6 +90,9 @@ print("byte randomness", hex(word(key, 0, 2)))
 steps, weights = replay()
 print("steps", steps)
 print("digest", digest(weights))
+gaussian_steps, gaussian_weights = gaussian_replay()
+print("gaussian steps", gaussian_steps)
+print("gaussian digest", digest(gaussian_weights))
 
 def adapter(number, inputs, first, count):
     """Initial values of A: signed words of a keystream of the run's, shifted."""

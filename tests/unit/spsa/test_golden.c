@@ -47,14 +47,17 @@ static void direction_matches(void **state) {
 }
 
 static void steps_and_digest_match(void **state) {
-    (void)state;
+    bool gaussian = *state != NULL;
     const struct ob_spsa_tensor layout[2] = {{1000, 20, 0}, {700, 26, 3}};
-    const int32_t expected[10] = {14, 7158, -22, -11039, 0, 0, 0, 0, 8, 4256};
+    static const int32_t RADEMACHER[10] = {14, 7158, -22, -11039, 0, 0, 0, 0, 8, 4256},
+                         GAUSSIAN[10] = {0, 224, -1, -344, 0, 0, 0, 0, 0, 133};
+    const int32_t *expected = gaussian ? GAUSSIAN : RADEMACHER;
     const uint8_t bytes[5] = {0x60, 0xe5, 0x00, 0x80, 0x5a};
     const uint64_t rate = 28147497671;
     struct ob_spsa_rule rule = {.run = run,
                                 .code = {96, 127},
                                 .combine = OB_SPSA_CAPPED,
+                                .distribution = gaussian ? OB_SPSA_GAUSSIAN : OB_SPSA_RADEMACHER,
                                 .s0 = 8,
                                 .rounds_per_rate = 1,
                                 .rate_count = 1,
@@ -75,7 +78,9 @@ static void steps_and_digest_match(void **state) {
         assert_int_equal(ob_spsa_weights_new(layout, 2, &weights, NULL), OB_OK);
         assert_int_equal(ob_spsa_apply(&engine, weights, &rule, &update, 1, NULL), OB_OK);
         assert_int_equal(ob_spsa_digest(&engine, weights, &digest, NULL), OB_OK);
-        assert_hex(digest.bytes, 32, "3299a0adff0920ca48be2d98466f4923d1ce751a6eb79a2b049ffefe4bb217bb");
+        assert_hex(digest.bytes, 32,
+                   gaussian ? "96e491d2160d9fc60372252e125572f32bc0a6d8996e0506ccc3c8d07003db89"
+                            : "3299a0adff0920ca48be2d98466f4923d1ce751a6eb79a2b049ffefe4bb217bb");
         ob_spsa_weights_free(weights);
     }
 }
@@ -84,6 +89,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(direction_matches),
         cmocka_unit_test(steps_and_digest_match),
+        {"steps_and_digest_match (gaussian)", steps_and_digest_match, NULL, NULL, "gaussian"},
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "spsa/kernels/gaussian.h"
 #include "spsa/kernels/kernels.h"
 #include "spsa/kernels/reference.h"
 #include "tests/unit/spsa/fixture.h"
@@ -72,6 +73,68 @@ static void accumulate_any_count_is_the_definition(void **state) {
     }
 }
 
+/* Every byte, the largest steps, sums that wrap, and ends of every length. */
+static void gaussian_is_the_definition(void **state) {
+    (void)state;
+    enum { BLOCKS = 9, RECORDS = 70 };
+    static int32_t base[BLOCKS * 64], expected[BLOCKS * 64], got[BLOCKS * 64];
+    static uint8_t streams[RECORDS][BLOCKS * 64 + OB_SPSA_BITS_SLACK];
+    static float wanted[2][BLOCKS * 64], found[2][BLOCKS * 64];
+    const uint8_t *bytes[RECORDS];
+    int32_t q[RECORDS];
+    struct test_random random = {15};
+    test_random_fill(&random, base, sizeof base);
+    test_random_fill(&random, streams, sizeof streams);
+    for (size_t j = 0; j < RECORDS; j++) {
+        bytes[j] = streams[j];
+        q[j] = (int32_t)(test_random_next(&random) % (2 * OB_SPSA_STEP_MAX + 1)) - OB_SPSA_STEP_MAX;
+    }
+    for (size_t i = 0; i < 256; i++)
+        streams[0][i] = (uint8_t)i;
+    q[2] = OB_SPSA_STEP_MAX;
+    for (size_t isa = 1; ob_spsa_engine_name_at(isa); isa++) {
+        if (!ob_spsa_engine_with(isa, NULL).kernels)
+            continue;
+        const struct ob_spsa_kernels *kernels = ob_spsa_engine_with(isa, NULL).kernels;
+        for (size_t count = 1; count <= RECORDS; count += 7)
+            for (size_t blocks = 1; blocks <= BLOCKS; blocks++) {
+                memcpy(expected, base, sizeof base);
+                memcpy(got, base, sizeof base);
+                ob_spsa_kernels_reference.accumulate_gaussian(expected, blocks, bytes, q, count);
+                kernels->accumulate_gaussian(got, blocks, bytes, q, count);
+                assert_memory_equal(got, expected, sizeof got);
+            }
+        for (size_t count = 0; count <= BLOCKS * 64; count++) {
+            ob_spsa_kernels_reference.read_gaussian(base, count, 0x1p-24f, streams[0], 1e-3f, wanted[0],
+                                                    wanted[1]);
+            kernels->read_gaussian(base, count, 0x1p-24f, streams[0], 1e-3f, found[0], found[1]);
+            assert_memory_equal(found, wanted, sizeof found);
+            assert_int_equal(kernels->sum_gaussian(streams[0], count),
+                             ob_spsa_reference_sum_gaussian(streams[0], count));
+        }
+    }
+}
+
+/* What gaussian.h says of the table. */
+static void gaussian_table_is_what_it_says(void **state) {
+    (void)state;
+    int64_t sum = 0, squares = 0, fourths = 0;
+    for (unsigned b = 0; b < 256; b++) {
+        int64_t z = ob_spsa_gaussian((uint8_t)b);
+        assert_int_equal(z, -ob_spsa_gaussian((uint8_t)(b ^ 128)));
+        assert_true(b % 128 == 0 ||
+                    OB_SPSA_GAUSSIAN_MAGNITUDES[b % 128] >= OB_SPSA_GAUSSIAN_MAGNITUDES[b % 128 - 1]);
+        sum += z;
+        squares += z * z;
+        fourths += z * z * z * z;
+    }
+    assert_int_equal(sum, 0);
+    assert_int_equal(squares, 2 * 131090);
+    double variance = (double)squares / 256, fourth = (double)fourths / 256 / (variance * variance);
+    assert_true(fourth > 2.964 && fourth < 2.966);
+    assert_int_equal(ob_spsa_gaussian(127), OB_SPSA_GAUSSIAN_MAX);
+}
+
 static void count_bits_is_the_definition(void **state) {
     (void)state;
     static uint8_t bytes[3000];
@@ -111,6 +174,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keystream_is_libsodiums),
         cmocka_unit_test(accumulate_any_count_is_the_definition),
+        cmocka_unit_test(gaussian_is_the_definition),
+        cmocka_unit_test(gaussian_table_is_what_it_says),
         cmocka_unit_test(count_bits_is_the_definition),
         cmocka_unit_test(sum_and_reach_are_the_definitions),
     };

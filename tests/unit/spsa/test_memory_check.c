@@ -46,8 +46,8 @@ static void leaves_cover_each_element_once(void **state) {
 }
 
 static void sums_follow_apply_and_unapply(void **state) {
-    (void)state;
     struct fixture *f = fixture_new(21);
+    f->rule.distribution = fixture_distribution(state);
     for (size_t isa = 0; ob_spsa_engine_name_at(isa); isa++) {
         if (!ob_spsa_engine_with(isa, NULL).kernels)
             continue;
@@ -72,8 +72,8 @@ static void sums_follow_apply_and_unapply(void **state) {
 
 /* Before, between and after updates: the prediction never looks at the weights again. */
 static void any_flipped_bit_names_its_leaf(void **state) {
-    (void)state;
     struct fixture *f = fixture_new(23);
+    f->rule.distribution = fixture_distribution(state);
     struct ob_pool *pool = NULL;
     assert_int_equal(ob_pool_new(2, &pool, NULL), OB_OK);
     struct ob_spsa_engine engine = ob_spsa_engine_best(pool);
@@ -103,8 +103,8 @@ static void any_flipped_bit_names_its_leaf(void **state) {
 
 /* Records taken out of copies of single leaves: what the whole weights were without them, bit for bit. */
 static void pieces_in_scratch_are_the_weights_without_the_records(void **state) {
-    (void)state;
     struct fixture *f = fixture_new(25);
+    f->rule.distribution = fixture_distribution(state);
     struct ob_spsa_engine engine = ob_spsa_engine_best(NULL);
     struct ob_spsa_weights *weights = several_leaves(26);
     static int32_t scratch[LEAVES][OB_SPSA_LEAF_ELEMENTS];
@@ -143,8 +143,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(leaves_cover_each_element_once),
         cmocka_unit_test(sums_follow_apply_and_unapply),
+        GAUSSIAN_CASE(sums_follow_apply_and_unapply),
         cmocka_unit_test(any_flipped_bit_names_its_leaf),
+        GAUSSIAN_CASE(any_flipped_bit_names_its_leaf),
         cmocka_unit_test(pieces_in_scratch_are_the_weights_without_the_records),
+        GAUSSIAN_CASE(pieces_in_scratch_are_the_weights_without_the_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,8 +39,8 @@ static void apply_in_groups(const struct ob_spsa_engine *engine, struct fixture 
 }
 
 static void apply_any_order_grouping_threads_and_isa(void **state) {
-    (void)state;
     struct fixture *f = fixture_new(1);
+    f->rule.distribution = fixture_distribution(state);
     struct ob_spsa_weights *expected = plain_replay(f);
     struct test_random random = {99};
     for (size_t isa = 0; ob_spsa_engine_name_at(isa); isa++) {
@@ -65,8 +65,8 @@ static void apply_any_order_grouping_threads_and_isa(void **state) {
 }
 
 static void unapply_one_machine_is_never_having_applied_it(void **state) {
-    (void)state;
     struct fixture *f = fixture_new(2);
+    f->rule.distribution = fixture_distribution(state);
     struct ob_spsa_engine engine = ob_spsa_engine_best(NULL);
     struct ob_spsa_weights *all = fixture_copy(f), *without = fixture_copy(f);
     struct ob_spsa_update cut[FIXTURE_UPDATES], kept[FIXTURE_UPDATES];
@@ -116,7 +116,9 @@ static void apply_wraps_like_the_integers(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(apply_any_order_grouping_threads_and_isa),
+        GAUSSIAN_CASE(apply_any_order_grouping_threads_and_isa),
         cmocka_unit_test(unapply_one_machine_is_never_having_applied_it),
+        GAUSSIAN_CASE(unapply_one_machine_is_never_having_applied_it),
         cmocka_unit_test(apply_wraps_like_the_integers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "spsa/kernels/gaussian.h"
 #include "tests/unit/spsa/fixture.h"
 
 static void exponent_for_known_magnitudes(void **state) {
@@ -62,15 +63,16 @@ static void set_refuses_what_is_not_a_weight(void **state) {
 
 /* Every slice, from every kernel table, is the definition's: m·2^-f ± ε·σ·z. */
 static void read_pair_any_slice_and_isa(void **state) {
-    (void)state;
     struct fixture *f = fixture_new(3);
+    f->base->distribution = fixture_distribution(state);
+    bool gaussian = f->base->distribution == OB_SPSA_GAUSSIAN;
     struct ob_spsa_key key =
         ob_spsa_direction_key(&f->rule.run, &f->updates[0].machine, (struct ob_sample){17});
     const uint64_t firsts[] = {0, 1, 7, 8, 15, 511, 512, 513, 8191, 8192, 20001};
     const size_t counts[] = {1, 2, 15, 16, 17, 500, 513, 9000, 18000};
     static float plain[18000], plus[18000], minus[18000];
-    static uint8_t bits[40960 / 8];
-    ob_spsa_direction_bits(&key, 2, 0, 80, bits);
+    static uint8_t bits[40960];
+    ob_spsa_direction_bits(&key, 2, 0, 640, bits);
     for (size_t isa = 0; ob_spsa_engine_name_at(isa); isa++) {
         if (!ob_spsa_engine_with(isa, NULL).kernels)
             continue;
@@ -84,6 +86,8 @@ static void read_pair_any_slice_and_isa(void **state) {
                     size_t at = (size_t)firsts[a] + i;
                     float weight = (float)f->base->values[2][at] * 0x1p-24f;
                     float step = (bits[at / 8] >> (at % 8)) & 1 ? -(1e-3f * 4.0f) : 1e-3f * 4.0f;
+                    if (gaussian)
+                        step = (float)ob_spsa_gaussian(bits[at]) * (1e-3f * 4.0f / 32.0f);
                     assert_true(plain[i] == weight && plus[i] == weight + step && minus[i] == weight - step);
                 }
             }
@@ -115,6 +119,7 @@ int main(void) {
         cmocka_unit_test(set_error_is_at_most_half_a_unit),
         cmocka_unit_test(set_refuses_what_is_not_a_weight),
         cmocka_unit_test(read_pair_any_slice_and_isa),
+        GAUSSIAN_CASE(read_pair_any_slice_and_isa),
         cmocka_unit_test(overrange_names_the_tensor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
