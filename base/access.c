@@ -114,6 +114,38 @@ enum ob_err ob_access_fail(struct ob_error *error, const char *path, const char 
     return ob_fail(error, code, "%s: %s: %s", path, what, strerror(why));
 }
 
+/* ---- what is trusted ---- */
+
+enum ob_err ob_access_own_folder(const char *path, struct ob_error *error) {
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return ob_access_fail(error, path, "cannot look at the folder", errno);
+    if (!S_ISDIR(info.st_mode))
+        return ob_fail(error, OB_EREFUSED, "%s: not a folder", path);
+    if (info.st_uid != geteuid())
+        return ob_access_foreign(error, path, &info);
+    if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return ob_fail(
+            error, OB_EREFUSED,
+            "%s: others may change what is in this folder (mode %04o); look whether somebody did, then run "
+            "`chmod go-w %s`",
+            path, (unsigned)info.st_mode & 07777u, path);
+    return OB_OK;
+}
+
+enum ob_err ob_access_no_link(const char *path, struct ob_error *error) {
+    struct stat info;
+    if (lstat(path, &info) != 0)
+        return errno == ENOENT ? OB_OK : ob_access_fail(error, path, "cannot look at it", errno);
+    if (!S_ISLNK(info.st_mode))
+        return OB_OK;
+    return ob_fail(
+        error, OB_EREFUSED,
+        "%s: is a symbolic link, which is not followed here; put the file itself into its place, or name "
+        "another state_dir",
+        path);
+}
+
 /* ---- file systems, by the numbers of statfs(2) ---- */
 
 void ob_access_file_system(const char *path, char ret_name[static OB_FILE_SYSTEM_MAX]) {

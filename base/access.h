@@ -18,6 +18,12 @@ enum ob_err ob_access_fail(struct ob_error *error, const char *path, const char 
 /* A file whose owner must be the user of this process belongs to somebody else: OB_EREFUSED. */
 enum ob_err ob_access_foreign(struct ob_error *error, const char *path, const struct stat *info);
 
+/* A folder whose content nobody but the user of this process may change.
+ * Errors:  OB_EREFUSED: it is another user's, or its mode lets others write. ob_access_fail's. */
+OB_MUST_USE enum ob_err ob_access_own_folder(const char *path, struct ob_error *error);
+/* A file that is to be opened for writing is not a link to another: OB_EREFUSED. It need not exist. */
+OB_MUST_USE enum ob_err ob_access_no_link(const char *path, struct ob_error *error);
+
 #ifdef __clang_analyzer__ /* as in base/err.h: a failure is not OB_OK */
 #define ob_access_fail(error, path, what, why) (ob_access_fail((error), (path), (what), (why)), OB_EIO)
 #define ob_access_foreign(error, path, info)   (ob_access_foreign((error), (path), (info)), OB_EREFUSED)

@@ -26,6 +26,8 @@ static const char *const TEXTS[OB_ERR_COUNT] = {
     [OB_EUSAGE] = "bad usage",
     [OB_ETIMEOUT] = "timed out",
     [OB_EFULL] = "disk full",
+    [OB_ELOCKED] = "locked",
+    [OB_EMOVED] = "moved away",
 };
 
 const char *ob_err_text(enum ob_err code) {

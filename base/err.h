@@ -31,6 +31,8 @@ enum ob_err {
     OB_EUSAGE,       /* a command line or a configuration that cannot be followed */
     OB_ETIMEOUT,     /* no answer in time */
     OB_EFULL,        /* no room on the disk: make some, then the same call succeeds */
+    OB_ELOCKED,      /* another program keeps a file locked for now: the same call succeeds when it lets go */
+    OB_EMOVED,       /* a file in use was removed or replaced: the same call succeeds when it is back */
     OB_ERR_COUNT
 };
 

@@ -1,6 +1,7 @@
 #include "daemon/daemon.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -45,6 +46,13 @@ static char *take_control(struct ob_daemon *daemon, const struct ob_request *req
                : ob_request_done(NULL);
 }
 
+static char *refuse_meanwhile(const struct ob_daemon *daemon) {
+    char text[OB_ERROR_TEXT_MAX + 80];
+    (void)snprintf(text, sizeof text, "%s. Until then, the daemon answers only status and leave",
+                   daemon->disk.why);
+    return ob_request_failed(text);
+}
+
 static char *answer(struct ob_daemon *daemon, const struct ob_request *request, enum ob_err *ret_failed,
                     struct ob_error *error) {
     if (request->kind == OB_REQUEST_STATUS)
@@ -54,8 +62,7 @@ static char *answer(struct ob_daemon *daemon, const struct ob_request *request, 
         return ob_request_done(NULL);
     }
     if (daemon->stepping) /* within a step there is time for requests only on a full disk */
-        return ob_request_failed(
-            "the disk is full; free some space. Until then, the daemon answers only status and leave");
+        return refuse_meanwhile(daemon);
     if (request->kind == OB_REQUEST_CONTROL)
         return take_control(daemon, request, ret_failed, error);
     ob_daemon_pause(daemon, OB_PAUSE_OPERATOR, request->kind == OB_REQUEST_PAUSE);
@@ -81,7 +88,7 @@ static enum ob_err on_request(struct ob_daemon *daemon, const struct ob_transpor
     return failed;
 }
 
-/* A second on a full disk (daemon/disk_full.h). */
+/* A second while the log cannot be written (daemon/disk_full.h). */
 static enum ob_err wait_for_room(void *context, struct ob_error *error) {
     struct ob_daemon *daemon = context;
     uint64_t until = ob_now_ns() + OB_SECOND_NS;
@@ -90,7 +97,9 @@ static enum ob_err wait_for_room(void *context, struct ob_error *error) {
         if (atomic_load(&daemon->leave_wanted))
             return ob_fail(
                 error, OB_EIO,
-                "left without a goodbye because the disk is full; nothing was published that was not stored");
+                "left without a goodbye, because the log could not be written; nothing was published that "
+                "was not stored (%.200s)",
+                daemon->disk.why);
         enum ob_err failed = ob_transport_poll(daemon->session.transport, 50, &seen, error);
         if (!failed && seen.kind == OB_TRANSPORT_STATUS)
             failed = on_request(daemon, &seen, error);
@@ -169,8 +178,12 @@ static enum ob_err on_frame(struct ob_daemon *daemon, const struct ob_transport_
                             struct ob_error *error) {
     struct ob_event event = {
         .kind = OB_EVENT_MESSAGE, .machine = seen->machine, .data = seen->data, .bytes = seen->bytes};
+    if (!seen->published && ob_answers_is_question(seen->data, seen->bytes) &&
+        !ob_answers_question(&daemon->answers, &seen->machine, ob_now_ns()))
+        return OB_OK;
     if (ob_manifest_frame_is(seen->data, seen->bytes)) {
-        if (seen->admitted)
+        if (seen->admitted &&
+            ob_answers_pay(&daemon->answers, &seen->machine, OB_MANIFEST_PIECE_MESSAGE, ob_now_ns()))
             ob_manifest_serve(daemon->session.manifest, daemon->session.transport, &seen->machine, seen->data,
                               seen->bytes);
         return OB_OK;
@@ -410,6 +423,8 @@ static void tend_membership(struct ob_daemon *daemon) {
 static enum ob_err on_clock(struct ob_daemon *daemon, struct ob_error *error) {
     uint64_t now = ob_now_ns();
     enum ob_err failed = tick(daemon, now, error);
+    if (!failed)
+        failed = ob_perform_answers(&daemon->performer, error);
     if (!failed && daemon->disk.was)
         failed = settle_links(daemon, error);
     if (!failed)

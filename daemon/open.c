@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/access.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/path.h"
@@ -25,6 +27,8 @@ static void wake(void *context) {
 
 static enum ob_err open_identity(struct ob_daemon *daemon, struct ob_error *error) {
     enum ob_err failed = ob_file_make_folder(daemon->session.config->state_dir, 0700, error);
+    if (!failed)
+        failed = ob_access_own_folder(daemon->session.config->state_dir, error);
     return failed ? failed : ob_identity_load(daemon->session.config->identity, &daemon->identity, error);
 }
 
@@ -79,13 +83,47 @@ static enum ob_err open_files(struct ob_daemon *daemon, struct ob_error *error) 
     return failed;
 }
 
+/* Another program has the log locked: it is waited for, and said once. A signal ends the program at once here. */
+static bool waits_for_lock(const struct ob_daemon *daemon, enum ob_err failed, const struct ob_error *why,
+                           bool *told) {
+    char text[600];
+    if (failed != OB_ELOCKED)
+        return false;
+    if (!*told)
+        ob_log(&daemon->logger, OB_LOG_ERROR, "log-locked", "text=%s",
+               ob_logger_quote(why->text, text, sizeof text));
+    *told = true;
+    sleep(1);
+    return true;
+}
+
 static enum ob_err open_store(struct ob_daemon *daemon, struct ob_error *error) {
     struct ob_store_options options = {.state_dir = daemon->session.config->state_dir,
                                        .run = daemon->session.manifest->run,
                                        .bounds = daemon->session.manifest->bounds,
                                        .machine = &daemon->identity.machine,
                                        .threads = (unsigned)daemon->session.config->threads};
-    return ob_store_open(&options, &daemon->session.store, error);
+    struct ob_error why = {0};
+    bool told = false;
+    enum ob_err failed;
+    do
+        failed = ob_store_open(&options, &daemon->session.store, &why);
+    while (waits_for_lock(daemon, failed, &why, &told));
+    if (failed)
+        *error = why;
+    return failed;
+}
+
+static enum ob_err open_instance(struct ob_daemon *daemon, uint64_t *ret_instance, struct ob_error *error) {
+    struct ob_error why = {0};
+    bool told = false;
+    enum ob_err failed;
+    do
+        failed = ob_store_instance(daemon->session.store, ob_wall_ns(), ret_instance, &why);
+    while (waits_for_lock(daemon, failed, &why, &told));
+    if (failed)
+        *error = why;
+    return failed;
 }
 
 static void tell_store(const struct ob_daemon *daemon) {
@@ -196,7 +234,7 @@ static size_t find_record(void *context, const struct ob_machine_id *machine, st
     char text[600];
     size_t bytes = 0;
     enum ob_err failed = ob_store_find(daemon->session.store, machine, sample, ret_data, &bytes, &error);
-    if (failed && failed != OB_ENOTFOUND)
+    if (failed && failed != OB_ENOTFOUND && failed != OB_ELOCKED)
         ob_log(&daemon->logger, OB_LOG_ERROR, "log-damaged", "text=%s",
                ob_logger_quote(error.text, text, sizeof text));
     return failed ? 0 : bytes;
@@ -224,7 +262,7 @@ static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
     };
     enum ob_err failed = ob_store_signed(daemon->session.store, &options.signed_below, error);
     if (!failed)
-        failed = ob_store_instance(daemon->session.store, ob_wall_ns(), &options.instance, error);
+        failed = open_instance(daemon, &options.instance, error);
     if (!failed)
         failed = ob_peer_new(&options, &daemon->session.peer, error);
     if (!failed)
@@ -283,8 +321,11 @@ static void connect_parts(struct ob_daemon *daemon) {
         .name_of = name_of,
     };
     ob_snapshot_writer_start(&daemon->writer, &daemon->snapshot_context);
-    daemon->performer = (struct ob_performer){
-        .session = session, .membership = &daemon->membership, .join = &daemon->join, .disk = &daemon->disk};
+    daemon->performer = (struct ob_performer){.session = session,
+                                              .membership = &daemon->membership,
+                                              .join = &daemon->join,
+                                              .disk = &daemon->disk,
+                                              .answers = &daemon->answers};
 }
 
 static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {

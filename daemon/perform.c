@@ -7,6 +7,8 @@
 #include "daemon/names.h"
 #include "peer/message.h"
 
+#define SMALL_BYTES 1024
+
 static const char *name_of(const struct ob_performer *p, const struct ob_machine_id *machine,
                            char buffer[64]) {
     return ob_machine_name(p->session->config, p->session->peer, machine, buffer);
@@ -29,19 +31,45 @@ static enum ob_err serve_record(void *context, const struct ob_record *record, s
     return ob_fail(error, OB_ENOTFOUND, "the message is full");
 }
 
-static enum ob_err serve(struct ob_performer *p, const struct ob_effect *effect, struct ob_error *error) {
+struct answering {
+    struct ob_performer *p;
+    const struct ob_waiting_question *question;
+};
+
+static enum ob_err answer(void *context, struct ob_error *error) {
+    const struct answering *answering = context;
+    const struct ob_session *session = answering->p->session;
+    const struct ob_waiting_question *question = answering->question;
+    const struct ob_effect_serve *serve = &question->serve;
     struct serving serving;
-    size_t capacity =
-        effect->serve.bytes_max < sizeof serving.buffer ? effect->serve.bytes_max : sizeof serving.buffer;
-    serving.most = effect->serve.count;
-    ob_message_records_start(&serving.message, &p->session->manifest->run, serving.buffer, capacity);
-    enum ob_err failed = ob_store_from(p->session->store, &effect->serve.of, effect->serve.first,
-                                       serve_record, &serving, error);
+    size_t capacity = serve->bytes_max < sizeof serving.buffer ? serve->bytes_max : sizeof serving.buffer;
+    serving.most = serve->count;
+    ob_message_records_start(&serving.message, &session->manifest->run, serving.buffer, capacity);
+    enum ob_err failed =
+        ob_store_from(session->store, &serve->of, serve->first, serve_record, &serving, error);
     if (failed)
         return failed;
     size_t bytes = ob_message_records_end(&serving.message);
-    (void)ob_transport_send(p->session->transport, &effect->machine, serving.buffer, bytes);
+    ob_answers_paid(answering->p->answers, &question->machine, bytes, ob_now_ns());
+    (void)ob_transport_send(session->transport, &question->machine, serving.buffer, bytes);
     return OB_OK;
+}
+
+enum ob_err ob_perform_answers(struct ob_performer *p, struct ob_error *error) {
+    struct ob_waiting_question question;
+    struct answering answering = {p, &question};
+    enum ob_err failed = OB_OK;
+    while (!failed && ob_answers_next(p->answers, ob_now_ns(), &question))
+        failed = ob_disk_full_retry(p->disk, answer, &answering, error);
+    return failed;
+}
+
+/* What is small is not counted: questions of our own, heartbeats. */
+static void send_paid(struct ob_performer *p, const struct ob_effect *effect) {
+    if (effect->bytes > SMALL_BYTES &&
+        !ob_answers_pay(p->answers, &effect->machine, effect->bytes, ob_now_ns()))
+        return;
+    (void)ob_transport_send(p->session->transport, &effect->machine, effect->data, effect->bytes);
 }
 
 static enum ob_err persist_control(struct ob_performer *p, const struct ob_effect *effect,
@@ -209,10 +237,11 @@ static enum ob_err perform(struct ob_performer *p, const struct ob_effect *effec
         ob_transport_publish(p->session->transport, effect->data, effect->bytes);
         return OB_OK;
     case OB_EFFECT_SEND: /* may be lost */
-        (void)ob_transport_send(p->session->transport, &effect->machine, effect->data, effect->bytes);
+        send_paid(p, effect);
         return OB_OK;
-    case OB_EFFECT_SERVE:
-        return serve(p, effect, error);
+    case OB_EFFECT_SERVE: /* ob_perform_answers */
+        ob_answers_wait(p->answers, &effect->machine, &effect->serve);
+        return OB_OK;
     case OB_EFFECT_START_ROUND:
         return start_round(p, effect, error);
     case OB_EFFECT_TELL:

@@ -7,6 +7,7 @@
 #ifndef OB_DAEMON_PERFORM_H
 #define OB_DAEMON_PERFORM_H
 
+#include "daemon/answers.h"
 #include "daemon/disk_full.h"
 #include "daemon/membership.h"
 #include "daemon/session.h"
@@ -17,6 +18,7 @@ struct ob_performer {
     struct ob_membership *membership;
     struct ob_snapshot_join *join;
     struct ob_disk_full *disk;
+    struct ob_answers *answers;
     bool left, halted; /* what the peer said last */
 
     bool digest_waits; /* an OB_EFFECT_DIGEST of the peer, until the weights have what was put off: */
@@ -26,6 +28,8 @@ struct ob_performer {
 
 OB_MUST_USE enum ob_err ob_perform(struct ob_performer *performer, const struct ob_effect *effect,
                                    struct ob_error *error);
+/* Answers questions for records that can be paid for now; between two steps. */
+OB_MUST_USE enum ob_err ob_perform_answers(struct ob_performer *performer, struct ob_error *error);
 /* Carries out a digest that waited, when it can be had now; between two steps. */
 OB_MUST_USE enum ob_err ob_perform_waiting_digest(struct ob_performer *performer, struct ob_error *error);
 

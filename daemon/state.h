@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "daemon/answers.h"
 #include "daemon/catch_up.h"
 #include "daemon/event_queue.h"
 #include "daemon/membership.h"
@@ -55,6 +56,7 @@ struct ob_daemon {
     struct ob_disk_full disk;
     struct ob_performer performer;
     struct ob_event_queue queue;
+    struct ob_answers answers;
 
     atomic_bool leave_wanted, reload_wanted; /* set by the thread of signals */
     bool leaving, stepping;

@@ -25,7 +25,7 @@ static const char *life_of(const struct ob_daemon *daemon, const struct ob_peer_
     if (daemon->performer.halted)
         return "halted";
     if (daemon->disk.full)
-        return "disk-full";
+        return ob_disk_full_life(&daemon->disk);
     if (view->disputed)
         return "rebuilding";
     return starts && ob_pause_has(&daemon->pause, OB_PAUSE_ALONE) ? "alone" : ob_peer_life_name(view->life);
@@ -90,6 +90,7 @@ static void gather_traffic(const struct ob_daemon *daemon, struct ob_status *sta
     struct ob_transport_counters c = ob_transport_counters(daemon->session.transport);
     double wire = (double)(c.published_bytes + FRAMING_BYTES * c.published_messages);
     status->traffic = c;
+    status->refused_questions = daemon->answers.refused;
     status->wire_bytes_per_sample = daemon->own_samples ? wire / (double)daemon->own_samples : 0.0;
 }
 
@@ -129,6 +130,8 @@ static json_t *status_json(const struct ob_daemon *daemon) {
     if (status.peer.waits)
         status.waiting_for = ob_machine_name(daemon->session.config, daemon->session.peer,
                                              &status.peer.waits_for, waiting_for);
+    if (daemon->disk.full)
+        status.log_waits = daemon->disk.why;
     if (ob_store_counts(daemon->session.store, &status.log, &error))
         status.log_error = error.text;
     status.machines = calloc(status.peer.machines + 1, sizeof *status.machines);

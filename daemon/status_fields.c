@@ -7,7 +7,7 @@
 #define OB_STATUS_LIVES                                                                                      \
     "What the daemon is doing: `fetching` (the manifest), `recovering`, `reconciling`, `training`, "         \
     "`waiting`, `paused`, `alone`, `isolated`, "                                                             \
-    "`rebuilding`, `finished`, `leaving`, `left`, `halted` or `disk-full`."
+    "`rebuilding`, `finished`, `leaving`, `left`, `halted`, `disk-full`, `log-locked` or `log-gone`."
 
 #define MAKE_BOOL(value)    json_boolean(value)
 #define MAKE_INTEGER(value) json_integer((json_int_t)(value))

@@ -29,7 +29,9 @@ struct ob_status_machine {
 struct ob_status {
     const char *name, *life;
     const char *waiting_for; /* NULL: nobody */
-    struct ob_pause pause;   /* isolation included */
+    const char *log_waits;   /* why the log cannot be written; NULL: it can */
+    uint64_t refused_questions;
+    struct ob_pause pause; /* isolation included */
     struct ob_run_id run;
     struct ob_machine_id machine;
     double uptime_s, loss, catch_up_s, wire_bytes_per_sample;

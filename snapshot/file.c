@@ -89,7 +89,7 @@ enum ob_err ob_snapshot_open(const char *path, const struct ob_manifest *manifes
         return ob_fail(error, OB_ENOMEM, "%s: out of memory", path);
     (void)snprintf(file->path, sizeof file->path, "%s", path);
     file->manifest = manifest;
-    file->descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    file->descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     enum ob_err failed =
         file->descriptor < 0 ? ob_snapshot_io_error(path, "open", error) : read_table(file, error);
     if (failed) {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "base/file.h"
 #include "record/hash.h"
 
@@ -33,7 +34,10 @@ enum ob_err ob_snapshots_open(struct ob_snapshots *snapshots, const char *state_
     int length = snprintf(snapshots->folder, sizeof snapshots->folder, "%s/snapshots", state_dir);
     if (length < 0 || (size_t)length >= sizeof snapshots->folder)
         return ob_fail(error, OB_EUSAGE, "%.60s...: the path of state_dir is too long", state_dir);
-    return ob_file_make_folder(snapshots->folder, 0700, error);
+    enum ob_err failed = ob_access_no_link(snapshots->folder, error);
+    if (!failed)
+        failed = ob_file_make_folder(snapshots->folder, 0700, error);
+    return failed ? failed : ob_access_own_folder(snapshots->folder, error);
 }
 
 void ob_snapshots_close(struct ob_snapshots *snapshots) {

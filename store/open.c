@@ -12,6 +12,8 @@
 #include "base/access.h"
 #include "store/store_internal.h"
 
+#define RUNNING_BUSY_MS 200 /* until somebody else's lock is told; the caller waits on */
+
 /* Somebody else has the lock, or there are none to be had. */
 static enum ob_err not_locked(const struct ob_store *store, const char *path, int why,
                               struct ob_error *error) {
@@ -34,7 +36,7 @@ static enum ob_err take_lock(struct ob_store *store, struct ob_error *error) {
     enum ob_err failed = ob_path_join(path, store->folder, "lock", error);
     if (failed)
         return failed;
-    store->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    store->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (store->lock < 0)
         return ob_access_fail(error, path, "cannot open", errno);
     return flock(store->lock, LOCK_EX | LOCK_NB) == 0 ? OB_OK : not_locked(store, path, errno, error);
@@ -54,13 +56,19 @@ static enum ob_err open_checked(struct ob_store *store, struct ob_pool *pool, st
 
 static enum ob_err open_for_writing(struct ob_store *store, unsigned threads, struct ob_error *error) {
     struct ob_pool *pool = NULL;
-    enum ob_err failed = take_lock(store, error);
+    enum ob_err failed = ob_store_files_check(store, error);
+    if (!failed)
+        failed = take_lock(store, error);
     if (!failed)
         failed = ob_pool_new(threads ? threads : ob_processors(), &pool, error);
     if (!failed)
         failed = open_checked(store, pool, error);
     ob_pool_free(pool);
-    return failed;
+    if (failed)
+        return failed;
+    ob_store_files_note(store);
+    sqlite3_busy_timeout(store->db, RUNNING_BUSY_MS);
+    return OB_OK;
 }
 
 enum ob_err ob_store_open(const struct ob_store_options *options, struct ob_store **ret_store,

@@ -43,7 +43,9 @@ static enum ob_err write_change(struct ob_store *store, const struct ob_store_ch
 enum ob_err ob_store_flush(struct ob_store *store, struct ob_error *error) {
     if (store->queue_count == 0)
         return OB_OK;
-    enum ob_err failed = ob_store_execute(store, "BEGIN IMMEDIATE", error);
+    enum ob_err failed = ob_store_files_same(store, error);
+    if (!failed)
+        failed = ob_store_execute(store, "BEGIN IMMEDIATE", error);
     for (size_t i = 0; i < store->queue_count && !failed; i++)
         failed = write_change(store, &store->queue[i], error);
     if (!failed)

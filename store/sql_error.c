@@ -140,7 +140,7 @@ enum ob_err ob_store_sql_error(const struct ob_store *store, struct ob_error *er
     case SQLITE_NOMEM:
         return ob_fail(error, OB_ENOMEM, "%s: not enough memory (%s)", store->path, said.what);
     case SQLITE_BUSY:
-        return ob_fail(error, OB_EBUSY,
+        return ob_fail(error, OB_ELOCKED,
                        "%s: another program keeps it locked (%s): end it (sqlite3, a backup), then try "
                        "again; on a network "
                        "file system, its lock service may not answer",
@@ -148,8 +148,7 @@ enum ob_err ob_store_sql_error(const struct ob_store *store, struct ob_error *er
     case SQLITE_READONLY:
     case SQLITE_PERM:
         if (said.code == SQLITE_READONLY_DBMOVED)
-            return ob_fail(error, OB_EIO,
-                           "%s: was moved or removed while it was in use (%s); put it back, then start again",
+            return ob_fail(error, OB_EMOVED, "%s: was moved or removed while it was in use (%s); put it back",
                            store->path, said.what);
         return not_allowed(store, &said, error);
     case SQLITE_IOERR:

@@ -10,10 +10,11 @@
  *          verifies every signature as well, by all threads. A database that is found damaged then is moved
  *          away to log.sqlite.damaged; what is good of it is kept (each chain up to its first wrong record),
  *          what is not is named, and is for the peer to fetch again.
- * Errors:  OB_EFULL: no room; nothing of what was handed in with that call was kept, what was handed in
- *          before still waits: make room and call again. OB_EFORMAT (damaged), OB_EMISMATCH (another
+ * Errors:  OB_EFULL (no room), OB_ELOCKED (another program has a lock on the database), OB_EMOVED (somebody removed
+ *          or replaced one of its files): nothing of what was handed in with that call was kept, what was handed in
+ *          before still waits: call again when it is mended. OB_EFORMAT (damaged), OB_EMISMATCH (another
  *          run's, another machine's), OB_EUNSUPPORTED (another version's; a file system without
- *          locks or shared mappings), OB_EBUSY (another daemon or program has it), OB_EREFUSED (permissions,
+ *          locks or shared mappings), OB_EBUSY (another daemon has it), OB_EREFUSED (permissions,
  *          base/access.h), OB_ENOTFOUND (reading: no log), OB_EIO: the message names the file.
  * Owns:    the database and a lock on STATE_DIR/lock.
  * Threads: one at a time; several stores of one directory that are open for reading may be used beside

@@ -7,6 +7,7 @@
 #define OB_STORE_STORE_INTERNAL_H
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "base/path.h"
 #include "base/pool.h"
@@ -33,9 +34,17 @@ struct ob_store_change {
     uint8_t *data; /* owned */
 };
 
+/* Which file a name stands for. */
+struct ob_store_file {
+    dev_t device;
+    ino_t inode;
+};
+#define OB_STORE_FILES 3 /* the log, its write-ahead log, the lock */
+
 struct ob_store {
     sqlite3 *db;
     int lock;
+    struct ob_store_file files[OB_STORE_FILES]; /* as they were when they were opened for writing */
     char folder[OB_PATH_MAX], path[OB_PATH_MAX];
     struct ob_run_id run;
     struct ob_record_bounds bounds;
@@ -76,6 +85,13 @@ const struct ob_store_machine *ob_store_machine_after(const struct ob_store *sto
 struct ob_store_machine *ob_store_take(struct ob_store *store, const struct ob_machine_id *id,
                                        int64_t number);
 enum ob_err ob_store_load_machines(struct ob_store *store, struct ob_error *error); /* those that are new */
+
+/* files.c: the files of a store that is written are ours alone, and stay what they are */
+enum ob_err ob_store_files_check(const struct ob_store *store,
+                                 struct ob_error *error); /* before they are opened */
+void ob_store_files_note(struct ob_store *store);
+/* OB_EMOVED names the one that is gone or another one now. */
+enum ob_err ob_store_files_same(const struct ob_store *store, struct ob_error *error);
 
 /* queue.c, on db.c (ob_store_flush is its third) */
 /* Makes room for `count` further changes. */

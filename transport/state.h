@@ -25,7 +25,7 @@
 #define OB_DOOR_MESSAGE_MAX 1024
 #define OB_LINK_DESCRIPTORS 8 /* at most, of one link: four sockets, two connections out, two in */
 #define OB_SERVER_COUNT     3
-#define OB_STATUS_CLIENTS   8 /* who ask the status socket, at a time; more wait */
+#define OB_STATUS_CLIENTS   8 /* who ask the status socket, at a time; the idle make way for more */
 
 enum ob_source_kind {
     OB_SOURCE_WAKE,
@@ -115,10 +115,10 @@ struct ob_visitor {
 
 /* One connection to the status socket. */
 struct ob_status_client {
-    struct ob_source source; /* owner: itself; NULL: a free place */
-    uint8_t *data;           /* its request, then our answer … */
-    size_t bytes, written;   /* … of which so much is out */
-    uint64_t until_s;
+    struct ob_source source;  /* owner: itself; NULL: a free place */
+    uint8_t *data;            /* its request, then our answer … */
+    size_t bytes, written;    /* … of which so much is out */
+    uint64_t until_s, number; /* number: the how-manieth it is */
     bool answering;
 };
 
@@ -176,6 +176,7 @@ struct ob_transport {
     zmq_msg_t frame; /* what the last event points into */
     bool frame_open;
     struct ob_status_client status_clients[OB_STATUS_CLIENTS], *status_asker; /* who asked last */
+    uint64_t status_count;
     int reserve; /* a descriptor for what must be possible when none is left (gate.c); -1: in use */
     struct ob_transport_counters counters;
     struct ob_pace refusals, whys;

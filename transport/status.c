@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "transport/state.h"
 
+#define BACKLOG     64
 #define REQUEST_MAX 65536
 #define STAY_S      5 /* for a request, and for taking its answer */
 
@@ -27,7 +28,7 @@ static enum ob_err listen_at(struct ob_transport *transport, const char *path, s
     mode_t before = umask(0177);
     bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
     umask(before);
-    if (!bound || chmod(path, 0600) != 0 || listen(fd, 16) != 0) {
+    if (!bound || chmod(path, 0600) != 0 || listen(fd, BACKLOG) != 0) {
         int why = errno;
         if (fd >= 0)
             close(fd);
@@ -74,11 +75,20 @@ void ob_status_unbind(struct ob_transport *transport) {
         unlink(transport->status_path);
 }
 
+/* When all are taken, whoever has not said what it wants for the longest time makes way. NULL: all are being answered. */
 static struct ob_status_client *free_place(struct ob_transport *transport) {
-    for (size_t i = 0; i < OB_STATUS_CLIENTS; i++)
-        if (!transport->status_clients[i].source.owner)
-            return &transport->status_clients[i];
-    return NULL;
+    struct ob_status_client *idle = NULL;
+    for (size_t i = 0; i < OB_STATUS_CLIENTS; i++) {
+        struct ob_status_client *client = &transport->status_clients[i];
+        if (!client->source.owner)
+            return client;
+        if (!client->answering && client != transport->status_asker &&
+            (!idle || client->number < idle->number))
+            idle = client;
+    }
+    if (idle)
+        dismiss(transport, idle);
+    return idle;
 }
 
 static int accept_one(struct ob_transport *transport) {
@@ -101,6 +111,7 @@ enum ob_taken ob_status_accept(struct ob_transport *transport) {
         .source = {.kind = OB_SOURCE_STATUS_CLIENT, .owner = client, .fd = fd},
         .data = malloc(REQUEST_MAX),
         .until_s = ob_now_s() + STAY_S,
+        .number = ++transport->status_count,
     };
     if (!client->data || ob_poll_add(transport, &client->source, NULL))
         dismiss(transport, client);

@@ -94,7 +94,8 @@ static void make(struct fixture *f) {
     daemon->performer = (struct ob_performer){.session = &daemon->session,
                                               .membership = &daemon->membership,
                                               .join = &daemon->join,
-                                              .disk = &daemon->disk};
+                                              .disk = &daemon->disk,
+                                              .answers = &daemon->answers};
     assert_int_equal(ob_snapshot_join_start(&daemon->join, &daemon->snapshot_context, false, NULL), OB_OK);
 }
 

@@ -16,7 +16,7 @@ static void run(const char *command, const char *folder) {
 /* A small file system of our own. */
 static bool mount_small(const char *folder) {
     return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("onebyte", folder, "tmpfs", 0, "size=640k") == 0;
+           mount("onebyte", folder, "tmpfs", 0, "size=640k,mode=700") == 0;
 }
 
 static void full_disk_loses_nothing_and_goes_on_when_there_is_room(void **state) {
