@@ -1,10 +1,10 @@
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/ask.h"
 #include "cli/authority.h"
 #include "cli/command.h"
+#include "cli/find_machine.h"
 
 struct arguments {
     struct ob_cli_at at;
@@ -25,32 +25,9 @@ static const struct ob_option OPTIONS[] = {
      AT(keep_below), .low = 0, .high = INT64_MAX},
 };
 
-/* A machine by its key, the beginning of it, or its name, among those that the daemon knows. */
-static enum ob_err find_machine(const json_t *status, const char *wanted, struct ob_machine_id *ret_machine,
-                                uint64_t *ret_samples, struct ob_error *error) {
-    const json_t *machine, *found = NULL;
-    size_t i, length = strlen(wanted);
-    json_array_foreach(json_object_get(status, "machines"), i, machine) {
-        const char *key = json_string_value(json_object_get(machine, "machine"));
-        const char *name = json_string_value(json_object_get(machine, "name"));
-        bool fits =
-            (key && length >= 8 && strncmp(key, wanted, length) == 0) || (name && strcmp(name, wanted) == 0);
-        if (fits && found)
-            return ob_fail(error, OB_EUSAGE, "\"%s\" matches more than one machine; give the whole key",
-                           wanted);
-        if (fits)
-            found = machine;
-    }
-    *ret_samples = found ? (uint64_t)json_integer_value(json_object_get(found, "samples")) : 0;
-    if (found)
-        wanted = json_string_value(json_object_get(found, "machine"));
-    if (ob_machine_from_text(wanted, ret_machine, NULL))
-        return ob_fail(error, OB_ENOTFOUND, "the daemon knows no machine \"%s\"; give its whole key", wanted);
-    return OB_OK;
-}
-
 static enum ob_err revoke(const struct arguments *a, const char *state_dir, struct ob_error *error) {
     json_t *status = NULL;
+    const json_t *found = NULL;
     struct ob_run_id run;
     struct ob_identity authority;
     struct ob_control control = {.kind = OB_CONTROL_REVOCATION};
@@ -60,7 +37,9 @@ static enum ob_err revoke(const struct arguments *a, const char *state_dir, stru
     if (!failed)
         failed = ob_cli_run_of(status, &run, error);
     if (!failed)
-        failed = find_machine(status, a->machine, &control.subject, &samples, error);
+        failed = ob_cli_find_machine(status, a->machine, &control.subject, &found, error);
+    if (found)
+        samples = (uint64_t)json_integer_value(json_object_get(found, "samples"));
     json_decref(status);
     if (!failed)
         failed = ob_cli_load_authority(a->authority, &authority, error);

@@ -21,7 +21,7 @@
 struct arguments {
     const char *model, *out, *authority, *name, *learning_rate, *data, *chat_template, *calibrate;
     double warm_up, epsilon, lora_alpha;
-    int64_t rounds, samples_per_round, s0, max_machines, lora_rank, rank, calibrate_rows;
+    int64_t rounds, samples_per_round, s0, max_machines, lora_rank, rank, calibrate_rows, exponents;
     int64_t probe_rows, probe_samples, rows_per_sample, machines; /* for --lr auto */
     int64_t scale_norm, scale_bias, scale_head, scale_matrix, scale_embedding, scale_adapter;
     int schedule, combine, distribution, adapters, basis_scale;
@@ -80,6 +80,11 @@ static const struct ob_option OPTIONS[] = {
      .low = 1, .high = 1 << 24, .fallback = "64"},
     {"max-machines", "N", "maximum number of machines that train at once", AT(max_machines), .low = 1,
      .high = OB_MACHINES_MAX, .fallback = "1024"},
+    {"exponents", "N",
+     "a record may scale its estimates by 2^-N to 2^N. 0: a sample moves the weights at most 16 times as far "
+     "as a typical "
+     "one, measured with --lr auto; else as far as an estimate of 14.7 does",
+     AT(exponents), .low = 0, .high = OB_EXPONENT_LIMIT, .fallback = "0"},
     {"trainable", "PATTERN",
      "tensors to train: all, norms, biases, head, embedding, positions, attention, mlp, or a shell pattern "
      "over "
@@ -227,6 +232,7 @@ static enum ob_err set_options(const struct arguments *a, struct ob_manifest_opt
     options->rounds = (uint32_t)a->rounds;
     options->samples_per_round = (uint16_t)a->samples_per_round;
     options->max_machines = (uint16_t)a->max_machines;
+    options->exponents = (int8_t)a->exponents;
     options->trainable = a->trainable.values;
     options->trainable_count = a->trainable.count;
     set_adapters(a, options);
@@ -405,6 +411,9 @@ static enum ob_err find_rate(const struct arguments *a, struct ob_manifest_optio
     else
         printf("not measurable (more --probe-rows)");
     printf("; bound by the %s\n", rate.bound);
+    options->typical = curvature.estimate_rms;
+    printf("estimates: %.3g (root mean square); one sample moves the weights at most %d times as far\n",
+           curvature.estimate_rms, OB_MANIFEST_LOUDEST);
     return OB_OK;
 }
 

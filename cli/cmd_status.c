@@ -151,6 +151,20 @@ static void print_problems(const json_t *s) {
                number_of(catch_up, "samples_per_s"), number_of(catch_up, "seconds_left"));
 }
 
+/* Whose records stand out, and what to do. */
+static void print_outliers(const json_t *machines) {
+    size_t i;
+    const json_t *m;
+    json_array_foreach(machines, i, m) {
+        if (json_is_number(json_object_get(m, "outlier")) && json_is_false(json_object_get(m, "revoked")))
+            printf("outlier    %s: from sample %.0f on its estimates were %.1f times as large as is typical, "
+                   "%.0f %% of all "
+                   "movement is its; `onebyte audit`, then `onebyte quarantine`\n",
+                   text_of(m, "name"), number_of(m, "outlier_from"), number_of(m, "outlier"),
+                   100 * number_of(m, "movement_share"));
+    }
+}
+
 static void print_numbers(const json_t *s) {
     const json_t *work = json_object_get(s, "work"), *traffic = json_object_get(s, "traffic");
     const json_t *log = json_object_get(s, "log");
@@ -194,6 +208,7 @@ static void print_status(const json_t *s) {
     else
         puts("no loss yet");
     print_problems(s);
+    print_outliers(json_object_get(s, "machines"));
     print_numbers(s);
     print_machines(json_object_get(s, "machines"));
 }

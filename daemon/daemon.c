@@ -161,8 +161,9 @@ static enum ob_err on_link(struct ob_daemon *daemon, const struct ob_transport_e
     bool up = seen->kind == OB_TRANSPORT_LINK_UP;
     struct ob_event event = {.kind = up ? OB_EVENT_LINK_UP : OB_EVENT_LINK_DOWN, .machine = seen->machine};
     char name[64];
-    ob_log(&daemon->logger, OB_LOG_INFO, up ? "link-up" : "link-down", "machine=%s",
-           ob_machine_name(daemon->session.config, daemon->session.peer, &seen->machine, name));
+    if (ob_line_may(&daemon->lines, &daemon->logger, up ? "link-up" : "link-down"))
+        ob_log(&daemon->logger, OB_LOG_INFO, up ? "link-up" : "link-down", "machine=%s",
+               ob_machine_name(daemon->session.config, daemon->session.peer, &seen->machine, name));
     if (up) {
         ob_daemon_pause(daemon, OB_PAUSE_ALONE, false);
         ob_snapshot_join_linked(&daemon->join, &seen->machine);
@@ -211,8 +212,9 @@ static enum ob_err on_transport(struct ob_daemon *daemon, const struct ob_transp
     case OB_TRANSPORT_LINK_DOWN:
         return on_link(daemon, seen, error);
     case OB_TRANSPORT_REFUSED:
-        ob_log(&daemon->logger, OB_LOG_INFO, "refused", "text=%s",
-               ob_logger_quote(seen->text, text, sizeof text));
+        if (ob_line_may(&daemon->lines, &daemon->logger, "refused"))
+            ob_log(&daemon->logger, OB_LOG_INFO, "refused", "text=%s",
+                   ob_logger_quote(seen->text, text, sizeof text));
         return OB_OK;
     case OB_TRANSPORT_STATUS:
         return on_request(daemon, seen, error);

@@ -306,7 +306,7 @@ struct ob_door_answer ob_membership_knock(const struct ob_membership *m,
         answer.event = (struct ob_event){.kind = OB_EVENT_CONTROL,
                                          .data = seen->data + OB_HASH_BYTES,
                                          .bytes = seen->bytes - OB_HASH_BYTES};
-    else
+    else if (ob_line_may(m->session->lines, m->session->logger, "refused"))
         ob_log(m->session->logger, OB_LOG_INFO, "refused", "text=\"%s: at the door: %s\"", seen->text,
                ob_verdict_text(answer.verdict));
     return answer;

@@ -219,7 +219,9 @@ static enum ob_err open_transport(struct ob_daemon *daemon, struct ob_error *err
 }
 
 static enum ob_err restore_record(void *context, const struct ob_record *record, struct ob_error *error) {
-    return ob_peer_restore_record(context, record, error);
+    struct ob_daemon *daemon = context;
+    enum ob_err failed = ob_peer_restore_record(daemon->session.peer, record, error);
+    return failed ? failed : ob_movements_add(&daemon->movements, record, error);
 }
 
 static enum ob_err restore_control(void *context, const void *data, size_t bytes, struct ob_error *error) {
@@ -260,13 +262,15 @@ static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
         .isolation_rounds = config->solo ? 0 : (uint32_t)config->isolation_rounds,
         .digest_interval = (uint32_t)config->digest_interval,
     };
+    daemon->movements.rule = &daemon->session.manifest->rule;
+    daemon->session.movements = &daemon->movements;
     enum ob_err failed = ob_store_signed(daemon->session.store, &options.signed_below, error);
     if (!failed)
         failed = open_instance(daemon, &options.instance, error);
     if (!failed)
         failed = ob_peer_new(&options, &daemon->session.peer, error);
     if (!failed)
-        failed = ob_store_each(daemon->session.store, restore_record, daemon->session.peer, error);
+        failed = ob_store_each(daemon->session.store, restore_record, daemon, error);
     if (!failed)
         failed = ob_store_each_control(daemon->session.store, restore_control, daemon->session.peer, error);
     if (failed)
@@ -368,8 +372,8 @@ enum ob_err ob_daemon_open(const struct ob_daemon_source *source, struct ob_conf
     struct ob_daemon *daemon = calloc(1, sizeof *daemon);
     if (!daemon)
         return ob_fail(error, OB_ENOMEM, "out of memory");
-    daemon->session =
-        (struct ob_session){.config = config, .logger = &daemon->logger, .identity = &daemon->identity};
+    daemon->session = (struct ob_session){
+        .config = config, .logger = &daemon->logger, .lines = &daemon->lines, .identity = &daemon->identity};
     daemon->source = source;
     atomic_init(&daemon->leave_wanted, false);
     atomic_init(&daemon->reload_wanted, false);
@@ -416,6 +420,7 @@ void ob_daemon_close(struct ob_daemon *daemon) {
     ob_snapshots_close(&daemon->snapshots);
     while (daemon->share_count > 0)
         ob_share_close(&daemon->shares[--daemon->share_count]);
+    ob_movements_done(&daemon->movements);
     ob_replica_free(daemon->session.replica);
     ob_manifest_free(daemon->session.manifest);
     free(daemon);

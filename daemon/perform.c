@@ -90,6 +90,8 @@ static enum ob_log_level level_of(enum ob_notice notice) {
         return OB_LOG_ERROR;
     case OB_NOTICE_ISOLATED:
     case OB_NOTICE_VERSION:
+    case OB_NOTICE_SLOW:
+    case OB_NOTICE_PROVEN:
         return OB_LOG_WARN;
     default:
         return OB_LOG_INFO;
@@ -99,13 +101,36 @@ static enum ob_log_level level_of(enum ob_notice notice) {
 static void tell(struct ob_performer *p, const struct ob_effect *effect) {
     char name[64], text[600];
     enum ob_log_level level = level_of(effect->notice);
+    if (!ob_line_may(p->session->lines, p->session->logger, ob_notice_name(effect->notice)))
+        return;
     ob_log(p->session->logger, level, ob_notice_name(effect->notice), "machine=%s text=%s",
            name_of(p, &effect->machine, name),
            ob_logger_quote(effect->text ? effect->text : "", text, sizeof text));
 }
 
+/* A record counts: how far it moves the weights is kept, and whose records stand out is told. */
+static enum ob_err watch(struct ob_performer *p, const struct ob_record *record, struct ob_error *error) {
+    char name[64];
+    struct ob_movements *movements = p->session->movements;
+    enum ob_err failed = ob_movements_add(movements, record, error);
+    if (failed || !ob_movements_judge(movements, &record->machine))
+        return failed;
+    const struct ob_movement *outlier = ob_movements_of(movements, &record->machine);
+    if (ob_line_may(p->session->lines, p->session->logger, "outlier"))
+        ob_log(p->session->logger, OB_LOG_ERROR, "outlier",
+               "machine=%s sample=%" PRIu64
+               " text=\"its estimates are %.1f times as large as is typical for the others; "
+               "look at `onebyte audit`, then `onebyte quarantine %s`\"",
+               name_of(p, &record->machine, name), outlier->outlier_from, outlier->times, name);
+    return OB_OK;
+}
+
 static enum ob_err unapply_record(void *context, const struct ob_record *record, struct ob_error *error) {
-    return ob_compute_unapply(context, record, error);
+    struct ob_performer *p = context;
+    enum ob_err failed = ob_compute_unapply(p->session->compute, record, error);
+    if (!failed)
+        ob_movements_remove(p->session->movements, record);
+    return failed;
 }
 
 struct cut {
@@ -126,8 +151,8 @@ static enum ob_err unapply(struct ob_performer *p, const struct ob_effect *effec
     if (!failed)
         failed = ob_store_flush(p->session->store, error);
     if (!failed)
-        failed = ob_store_from(p->session->store, &effect->machine, effect->unapply.first, unapply_record,
-                               p->session->compute, error);
+        failed = ob_store_from(p->session->store, &effect->machine, effect->unapply.first, unapply_record, p,
+                               error);
     return failed ? failed : ob_disk_full_retry(p->disk, cut, &deleting, error);
 }
 
@@ -220,6 +245,14 @@ static enum ob_err persist_own(struct ob_performer *p, const struct ob_record *r
     return failed;
 }
 
+static enum ob_err apply(struct ob_performer *p, const struct ob_record *record, struct ob_error *error) {
+    trace(p, "apply", record);
+    enum ob_err failed = watch(p, record, error);
+    if (failed || ob_snapshot_join_puts_off(p->join))
+        return failed;
+    return ob_compute_apply(p->session->compute, record, error);
+}
+
 static enum ob_err perform(struct ob_performer *p, const struct ob_effect *effect, struct ob_error *error) {
     switch (effect->kind) {
     case OB_EFFECT_PERSIST_OWN:
@@ -229,10 +262,7 @@ static enum ob_err perform(struct ob_performer *p, const struct ob_effect *effec
     case OB_EFFECT_PERSIST_CONTROL:
         return persist_control(p, effect, error);
     case OB_EFFECT_APPLY:
-        trace(p, "apply", &effect->record);
-        if (ob_snapshot_join_puts_off(p->join))
-            return OB_OK;
-        return ob_compute_apply(p->session->compute, &effect->record, error);
+        return apply(p, &effect->record, error);
     case OB_EFFECT_PUBLISH:
         ob_transport_publish(p->session->transport, effect->data, effect->bytes);
         return OB_OK;

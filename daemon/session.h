@@ -8,9 +8,11 @@
 
 #include "daemon/compute.h"
 #include "daemon/config.h"
+#include "daemon/line_limit.h"
 #include "peer/peer.h"
 #include "run/logger.h"
 #include "run/manifest.h"
+#include "run/movements.h"
 #include "run/replica.h"
 #include "store/store.h"
 #include "transport/identity.h"
@@ -19,10 +21,12 @@
 struct ob_session {
     struct ob_config *config; /* the caller's; a reload replaces its peers and its log level */
     const struct ob_logger *logger;
+    struct ob_line_limit *lines; /* about what others do */
     const struct ob_identity *identity;
     struct ob_manifest *manifest;
     struct ob_store *store;
     struct ob_replica *replica;
+    struct ob_movements *movements; /* of the records that count */
     struct ob_compute *compute;
     struct ob_peer *peer; /* stepped by daemon/daemon.c alone */
     struct ob_transport *transport;

@@ -10,6 +10,7 @@
 #include "daemon/answers.h"
 #include "daemon/catch_up.h"
 #include "daemon/event_queue.h"
+#include "daemon/line_limit.h"
 #include "daemon/membership.h"
 #include "daemon/pause.h"
 #include "daemon/perform.h"
@@ -33,6 +34,8 @@ struct ob_daemon {
     const struct ob_daemon_source *source;
     struct ob_session session;
     struct ob_logger logger;
+    struct ob_line_limit lines; /* about what others do */
+    struct ob_movements movements;
     struct ob_identity identity;
     struct ob_tokenizer *tokenizer;
     struct ob_corpus *corpus;

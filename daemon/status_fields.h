@@ -15,6 +15,7 @@
 #include "daemon/learning.h"
 #include "daemon/pause.h"
 #include "peer/peer.h"
+#include "run/movements.h"
 #include "store/store.h"
 #include "transport/transport.h"
 
@@ -22,6 +23,8 @@ struct ob_status_machine {
     struct ob_peer_machine peer;
     char name[64];
     bool self, trains, linked;
+    double movement_share;              /* 0 … 1 */
+    const struct ob_movement *movement; /* NULL: no records */
     double last_record_s, last_heard_s; /* NaN: never */
     const char *endpoint, *why;         /* why: it is not linked; NULL: it is */
 };

@@ -139,6 +139,15 @@ static enum ob_err tensors_json(struct ob_model *model, const struct ob_manifest
     return failed;
 }
 
+/* The c0 with which the largest code is at least OB_MANIFEST_LOUDEST times the typical estimate, and hardly more. */
+static int c0_for(double typical) {
+    if (!(typical > 0))
+        return OB_SPSA_C0_DEFAULT;
+    double octaves = log2(OB_MANIFEST_LOUDEST * typical);
+    double c0 = OB_SPSA_CODE_MAX_DEFAULT - ceil(OB_SPSA_CODES_PER_OCTAVE * octaves);
+    return (int)fmin(fmax(c0, -1024), 1024);
+}
+
 static json_t *manifest_json(const struct ob_manifest_options *options, const char *base_hash,
                              json_t *tensors) {
     uint8_t nonce[32];
@@ -153,9 +162,10 @@ static json_t *manifest_json(const struct ob_manifest_options *options, const ch
                      "format", OB_MANIFEST_FORMAT, "name", options->name, "nonce", nonce_hex, "authority",
                      authority_hex, "base_hash", base_hash, "direction", "distribution",
                      ob_spsa_distribution_name(options->distribution), "epsilon", options->epsilon, "byte",
-                     "c0", OB_SPSA_C0_DEFAULT, "code_max", OB_SPSA_CODE_MAX_DEFAULT, "exponent_min", -16,
-                     "exponent_max", 16, "update", "combine", ob_spsa_combine_name(options->combine), "s0",
-                     (int)options->s0, "rounds_per_rate", (int)per, "rates_q48", rates, "bounds",
+                     "c0", c0_for(options->typical), "code_max", OB_SPSA_CODE_MAX_DEFAULT, "exponent_min",
+                     -options->exponents, "exponent_max", (int)options->exponents, "update", "combine",
+                     ob_spsa_combine_name(options->combine), "s0", (int)options->s0, "rounds_per_rate",
+                     (int)per, "rates_q48", rates, "bounds",
                      "max_rounds", (int)options->rounds, "max_machines", (int)options->max_machines,
                      "samples_per_round", (int)options->samples_per_round, "tensors", tensors);
 }

@@ -9,6 +9,8 @@
 #include "model/families/model.h"
 #include "run/manifest.h"
 
+#define OB_MANIFEST_LOUDEST 16
+
 enum ob_schedule { OB_SCHEDULE_CONSTANT, OB_SCHEDULE_LINEAR, OB_SCHEDULE_COSINE };
 int ob_schedule_from_name(const char *name); /* -1: unknown */
 
@@ -33,6 +35,11 @@ struct ob_manifest_options {
     uint32_t s0;
     uint32_t rounds;
     uint16_t samples_per_round, max_machines;
+    /* What bounds a signer. typical: root mean square of the estimates, which one sample may exceed at most
+     * OB_MANIFEST_LOUDEST times; 0: not measured, then the largest value is that of spsa/code.h's defaults, 14.7.
+     * exponents: records may scale their values by 2^-exponents … 2^exponents; 0 without a reason. */
+    double typical;
+    int8_t exponents;
     int32_t log2_scale[OB_ROLE_COUNT]; /* direction scale by role */
     const char *const *trainable;      /* patterns (model/families/select.h) of what is trained; borrowed */
     size_t trainable_count;            /* 0: everything, or the adapters alone */

@@ -3,9 +3,11 @@
 #include <assert.h>
 #include <string.h>
 
-#define RATE_BITS     48
-#define SCALE_BITS    32
-#define MANTISSA_BITS 30
+#define RATE_BITS          48
+#define SCALE_BITS         32
+#define MANTISSA_BITS      30
+#define MOVEMENT_BITS      64
+#define MOVEMENT_MOST_LOG2 48
 
 /* floor(2^(30 + k/8)) for k = 0 … 7 */
 static const uint32_t MANTISSAS[OB_SPSA_CODES_PER_OCTAVE] = {
@@ -107,4 +109,29 @@ int32_t ob_spsa_step(const struct ob_spsa_rule *rule, const struct ob_spsa_updat
     uint64_t step = round_shifted(product, shift, ob_spsa_step_randomness(key, tensor_index));
     assert(step <= OB_SPSA_STEP_MAX);
     return byte & 0x80 ? -(int32_t)step : (int32_t)step;
+}
+
+/* rate · mantissa is Q110; what a byte moves is asked for in Q64. */
+static unsigned __int128 movement_of(const struct ob_spsa_rule *rule, unsigned __int128 rate, int exponent,
+                                     uint8_t byte) {
+    const unsigned __int128 most = (unsigned __int128)1 << (MOVEMENT_BITS + MOVEMENT_MOST_LOG2);
+    int c = byte & 0x7f;
+    if (c == 0 || c > rule->code.code_max)
+        return 0;
+    int octave = floor_octave(c - rule->code.c0);
+    unsigned __int128 product = rate * MANTISSAS[c - rule->code.c0 - octave * OB_SPSA_CODES_PER_OCTAVE];
+    int shift = RATE_BITS + SCALE_BITS + MANTISSA_BITS - MOVEMENT_BITS - octave - exponent;
+    if (shift >= 128 || product == 0)
+        return 0;
+    unsigned __int128 whole = shift >= 0 ? product >> shift : most;
+    if (shift < 0 && -shift < 112 && product <= most >> -shift)
+        whole = product << -shift;
+    return whole < most ? whole : most;
+}
+
+unsigned __int128 ob_spsa_movement(const struct ob_spsa_rule *rule, const struct ob_spsa_update *update) {
+    unsigned __int128 rate = ob_spsa_rate(rule, update->round, update->live, update->n), sum = 0;
+    for (uint16_t i = 0; i < update->n; i++)
+        sum += movement_of(rule, rate, update->exponent, update->bytes[i]);
+    return sum;
 }

@@ -52,6 +52,9 @@ int ob_spsa_combine_from_name(const char *name); /* -1: unknown */
 /* The coefficient without the byte: lr · scale, Q80 (lr Q48 times scale Q32). */
 unsigned __int128 ob_spsa_rate(const struct ob_spsa_rule *rule, struct ob_round round, uint16_t live,
                                uint16_t n);
+/* How far an update moves an element of a tensor of scale 1: the sum over its bytes of lr · scale · |value| · 2^exponent, each
+ * rounded down, in units of 2^-64; one byte counts as at most 2^48. */
+unsigned __int128 ob_spsa_movement(const struct ob_spsa_rule *rule, const struct ob_spsa_update *update);
 /* The step of byte number `index` of an update in `tensor`; key is that sample's. */
 int32_t ob_spsa_step(const struct ob_spsa_rule *rule, const struct ob_spsa_update *update, size_t index,
                      const struct ob_spsa_key *key, const struct ob_spsa_tensor *tensor,

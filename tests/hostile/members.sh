@@ -4,6 +4,7 @@
 BIN=$1 ROOT=$2 ATTACK=$3 kind=$4
 . "$ROOT/tests/integration/common.sh"
 rounds=20000
+[ "$kind" != push ] || run_options=(--exponents 8)
 make_run 4 $rounds 4 # the fourth is the attacker
 trained() { [ "$(get "$1" own_samples)" -ge "$2" ] 2>/dev/null; }
 more() { local p before; for p in "$@"; do before=$(get "$p" own_samples); wait_for 120 trained "$p" $((before + $count)) || fail "peer $p stops"; done; }
@@ -54,6 +55,29 @@ accuse)
         [ "$(count_lines "$p" " disagree ")" -le 10 ] || fail "peer $p says $(count_lines "$p" " disagree ") times that they disagree"
     done
     more "${victims[@]}"
+    ;;
+push) # one record of four bytes that say the largest value, in a run that allows exponents up to 8
+    from
+    attack push 8
+    more "${victims[@]}"
+    says 1 " outlier machine=peer4" || fail "nothing is said about a machine whose estimates stand out"
+    "$BIN/onebyte" status "$work/p2" >"$work/shown" || fail status
+    grep -q "^outlier .*peer4: from sample 0 on" "$work/shown" || fail "status does not show the outlier: $(cat "$work/shown")"
+    "$BIN/onebyte" quarantine "$work/p1" peer2 >/dev/null 2>"$work/none" && fail "a quarantine of a machine that does not stand out"
+    grep -q "nothing stands out" "$work/none" || fail "no word that nothing stands out: $(cat "$work/none")"
+    # without the authority's key: this machine steps aside, and says what to send
+    "$BIN/onebyte" quarantine "$work/p1" peer4 >"$work/send" || fail "quarantine without an authority"
+    grep -q "onebyte revoke --authority FILE --keep-below 0 $(key 4)" "$work/send" || fail "does not say what to send: $(cat "$work/send")"
+    wait_for 60 life_is 1 paused || fail "quarantine does not pause"
+    "$BIN/onebyte" resume "$work/p1" || fail resume
+    # with it: its records are taken out everywhere
+    "$BIN/onebyte" quarantine "$work/p2" peer4 --authority "$work/run.authority" >"$work/done" || fail "quarantine with the authority"
+    grep -q "samples below 0 remain valid" "$work/done" || fail "quarantine: $(cat "$work/done")"
+    more "${victims[@]}"
+    for p in "${victims[@]}"; do "$BIN/onebyte" pause "$work/p$p" || fail pause; done
+    wait_for 60 agree "${victims[@]}" || fail "no agreement after the quarantine"
+    "$BIN/onebyte" log "$work/p3" --manifest "$work/run.json" --json | grep -q "\"machine\":\"$(key 4)\"" && fail "a record of the quarantined machine is still there"
+    "$BIN/onebyte" status "$work/p1" >"$work/shown" && grep -q "^outlier" "$work/shown" && fail "the alarm stays after the quarantine"
     ;;
 esac
 for p in "${victims[@]}"; do alive "$p" || fail "peer $p is gone"; done

@@ -26,6 +26,18 @@ static bool run_until_agreed(struct sim_cluster *cluster) {
     return false;
 }
 
+/* Whom nobody can be compared with has its own memory check, as a daemon has (it predicts sums from the log). */
+static void check_memory(struct sim_cluster *cluster) {
+    size_t count = 0, alone = 0;
+    for (size_t i = 0; i < cluster->count; i++)
+        if (sim_cluster_counts(cluster, i)) {
+            count++;
+            alone = i;
+        }
+    if (count == 1)
+        sim_cluster_tell(cluster, alone, OB_EVENT_DISPUTE);
+}
+
 static void check_end(struct sim_cluster *cluster) {
     const char *broken = sim_check_logs(cluster);
     size_t node = 0;
@@ -64,6 +76,8 @@ static void run_cluster(struct sim_cluster *cluster) {
         return;
     /* Where a machine was far ahead of all others there was no frontier to compare weights at but this last
      * one. */
+    if (cluster->counts.flips > 0)
+        check_memory(cluster);
     if (cluster->counts.flips == 0 || run_until(cluster, cluster->now_ns + AT_REST_S * SIM_SECONDS))
         check_end(cluster);
 }

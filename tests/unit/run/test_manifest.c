@@ -44,6 +44,7 @@ static int tear_down(void **state) {
 static struct ob_manifest_options options_with(uint32_t rank, const char *const *trainable, size_t count) {
     struct ob_manifest_options options = ob_manifest_defaults();
     options.rounds = 40;
+    options.exponents = 16;
     options.lora_rank = rank;
     options.lora_alpha = 2.0 * rank;
     options.trainable = trainable;
@@ -211,6 +212,27 @@ static void replica_starts_adapters_from_the_run(void **state) {
     ob_manifest_free(manifest);
 }
 
+/* One sample moves the weights at most 16 times as far as a typical one, or as 14.7; no exponent but 0. */
+static void a_signer_is_bound_by_the_size_of_estimates(void **state) {
+    const struct place *place = *state;
+    static const double TYPICAL[] = {0, 1e-6, 0.03, 0.92, 18.9, 4000};
+    for (size_t i = 0; i < sizeof TYPICAL / sizeof TYPICAL[0]; i++) {
+        struct ob_manifest_options options = options_with(0, NULL, 0);
+        options.exponents = 0;
+        options.typical = TYPICAL[i];
+        struct ob_manifest *manifest = create(place, &options);
+        const struct ob_spsa_code *code = &manifest->rule.code;
+        double most = ob_spsa_decode(code, 0, code->code_max);
+        assert_int_equal(manifest->bounds.exponent_min, 0);
+        assert_int_equal(manifest->bounds.exponent_max, 0);
+        if (TYPICAL[i] > 0)
+            assert_true(most >= 16 * TYPICAL[i] * 0.999 && most <= 16 * TYPICAL[i] * 1.1);
+        else
+            assert_true(most > 14.6 && most < 14.8);
+        ob_manifest_free(manifest);
+    }
+}
+
 /* A value that is put in place of the one at `path` (keys and list numbers, with dots); NULL takes the key
  * away. */
 struct change {
@@ -361,6 +383,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(create_describes_a_basis, set_up, tear_down),
         cmocka_unit_test(basis_lies_beside_the_manifest),
+        cmocka_unit_test_setup_teardown(a_signer_is_bound_by_the_size_of_estimates, set_up, tear_down),
         cmocka_unit_test_setup_teardown(create_describes_adapters, set_up, tear_down),
         cmocka_unit_test_setup_teardown(create_refuses_adapters_of_what_is_no_matrix, set_up, tear_down),
         cmocka_unit_test_setup_teardown(replica_starts_adapters_from_the_run, set_up, tear_down),
