@@ -119,3 +119,18 @@ leave 1
 rm -r "$work/p1/snapshots"
 start 1 --set training.observer=yes; start 2 --set training.observer=yes
 wait_for 60 agree 1 2 4 || fail "the newcomer that was lied to does not have the weights of the log"
+
+# a careful liar: one leaf of all. Its newcomer refuses the snapshot when that leaf is drawn, and else believes it; the digests of
+# an honest machine show what is wrong, and both have the weights of the log in the end
+leave 4; leave 1
+mkdir -p "$work/p1/snapshots" && cp "$work/good.snapshot" "$older" || fail "no snapshot to forge"
+"$BIN/tests/integration/forge_snapshot" "$work/run.json" "$older" 3 || fail "cannot forge one leaf"
+leave 2
+forget 1; start 1 --set training.observer=yes
+wait_for 60 says 1 'snapshot loaded=' || fail "the careful forger does not load what it has forged"
+newcomer 7
+wait_for 120 says 7 'snapshot-lie machine=peer1|snapshot-join state=off used_samples=[1-9]' || fail "the newcomer of the careful forger neither refuses nor uses the snapshot"
+forget 2; start 2 --set training.observer=yes
+same() { (fail() { exit 1; }; agree "$@"); } # while they find out, equal logs have different weights
+wait_for 120 same 1 2 7 || fail "a forged leaf stays in the weights"
+exit 0

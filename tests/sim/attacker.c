@@ -263,7 +263,8 @@ static void hear(struct sim_cluster *cluster, size_t number, size_t from, const 
     struct ob_hash wrong = theirs->weights;
     if (theirs->round.index > attacker->heard_round)
         attacker->heard_round = theirs->round.index;
-    if (attacker->intent == SIM_FALSE)
+    if (attacker->intent !=
+        SIM_ACCUSE) /* it counts as one that acknowledges: who does not is as good as not there */
         parrot(cluster, number, from, theirs, &NONE);
     if (attacker->intent != SIM_ACCUSE || ob_hash_equal(&wrong, &NONE))
         return;

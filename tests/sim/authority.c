@@ -181,6 +181,8 @@ static void say_why(struct sim_cluster *cluster, const struct ob_peer *door, siz
 
 void sim_authority_knock(struct sim_cluster *cluster, size_t number) {
     const struct sim_node *node = &cluster->nodes[number];
+    if (cluster->healed && cluster->authority.unheard) /* its operator tries again */
+        sim_authority_settle(cluster);
     if (cluster->authority.renewed[node->machine]) /* by a key that it had not heard of, perhaps */
         sim_authority_show(cluster, number);
     for (size_t i = 0; i < node->links.count && cluster->broken == NULL; i++) {
@@ -197,14 +199,16 @@ void sim_authority_knock(struct sim_cluster *cluster, size_t number) {
     }
 }
 
-static void tell(struct sim_cluster *cluster, const struct sim_control *control, size_t told) {
+/* False: there is nobody to tell. */
+static bool tell(struct sim_cluster *cluster, const struct sim_control *control, size_t told) {
     for (size_t tries = 0; tries < cluster->count; tries++) {
         size_t node = (told + tries) % cluster->count;
         if (!sim_cluster_counts(cluster, node))
             continue;
         give(cluster, node, control);
-        return;
+        return true;
     }
+    return false;
 }
 
 static void remember(struct sim_authority *authority, const struct sim_control *control) {
@@ -232,7 +236,7 @@ void sim_authority_revoke(struct sim_cluster *cluster, size_t number, double par
     if (!machine->revoked || keep_below < machine->keep_below)
         machine->keep_below = keep_below;
     machine->revoked = true;
-    tell(cluster, control, told);
+    (void)tell(cluster, control, told);
 }
 
 void sim_authority_withdraw(struct sim_cluster *cluster, uint64_t nodes, size_t told) {
@@ -266,7 +270,7 @@ void sim_authority_renew(struct sim_cluster *cluster, size_t number, double expi
     cluster->authority.renewed[machine] = true;
     give(cluster, number, cluster->authority.certificates[machine]);
     if (!sim_cluster_counts(cluster, number)) /* it finds it in its file when it is started again */
-        tell(cluster, cluster->authority.certificates[machine], 0);
+        (void)tell(cluster, cluster->authority.certificates[machine], 0);
 }
 
 void sim_authority_lower(struct sim_cluster *cluster, size_t number, double part, size_t told) {
@@ -278,7 +282,7 @@ void sim_authority_lower(struct sim_cluster *cluster, size_t number, double part
         chain->count == 0 ? 0 : sim_record_decode(chain->records[chain->count - 1]).round.index + 1.0;
     certify(cluster, machine, 0, (uint32_t)(rounds * part));
     cluster->machines[machine].limited = true;
-    tell(cluster, cluster->authority.certificates[machine], told);
+    (void)tell(cluster, cluster->authority.certificates[machine], told);
 }
 
 static const struct sim_control *rotation_to(struct sim_cluster *cluster, const struct sim_machine *fresh) {
@@ -292,8 +296,9 @@ static void contest(struct sim_cluster *cluster, size_t told) {
     sim_machine_init(&loser, &cluster->random, cluster->plan.ed25519);
     const struct sim_control *rotation = rotation_to(cluster, &loser);
     remember(&cluster->authority, rotation);
-    tell(cluster, rotation, told);
-    tell(cluster, certificate_by(cluster, &loser, cluster->nodes[told].machine, 0, OB_CONTROL_NEVER), told);
+    (void)tell(cluster, rotation, told);
+    (void)tell(cluster, certificate_by(cluster, &loser, cluster->nodes[told].machine, 0, OB_CONTROL_NEVER),
+               told);
 }
 
 void sim_authority_rotate(struct sim_cluster *cluster, size_t told, size_t contested) {
@@ -304,7 +309,7 @@ void sim_authority_rotate(struct sim_cluster *cluster, size_t told, size_t conte
     sim_machine_init(fresh, &cluster->random, cluster->plan.ed25519);
     const struct sim_control *control = rotation_to(cluster, fresh);
     remember(authority, control);
-    tell(cluster, control, told);
+    (void)tell(cluster, control, told);
     if (contested != SIM_NOBODY)
         contest(cluster, contested);
     authority->key_count++;
@@ -312,8 +317,9 @@ void sim_authority_rotate(struct sim_cluster *cluster, size_t told, size_t conte
 
 void sim_authority_settle(struct sim_cluster *cluster) {
     struct sim_authority *authority = &cluster->authority;
+    authority->unheard = false;
     for (size_t i = 0; i < authority->told_count; i++)
-        tell(cluster, authority->told[i], 0);
+        authority->unheard |= !tell(cluster, authority->told[i], 0);
     for (size_t node = 0; node < cluster->machine_count && authority->on; node++)
         if (authority->renewed[node])
             sim_authority_renew(cluster, node, 0);

@@ -30,6 +30,7 @@ struct sim_authority {
     bool *renewed;                   /* the newest is not the first, or expires */
     const struct sim_control **told; /* revocations and rotations, in the order in which they were signed */
     size_t told_count, told_capacity;
+    bool unheard; /* when the cluster healed there was nobody to tell */
 };
 
 /* The name in the newest certificate of a machine; no two certificates have the same. */

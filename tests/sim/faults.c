@@ -138,6 +138,7 @@ static void copy_identity(struct sim_cluster *cluster, size_t number) {
     cluster->copies++;
     struct sim_node *twin = &cluster->nodes[copy];
     twin->machine = node->machine;
+    twin->contact = node->contact;
     sim_disk_done(&twin->disk);
     sim_disk_copy(&twin->disk, &node->disk);
     for (size_t i = 0; i < node->links.count; i++)

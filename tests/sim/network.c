@@ -296,6 +296,16 @@ void sim_network_ask_again(struct sim_cluster *cluster, size_t number) {
     }
 }
 
+/* Nobody that must agree knows where it is, nor it where they are: only an attacker is left that does. */
+static bool lost_all(const struct sim_cluster *cluster, size_t number) {
+    if (cluster->plan.degree > 0)
+        return false; /* the overlay is mended link by link */
+    for (size_t other = 0; other < cluster->machine_count; other++)
+        if (other != number && sim_cluster_counts(cluster, other) && found(cluster, number, other))
+            return false;
+    return true;
+}
+
 void sim_network_mend(struct sim_cluster *cluster) {
     size_t before = SIM_NOBODY;
     for (size_t i = 0; i < cluster->machine_count; i++) {
@@ -308,7 +318,8 @@ void sim_network_mend(struct sim_cluster *cluster) {
             node->contact = before;
         if (node->contact != SIM_NOBODY && !found(cluster, i, node->contact))
             sim_network_link(cluster, i, node->contact); /* its operator asks where that one is now */
-        if (before != SIM_NOBODY && (cluster->plan.degree > 0 || node->contact == before)) {
+        bool asks = before != SIM_NOBODY && lost_all(cluster, i); /* its operator asks theirs */
+        if (before != SIM_NOBODY && (cluster->plan.degree > 0 || node->contact == before || asks)) {
             sim_network_link(cluster, i, before);
             change_link(cluster, i, before, true);
         }

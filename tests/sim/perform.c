@@ -9,6 +9,7 @@
 
 #define CHECK_ALL_UP_TO  64 /* machines; in larger clusters the invariants are checked in every n-th step */
 #define CHECK_EVERY_STEP 61
+#define ROUND_AT_MOST_NS (30 * SIM_SECONDS)
 
 static void spread(struct sim_cluster *cluster, struct sim_record *record) {
     record->holders++;
@@ -170,6 +171,9 @@ static void start_round(struct sim_cluster *cluster, size_t number, const struct
     node->round_number++;
     uint64_t takes = (uint64_t)((double)node->round_ns * node->trouble.straggle);
     takes = takes / 2 + test_random_below(&cluster->random, takes);
+    if (takes >
+        ROUND_AT_MOST_NS) /* it began while something was wrong, and must end before the healed time does */
+        takes = ROUND_AT_MOST_NS;
     sim_events_push(&cluster->events, (struct sim_event){.time_ns = cluster->now_ns + takes,
                                                          .kind = SIM_ROUND_DONE,
                                                          .node = (uint32_t)number,

@@ -69,6 +69,13 @@ static void make(struct fixture *f) {
     memset(&f->manifest.run, 7, sizeof f->manifest.run);
     f->manifest.bounds = (struct ob_record_bounds){
         .samples_per_round = 4, .max_machines = 8, .max_rounds = 100, .profiles = 1};
+    static const uint64_t RATES[] = {1u << 20};
+    f->manifest.rule = (struct ob_spsa_rule){.run = f->manifest.run,
+                                             .code = {OB_SPSA_C0_DEFAULT, OB_SPSA_CODE_MAX_DEFAULT},
+                                             .s0 = 64,
+                                             .rounds_per_rate = 1,
+                                             .rate_count = 1,
+                                             .rates = RATES};
     f->daemon = calloc(1, sizeof *f->daemon);
     assert_non_null(f->daemon);
     struct ob_daemon *daemon = f->daemon;
@@ -76,8 +83,11 @@ static void make(struct fixture *f) {
     atomic_store(&daemon->logger.least, OB_LOG_ERROR + 1);
     daemon->session = (struct ob_session){.config = &f->config,
                                           .logger = &daemon->logger,
+                                          .lines = &daemon->lines,
+                                          .movements = &daemon->movements,
                                           .identity = &daemon->identity,
                                           .manifest = &f->manifest};
+    daemon->movements.rule = &f->manifest.rule;
     (void)snprintf(f->config.state_dir, sizeof f->config.state_dir, "%s", f->folder.path);
     open_parts(f);
     daemon->snapshot_context = (struct ob_snapshot_context){.logger = &daemon->logger,
@@ -105,6 +115,7 @@ static void done(struct fixture *f) {
     ob_peer_free(daemon->session.peer);
     ob_transport_free(daemon->session.transport);
     ob_store_close(daemon->session.store);
+    ob_movements_done(&daemon->movements);
     free(daemon);
     test_folder_remove(&f->folder);
 }

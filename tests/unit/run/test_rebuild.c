@@ -45,6 +45,7 @@ static void create_manifest(struct place *p, enum kind kind) {
     char path[TEST_PATH_MAX];
     options.name = "rebuild";
     options.rounds = 1000;
+    options.exponents = 16;
     options.learning_rate = 1e-3;
     options.lora_rank = kind == ADAPTERS ? 4 : 0;
     options.lora_alpha = 8;
