@@ -23,14 +23,21 @@ static int value_of(char c) {
 }
 
 bool ob_hex_decode(const char *text, size_t bytes, void *ret_data) {
+    size_t digits = strnlen(text, 2 * bytes + 1), decoded;
+    return digits == 2 * bytes && ob_hex_decode_counted(text, digits, bytes, ret_data, &decoded);
+}
+
+bool ob_hex_decode_counted(const char *text, size_t digits, size_t capacity, void *ret_data,
+                           size_t *ret_bytes) {
     uint8_t *to = ret_data;
-    size_t digits = 0;
-    while (digits < 2 * bytes && value_of(text[digits]) >= 0)
-        digits++;
-    if (digits < 2 * bytes || text[digits] != 0)
+    if (digits % 2 != 0 || digits / 2 > capacity)
         return false;
-    for (size_t i = 0; i < bytes; i++)
+    for (size_t i = 0; i < digits; i++)
+        if (value_of(text[i]) < 0)
+            return false;
+    for (size_t i = 0; i < digits / 2; i++)
         to[i] = (uint8_t)(16 * value_of(text[2 * i]) + value_of(text[2 * i + 1]));
+    *ret_bytes = digits / 2;
     return true;
 }
 

@@ -18,6 +18,9 @@
 char *ob_hex_encode(const void *data, size_t bytes, char *ret_text);
 /* Exactly 2 * bytes digits of either case and nothing behind them; false: ret_data is untouched. */
 bool ob_hex_decode(const char *text, size_t bytes, void *ret_data);
+/* The same of digits that are counted, without a NUL behind them: an even number of them, at most 2 * capacity. */
+bool ob_hex_decode_counted(const char *text, size_t digits, size_t capacity, void *ret_data,
+                           size_t *ret_bytes);
 /* The first digits of a machine's key, for messages. Returns ret_text. */
 char *ob_hex_short(const struct ob_machine_id *machine, char ret_text[static OB_HEX_SHORT_MAX]);
 

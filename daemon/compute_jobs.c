@@ -2,11 +2,11 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "model/forward/vector.h"
 #include "spsa/memory_check.h"
 
@@ -99,8 +99,8 @@ static void trace(const struct ob_compute_jobs *jobs, const struct ob_job *list)
     const struct ob_logger *logger = jobs->options.logger;
     for (const struct ob_job *at = list; at && logger && atomic_load(&logger->least) == OB_LOG_DEBUG;
          at = at->next) {
-        char key[2 * sizeof at->update.machine.key + 1];
-        sodium_bin2hex(key, sizeof key, at->update.machine.key, sizeof at->update.machine.key);
+        char key[OB_HEX_MAX(OB_KEY_BYTES)];
+        ob_hex_encode(at->update.machine.key, OB_KEY_BYTES, key);
         ob_log(logger, OB_LOG_DEBUG, at->unapply ? "unapplied" : "replayed",
                "key=%s first=%" PRIu64 " at_ns=%" PRIu64, key, at->update.first.index, ob_now_ns());
     }

@@ -1,19 +1,17 @@
 #include "daemon/request.h"
 
 #include <jansson.h>
-#include <sodium.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "model/formats/json_value.h"
 
 #define COMMANDS "status, leave, pause, resume, control"
 
 static enum ob_err parse_entry(const json_t *root, struct ob_request *request, struct ob_error *error) {
     const char *text = json_string_value(json_object_get(root, "entry"));
-    if (!text ||
-        sodium_hex2bin(request->entry, sizeof request->entry, text, strlen(text), NULL, &request->entry_bytes,
-                       NULL) != 0 ||
-        2 * request->entry_bytes != strlen(text))
+    if (!text || !ob_hex_decode_counted(text, strlen(text), sizeof request->entry, request->entry,
+                                        &request->entry_bytes))
         return ob_fail(error, OB_EFORMAT,
                        "\"entry\" must be an even number of hexadecimal digits, at most %zu",
                        2 * sizeof request->entry);

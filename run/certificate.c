@@ -1,7 +1,6 @@
 #include "run/certificate.h"
 
 #include <assert.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,11 +26,6 @@ void ob_time_to_text(uint64_t wall_s, char ret_text[OB_TIME_TEXT_MAX]) {
     else if (wall_s > (uint64_t)1 << 40 || !gmtime_r(&seconds, &parts) ||
              strftime(ret_text, OB_TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
         (void)snprintf(ret_text, OB_TIME_TEXT_MAX, "second %llu", (unsigned long long)wall_s);
-}
-
-static bool from_hex(const char *digits, size_t count, void *ret_data, size_t capacity, size_t *ret_bytes) {
-    return sodium_hex2bin(ret_data, capacity, digits, count, NULL, ret_bytes, NULL) == 0 &&
-           2 * *ret_bytes == count;
 }
 
 /* Decodes `entry`, which the struct owns. */
@@ -75,13 +69,13 @@ enum ob_err ob_certificate_file_parse(const char *name, const char *text, size_t
     good = good && (file.invited || memcmp(text, HEAD, HEAD_BYTES) == 0);
     const char *digits = text + HEAD_BYTES;
     if (file.invited) {
-        good =
-            bytes > HEAD_BYTES + RUN_TEXT_BYTES && digits[RUN_TEXT_BYTES - 1] == ' ' &&
-            from_hex(digits, RUN_TEXT_BYTES - 1, file.certificate.run.hash.bytes, OB_HASH_BYTES, &run_bytes);
+        good = bytes > HEAD_BYTES + RUN_TEXT_BYTES && digits[RUN_TEXT_BYTES - 1] == ' ' &&
+               ob_hex_decode_counted(digits, RUN_TEXT_BYTES - 1, OB_HASH_BYTES,
+                                     file.certificate.run.hash.bytes, &run_bytes);
         digits += RUN_TEXT_BYTES;
     }
-    if (!good ||
-        !from_hex(digits, (size_t)(text + bytes - digits), file.entry, sizeof file.entry, &file.entry_bytes))
+    if (!good || !ob_hex_decode_counted(digits, (size_t)(text + bytes - digits), sizeof file.entry,
+                                        file.entry, &file.entry_bytes))
         return ob_fail(error, OB_EFORMAT, "%s: not a certificate; `onebyte invite` creates one", name);
     struct ob_error why = {0};
     enum ob_err failed = take_entries(&file, &why);

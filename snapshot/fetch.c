@@ -3,12 +3,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "record/hash.h"
 
 #define SILENCE_NS    3000000000ull /* until a source that delivers nothing is asked again … */
@@ -24,8 +24,8 @@ static bool usable(const struct ob_snapshot_fetch *f, size_t source) {
 }
 
 static void name_liar(struct ob_snapshot_fetch *f, size_t source, const char *what) {
-    char key[65];
-    sodium_bin2hex(key, sizeof key, f->sources[source].machine.key, OB_KEY_BYTES);
+    char key[OB_HEX_MAX(OB_KEY_BYTES)];
+    ob_hex_encode(f->sources[source].machine.key, OB_KEY_BYTES, key);
     f->sources[source].lied = true;
     ob_log(f->snapshots->logger, OB_LOG_ERROR, "snapshot-lie", "machine=%s text=\"%s\"", key, what);
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "base/file.h"
 #include "run/rebuild.h"
 #include "spsa/memory_check.h"
@@ -46,12 +47,10 @@ int ob_snapshot_pwrite(int descriptor, const void *data, size_t bytes, uint64_t 
 enum ob_err ob_snapshot_io_error(const char *path, const char *what, struct ob_error *error) {
     if (errno == 0)
         return ob_fail(error, OB_EFORMAT, "%s: truncated", path);
-    bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
-    return ob_fail(error,
-                   full              ? OB_EFULL
-                   : errno == ENOENT ? OB_ENOTFOUND
-                                     : OB_EIO,
-                   "%s: cannot %s: %s", path, what, strerror(errno));
+    char cannot[64];
+    int why = errno;
+    (void)snprintf(cannot, sizeof cannot, "cannot %s", what);
+    return ob_access_fail(error, path, cannot, why);
 }
 
 /* ---- reading ---- */

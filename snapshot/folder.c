@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <dirent.h>
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "base/access.h"
 #include "base/file.h"
+#include "base/hex.h"
 #include "record/hash.h"
 
 #define ENDING ".snapshot"
@@ -22,7 +22,7 @@ void ob_snapshots_path(const struct ob_snapshots *snapshots, const char *name, c
 void ob_snapshots_path_of(const struct ob_snapshots *snapshots, const struct ob_snapshot *table,
                           char ret_path[OB_PATH_MAX]) {
     char name[64], digits[17];
-    sodium_bin2hex(digits, sizeof digits, table->name.bytes, 8);
+    ob_hex_encode(table->name.bytes, 8, digits);
     (void)snprintf(name, sizeof name, "%020" PRIu64 "-%s" ENDING, table->samples, digits);
     ob_snapshots_path(snapshots, name, ret_path);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "base/file.h"
 #include "store/store_internal.h"
 
@@ -22,7 +23,7 @@ static enum ob_err move_away(const struct ob_store *store, struct ob_error *erro
             return failed;
         (void)unlink(to);
         if (rename(from, to) != 0 && errno != ENOENT)
-            return ob_fail(error, OB_EIO, "%s: cannot move to %s: %s", from, to, strerror(errno));
+            return ob_access_fail(error, from, "cannot move to " DAMAGED, errno);
     }
     return ob_file_sync_folder(store->folder, error);
 }

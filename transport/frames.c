@@ -1,7 +1,7 @@
-#include <sodium.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "transport/state.h"
 
 bool ob_frame_receive(struct ob_transport *transport, void *socket) {
@@ -53,9 +53,7 @@ enum ob_taken ob_take_plain(struct ob_transport *transport, struct ob_source *so
 static struct ob_link *sender(const struct ob_transport *transport) {
     const char *user = zmq_msg_gets((zmq_msg_t *)&transport->frame, "User-Id");
     struct ob_machine_id machine;
-    size_t used = 0;
-    if (!user || sodium_hex2bin(machine.key, OB_KEY_BYTES, user, strlen(user), NULL, &used, NULL) != 0 ||
-        used != OB_KEY_BYTES)
+    if (!user || !ob_hex_decode(user, OB_KEY_BYTES, machine.key))
         return NULL;
     struct ob_link *link = ob_link_find(transport, &machine);
     return link && link->admitted ? link : NULL; /* forbidden a moment ago? */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/access.h"
+#include "base/hex.h"
 #include "base/path.h"
 
 #define HEAD       "onebyte-identity-1 "
@@ -23,15 +24,13 @@ void ob_identity_wipe(struct ob_identity *identity) {
 }
 
 void ob_machine_to_text(const struct ob_machine_id *machine, char ret_text[static OB_HEX_KEY_MAX]) {
-    sodium_bin2hex(ret_text, OB_HEX_KEY_MAX, machine->key, OB_KEY_BYTES);
+    ob_hex_encode(machine->key, OB_KEY_BYTES, ret_text);
 }
 
 enum ob_err ob_machine_from_text(const char *text, struct ob_machine_id *ret_machine,
                                  struct ob_error *error) {
     struct ob_machine_id machine;
-    size_t used = 0;
-    if (strlen(text) != 64 || sodium_hex2bin(machine.key, OB_KEY_BYTES, text, 64, NULL, &used, NULL) != 0 ||
-        used != OB_KEY_BYTES)
+    if (!ob_hex_decode(text, OB_KEY_BYTES, machine.key))
         return ob_fail(error, OB_EFORMAT, "\"%.80s\" is not a machine key; expected 64 hexadecimal digits",
                        text);
     *ret_machine = machine;
@@ -51,7 +50,7 @@ static enum ob_err write_new(const char *path, const char *data, size_t bytes, m
     if (written)
         return OB_OK;
     unlink(path);
-    return ob_fail(error, OB_EIO, "%s: cannot write: %s", path, strerror(why));
+    return ob_access_fail(error, path, "cannot write", why);
 }
 
 enum ob_err ob_identity_save(const struct ob_identity *identity, const char *path, struct ob_error *error) {
@@ -115,7 +114,7 @@ enum ob_err ob_identity_load(const char *path, struct ob_identity *ret_identity,
     }
     ssize_t bytes = read(fd, text, sizeof text);
     close(fd);
-    enum ob_err failed = bytes < 0 ? ob_fail(error, OB_EIO, "%s: cannot read: %s", path, strerror(errno))
+    enum ob_err failed = bytes < 0 ? ob_access_fail(error, path, "cannot read", errno)
                                    : parse(path, text, (size_t)bytes, ret_identity, error);
     sodium_memzero(text, sizeof text);
     return failed;

@@ -1,9 +1,10 @@
 #include "model/chat/known.h"
 
 #include <sodium/crypto_generichash.h>
-#include <sodium/utils.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/hex.h"
 
 /* As tests/parity/make_chat.py prints them. */
 static const struct {
@@ -51,7 +52,7 @@ enum ob_err ob_chat_hash(const char *text, size_t bytes, char ret_hash[static OB
     count -= count > 0 && read[count - 1] == '\n';
     uint8_t hash[(OB_CHAT_HASH_HEX - 1) / 2];
     (void)crypto_generichash(hash, sizeof hash, (const uint8_t *)read, count, NULL, 0);
-    (void)sodium_bin2hex(ret_hash, OB_CHAT_HASH_HEX, hash, sizeof hash);
+    (void)ob_hex_encode(hash, sizeof hash, ret_hash);
     free(read);
     return OB_OK;
 }

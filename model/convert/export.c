@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/access.h"
 #include "base/file.h"
 #include "model/convert/documents.h"
 #include "model/convert/export_gguf.h"
@@ -134,10 +135,10 @@ static enum ob_err check_peft(const struct ob_weight_source *source, struct ob_e
 
 static enum ob_err make_empty_folder(const char *folder, struct ob_error *error) {
     if (mkdir(folder, 0755) != 0 && errno != EEXIST)
-        return ob_fail(error, OB_EIO, "%s: cannot create folder: %s", folder, strerror(errno));
+        return ob_access_fail(error, folder, "cannot create the folder", errno);
     DIR *dir = opendir(folder);
     if (!dir)
-        return ob_fail(error, OB_EIO, "%s: cannot open folder: %s", folder, strerror(errno));
+        return ob_access_fail(error, folder, "cannot open the folder", errno);
     bool empty = true;
     for (const struct dirent *entry; (entry = readdir(dir));)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)

@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "base/cursor.h"
 #include "base/file.h"
 #include "base/limits.h"
@@ -172,7 +173,7 @@ enum ob_err ob_cache_read(const char *path, const struct ob_cache_bounds *bounds
     struct reading r = {.path = path, .bounds = bounds, .error = error};
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
-        return ob_fail(error, errno == ENOENT ? OB_ENOTFOUND : OB_EIO, "%s: %s", path, strerror(errno));
+        return ob_access_fail(error, path, "cannot open", errno);
     enum ob_err err = load(&r, file);
     if (err == OB_OK)
         err = read_mapped(&r);

@@ -101,7 +101,7 @@ static enum ob_err fill(struct ob_input *input, struct ob_error *error) {
         got = read(input->file, input->buffer, BUFFER_BYTES);
     while (got < 0 && errno == EINTR);
     if (got < 0)
-        return ob_fail(error, OB_EIO, "%s: %s", input->path, strerror(errno));
+        return ob_access_fail(error, input->path, "cannot read", errno);
     input->at = 0;
     input->filled = (size_t)got;
     input->done += (uint64_t)got;

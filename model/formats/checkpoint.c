@@ -75,7 +75,7 @@ enum ob_err ob_checkpoint_map(struct ob_checkpoint *checkpoint, const char *path
         return ob_access_fail(error, path, "cannot open", errno);
     enum ob_err failed = OB_OK;
     if (fstat(fd, &info) != 0)
-        failed = ob_fail(error, OB_EIO, "%s: %s", path, strerror(errno));
+        failed = ob_access_fail(error, path, "cannot get its size", errno);
     else if (!S_ISREG(info.st_mode) || info.st_size < (off_t)bytes_min)
         failed = ob_fail(error, OB_EFORMAT, "%s: not a %s file (shorter than its header of %zu bytes)", path,
                          format, bytes_min);

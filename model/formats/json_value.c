@@ -6,6 +6,8 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "base/hex.h"
+
 json_t *ob_json_real(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
@@ -42,7 +44,7 @@ json_t *ob_json_hex(const uint8_t *data, size_t bytes) {
     char *text = malloc(2 * bytes + 1);
     if (!text)
         return NULL;
-    json_t *json = json_string(sodium_bin2hex(text, 2 * bytes + 1, data, bytes));
+    json_t *json = json_string(ob_hex_encode(data, bytes, text));
     free(text);
     return json;
 }

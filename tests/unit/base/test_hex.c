@@ -36,11 +36,30 @@ static void short_names_a_machine(void **state) {
     assert_string_equal(ob_hex_short(&machine, text), "01ab00ff...");
 }
 
+static void counted_digits_end_where_they_are_said_to(void **state) {
+    (void)state;
+    uint8_t data[3] = {7, 7, 7};
+    size_t bytes = 99;
+    assert_true(ob_hex_decode_counted("01aBzz", 4, 2, data, &bytes));
+    assert_int_equal(bytes, 2);
+    assert_int_equal(data[0], 1);
+    assert_int_equal(data[1], 0xab);
+    assert_true(ob_hex_decode_counted("", 0, 0, data, &bytes));
+    assert_int_equal(bytes, 0);
+    bytes = 99;
+    assert_false(ob_hex_decode_counted("012", 3, 2, data, &bytes));    /* half a byte */
+    assert_false(ob_hex_decode_counted("010203", 6, 2, data, &bytes)); /* more than there is room for */
+    assert_false(ob_hex_decode_counted("01g2", 4, 2, data, &bytes));
+    assert_int_equal(bytes, 99);
+    assert_int_equal(data[0], 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encode_and_decode_agree),
         cmocka_unit_test(decode_takes_exactly_its_digits),
         cmocka_unit_test(short_names_a_machine),
+        cmocka_unit_test(counted_digits_end_where_they_are_said_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
