@@ -101,8 +101,8 @@ static enum ob_err check_self(const struct ob_membership *m, struct ob_error *er
                        "after that key was replaced; ask for one signed with the new key",
                        session->config->certificate);
     /* signed by a key that we do not know yet: the rotation may come from the others */
-    ob_log(session->logger, OB_LOG_WARN, "certificate",
-           "text=\"signed with an authority key that this machine does not know yet\"");
+    ob_log(session->logger, OB_LOG_INFO, "certificate",
+           "text=\"signed with an authority key that this machine does not know yet; asking the others\"");
     return OB_OK;
 }
 

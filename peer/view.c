@@ -264,6 +264,10 @@ struct ob_machine_id ob_peer_authority(const struct ob_peer *peer) {
                                      : peer->options.authority;
 }
 
+bool ob_peer_knows_authority(const struct ob_peer *peer, const struct ob_machine_id *key) {
+    return ob_authority_index(peer, key) >= 0;
+}
+
 bool ob_peer_holds_control(const struct ob_peer *peer, const void *data, size_t bytes) {
     return ob_control_table_holds(&peer->control, data, bytes);
 }

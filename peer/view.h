@@ -101,6 +101,8 @@ OB_MUST_USE enum ob_err ob_peer_check_invited(const struct ob_peer *peer, const 
                                               uint64_t wall_s, struct ob_error *error);
 /* The key that admits and revokes now: the manifest's, or what it was rotated to. */
 struct ob_machine_id ob_peer_authority(const struct ob_peer *peer);
+/* The run's authority has, or had, this key, as far as we know: a rotation may not have reached us yet. */
+bool ob_peer_knows_authority(const struct ob_peer *peer, const struct ob_machine_id *key);
 /* The control table holds exactly this entry: what an operator handed in was taken. */
 bool ob_peer_holds_control(const struct ob_peer *peer, const void *data, size_t bytes);
 /* Calls `see` with each entry of the control table. */

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "transport/state.h"
 
 #define HELLO         1
@@ -34,11 +35,8 @@ static bool take_hello(struct ob_transport *transport, struct ob_transport_event
     size_t bytes = zmq_msg_size(&transport->frame);
     const char *address = zmq_msg_gets(&transport->frame, "Peer-Address");
     const char *user = zmq_msg_gets(&transport->frame, "User-Id");
-    size_t used = 0;
     if (bytes < ANSWER_BYTES || bytes > OB_DOOR_MESSAGE_MAX || data[0] != HELLO || !address || !user ||
-        sodium_hex2bin(transport->knocker_key, OB_CURVE_KEY_BYTES, user, strlen(user), NULL, &used, NULL) !=
-            0 ||
-        used != OB_CURVE_KEY_BYTES)
+        !ob_hex_decode(user, OB_CURVE_KEY_BYTES, transport->knocker_key))
         return false;
     if (!ob_gate_hello(transport, address)) {
         transport->counters.refused_connections++;

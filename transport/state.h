@@ -133,6 +133,13 @@ struct ob_guest {
         acknowledged_at; /* bytes wait for it since then, and what it had acknowledged; 0: none do */
 };
 
+/* A key that was refused at the data sockets (zap.c). */
+#define OB_STRANGERS_MAX 64
+struct ob_stranger {
+    uint8_t key[OB_CURVE_KEY_BYTES];
+    uint64_t first_s, seen_s, told_s; /* seen_s 0: a free place */
+};
+
 /* A second in which at most a few things of one sort are told; all are counted elsewhere. */
 struct ob_pace {
     uint64_t second;
@@ -180,6 +187,7 @@ struct ob_transport {
     int reserve; /* a descriptor for what must be possible when none is left (gate.c); -1: in use */
     struct ob_transport_counters counters;
     struct ob_pace refusals, whys;
+    struct ob_stranger strangers[OB_STRANGERS_MAX];
 };
 
 /* names.c */

@@ -3,14 +3,22 @@
  *
  * An unknown key is answered with 300 (temporary failure): libzmq then closes without a word, and the client
  * tries again later by itself, so that a machine that is admitted afterwards gets in without anybody's
- * restart. After a 400 a libzmq client never tries again. */
+ * restart. After a 400 a libzmq client never tries again.
+ *
+ * A newcomer shows its certificate at the door while its first attempts at the data sockets are refused. That is nothing
+ * to tell anybody: a key is told when it comes again STRANGER_S after it first came, and once in STRANGER_EVERY_S from
+ * then on. A crowd of keys that pushes one out of the table before that is told at once. All are counted. */
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/hex.h"
 #include "transport/state.h"
 
-#define PARTS 7
+#define PARTS            7
+#define STRANGER_S       5
+#define STRANGER_EVERY_S 60
 
 struct request {
     zmq_msg_t parts[PARTS];
@@ -64,10 +72,10 @@ static struct verdict judge(const struct ob_transport *transport, struct request
         const struct ob_link *link = ob_link_by_curve(transport, key);
         verdict.welcome = link && link->admitted;
         if (verdict.welcome)
-            sodium_bin2hex(verdict.user, sizeof verdict.user, link->machine.key, OB_KEY_BYTES);
+            ob_hex_encode(link->machine.key, OB_KEY_BYTES, verdict.user);
     } else if (part_is(request, 2, OB_ZAP_DOMAIN_DOOR)) {
         verdict.welcome = true;
-        sodium_bin2hex(verdict.user, sizeof verdict.user, key, OB_CURVE_KEY_BYTES);
+        ob_hex_encode(key, OB_CURVE_KEY_BYTES, verdict.user);
     }
     return verdict;
 }
@@ -83,13 +91,38 @@ static void reply(struct ob_transport *transport, struct request *request, const
     zmq_send_const(zap, "", 0, 0);
 }
 
+/* Whether the refusal of this key is to be told now. */
+static bool is_stranger(struct ob_transport *transport, const uint8_t *key) {
+    uint64_t now = ob_now_s();
+    struct ob_stranger *oldest = &transport->strangers[0];
+    for (size_t i = 0; i < OB_STRANGERS_MAX; i++) {
+        struct ob_stranger *stranger = &transport->strangers[i];
+        if (stranger->seen_s < oldest->seen_s)
+            oldest = stranger;
+        if (stranger->seen_s == 0 || memcmp(stranger->key, key, OB_CURVE_KEY_BYTES) != 0)
+            continue;
+        bool told = now - stranger->first_s >= STRANGER_S &&
+                    (stranger->told_s == 0 || now - stranger->told_s >= STRANGER_EVERY_S);
+        stranger->seen_s = now;
+        if (told)
+            stranger->told_s = now;
+        return told;
+    }
+    bool crowd = oldest->seen_s != 0 && now - oldest->first_s < STRANGER_S;
+    *oldest = (struct ob_stranger){.first_s = now, .seen_s = now ? now : 1, .told_s = crowd ? now : 0};
+    memcpy(oldest->key, key, OB_CURVE_KEY_BYTES);
+    return crowd;
+}
+
 static bool tell_refusal(struct ob_transport *transport, struct request *request,
                          struct ob_transport_event *event) {
     char key[2 * OB_CURVE_KEY_BYTES + 1] = "?";
     const uint8_t *curve = curve_key(request);
     transport->counters.refused_handshakes++;
+    if (curve && !is_stranger(transport, curve))
+        return false;
     if (curve)
-        sodium_bin2hex(key, sizeof key, curve, OB_CURVE_KEY_BYTES);
+        ob_hex_encode(curve, OB_CURVE_KEY_BYTES, key);
     int length = request->count > 3 ? (int)zmq_msg_size(&request->parts[3]) : 0;
     return ob_refuse(transport, event, "%.*s: CURVE key %.16s... is not admitted", length < 64 ? length : 64,
                      length ? (const char *)zmq_msg_data(&request->parts[3]) : "", key);

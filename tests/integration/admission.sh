@@ -16,6 +16,8 @@ newcomer() {
 links() { [ "$(get "$1" links)" = "$2" ]; }
 says() { grep -q "$2" "$work/p$1.log"; }
 trained() { [ "$(get "$1" own_samples)" -ge "$2" ] 2>/dev/null; }
+# no_alarm PEER…: nothing that an operator should act on, and no refusal
+no_alarm() { for p in "$@"; do grep -E ' (warn|error) | refused ' "$work/p$p.log" && fail "a false alarm of peer $p"; done; return 0; }
 start 1; start 2
 wait_for 60 trained 1 8 || fail "no rounds"
 
@@ -24,6 +26,7 @@ make_machine 3 && newcomer 3
 start 3
 wait_for 60 trained 3 8 || fail "the newcomer does not train"
 cmp -s "$work/p3/run.json" "$work/run.json" || fail "the manifest that was fetched is another"
+no_alarm 1 2 3
 for p in 1 2 3; do wait_for 60 links $p 2 || fail "peer $p is not linked to both others"; done
 
 # 4: strangers and bad certificates get nothing, and are told by name
@@ -104,6 +107,10 @@ wait_for 60 says 5 "refused-by .*not signed" || fail "the old authority key stil
 kill -9 "${pid[5]}"; rm "$work/p5/certificate"
 "$BIN/onebyte" invite --authority "$work/new.authority" --manifest "$work/run.json" --machine "$(key 5)" --name peer5 \
     --out "$work/p5/certificate" >/dev/null 2>&1 || fail "invite with the new key"
+kill -9 "${pid[3]}" # revoked, it knocks on
+sleep 1
+for p in 1 2 4 5; do : >"$work/p$p.log"; done
 start 5
 wait_for 60 trained 5 4 || fail "a newcomer of the new authority does not train"
+no_alarm 1 2 4 5
 exit 0
