@@ -54,24 +54,27 @@ static bool take_line(const char **at, const char *key, char ret_path[static OB_
     return true;
 }
 
+enum ob_err ob_last_start_parse(const char *name, const char *text, size_t bytes,
+                                struct ob_last_start *ret_start, struct ob_error *error) {
+    struct ob_last_start start;
+    const char *at = text + sizeof HEAD - 1;
+    if (strlen(text) != bytes || strncmp(text, HEAD, sizeof HEAD - 1) != 0 ||
+        !take_line(&at, "manifest ", start.manifest) || !take_line(&at, "model ", start.model) || *at != 0)
+        return ob_fail(error, OB_EFORMAT, "%s: is damaged; the next start of the daemon writes it again",
+                       name);
+    *ret_start = start;
+    return OB_OK;
+}
+
 enum ob_err ob_last_start_read(const char *state_dir, struct ob_last_start *ret_start,
                                struct ob_error *error) {
     char path[OB_PATH_MAX], *text = NULL;
     size_t bytes = 0;
-    struct ob_last_start start;
     enum ob_err failed = ob_path_join(path, state_dir, FILE_NAME, error);
     if (!failed)
         failed = ob_file_read(path, TEXT_MAX, &text, &bytes, error);
-    if (failed)
-        return failed;
-    const char *at = text + sizeof HEAD - 1;
-    bool good = strlen(text) == bytes && strncmp(text, HEAD, sizeof HEAD - 1) == 0 &&
-                take_line(&at, "manifest ", start.manifest) && take_line(&at, "model ", start.model) &&
-                *at == 0;
+    if (!failed)
+        failed = ob_last_start_parse(path, text, bytes, ret_start, error);
     free(text);
-    if (!good)
-        return ob_fail(error, OB_EFORMAT, "%s: is damaged; the next start of the daemon writes it again",
-                       path);
-    *ret_start = start;
-    return OB_OK;
+    return failed;
 }

@@ -21,6 +21,9 @@ struct ob_last_start {
 /* Replaces what is there. The paths are made absolute; both must exist. */
 OB_MUST_USE enum ob_err ob_last_start_write(const char *state_dir, const char *manifest, const char *model,
                                             struct ob_error *error);
+/* The text of such a file, with a NUL behind it; `name` is for messages. */
+OB_MUST_USE enum ob_err ob_last_start_parse(const char *name, const char *text, size_t bytes,
+                                            struct ob_last_start *ret_start, struct ob_error *error);
 OB_MUST_USE enum ob_err ob_last_start_read(const char *state_dir, struct ob_last_start *ret_start,
                                            struct ob_error *error);
 

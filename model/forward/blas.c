@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/cpu.h"
@@ -86,6 +87,13 @@ enum ob_err ob_blas_fix_core(char **argv, const char *wanted, struct ob_error *e
     bool alone = threads && strcmp(threads, "1") == 0;
     if (!getenv(MARK) && (!alone || core))
         start_again(argv, core, "");
+    if (!*ob_blas_failed_cores() && strcmp(wanted, "auto") != 0 && strcmp(wanted, "keep") != 0 &&
+        strcasecmp(wanted, openblas_get_corename()) != 0) /* asked for by name, and not had */
+        return ob_fail(
+            error, OB_EUSAGE,
+            "[machine] blas_core = %s: OpenBLAS has no core of this name here; set auto (it would be %s), "
+            "keep or the name of another core",
+            wanted, fitting_core("") ? fitting_core("") : openblas_get_corename());
     if (ob_blas_products_safe(ob_blas_sgemm))
         return OB_OK;
     char failed[256];

@@ -14,7 +14,8 @@
 /* Call it first in main, while the process has one thread. `wanted`: "auto", an OpenBLAS core name, or "keep".
  * If the loaded core is not the one that fits this processor, or fails the check, sets OPENBLAS_CORETYPE and
  * restarts the program (does not return). If it cannot, the current core stays.
- * Errors:  OB_EUNSUPPORTED if no core computes correct products here. */
+ * Errors:  OB_EUNSUPPORTED if no core computes correct products here; OB_EUSAGE if OpenBLAS has no core of the name
+ *          that is wanted. */
 OB_MUST_USE enum ob_err ob_blas_fix_core(char **argv, const char *wanted, struct ob_error *error);
 const char *ob_blas_core(void); /* the core in use */
 /* Names of the cores that failed the check in this process or before its restarts; "" if none did. */

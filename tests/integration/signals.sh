@@ -24,6 +24,9 @@ out=$("$BIN/onebyted" --config "$work/p1.conf" --check 2>"$work/check.log") || f
 grep -q "standard output: No space left on device" "$work/full.log" || fail "--check >/dev/full says $(cat "$work/full.log")"
 [ "$(find "$work/p1" | sort)" = "$before" ] || fail "--check leaves files"
 "$BIN/onebyted" --config "$work/p1.conf" --check --set training.data="$work/none.jsonl" >/dev/null 2>"$work/check.log"; [ $? = 2 ] || fail "--check: exit code of missing rows"
+"$BIN/onebyted" --config "$work/p1.conf" --check --set machine.blas_core=Pentium >/dev/null 2>"$work/check.log"; [ $? = 2 ] && grep -q "blas_core = Pentium: OpenBLAS has no core" "$work/check.log" ||
+    fail "a core that OpenBLAS does not have: $(cat "$work/check.log")"
+"$BIN/onebyted" --config "$work/p1.conf" --check --set machine.blas_core=keep >/dev/null 2>"$work/check.log" || fail "blas_core = keep: $(cat "$work/check.log")"
 grep -q none.jsonl "$work/check.log" || fail "--check does not name the file"
 "$BIN/onebyted" --config "$work/p1.conf" --check --set run.certificate="$work/none" >/dev/null 2>"$work/check.log"; [ $? = 2 ] || fail "--check: exit code of a missing certificate"
 grep -q "onebyte invite" "$work/check.log" || fail "--check does not name invite"
