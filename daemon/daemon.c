@@ -17,6 +17,7 @@
 #include "model/forward/blas.h"
 
 #define TICK_NS   (OB_SECOND_NS / 20)
+#define MUTE_S    15 /* without a frame from anybody: heartbeats come every second */
 #define FLUSH_NS  (OB_SECOND_NS / 2)
 #define SAMPLE_NS (OB_SECOND_NS * 3 / 10) /* for the running sample, when told to leave */
 #define FILES_KIB 256                     /* a second */
@@ -164,10 +165,8 @@ static enum ob_err on_link(struct ob_daemon *daemon, const struct ob_transport_e
     if (ob_line_may(&daemon->lines, &daemon->logger, up ? "link-up" : "link-down"))
         ob_log(&daemon->logger, OB_LOG_INFO, up ? "link-up" : "link-down", "machine=%s",
                ob_machine_name(daemon->session.config, daemon->session.peer, &seen->machine, name));
-    if (up) {
-        ob_daemon_pause(daemon, OB_PAUSE_ALONE, false);
+    if (up)
         ob_snapshot_join_linked(&daemon->join, &seen->machine);
-    }
     enum ob_err failed =
         ob_daemon_drain(daemon, error); /* a pause for the join, before the link starts a round */
     return failed ? failed : ob_daemon_step(daemon, &event, error);
@@ -202,12 +201,21 @@ static enum ob_err on_frame(struct ob_daemon *daemon, const struct ob_transport_
     return ob_daemon_step(daemon, &event, error);
 }
 
+/* Not a connection, but a word of another machine ends being alone: a door lets everybody connect. */
+static enum ob_err on_word(struct ob_daemon *daemon, const struct ob_transport_event *seen,
+                           struct ob_error *error) {
+    daemon->heard_s = ob_now_s();
+    ob_daemon_pause(daemon, OB_PAUSE_ALONE, false);
+    enum ob_err failed = ob_daemon_drain(daemon, error);
+    return failed ? failed : on_frame(daemon, seen, error);
+}
+
 static enum ob_err on_transport(struct ob_daemon *daemon, const struct ob_transport_event *seen,
                                 struct ob_error *error) {
     char text[600];
     switch (seen->kind) {
     case OB_TRANSPORT_FRAME:
-        return on_frame(daemon, seen, error);
+        return on_word(daemon, seen, error);
     case OB_TRANSPORT_LINK_UP:
     case OB_TRANSPORT_LINK_DOWN:
         return on_link(daemon, seen, error);
@@ -416,10 +424,13 @@ static enum ob_err tick(struct ob_daemon *daemon, uint64_t now, struct ob_error 
 
 static void tend_membership(struct ob_daemon *daemon) {
     const struct ob_session *session = &daemon->session;
-    bool alone = ob_transport_counters(session->transport).links == 0 && !session->config->solo &&
+    uint64_t now_s = ob_now_s();
+    bool mute = daemon->heard_s == 0 || now_s - daemon->heard_s > MUTE_S;
+    bool alone = (mute || ob_transport_counters(session->transport).links == 0) && !session->config->solo &&
                  ob_reach_expected(session);
+    ob_company_tend(&daemon->company, session, ob_now_ns());
     ob_membership_tend(&daemon->membership);
-    ob_reach_tend(&daemon->reach, session, daemon->membership.contacts, alone, ob_now_s());
+    ob_reach_tend(&daemon->reach, session, daemon->membership.contacts, alone, now_s);
 }
 
 static enum ob_err on_clock(struct ob_daemon *daemon, struct ob_error *error) {

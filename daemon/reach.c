@@ -9,7 +9,10 @@ static void tell(const struct ob_session *session, const struct ob_contacts *con
     for (size_t i = 0; i < ob_contacts_count(contacts); i++) {
         struct ob_reach reach = ob_contacts_reach(contacts, i);
         char name[64], text[600];
-        if (reach.why && reach.configured)
+        if (!reach.why)
+            reach.why =
+                "connected, but nothing comes from there; check that the port is the first of its three";
+        if (reach.configured)
             ob_log(session->logger, OB_LOG_WARN, "unreached", "machine=%s endpoint=%s text=%s",
                    ob_machine_name(session->config, session->peer, &reach.machine, name), reach.endpoint,
                    ob_logger_quote(reach.why, text, sizeof text));

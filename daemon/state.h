@@ -9,6 +9,7 @@
 
 #include "daemon/answers.h"
 #include "daemon/catch_up.h"
+#include "daemon/company.h"
 #include "daemon/event_queue.h"
 #include "daemon/line_limit.h"
 #include "daemon/membership.h"
@@ -56,6 +57,7 @@ struct ob_daemon {
     struct ob_catch_up catch_up;
     struct ob_pause pause;
     struct ob_reach_watch reach;
+    struct ob_company_watch company;
     struct ob_disk_full disk;
     struct ob_performer performer;
     struct ob_event_queue queue;
@@ -64,6 +66,7 @@ struct ob_daemon {
     atomic_bool leave_wanted, reload_wanted; /* set by the thread of signals */
     bool leaving, stepping;
     uint64_t started_ns, leaving_ns, last_tick_ns, last_flush_ns;
+    uint64_t heard_s;   /* when a frame of another machine came last; 0: never */
     uint64_t address_s; /* when our own address was looked for last */
     uint64_t own_rounds, own_samples;
     double loss;     /* of the last own round */

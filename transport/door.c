@@ -126,9 +126,31 @@ const char *ob_verdict_text(enum ob_verdict verdict) {
 }
 
 static void close_knock(struct ob_transport *transport, struct ob_knock *knock) {
+    if (knock->monitor) {
+        zmq_socket_monitor(knock->source.socket, NULL, 0);
+        zmq_close(knock->monitor);
+    }
+    knock->monitor = NULL;
     ob_source_close(transport, &knock->source);
     ob_poll_remove(transport, &knock->source); /* marked without a socket */
     knock->open = false;
+}
+
+/* Whether somebody took the connection. Without a monitor: perhaps. */
+static bool was_connected(const struct ob_knock *knock) {
+    bool connected = !knock->monitor && knock->source.socket;
+    uint16_t kind;
+    int value;
+    while (knock->monitor && ob_monitor_receive(knock->monitor, &kind, &value))
+        connected = connected || kind == ZMQ_EVENT_CONNECTED;
+    return connected;
+}
+
+static void watch_knock(struct ob_transport *transport, struct ob_knock *knock) {
+    char name[OB_MONITOR_NAME_MAX];
+    ob_monitor_name(transport, name);
+    if (zmq_socket_monitor(knock->source.socket, name, ZMQ_EVENT_CONNECTED) == 0)
+        knock->monitor = ob_monitor_reader(transport, name);
 }
 
 static enum ob_err open_knock(struct ob_transport *transport, struct ob_knock *knock, const char *endpoint,
@@ -145,6 +167,7 @@ static enum ob_err open_knock(struct ob_transport *transport, struct ob_knock *k
     if (failed)
         return failed;
     ob_socket_set(knock->source.socket, ZMQ_LINGER, 0);
+    watch_knock(transport, knock);
     if (zmq_connect(knock->source.socket, door) != 0)
         return ob_fail(error, OB_EUSAGE, "cannot connect to %s: %s", door, zmq_strerror(zmq_errno()));
     return OB_OK;
@@ -214,9 +237,15 @@ static void note_verdict(struct ob_transport *transport, const struct ob_knock *
     struct ob_link *link = ob_link_find(transport, &knock->machine);
     if (!link || ob_link_up(link))
         return;
-    if (verdict == OB_VERDICT_SILENCE && link->trouble == OB_TROUBLE_HANDSHAKE)
+    if (verdict == OB_VERDICT_SILENCE && link->trouble == OB_TROUBLE_HANDSHAKE && was_connected(knock))
         ob_link_trouble(link, OB_TROUBLE_KEY, "%s: does not hold this machine key; check the key",
                         knock->endpoint);
+    else if (verdict == OB_VERDICT_SILENCE && link->trouble == OB_TROUBLE_HANDSHAKE)
+        ob_link_trouble(
+            link, OB_TROUBLE_PORT,
+            "%s: something answers there, but nobody at its port + 2; check the port, and that all "
+            "three ports are open",
+            knock->endpoint);
     else if (verdict == OB_VERDICT_WELCOME)
         ob_link_trouble(link, OB_TROUBLE_CONNECTING, "%s: admitted, connecting", knock->endpoint);
     else if (verdict != OB_VERDICT_SILENCE)

@@ -240,7 +240,8 @@ static void take_monitored(struct ob_link *link, uint16_t kind) {
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-        if (link->trouble != OB_TROUBLE_KEY && link->trouble != OB_TROUBLE_ADMISSION) /* its door said more */
+        if (link->trouble != OB_TROUBLE_KEY && link->trouble != OB_TROUBLE_PORT &&
+            link->trouble != OB_TROUBLE_ADMISSION) /* its door said more */
             ob_link_trouble(
                 link, OB_TROUBLE_HANDSHAKE,
                 "%s: refused the handshake: it does not admit us, or its machine key is different",

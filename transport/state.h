@@ -103,6 +103,7 @@ struct ob_knock {
     size_t hello_bytes;
     uint64_t until_s;
     bool expired, told_out; /* told_out: it is out, and may be told why */
+    void *monitor;          /* tells at the end whether anybody listened there */
 };
 
 /* What an address that connects to us may still do; see gate.c. */

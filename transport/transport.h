@@ -85,9 +85,10 @@ enum ob_trouble {
     OB_TROUBLE_REFUSED,    /* nobody listens there, or there is no route */
     OB_TROUBLE_TIMEOUT,    /* no answer at all */
     OB_TROUBLE_HANDSHAKE,  /* refused the handshake; why, its door may tell … */
-    OB_TROUBLE_KEY,        /* … who is there does not have its key, or is another service */
-    OB_TROUBLE_ADMISSION,  /* … it does not let us in */
-    OB_TROUBLE_LOST        /* the connection was there and is gone */
+    OB_TROUBLE_KEY,        /* … who is there does not have its key */
+    OB_TROUBLE_PORT, /* … what is there is not its first port: another service, or another of its ports */
+    OB_TROUBLE_ADMISSION, /* … it does not let us in */
+    OB_TROUBLE_LOST       /* the connection was there and is gone */
 };
 #define OB_TROUBLE_TEXT_MAX 256
 /* ret_text: one line for people, with the address; "" for NONE. */

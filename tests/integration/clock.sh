@@ -19,24 +19,33 @@ links() { [ "$(get "$1" links)" = "$2" ]; }
 says() { grep -q "$2" "$work/p$1.log"; }
 records() { "$BIN/onebyte" log "$work/p$1" --manifest "$work/run.json" --json | grep "\"machine\":\"$(key 3)\"" | sort; }
 more() { local p before; for p in "$@"; do before=$(get $p own_samples); wait_for 60 trained $p $((before + 20)) || fail "peer $p stops"; done; }
-for p in 1 2 3; do jump $p +0s; start $p; done
+for p in 1 2; do jump $p +0s; done
+jump 3 -5d # five days and an hour are left
+for p in 1 2 3; do start $p; done
 for p in 1 2 3; do wait_for 60 links $p 2 && wait_for 60 trained $p 8 || fail "peer $p does not train with both others"; done
 lost_links() { cat "$work"/p[12].log | grep -c " link-down "; }
 lost=$(lost_links)
+# an operator is warned a week before an expiry and a day before, of its end, and of clocks that jump
+warned() { [ "$(grep -c " warn expiry .*$2" "$work/p3.log")" = "$1" ]; }
+wait_for 60 warned 1 soon || fail "no warning a week before a certificate expires"
+jump 3 +0s
+wait_for 60 warned 2 soon || fail "no warning a day before a certificate expires"
 jump 1 +50m; jump 2 -400d
 more 1 2 3
+for p in 1 2 3; do wait_for 60 says $p " warn clock jump_s=" || fail "peer $p does not tell that its clock jumped"; done
 jump 1 -2y; jump 2 +30m
 more 1 2 3
 [ "$(lost_links)" = "$lost" ] || fail "a clock that jumped cost a link"
 # beyond the expiry, on both others
 records 1 >"$work/before"
-jump 1 +3h; jump 2 +3h
+jump 1 +3h; jump 2 +3h; jump 3 +3h
+wait_for 60 warned 1 "has expired" || fail "an expired certificate is not told"
 for p in 1 2; do wait_for 60 says $p " expelled .*expired" || fail "peer $p does not notice that a certificate has expired"; done
 for p in 1 2; do wait_for 60 links $p 1 || fail "peer $p does not cut the expired machine off"; done
 more 1 2
 records 1 >"$work/after"
 [ "$(sort "$work/before" "$work/after" | uniq -d | wc -l)" = "$(wc -l <"$work/before")" ] || fail "expiry took records back"
-jump 1 +0s; jump 2 +0s
+jump 1 +0s; jump 2 +0s; jump 3 +0s
 for p in 1 2 3; do wait_for 90 links $p 2 || fail "peer $p is not linked to both others when the clocks are right again"; done
 more 3
 for p in 1 2 3; do "$BIN/onebyte" pause "$work/p$p" || fail "peer $p does not pause"; done

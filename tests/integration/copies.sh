@@ -49,5 +49,8 @@ wait_for 60 trained 1 $((before + 40)) || fail "the others do not go on"
 no_forks 1 2
 for p in 1 2; do "$BIN/onebyte" pause "$work/p$p" || fail "peer $p does not pause"; done
 wait_for 60 agree 1 2 || fail "the others do not agree"
+# everybody is gone without a goodbye
+for p in 2 3 4; do kill -9 "${pid[$p]}"; done
+wait_for 120 says 1 " warn alone missing=" || fail "nobody is told that all others fell silent"
 echo "stopped, restored and copied: $all records of peer 3 before, $(signed 1) in the end"
 exit 0

@@ -24,10 +24,10 @@ out=$("$BIN/onebyted" --config "$work/p1.conf" --check 2>"$work/check.log") || f
 grep -q "standard output: No space left on device" "$work/full.log" || fail "--check >/dev/full says $(cat "$work/full.log")"
 [ "$(find "$work/p1" | sort)" = "$before" ] || fail "--check leaves files"
 "$BIN/onebyted" --config "$work/p1.conf" --check --set training.data="$work/none.jsonl" >/dev/null 2>"$work/check.log"; [ $? = 2 ] || fail "--check: exit code of missing rows"
+grep -q none.jsonl "$work/check.log" || fail "--check does not name the file"
 "$BIN/onebyted" --config "$work/p1.conf" --check --set machine.blas_core=Pentium >/dev/null 2>"$work/check.log"; [ $? = 2 ] && grep -q "blas_core = Pentium: OpenBLAS has no core" "$work/check.log" ||
     fail "a core that OpenBLAS does not have: $(cat "$work/check.log")"
 "$BIN/onebyted" --config "$work/p1.conf" --check --set machine.blas_core=keep >/dev/null 2>"$work/check.log" || fail "blas_core = keep: $(cat "$work/check.log")"
-grep -q none.jsonl "$work/check.log" || fail "--check does not name the file"
 "$BIN/onebyted" --config "$work/p1.conf" --check --set run.certificate="$work/none" >/dev/null 2>"$work/check.log"; [ $? = 2 ] || fail "--check: exit code of a missing certificate"
 grep -q "onebyte invite" "$work/check.log" || fail "--check does not name invite"
 # without a manifest it does not fetch, and does not hang
@@ -75,6 +75,14 @@ start 2
 wait_for 60 trained 1 8 || fail "it does not train when its peer is there"
 says 2 '^[^ ]* warn' && fail "the newcomer's log has warnings: $(grep ' warn ' "$work/p2.log")"
 says 1 ' warn (refused|version)' && fail "warnings about a newcomer's proper knock: $(grep ' warn ' "$work/p1.log")"
+
+# the third port of a peer, its door, lets everybody connect: that is nobody's company
+make_machine 4
+sed "s|$work/p1|$work/p4|; s|^listen = .*|listen = $(address 4)|; /^peer1 = /d; s|^peer2 = .*|peer2 = $(key 2)@tcp://127.0.0.1:$((base_port + 8))|" "$work/p1.conf" >"$work/p4.conf"
+start 4
+wait_for 60 says 4 'warn unreached machine=peer2 .*nothing comes from there' || fail "it does not say that the port is another one"
+[ "$(get 4 own_rounds)" = 0 ] || fail "it trains alone when its peer's address has the door's port"
+kill -9 "${pid[4]}"
 
 # --check beside the daemon
 out=$("$BIN/onebyted" --config "$work/p1.conf" --check 2>"$work/check.log") || fail "--check beside a daemon: $(cat "$work/check.log")"

@@ -7,6 +7,7 @@ make_network 5
 make_run 5 100000 4
 for p in 1 2 3 4; do start $p; done
 trained() { [ "$(get "$1" own_samples)" -ge "$2" ] 2>/dev/null; }
+says() { grep -q "$2" "$work/p$1.log"; }
 for p in 1 2 3 4; do wait_for 60 trained $p 8 || fail "peer $p does not train"; done
 network sides 0 0 1 1 1
 before1=$(get 1 own_samples) before3=$(get 3 own_samples)
@@ -16,7 +17,9 @@ start 5
 wait_for 90 trained 5 8 || fail "nobody can join during a partition"
 status 1; status 3
 [ "$(field "$work/p1.json" log_digest)" != "$(field "$work/p3.json" log_digest)" ] || fail "the partition did not part them"
+for p in 1 3; do wait_for 120 says $p "warn split missing=2" || fail "peer $p does not tell that half of the machines fell silent"; done
 network sides 0 0 0 0 0
+for p in 1 3; do wait_for 120 says $p "info company " || fail "peer $p does not tell that they are heard again"; done
 sleep 2
 for p in 1 2 3 4 5; do "$BIN/onebyte" pause "$work/p$p" || fail "peer $p does not pause"; done
 wait_for 120 agree 1 2 3 4 5 || fail "the peers do not agree after the healing"

@@ -96,6 +96,20 @@ static void trouble_says_that_another_key_answers(void **state) {
     free_pair(&pair);
 }
 
+/* The right machine and key, but the second of its ports, whose door nobody is: said apart from a wrong key. */
+static void trouble_says_that_it_is_another_port(void **state) {
+    (void)state;
+    struct machine_pair pair = make_pair();
+    char endpoint[64], text[OB_TROUBLE_TEXT_MAX];
+    (void)snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", port_of(&pair.b) + 1);
+    connect_to(&pair, endpoint);
+    assert_true(trouble_comes(&pair, OB_TROUBLE_HANDSHAKE, text));
+    knock(&pair, endpoint);
+    assert_true(trouble_comes(&pair, OB_TROUBLE_PORT, text));
+    assert_non_null(strstr(text, "check the port"));
+    free_pair(&pair);
+}
+
 static void trouble_says_that_it_does_not_admit_us(void **state) {
     (void)state;
     struct machine_pair pair = make_pair();
@@ -129,6 +143,7 @@ int main(void) {
         cmocka_unit_test_setup(trouble_says_that_a_name_cannot_be_resolved, fixture_setup),
         cmocka_unit_test_setup(trouble_says_that_nobody_listens, fixture_setup),
         cmocka_unit_test_setup(trouble_says_that_another_key_answers, fixture_setup),
+        cmocka_unit_test_setup(trouble_says_that_it_is_another_port, fixture_setup),
         cmocka_unit_test_setup(trouble_says_that_it_does_not_admit_us, fixture_setup),
         cmocka_unit_test_setup(free_does_not_wait_for_a_look_up, fixture_setup),
     };
