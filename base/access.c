@@ -114,6 +114,11 @@ enum ob_err ob_access_fail(struct ob_error *error, const char *path, const char 
     return ob_fail(error, code, "%s: %s: %s", path, what, strerror(why));
 }
 
+enum ob_err ob_access_fail_writing(struct ob_error *error, const char *path, const char *what, int why) {
+    enum ob_err failed = ob_access_fail(error, path, what, why);
+    return failed == OB_ENOTFOUND ? ob_fail(error, OB_EIO, "%s: %s: %s", path, what, strerror(why)) : failed;
+}
+
 /* ---- what is trusted ---- */
 
 enum ob_err ob_access_own_folder(const char *path, struct ob_error *error) {

@@ -14,6 +14,8 @@
  * Returns: OB_EREFUSED (a permission or a read-only file system: trying again does not help), OB_ENOTFOUND (ENOENT),
  *          OB_EFULL (no room), OB_EIO (all others). */
 enum ob_err ob_access_fail(struct ob_error *error, const char *path, const char *what, int why);
+/* The same of something that is written or was open: ENOENT is OB_EIO, a folder on the way is not there. */
+enum ob_err ob_access_fail_writing(struct ob_error *error, const char *path, const char *what, int why);
 
 /* A file whose owner must be the user of this process belongs to somebody else: OB_EREFUSED. */
 enum ob_err ob_access_foreign(struct ob_error *error, const char *path, const struct stat *info);

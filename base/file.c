@@ -10,18 +10,13 @@
 
 #include "base/access.h"
 
-static enum ob_err io_error(int why, const char *path, const char *what, struct ob_error *error) {
-    enum ob_err failed = ob_access_fail(error, path, what, why);
-    return failed == OB_ENOTFOUND ? ob_fail(error, OB_EIO, "%s: %s: %s", path, what, strerror(why)) : failed;
-}
-
 /* ---- reading ---- */
 
 static enum ob_err size_of(int fd, const char *path, size_t bytes_max, size_t *ret_bytes,
                            struct ob_error *error) {
     struct stat info;
     if (fstat(fd, &info) != 0)
-        return io_error(errno, path, "cannot get its size", error);
+        return ob_access_fail_writing(error, path, "cannot get its size", errno);
     if (!S_ISREG(info.st_mode))
         return ob_fail(error, OB_EFORMAT, "%s: not a regular file", path);
     if ((uint64_t)info.st_size > bytes_max)
@@ -37,7 +32,7 @@ static enum ob_err read_all(int fd, const char *path, char *data, size_t bytes, 
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return io_error(errno, path, "cannot read", error);
+            return ob_access_fail_writing(error, path, "cannot read", errno);
         if (got == 0)
             return ob_fail(error, OB_EIO, "%s: shrank while it was being read", path);
         used += (size_t)got;
@@ -89,7 +84,7 @@ enum ob_err ob_file_write_new(const char *path, const void *data, size_t bytes, 
     if (fd < 0 && errno == EEXIST)
         return ob_fail(error, OB_EBUSY, "%s: already exists; choose another name or remove it", path);
     if (fd < 0)
-        return io_error(errno, path, "cannot create", error);
+        return ob_access_fail_writing(error, path, "cannot create", errno);
     int failed = write_all(fd, data, bytes);
     int why = errno;
     if (close(fd) != 0 && !failed) {
@@ -99,7 +94,7 @@ enum ob_err ob_file_write_new(const char *path, const void *data, size_t bytes, 
     if (!failed)
         return OB_OK;
     unlink(path);
-    return io_error(why, path, "cannot write", error);
+    return ob_access_fail_writing(error, path, "cannot write", why);
 }
 
 enum ob_err ob_file_sync_folder(const char *path, struct ob_error *error) {
@@ -108,7 +103,7 @@ enum ob_err ob_file_sync_folder(const char *path, struct ob_error *error) {
     int why = errno;
     if (fd >= 0)
         close(fd);
-    return failed ? io_error(why, path, "cannot sync", error) : OB_OK;
+    return failed ? ob_access_fail_writing(error, path, "cannot sync", why) : OB_OK;
 }
 
 enum ob_err ob_file_make_folder(const char *path, unsigned mode, struct ob_error *error) {
@@ -118,7 +113,7 @@ enum ob_err ob_file_make_folder(const char *path, unsigned mode, struct ob_error
     int why = errno;
     if (why == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode))
         return OB_OK;
-    return io_error(why, path, "cannot create the folder", error);
+    return ob_access_fail_writing(error, path, "cannot create the folder", why);
 }
 
 /* ---- output ---- */
@@ -132,14 +127,14 @@ enum ob_err ob_output_open(struct ob_output *output, const char *folder, const c
     if (failed)
         return failed;
     output->file = fopen(output->temporary, "wxe");
-    return output->file ? OB_OK : io_error(errno, output->temporary, "cannot create", error);
+    return output->file ? OB_OK : ob_access_fail_writing(error, output->temporary, "cannot create", errno);
 }
 
 void ob_output_write(struct ob_output *output, const void *data, size_t bytes) {
     if (output->failed || bytes == 0)
         return;
     if (fwrite(data, 1, bytes, output->file) != bytes)
-        output->failed = io_error(errno, output->final, "cannot write", output->error);
+        output->failed = ob_access_fail_writing(output->error, output->final, "cannot write", errno);
     output->written += bytes;
 }
 
@@ -164,5 +159,5 @@ enum ob_err ob_output_close(struct ob_output *output, enum ob_err failed) {
     if (good)
         why = errno;
     unlink(output->temporary);
-    return failed ? failed : io_error(why, output->final, "cannot write", output->error);
+    return failed ? failed : ob_access_fail_writing(output->error, output->final, "cannot write", why);
 }

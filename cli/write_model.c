@@ -71,7 +71,7 @@ static enum ob_err export_whole(const struct ob_weight_source *source,
     if (!failed)
         failed = ob_export_check(source, options, part, error);
     if (!failed && !exists && rename(part, folder) != 0)
-        failed = ob_access_fail(error, folder, "cannot rename the finished folder to this", errno);
+        failed = ob_access_fail_writing(error, folder, "cannot rename the finished folder to this", errno);
     if (failed)
         ob_cli_remove_output(part, exists);
     ob_cli_guard_done(guard);

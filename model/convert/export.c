@@ -135,10 +135,10 @@ static enum ob_err check_peft(const struct ob_weight_source *source, struct ob_e
 
 static enum ob_err make_empty_folder(const char *folder, struct ob_error *error) {
     if (mkdir(folder, 0755) != 0 && errno != EEXIST)
-        return ob_access_fail(error, folder, "cannot create the folder", errno);
+        return ob_access_fail_writing(error, folder, "cannot create folder", errno);
     DIR *dir = opendir(folder);
     if (!dir)
-        return ob_access_fail(error, folder, "cannot open the folder", errno);
+        return ob_access_fail_writing(error, folder, "cannot open folder", errno);
     bool empty = true;
     for (const struct dirent *entry; (entry = readdir(dir));)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)

@@ -86,12 +86,12 @@ static enum ob_err map_file(struct ob_prefix *prefix, const char *folder, size_t
                             struct ob_error *error) {
     prefix->fd = open_file(folder);
     if (prefix->fd < 0 || ftruncate(prefix->fd, (off_t)bytes) != 0)
-        return ob_access_fail(error, folder, "cannot create a file for the states of the frozen layers",
-                              errno);
+        return ob_access_fail_writing(error, folder,
+                                      "cannot create a file for the states of the frozen layers", errno);
     void *data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, prefix->fd, 0);
     if (data == MAP_FAILED)
-        return ob_access_fail(error, folder, "cannot map the file for the states of the frozen layers",
-                              errno);
+        return ob_access_fail_writing(error, folder,
+                                      "cannot map the file for the states of the frozen layers", errno);
     prefix->file = (struct place){.data = data, .room = bytes};
     return OB_OK;
 }
