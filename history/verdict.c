@@ -1,0 +1,331 @@
+#include "history/verdict.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define POINTS_MIN      8  /* of a trend in the training loss */
+#define HELD_OUT_MIN    3  /* of one in the held-out loss; with two, their own errors count */
+#define HELD_OUT_POINTS 12 /* at most: the last ones */
+#define BYTES_MIN       200
+#define ERRORS_TO_LEARN 2.0
+#define ERRORS_TO_RISE  4.0
+#define BUSY_SECONDS    20.0
+
+static const char *const NAMES[] = {
+    [OB_VERDICT_STARTING] = "starting",   [OB_VERDICT_LEARNING] = "learning",
+    [OB_VERDICT_FLAT] = "flat",           [OB_VERDICT_NOISE] = "noise",
+    [OB_VERDICT_DIVERGING] = "diverging", [OB_VERDICT_IS_SATURATED] = "saturated",
+    [OB_VERDICT_IS_STARVED] = "starved",  [OB_VERDICT_SPLIT] = "split",
+    [OB_VERDICT_FINISHED] = "finished",
+};
+
+const char *ob_verdict_name(enum ob_verdict_kind kind) {
+    return NAMES[kind];
+}
+
+/* ---- a line ---- */
+
+struct sums {
+    size_t points;
+    double w, x, y, xx, xy, yy, ww;
+    uint32_t first, last;
+};
+
+static void add(struct sums *s, uint32_t round, double x, double y, double weight) {
+    s->first = s->points == 0 ? round : s->first;
+    s->last = round;
+    s->points++;
+    s->w += weight;
+    s->x += weight * x;
+    s->y += weight * y;
+    s->xx += weight * x * x;
+    s->xy += weight * x * y;
+    s->yy += weight * y * y;
+    s->ww += weight * weight;
+}
+
+/* Weighted least squares; the residuals' variance is that of a point of weight one. */
+static struct ob_trend line(const struct sums *s, double x_first, double x_last) {
+    struct ob_trend trend = {.points = s->points,
+                             .first_round = s->first,
+                             .last_round = s->last,
+                             .first = NAN,
+                             .last = NAN,
+                             .change = NAN,
+                             .error = NAN,
+                             .level_error = NAN};
+    if (s->points == 0)
+        return trend;
+    double mx = s->x / s->w, my = s->y / s->w;
+    double sxx = s->xx - s->w * mx * mx, sxy = s->xy - s->w * mx * my, syy = s->yy - s->w * my * my;
+    trend.first = trend.last = my;
+    if (s->points < 3 || sxx <= 0)
+        return trend;
+    double slope = sxy / sxx, rest = syy - slope * sxy;
+    double variance = rest > 0 ? rest / (double)(s->points - 2) : 0;
+    trend.first = my + slope * (x_first - mx);
+    trend.last = my + slope * (x_last - mx);
+    trend.change = slope * (x_last - x_first);
+    trend.error = sqrt(variance / sxx) * (x_last - x_first);
+    trend.level_error = sqrt(variance / s->w * (double)s->points);
+    return trend;
+}
+
+/* ---- windows ---- */
+
+static double loss_of(const struct ob_history_row *row) {
+    return row->rounds > 0 && !isnan(row->loss) ? row->loss : row->swarm_loss;
+}
+
+/* Index of the first row of the window; by rounds. */
+static size_t window_start(const struct ob_history *history) {
+    size_t count = ob_history_row_count(history), first = count;
+    uint64_t all = 0, seen = 0;
+    for (size_t i = 0; i < count; i++)
+        all += ob_history_row_at(history, i)->rounds;
+    uint64_t wanted = all / 4 > OB_VERDICT_ROUNDS ? all / 4 : OB_VERDICT_ROUNDS;
+    while (first > 0 && (seen < wanted || count - first < POINTS_MIN))
+        seen += ob_history_row_at(history, --first)->rounds;
+    return first;
+}
+
+static struct ob_trend loss_trend(const struct ob_history *history, size_t first) {
+    struct sums sums = {0};
+    double x_first = 0, x_last = 0;
+    for (size_t i = first; i < ob_history_row_count(history); i++) {
+        const struct ob_history_row *row = ob_history_row_at(history, i);
+        double loss = loss_of(row), weight = row->rounds > 0 ? row->rounds : 1;
+        /* in seconds for an observer, whose rows have no rounds */
+        double x = row->rounds > 0 ? row->round
+                                   : 1e-3 * (double)row->time_ms -
+                                         1e-3 * (double)ob_history_row_at(history, first)->time_ms;
+        if (!isfinite(loss))
+            continue;
+        x_first = sums.points == 0 ? x : x_first;
+        x_last = x;
+        add(&sums, row->round, x, loss, weight);
+    }
+    return line(&sums, x_first, x_last);
+}
+
+static bool counts(const struct ob_history_frontier *f, uint32_t most) {
+    return f->score.items > 0 && 2 * (uint64_t)f->machines >= most;
+}
+
+/* Frontiers that enough machines evaluated, the last ones. */
+static struct ob_trend held_out_trend(const struct ob_history *history) {
+    size_t count = ob_history_frontier_count(history), kept = 0, first = count;
+    uint32_t most = 0;
+    struct sums sums = {0};
+    double x_first = 0, x_last = 0, errors[2] = {NAN, NAN};
+    for (size_t i = 0; i < count; i++)
+        if (ob_history_frontier_at(history, i)->score.items > 0 &&
+            ob_history_frontier_at(history, i)->machines > most)
+            most = ob_history_frontier_at(history, i)->machines;
+    while (first > 0 && kept < HELD_OUT_POINTS)
+        kept += counts(ob_history_frontier_at(history, --first), most);
+    for (size_t i = first; i < count; i++) {
+        const struct ob_history_frontier *f = ob_history_frontier_at(history, i);
+        if (!counts(f, most))
+            continue;
+        x_first = sums.points == 0 ? f->round : x_first;
+        x_last = f->round;
+        if (sums.points < 2)
+            errors[sums.points] = ob_score_loss_error(&f->score);
+        add(&sums, f->round, f->round, ob_score_loss(&f->score), 1);
+    }
+    struct ob_trend trend = line(&sums, x_first, x_last);
+    if (sums.points == 2) { /* the errors of the two are all that is known */
+        double a = 0, b = 0;
+        for (size_t i = first, seen = 0; i < count; i++)
+            if (counts(ob_history_frontier_at(history, i), most)) {
+                double loss = ob_score_loss(&ob_history_frontier_at(history, i)->score);
+                if (seen++ == 0)
+                    a = loss;
+                else
+                    b = loss;
+            }
+        trend.first = a;
+        trend.last = b;
+        trend.change = b - a;
+        trend.error = hypot(errors[0], errors[1]);
+    }
+    return trend;
+}
+
+static void shares(const struct ob_history *history, size_t first, struct ob_verdict *verdict) {
+    uint64_t bytes = 0, saturated = 0, abstained = 0;
+    for (size_t i = first; i < ob_history_row_count(history); i++) {
+        const struct ob_history_row *row = ob_history_row_at(history, i);
+        bytes += row->bytes;
+        saturated += row->saturated;
+        abstained += row->abstained;
+    }
+    verdict->saturated = bytes >= BYTES_MIN ? (double)saturated / (double)bytes : NAN;
+    verdict->abstained = bytes >= BYTES_MIN ? (double)abstained / (double)bytes : NAN;
+}
+
+/* Of the time since some rounds ago, the part in which samples were evaluated. */
+static double busy_share(const struct ob_history *history, const struct ob_verdict_facts *facts) {
+    double seconds = isnan(facts->since_round_s) ? 0 : facts->since_round_s, work = 0;
+    for (size_t i = ob_history_row_count(history); i-- > 0 && seconds < BUSY_SECONDS;) {
+        const struct ob_history_row *row = ob_history_row_at(history, i);
+        seconds += row->seconds;
+        work += (double)row->samples * facts->sample_seconds;
+    }
+    return facts->sample_seconds > 0 && seconds >= BUSY_SECONDS ? fmin(work / seconds, 1) : NAN;
+}
+
+static double rate_times_curvature(const struct ob_history *history, size_t first) {
+    double sum = 0, weight = 0, lr = NAN;
+    for (size_t i = first; i < ob_history_row_count(history); i++) {
+        const struct ob_history_row *row = ob_history_row_at(history, i);
+        if (isnan(row->curvature))
+            continue;
+        sum += row->curvature * row->rounds;
+        weight += row->rounds;
+        lr = row->lr;
+    }
+    return weight > 0 ? lr * sum / weight : NAN;
+}
+
+/* ---- the word ---- */
+
+static bool rises(const struct ob_trend *t, size_t points) {
+    return t->points >= points && t->change > ERRORS_TO_RISE * t->error &&
+           t->change > OB_VERDICT_RISE * fabs(t->first);
+}
+
+static bool falls(const struct ob_trend *t, size_t points) {
+    return t->points >= points && t->change < -ERRORS_TO_LEARN * t->error && t->change < 0;
+}
+
+static bool diverges(const struct ob_verdict_facts *facts, struct ob_verdict *v) {
+    if (!facts->loss_finite || v->abstained > OB_VERDICT_ABSTAINED)
+        (void)snprintf(v->sentence, sizeof v->sentence,
+                       "losses are not finite (%.0f %% of the samples abstain): the learning rate is too "
+                       "high, or a weight overflowed",
+                       isnan(v->abstained) ? 100.0 : 100 * v->abstained);
+    else if (rises(&v->held_out, HELD_OUT_MIN))
+        (void)snprintf(v->sentence, sizeof v->sentence,
+                       "the held-out loss rises, %.4g to %.4g (+%.2g ± %.1g) between rounds %u and %u: lower "
+                       "the learning rate",
+                       v->held_out.first, v->held_out.last, v->held_out.change, v->held_out.error,
+                       v->held_out.first_round, v->held_out.last_round);
+    else if (rises(&v->loss, POINTS_MIN) && !falls(&v->held_out, HELD_OUT_MIN))
+        (void)snprintf(v->sentence, sizeof v->sentence,
+                       "the training loss rises, %.4g to %.4g (+%.2g ± %.1g) between rounds %u and %u: lower "
+                       "the learning rate",
+                       v->loss.first, v->loss.last, v->loss.change, v->loss.error, v->loss.first_round,
+                       v->loss.last_round);
+    else if (v->rate_times_curvature > OB_VERDICT_RATE)
+        (void)snprintf(v->sentence, sizeof v->sentence,
+                       "the learning rate times the curvature is %.2g, beyond %.2g steps grow instead of "
+                       "shrinking: lower the learning rate",
+                       v->rate_times_curvature, OB_VERDICT_RATE);
+    else
+        return false;
+    return true;
+}
+
+static bool is_split(const struct ob_verdict_facts *facts, struct ob_verdict *v) {
+    if (facts->disagree > 0 && 2 * facts->disagree >= facts->last_live)
+        (void)snprintf(
+            v->sentence, sizeof v->sentence,
+            "%zu of %zu machines have other weights for the same records; see `onebyte status` for which",
+            facts->disagree, facts->last_live);
+    else if (facts->last_live >= 2 && 2 * facts->acknowledge <= facts->last_live && facts->unacknowledged > 0)
+        (void)snprintf(v->sentence, sizeof v->sentence,
+                       "only %zu of the %zu machines last live hold our last %u rounds: the others stopped, "
+                       "or the network is divided",
+                       facts->acknowledge, facts->last_live, facts->unacknowledged);
+    else
+        return false;
+    return true;
+}
+
+static void say_trend(struct ob_verdict *v, const struct ob_trend *t, const char *what) {
+    double reach = ERRORS_TO_LEARN * t->error;
+    if (t->change < -reach && t->change < 0) {
+        v->kind = OB_VERDICT_LEARNING;
+        (void)snprintf(v->sentence, sizeof v->sentence,
+                       "the %s loss falls, %.4g to %.4g (%.2g ± %.1g) between rounds %u and %u", what,
+                       t->first, t->last, t->change, t->error, t->first_round, t->last_round);
+        return;
+    }
+    bool seen = reach <= OB_VERDICT_SMALL * fabs(t->last);
+    v->kind = seen ? OB_VERDICT_FLAT : OB_VERDICT_NOISE;
+    (void)snprintf(
+        v->sentence, sizeof v->sentence,
+        seen ? "the %s loss stays at %.4g (%+.2g ± %.1g) between rounds %u and %u"
+             : "the %s loss is %.4g; its change (%+.2g ± %.1g) between rounds %u and %u is lost in noise",
+        what, t->last, t->change, t->error, t->first_round, t->last_round);
+}
+
+static void judge_trend(struct ob_verdict *v) {
+    bool held_out = v->held_out.points >= HELD_OUT_MIN || (v->held_out.points == 2 && falls(&v->held_out, 2));
+    if (held_out && isfinite(v->held_out.error))
+        say_trend(v, &v->held_out, "held-out");
+    else if (v->loss.points >= POINTS_MIN && isfinite(v->loss.error))
+        say_trend(v, &v->loss, "training");
+    else
+        (void)snprintf(v->sentence, sizeof v->sentence, "too few rounds were seen to say more");
+}
+
+void ob_verdict_of(const struct ob_history *history, const struct ob_verdict_facts *facts,
+                   struct ob_verdict *ret_verdict) {
+    struct ob_verdict v = {.kind = OB_VERDICT_STARTING};
+    size_t first = window_start(history);
+    v.loss = loss_trend(history, first);
+    v.held_out = held_out_trend(history);
+    shares(history, first, &v);
+    v.busy = busy_share(history, facts);
+    v.rate_times_curvature = rate_times_curvature(history, first);
+    if (diverges(facts, &v)) {
+        v.kind = OB_VERDICT_DIVERGING;
+    } else if (is_split(facts, &v)) {
+        v.kind = OB_VERDICT_SPLIT;
+    } else if (v.saturated > OB_VERDICT_SATURATED) {
+        v.kind = OB_VERDICT_IS_SATURATED;
+        (void)snprintf(v.sentence, sizeof v.sentence,
+                       "%.1f %% of the bytes stand at the end of the code: steps are cut off; raise "
+                       "[training] exponent by one",
+                       100 * v.saturated);
+    } else if (facts->trains && !facts->finished && v.busy < OB_VERDICT_STARVED) {
+        v.kind = OB_VERDICT_IS_STARVED;
+        (void)snprintf(v.sentence, sizeof v.sentence, "this machine computes %.0f %% of its time%s%s",
+                       100 * v.busy, facts->waits_for ? "; it waits for " : ": it waits for others",
+                       facts->waits_for ? facts->waits_for : "");
+    } else {
+        judge_trend(&v);
+        if (facts->finished)
+            v.kind = OB_VERDICT_FINISHED;
+    }
+    *ret_verdict = v;
+}
+
+void ob_verdict_curve(const struct ob_history *history, double *ret_losses, size_t count) {
+    size_t rows = ob_history_row_count(history);
+    uint64_t all = 0, seen = 0;
+    for (size_t i = 0; i < rows; i++)
+        all += ob_history_row_at(history, i)->rounds;
+    for (size_t i = 0; i < count; i++)
+        ret_losses[i] = NAN;
+    double sum = 0, weight = 0;
+    size_t part = 0;
+    for (size_t i = 0; i < rows && all > 0; i++) {
+        const struct ob_history_row *row = ob_history_row_at(history, i);
+        size_t of = (size_t)(count * seen / all);
+        seen += row->rounds;
+        if (of != part) {
+            sum = weight = 0;
+            part = of;
+        }
+        if (row->rounds == 0 || !isfinite(row->loss))
+            continue;
+        sum += row->loss * row->rounds;
+        weight += row->rounds;
+        ret_losses[part < count ? part : count - 1] = sum / weight;
+    }
+}
