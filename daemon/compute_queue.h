@@ -21,8 +21,8 @@
 #include "spsa/curvature.h"
 #include "store/store.h"
 
-#define OB_COMPUTE_TASKS   2
-#define OB_COMPUTE_RESULTS 10
+#define OB_COMPUTE_TASKS   3
+#define OB_COMPUTE_RESULTS 11
 
 typedef enum ob_err (*ob_compute_task_fn)(void *context, struct ob_error *error);
 

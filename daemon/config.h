@@ -51,6 +51,10 @@ struct ob_config {
     int64_t batch, rows, rows_per_sample, directions_per_row, pass_memory_mb, curvature_interval;
     enum ob_config_sides sides;
     int64_t length, shard, shards, samples_per_round, exponent, seed;
+    char held_out[OB_PATH_MAX];
+    int64_t held_out_interval;
+    double held_out_share; /* percent */
+    bool pause_when_diverging;
     double epsilon, clip, noise;
     char products[32];               /* auto, bfloat16, or a name of model/forward/products.h */
     char frozen_folder[OB_PATH_MAX]; /* "": packed frozen weights are not shared */
@@ -58,12 +62,13 @@ struct ob_config {
     bool observer;
     /* [swarm] */
     int64_t max_staleness, rejoin_wait_s, isolation_rounds;
-    bool solo, relay;
+    bool solo, relay, share_metrics;
     enum ob_snapshot_mode snapshot;
     int64_t snapshot_upload_kib;
     /* [machine] */
     int64_t threads, digest_interval, memory_check_interval;
     double snapshot_replay_s;
+    char on_event[OB_PATH_MAX];
     char blas_core[64];
     enum ob_log_level log_level;
     /* [peers] */

@@ -14,6 +14,7 @@
 #include "daemon/request.h"
 #include "daemon/status.h"
 #include "daemon/step.h"
+#include "daemon/watch.h"
 #include "model/forward/blas.h"
 
 #define TICK_NS   (OB_SECOND_NS / 20)
@@ -67,6 +68,8 @@ static char *answer(struct ob_daemon *daemon, const struct ob_request *request, 
     if (request->kind == OB_REQUEST_CONTROL)
         return take_control(daemon, request, ret_failed, error);
     ob_daemon_pause(daemon, OB_PAUSE_OPERATOR, request->kind == OB_REQUEST_PAUSE);
+    if (request->kind == OB_REQUEST_RESUME)
+        ob_daemon_pause(daemon, OB_PAUSE_DIVERGING, false);
     *ret_failed = ob_daemon_drain(daemon, error);
     if (*ret_failed)
         return ob_request_failed(error->text);
@@ -254,6 +257,7 @@ static enum ob_err on_round(struct ob_daemon *daemon, const struct ob_result *re
     daemon->loss = result->loss;
     ob_log(&daemon->logger, OB_LOG_INFO, "round", "round=%u samples=%u loss=%.4f live=%u", view.round.index,
            result->n, result->loss, view.live);
+    ob_diary_round(&daemon->diary, &view, result->loss, result->n);
     return ob_daemon_step(daemon, &event, error);
 }
 
@@ -282,6 +286,7 @@ static enum ob_err on_digest(struct ob_daemon *daemon, const struct ob_result *r
         daemon->digest_log = result->log;
         daemon->weights_digest = result->weights;
     }
+    ob_diary_digest(&daemon->diary, &result->log, &result->weights);
     on_overrange(daemon, result->overrange);
     return ob_daemon_step(daemon, &event, error);
 }
@@ -310,6 +315,11 @@ static enum ob_err on_rebuilt(struct ob_daemon *daemon, const struct ob_result *
 }
 
 static enum ob_err on_task(struct ob_daemon *daemon, const struct ob_result *result, struct ob_error *error) {
+    struct ob_score score;
+    struct ob_event event;
+    bool evaluated;
+    if (ob_held_out_done(&daemon->held_out, result->task, &result->error, &score, &event, &evaluated))
+        return evaluated ? ob_daemon_step(daemon, &event, error) : OB_OK;
     bool ours = ob_snapshot_writer_done(&daemon->writer, result->task, &result->error);
     enum ob_err failed =
         ours ? OB_OK : ob_snapshot_join_done(&daemon->join, result->task, &result->error, &ours, error);
@@ -395,6 +405,7 @@ static enum ob_err leave(struct ob_daemon *daemon, uint64_t now, struct ob_error
     daemon->leaving = true;
     daemon->leaving_ns = now;
     ob_compute_hurry(daemon->session.compute);
+    ob_held_out_hurry(&daemon->held_out);
     return ob_daemon_step(daemon, &event, error);
 }
 
@@ -453,6 +464,8 @@ static enum ob_err on_clock(struct ob_daemon *daemon, struct ob_error *error) {
     if (!failed)
         failed = heed(daemon, now, error);
     tend_membership(daemon);
+    if (!failed)
+        failed = ob_watch_tend(daemon, now, error);
     struct ob_event address;
     if (!failed && now / OB_SECOND_NS != daemon->address_s &&
         ob_membership_found_address(&daemon->membership, &address))
@@ -536,6 +549,17 @@ static enum ob_err wait_when_alone(struct ob_daemon *daemon, struct ob_error *er
     return failed ? failed : ob_daemon_drain(daemon, error);
 }
 
+/* Where a fresh run begins: the weights are the base, and the log is empty. */
+static enum ob_err evaluate_base(struct ob_daemon *daemon, struct ob_error *error) {
+    struct ob_store_counts counts = {0};
+    struct ob_hash log = ob_peer_log_digest(daemon->session.peer);
+    enum ob_err failed = ob_store_counts(daemon->session.store, &counts, error);
+    if (failed || counts.records > 0)
+        return failed;
+    (void)ob_diary_frontier(&daemon->diary, 0, &log);
+    return ob_held_out_offer(&daemon->held_out, 0, 0, &log, error);
+}
+
 static enum ob_err start(struct ob_daemon *daemon, struct ob_error *error) {
     struct ob_event event = {.kind = OB_EVENT_START};
     daemon->started_ns = ob_now_ns();
@@ -551,6 +575,8 @@ static enum ob_err start(struct ob_daemon *daemon, struct ob_error *error) {
             ob_snapshot_join_start(&daemon->join, &daemon->snapshot_context, daemon->join_from_base, error);
     if (!failed)
         failed = wait_when_alone(daemon, error);
+    if (!failed)
+        failed = evaluate_base(daemon, error);
     if (!failed)
         failed = ob_daemon_step(daemon, &event, error);
     if (!failed)

@@ -261,6 +261,8 @@ static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
         .authority = daemon->session.manifest->authority,
         .isolation_rounds = config->solo ? 0 : (uint32_t)config->isolation_rounds,
         .digest_interval = (uint32_t)config->digest_interval,
+        .share_metrics = config->share_metrics,
+        .version = OB_VERSION,
     };
     daemon->movements.rule = &daemon->session.manifest->rule;
     daemon->session.movements = &daemon->movements;
@@ -329,7 +331,9 @@ static void connect_parts(struct ob_daemon *daemon) {
                                               .membership = &daemon->membership,
                                               .join = &daemon->join,
                                               .disk = &daemon->disk,
-                                              .answers = &daemon->answers};
+                                              .answers = &daemon->answers,
+                                              .diary = &daemon->diary,
+                                              .held_out = &daemon->held_out};
 }
 
 static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
@@ -351,6 +355,10 @@ static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
                                 &daemon->session.replica, error);
     if (!failed)
         failed = open_data(daemon, error);
+    if (!failed)
+        failed = ob_diary_open(&daemon->diary, &daemon->session, error);
+    if (!failed)
+        failed = ob_held_out_open(&daemon->held_out, &daemon->session, &daemon->tokenizer, error);
     if (!failed && config->memory_check_interval > 0)
         failed = ob_spsa_memory_check_start(&daemon->session.replica->engine,
                                             daemon->session.replica->weights, error);
@@ -393,11 +401,13 @@ static void close_outside(struct ob_daemon *daemon) {
     daemon->session.transport = NULL;
     ob_store_close(daemon->session.store);
     daemon->session.store = NULL;
+    ob_diary_close(&daemon->diary);
     ob_identity_wipe(&daemon->identity);
 }
 
 bool ob_daemon_close_within(struct ob_daemon *daemon, unsigned timeout_ms) {
     ob_snapshot_join_hurry(&daemon->join);
+    ob_held_out_hurry(&daemon->held_out);
     bool ended = ob_compute_stop(daemon->session.compute, timeout_ms);
     if (ended)
         ob_daemon_close(daemon);
@@ -410,9 +420,11 @@ void ob_daemon_close(struct ob_daemon *daemon) {
     if (!daemon)
         return;
     ob_snapshot_join_hurry(&daemon->join);
+    ob_held_out_hurry(&daemon->held_out);
     ob_compute_free(daemon->session.compute); /* first: it wakes the transport and reads replica and corpus */
     ob_snapshot_writer_stop(&daemon->writer);
     ob_snapshot_join_free(&daemon->join);
+    ob_held_out_close(&daemon->held_out);
     close_outside(daemon);
     ob_peer_free(daemon->session.peer);
     ob_corpus_free(daemon->corpus);

@@ -14,6 +14,7 @@ enum ob_pause_reason {
     OB_PAUSE_JOINING,   /* the weights come from a snapshot that is not checked yet */
     OB_PAUSE_ALONE,     /* the log is empty, others are configured, and none of them was reached yet */
     OB_PAUSE_ISOLATED, /* too few machines hold our records; the peer itself sees to it, here it is only shown */
+    OB_PAUSE_DIVERGING, /* pause_when_diverging, until the operator resumes */
     OB_PAUSE_COUNT
 };
 

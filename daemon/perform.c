@@ -98,8 +98,27 @@ static enum ob_log_level level_of(enum ob_notice notice) {
     }
 }
 
+/* What the history keeps, and its name there; NULL: nothing. */
+static const char *event_of(enum ob_notice notice) {
+    switch (notice) {
+    case OB_NOTICE_QUIET:
+        return "silent";
+    case OB_NOTICE_GAP:
+    case OB_NOTICE_CAUGHT_UP:
+    case OB_NOTICE_REFUSED:
+    case OB_NOTICE_VERSION:
+    case OB_NOTICE_ADMITTED:
+        return NULL;
+    default:
+        return ob_notice_name(notice);
+    }
+}
+
 static void tell(struct ob_performer *p, const struct ob_effect *effect) {
     char name[64], text[600];
+    const char *event = event_of(effect->notice);
+    if (event)
+        ob_diary_event(p->diary, event, name_of(p, &effect->machine, name), effect->text ? effect->text : "");
     enum ob_log_level level = level_of(effect->notice);
     if (!ob_line_may(p->session->lines, p->session->logger, ob_notice_name(effect->notice)))
         return;
@@ -127,6 +146,7 @@ static enum ob_err watch(struct ob_performer *p, const struct ob_record *record,
 
 static enum ob_err unapply_record(void *context, const struct ob_record *record, struct ob_error *error) {
     struct ob_performer *p = context;
+    ob_diary_cut(p->diary, record->round);
     enum ob_err failed = ob_compute_unapply(p->session->compute, record, error);
     if (!failed)
         ob_movements_remove(p->session->movements, record);
@@ -169,6 +189,7 @@ static enum ob_err digest(struct ob_performer *p, const struct ob_effect *effect
         return OB_OK;
     }
     struct ob_updates above = {0};
+    uint32_t end = ob_diary_frontier(p->diary, effect->digest.below.index, &effect->digest.log);
     enum ob_err failed =
         effect->digest.below.index == OB_ROUNDS_ALL
             ? OB_OK
@@ -178,7 +199,9 @@ static enum ob_err digest(struct ob_performer *p, const struct ob_effect *effect
         failed = ob_compute_digest(p->session->compute, &effect->digest.log, effect->digest.below.index,
                                    too_many ? NULL : &above, error);
     ob_updates_done(&above);
-    return failed;
+    return failed
+               ? failed
+               : ob_held_out_offer(p->held_out, effect->digest.below.index, end, &effect->digest.log, error);
 }
 
 enum ob_err ob_perform_waiting_digest(struct ob_performer *p, struct ob_error *error) {
@@ -227,6 +250,7 @@ static enum ob_err start_round(struct ob_performer *p, const struct ob_effect *e
 static void halt(struct ob_performer *p, const char *why) {
     char text[600];
     p->halted = true;
+    ob_diary_event(p->diary, "halted", "", why);
     ob_log(p->session->logger, OB_LOG_ERROR, "halted", "text=%s", ob_logger_quote(why, text, sizeof text));
 }
 

@@ -8,7 +8,9 @@
 #define OB_DAEMON_PERFORM_H
 
 #include "daemon/answers.h"
+#include "daemon/diary.h"
 #include "daemon/disk_full.h"
+#include "daemon/held_out.h"
 #include "daemon/membership.h"
 #include "daemon/session.h"
 #include "snapshot/join.h"
@@ -19,6 +21,8 @@ struct ob_performer {
     struct ob_snapshot_join *join;
     struct ob_disk_full *disk;
     struct ob_answers *answers;
+    struct ob_diary *diary;
+    struct ob_held_out *held_out;
     bool left, halted; /* what the peer said last */
 
     bool digest_waits; /* an OB_EFFECT_DIGEST of the peer, until the weights have what was put off: */

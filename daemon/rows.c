@@ -45,6 +45,17 @@ static void tell_rows(const struct telling *t, const struct ob_tokenizer *tokeni
                beyond, first, model->vocabulary);
 }
 
+static struct ob_corpus_options options_of(const struct ob_config *config,
+                                           const struct ob_model_config *model, struct ob_pool *pool) {
+    return (struct ob_corpus_options){.length_max = (size_t)config->length,
+                                      .shard = (uint32_t)config->shard,
+                                      .shards = (uint32_t)config->shards,
+                                      .model = config->model,
+                                      .chat_template = config->chat_template,
+                                      .embedding_rows = model->vocabulary,
+                                      .pool = pool};
+}
+
 static enum ob_err open_corpus(const struct ob_config *config, const struct ob_model_config *model,
                                struct ob_corpus_options options, const struct ob_logger *logger,
                                const struct ob_tokenizer *tokenizer, struct ob_corpus **ret_corpus,
@@ -74,14 +85,16 @@ enum ob_err ob_rows_open(const struct ob_config *config, const struct ob_model_c
     enum ob_err failed = ob_tokenizer_open(config->model, ret_tokenizer, error);
     if (failed)
         return failed;
-    struct ob_corpus_options options = {.length_max = (size_t)config->length,
-                                        .shard = (uint32_t)config->shard,
-                                        .shards = (uint32_t)config->shards,
-                                        .model = config->model,
-                                        .chat_template = config->chat_template,
-                                        .embedding_rows = model->vocabulary,
-                                        .pool = pool};
+    struct ob_corpus_options options = options_of(config, model, pool);
     return open_corpus(config, model, options, logger, *ret_tokenizer, ret_corpus, error);
+}
+
+enum ob_err ob_rows_held_out(const struct ob_config *config, const struct ob_model_config *model,
+                             struct ob_pool *pool, struct ob_tokenizer **tokenizer,
+                             struct ob_corpus **ret_corpus, struct ob_error *error) {
+    struct ob_corpus_options options = options_of(config, model, pool);
+    enum ob_err failed = *tokenizer ? OB_OK : ob_tokenizer_open(config->model, tokenizer, error);
+    return failed ? failed : ob_corpus_open(config->held_out, *tokenizer, &options, ret_corpus, error);
 }
 
 enum ob_err ob_rows_exponent_check(const struct ob_config *config, const struct ob_manifest *manifest,

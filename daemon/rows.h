@@ -21,6 +21,10 @@ OB_MUST_USE enum ob_err ob_rows_open(const struct ob_config *config, const struc
                                      struct ob_pool *pool, const struct ob_logger *logger,
                                      struct ob_tokenizer **ret_tokenizer, struct ob_corpus **ret_corpus,
                                      struct ob_error *error);
+/* Those of [training] held_out, cut as the others, of the same shard. *tokenizer: opened when it is NULL, the caller's. */
+OB_MUST_USE enum ob_err ob_rows_held_out(const struct ob_config *config, const struct ob_model_config *model,
+                                         struct ob_pool *pool, struct ob_tokenizer **tokenizer,
+                                         struct ob_corpus **ret_corpus, struct ob_error *error);
 OB_MUST_USE enum ob_err ob_rows_exponent_check(const struct ob_config *config,
                                                const struct ob_manifest *manifest, struct ob_error *error);
 

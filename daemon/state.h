@@ -10,7 +10,9 @@
 #include "daemon/answers.h"
 #include "daemon/catch_up.h"
 #include "daemon/company.h"
+#include "daemon/diary.h"
 #include "daemon/event_queue.h"
+#include "daemon/held_out.h"
 #include "daemon/line_limit.h"
 #include "daemon/membership.h"
 #include "daemon/pause.h"
@@ -52,6 +54,11 @@ struct ob_daemon {
     struct ob_share shares[OB_DAEMON_SHARES]; /* files that members may fetch by their names */
     size_t share_count;
     struct ob_transfer_server file_server;
+
+    struct ob_diary diary;
+    struct ob_held_out held_out;
+    bool told_expiry, told_disk; /* daemon/watch.c */
+    uint64_t slow_ns;
 
     struct ob_membership membership;
     struct ob_catch_up catch_up;

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "daemon/names.h"
+#include "daemon/problems.h"
 #include "daemon/status_fields.h"
 #include "model/forward/blas.h"
 
@@ -29,6 +30,16 @@ static const char *life_of(const struct ob_daemon *daemon, const struct ob_peer_
     if (view->disputed)
         return "rebuilding";
     return starts && ob_pause_has(&daemon->pause, OB_PAUSE_ALONE) ? "alone" : ob_peer_life_name(view->life);
+}
+
+static void gather_reported(const struct ob_daemon *daemon, uint64_t now_ns,
+                            struct ob_status_machine *machine) {
+    const struct ob_peer_machine *peer = &machine->peer;
+    bool told = peer->report_ns > 0;
+    machine->rate = machine->self ? daemon->diary.rate : told ? peer->reported_rate : NAN;
+    machine->loss = machine->self ? daemon->diary.loss : told ? peer->reported_loss : NAN;
+    machine->reported_s = machine->self ? 0 : age_s(peer->report_ns, now_ns);
+    machine->version = machine->self ? OB_VERSION : peer->version;
 }
 
 static void gather_machine(const struct ob_daemon *daemon, const struct ob_status *status, size_t index,
@@ -53,6 +64,55 @@ static void gather_machine(const struct ob_daemon *daemon, const struct ob_statu
         (void)snprintf(ret_machine->name, sizeof ret_machine->name, "(this machine)");
     else
         (void)ob_machine_name(daemon->session.config, daemon->session.peer, &peer.machine, ret_machine->name);
+    gather_reported(daemon, now_ns, ret_machine);
+}
+
+/* What the machines look like beside one another. */
+static void compare_machines(struct ob_status *status, uint64_t wall_s) {
+    uint32_t furthest = 0;
+    uint64_t samples = 0;
+    for (size_t i = 0; i < status->machine_count; i++) {
+        const struct ob_peer_machine *peer = &status->machines[i].peer;
+        samples += peer->next.index;
+        if (peer->has_records && peer->head_round.index > furthest)
+            furthest = peer->head_round.index;
+    }
+    for (size_t i = 0; i < status->machine_count; i++) {
+        struct ob_status_machine *machine = &status->machines[i];
+        machine->behind = machine->peer.has_records ? furthest - machine->peer.head_round.index : 0;
+        machine->share = samples > 0 ? (double)machine->peer.next.index / (double)samples : 0;
+        machine->state = ob_machine_state(status, machine, wall_s);
+    }
+}
+
+static const struct ob_history_frontier *last_evaluated(const struct ob_history *history) {
+    for (size_t i = ob_history_frontier_count(history); i-- > 0;)
+        if (ob_history_frontier_at(history, i)->score.items > 0)
+            return ob_history_frontier_at(history, i);
+    return NULL;
+}
+
+/* What the history says. */
+static void gather_history(const struct ob_daemon *daemon, uint64_t now_ns, struct ob_status *status) {
+    const struct ob_diary *diary = &daemon->diary;
+    const struct ob_held_out *held_out = &daemon->held_out;
+    double left = (double)status->max_rounds - (double)status->peer.round.index;
+    bool over = status->peer.life == OB_PEER_FINISHED;
+    status->health = &diary->health;
+    status->history = diary->history;
+    status->since_round_s = age_s(diary->round_ns, now_ns);
+    status->mean_loss = diary->loss;
+    status->start_loss = diary->start_loss;
+    status->swarm_loss = diary->swarm_loss;
+    status->swarm_rate = diary->swarm_rate;
+    status->rounds_per_s = diary->rounds_per_s;
+    status->seconds_left = over ? 0 : diary->rounds_per_s > 0 ? left / diary->rounds_per_s : NAN;
+    status->held_out.last = last_evaluated(diary->history);
+    status->held_out.best = ob_history_best(diary->history);
+    status->held_out.rows = held_out->evaluator ? ob_evaluator_rows(held_out->evaluator) : 0;
+    status->held_out.evaluations = held_out->evaluations;
+    status->held_out.seconds = held_out->evaluations > 0 ? held_out->last_seconds : NAN;
+    status->held_out.share = status->uptime_s > 0 ? held_out->seconds / status->uptime_s : 0;
 }
 
 static void gather_snapshot(const struct ob_daemon *daemon, struct ob_status *status) {
@@ -122,6 +182,7 @@ static void gather(const struct ob_daemon *daemon, uint64_t now_ns, struct ob_st
     gather_snapshot(daemon, status);
     gather_work(daemon, status);
     gather_traffic(daemon, status);
+    gather_history(daemon, now_ns, status);
 }
 
 static json_t *status_json(const struct ob_daemon *daemon) {
@@ -142,6 +203,15 @@ static json_t *status_json(const struct ob_daemon *daemon) {
         return NULL;
     for (; status.machine_count < status.peer.machines; status.machine_count++)
         gather_machine(daemon, &status, status.machine_count, now_ns, &status.machines[status.machine_count]);
+    uint64_t wall_s = ob_wall_s();
+    struct ob_machine_id blocker;
+    char waits_for[64];
+    struct ob_problems problems;
+    if (ob_peer_waits_for(daemon->session.peer, &blocker))
+        status.waits_for = ob_machine_name(daemon->session.config, daemon->session.peer, &blocker, waits_for);
+    compare_machines(&status, wall_s);
+    ob_problems_of(&status, wall_s, &problems);
+    status.problems = &problems;
     json_t *json = ob_status_json(&status);
     free(status.machines);
     return json;

@@ -24,6 +24,57 @@ static json_t *pause_json(const struct ob_pause *pause) {
     return reasons;
 }
 
+static json_t *problems_json(const struct ob_problems *problems) {
+    json_t *list = json_array();
+    bool good = list != NULL;
+    for (size_t i = 0; i < problems->count && good; i++) {
+        const struct ob_problem *p = &problems->items[i];
+        json_t *item = json_object();
+        good = ob_json_set(item, "level", ob_json_text(p->critical ? "critical" : "warning")) &&
+               ob_json_set(item, "kind", ob_json_text(p->kind)) &&
+               ob_json_set(item, "machine", ob_json_text(p->machine)) &&
+               ob_json_set(item, "text", ob_json_text(p->text)) &&
+               ob_json_set(item, "remedy", ob_json_text(p->remedy));
+        good = json_array_append_new(list, item) == 0 && good;
+    }
+    if (good)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
+#define CURVE_PARTS 32
+
+static json_t *curve_json(const struct ob_history *history) {
+    double losses[CURVE_PARTS];
+    json_t *list = json_array();
+    ob_health_curve(history, losses, CURVE_PARTS);
+    for (size_t i = 0; i < CURVE_PARTS; i++)
+        json_array_append_new(list, ob_json_real(losses[i]));
+    return list;
+}
+
+#define EVENTS_SHOWN 20
+
+static json_t *events_json(const struct ob_history *history) {
+    size_t count = ob_history_event_count(history);
+    json_t *list = json_array();
+    bool good = list != NULL;
+    for (size_t i = count > EVENTS_SHOWN ? count - EVENTS_SHOWN : 0; i < count && good; i++) {
+        const struct ob_history_event *e = ob_history_event_at(history, i);
+        json_t *item = json_object();
+        good = ob_json_set(item, "time", ob_json_real(1e-3 * (double)e->time_ms)) &&
+               ob_json_set(item, "kind", ob_json_text(e->kind)) &&
+               ob_json_set(item, "machine", ob_json_text(e->machine)) &&
+               ob_json_set(item, "text", ob_json_text(e->text));
+        good = json_array_append_new(list, item) == 0 && good;
+    }
+    if (good)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
 static json_t *machine_json(const struct ob_status_machine *m) {
     json_t *root = json_object();
     bool good = root != NULL;

@@ -14,6 +14,8 @@
 #include "daemon/compute.h"
 #include "daemon/learning.h"
 #include "daemon/pause.h"
+#include "daemon/problem_list.h"
+#include "history/health.h"
 #include "peer/peer.h"
 #include "run/movements.h"
 #include "store/store.h"
@@ -26,6 +28,11 @@ struct ob_status_machine {
     double movement_share;              /* 0 … 1 */
     const struct ob_movement *movement; /* NULL: no records */
     double last_record_s, last_heard_s; /* NaN: never */
+    uint32_t behind;                    /* rounds, of the furthest that trains */
+    double share;                       /* of all samples in the log */
+    double rate, loss, reported_s;      /* what it tells of itself (NaN: nothing), and the age of that */
+    const char *version;                /* "": not told */
+    const char *state;                  /* daemon/problems.h */
     const char *endpoint, *why;         /* why: it is not linked; NULL: it is */
 };
 
@@ -59,6 +66,19 @@ struct ob_status {
     char kernels_measured[OB_RACE_TEXT_MAX];
     struct ob_status_machine *machines;
     size_t machine_count;
+
+    const struct ob_health *health;
+    const struct ob_history *history;
+    const char *waits_for;                                                            /* NULL: nobody */
+    double since_round_s;                                                             /* NaN: no round yet */
+    double mean_loss, start_loss, swarm_loss, swarm_rate, rounds_per_s, seconds_left; /* NaN: not known */
+    struct {
+        const struct ob_history_frontier *last, *best; /* NULL: none */
+        size_t rows;                                   /* own ones; 0: none */
+        uint64_t evaluations;
+        double seconds, share; /* of the compute thread: for the last one; of all time */
+    } held_out;
+    const struct ob_problems *problems;
 };
 
 json_t *ob_status_json(const struct ob_status *status);

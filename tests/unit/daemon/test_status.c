@@ -8,6 +8,14 @@
 
 #include "base/file.h"
 #include "daemon/status_fields.h"
+#include "tests/support/folder.h"
+
+static struct test_folder folder;
+static struct ob_history *history;
+static const struct ob_health HEALTH = {
+    .sentence = "\xff", .loss = {.first = NAN, .last = INFINITY}, .busy = NAN};
+static struct ob_problems problems = {.count = 1,
+                                      .items = {{.kind = "silent", .machine = "\xfe", .text = "b\xc3\xb6"}}};
 
 /* A status whose numbers are all unfit for JSON, and whose texts are not UTF-8 or not there. */
 static struct ob_status bad_status(struct ob_status_machine *machine) {
@@ -22,6 +30,11 @@ static struct ob_status bad_status(struct ob_status_machine *machine) {
         .peer = {.samples_per_s = NAN, .catch_up_s = NAN},
         .work = {.sample_seconds = NAN, .replay_seconds = NAN},
         .snapshot = {.join = "off", .write_seconds = NAN},
+        .health = &HEALTH,
+        .history = history,
+        .problems = &problems,
+        .mean_loss = NAN,
+        .seconds_left = INFINITY,
         .machines = machine,
         .machine_count = 1,
     };
@@ -68,7 +81,13 @@ static void every_field_is_there_and_no_other(void **state) {
     for (size_t i = 0; i < OB_STATUS_FIELD_COUNT; i++)
         if (!at(root, OB_STATUS_FIELDS[i].path))
             fail_msg("%s is not in the status", OB_STATUS_FIELDS[i].path);
-    assert_int_equal(leaves(root), OB_STATUS_FIELD_COUNT);
+    static const char *const LISTS[] = {"problems", "curve", "events"};
+    static const size_t LEAVES[] = {5, 32, 4};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(leaves(json_object_get(root, LISTS[i])), LEAVES[i]);
+        json_object_del(root, LISTS[i]);
+    }
+    assert_int_equal(leaves(root), OB_STATUS_FIELD_COUNT - 3);
     char *text = json_dumps(root, JSON_COMPACT);
     assert_non_null(text);
     free(text);
@@ -126,6 +145,25 @@ static void every_life_is_documented(void **state) {
     }
 }
 
+static int open_history(void **state) {
+    static const struct ob_run_id RUN = {{{1}}};
+    static const struct ob_history_event EVENT = {.kind = "joined", .machine = "\xff", .text = "x"};
+    struct ob_error warning = {0}, error = {0};
+    (void)state;
+    test_folder_make(&folder);
+    if (ob_history_open(folder.path, &RUN, &history, &warning, &error))
+        return 1;
+    ob_history_add_event(history, &EVENT);
+    return 0;
+}
+
+static int close_history(void **state) {
+    (void)state;
+    ob_history_close(history);
+    test_folder_remove(&folder);
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_field_is_there_and_no_other),
@@ -133,5 +171,5 @@ int main(void) {
         cmocka_unit_test(names_that_are_not_utf8_are_escaped),
         cmocka_unit_test(every_life_is_documented),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, open_history, close_history);
 }

@@ -1,4 +1,4 @@
-#include "history/verdict.h"
+#include "history/health.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -13,14 +13,14 @@
 #define BUSY_SECONDS    20.0
 
 static const char *const NAMES[] = {
-    [OB_VERDICT_STARTING] = "starting",   [OB_VERDICT_LEARNING] = "learning",
-    [OB_VERDICT_FLAT] = "flat",           [OB_VERDICT_NOISE] = "noise",
-    [OB_VERDICT_DIVERGING] = "diverging", [OB_VERDICT_IS_SATURATED] = "saturated",
-    [OB_VERDICT_IS_STARVED] = "starved",  [OB_VERDICT_SPLIT] = "split",
-    [OB_VERDICT_FINISHED] = "finished",
+    [OB_HEALTH_STARTING] = "starting",   [OB_HEALTH_LEARNING] = "learning",
+    [OB_HEALTH_FLAT] = "flat",           [OB_HEALTH_NOISE] = "noise",
+    [OB_HEALTH_DIVERGING] = "diverging", [OB_HEALTH_IS_SATURATED] = "saturated",
+    [OB_HEALTH_IS_STARVED] = "starved",  [OB_HEALTH_SPLIT] = "split",
+    [OB_HEALTH_FINISHED] = "finished",
 };
 
-const char *ob_verdict_name(enum ob_verdict_kind kind) {
+const char *ob_health_name(enum ob_health_kind kind) {
     return NAMES[kind];
 }
 
@@ -84,7 +84,7 @@ static size_t window_start(const struct ob_history *history) {
     uint64_t all = 0, seen = 0;
     for (size_t i = 0; i < count; i++)
         all += ob_history_row_at(history, i)->rounds;
-    uint64_t wanted = all / 4 > OB_VERDICT_ROUNDS ? all / 4 : OB_VERDICT_ROUNDS;
+    uint64_t wanted = all / 4 > OB_HEALTH_ROUNDS ? all / 4 : OB_HEALTH_ROUNDS;
     while (first > 0 && (seen < wanted || count - first < POINTS_MIN))
         seen += ob_history_row_at(history, --first)->rounds;
     return first;
@@ -154,7 +154,7 @@ static struct ob_trend held_out_trend(const struct ob_history *history) {
     return trend;
 }
 
-static void shares(const struct ob_history *history, size_t first, struct ob_verdict *verdict) {
+static void shares(const struct ob_history *history, size_t first, struct ob_health *verdict) {
     uint64_t bytes = 0, saturated = 0, abstained = 0;
     for (size_t i = first; i < ob_history_row_count(history); i++) {
         const struct ob_history_row *row = ob_history_row_at(history, i);
@@ -167,7 +167,7 @@ static void shares(const struct ob_history *history, size_t first, struct ob_ver
 }
 
 /* Of the time since some rounds ago, the part in which samples were evaluated. */
-static double busy_share(const struct ob_history *history, const struct ob_verdict_facts *facts) {
+static double busy_share(const struct ob_history *history, const struct ob_health_facts *facts) {
     double seconds = isnan(facts->since_round_s) ? 0 : facts->since_round_s, work = 0;
     for (size_t i = ob_history_row_count(history); i-- > 0 && seconds < BUSY_SECONDS;) {
         const struct ob_history_row *row = ob_history_row_at(history, i);
@@ -194,15 +194,15 @@ static double rate_times_curvature(const struct ob_history *history, size_t firs
 
 static bool rises(const struct ob_trend *t, size_t points) {
     return t->points >= points && t->change > ERRORS_TO_RISE * t->error &&
-           t->change > OB_VERDICT_RISE * fabs(t->first);
+           t->change > OB_HEALTH_RISE * fabs(t->first);
 }
 
 static bool falls(const struct ob_trend *t, size_t points) {
     return t->points >= points && t->change < -ERRORS_TO_LEARN * t->error && t->change < 0;
 }
 
-static bool diverges(const struct ob_verdict_facts *facts, struct ob_verdict *v) {
-    if (!facts->loss_finite || v->abstained > OB_VERDICT_ABSTAINED)
+static bool diverges(const struct ob_health_facts *facts, struct ob_health *v) {
+    if (!facts->loss_finite || v->abstained > OB_HEALTH_ABSTAINED)
         (void)snprintf(v->sentence, sizeof v->sentence,
                        "losses are not finite (%.0f %% of the samples abstain): the learning rate is too "
                        "high, or a weight overflowed",
@@ -219,17 +219,17 @@ static bool diverges(const struct ob_verdict_facts *facts, struct ob_verdict *v)
                        "the learning rate",
                        v->loss.first, v->loss.last, v->loss.change, v->loss.error, v->loss.first_round,
                        v->loss.last_round);
-    else if (v->rate_times_curvature > OB_VERDICT_RATE)
+    else if (v->rate_times_curvature > OB_HEALTH_RATE)
         (void)snprintf(v->sentence, sizeof v->sentence,
                        "the learning rate times the curvature is %.2g, beyond %.2g steps grow instead of "
                        "shrinking: lower the learning rate",
-                       v->rate_times_curvature, OB_VERDICT_RATE);
+                       v->rate_times_curvature, OB_HEALTH_RATE);
     else
         return false;
     return true;
 }
 
-static bool is_split(const struct ob_verdict_facts *facts, struct ob_verdict *v) {
+static bool is_split(const struct ob_health_facts *facts, struct ob_health *v) {
     if (facts->disagree > 0 && 2 * facts->disagree >= facts->last_live)
         (void)snprintf(
             v->sentence, sizeof v->sentence,
@@ -245,17 +245,17 @@ static bool is_split(const struct ob_verdict_facts *facts, struct ob_verdict *v)
     return true;
 }
 
-static void say_trend(struct ob_verdict *v, const struct ob_trend *t, const char *what) {
+static void say_trend(struct ob_health *v, const struct ob_trend *t, const char *what) {
     double reach = ERRORS_TO_LEARN * t->error;
     if (t->change < -reach && t->change < 0) {
-        v->kind = OB_VERDICT_LEARNING;
+        v->kind = OB_HEALTH_LEARNING;
         (void)snprintf(v->sentence, sizeof v->sentence,
                        "the %s loss falls, %.4g to %.4g (%.2g ± %.1g) between rounds %u and %u", what,
                        t->first, t->last, t->change, t->error, t->first_round, t->last_round);
         return;
     }
-    bool seen = reach <= OB_VERDICT_SMALL * fabs(t->last);
-    v->kind = seen ? OB_VERDICT_FLAT : OB_VERDICT_NOISE;
+    bool seen = reach <= OB_HEALTH_SMALL * fabs(t->last);
+    v->kind = seen ? OB_HEALTH_FLAT : OB_HEALTH_NOISE;
     (void)snprintf(
         v->sentence, sizeof v->sentence,
         seen ? "the %s loss stays at %.4g (%+.2g ± %.1g) between rounds %u and %u"
@@ -263,7 +263,7 @@ static void say_trend(struct ob_verdict *v, const struct ob_trend *t, const char
         what, t->last, t->change, t->error, t->first_round, t->last_round);
 }
 
-static void judge_trend(struct ob_verdict *v) {
+static void judge_trend(struct ob_health *v) {
     bool held_out = v->held_out.points >= HELD_OUT_MIN || (v->held_out.points == 2 && falls(&v->held_out, 2));
     if (held_out && isfinite(v->held_out.error))
         say_trend(v, &v->held_out, "held-out");
@@ -273,9 +273,9 @@ static void judge_trend(struct ob_verdict *v) {
         (void)snprintf(v->sentence, sizeof v->sentence, "too few rounds were seen to say more");
 }
 
-void ob_verdict_of(const struct ob_history *history, const struct ob_verdict_facts *facts,
-                   struct ob_verdict *ret_verdict) {
-    struct ob_verdict v = {.kind = OB_VERDICT_STARTING};
+void ob_health_of(const struct ob_history *history, const struct ob_health_facts *facts,
+                  struct ob_health *ret_verdict) {
+    struct ob_health v = {.kind = OB_HEALTH_STARTING};
     size_t first = window_start(history);
     v.loss = loss_trend(history, first);
     v.held_out = held_out_trend(history);
@@ -283,29 +283,29 @@ void ob_verdict_of(const struct ob_history *history, const struct ob_verdict_fac
     v.busy = busy_share(history, facts);
     v.rate_times_curvature = rate_times_curvature(history, first);
     if (diverges(facts, &v)) {
-        v.kind = OB_VERDICT_DIVERGING;
+        v.kind = OB_HEALTH_DIVERGING;
     } else if (is_split(facts, &v)) {
-        v.kind = OB_VERDICT_SPLIT;
-    } else if (v.saturated > OB_VERDICT_SATURATED) {
-        v.kind = OB_VERDICT_IS_SATURATED;
+        v.kind = OB_HEALTH_SPLIT;
+    } else if (v.saturated > OB_HEALTH_SATURATED) {
+        v.kind = OB_HEALTH_IS_SATURATED;
         (void)snprintf(v.sentence, sizeof v.sentence,
                        "%.1f %% of the bytes stand at the end of the code: steps are cut off; raise "
                        "[training] exponent by one",
                        100 * v.saturated);
-    } else if (facts->trains && !facts->finished && v.busy < OB_VERDICT_STARVED) {
-        v.kind = OB_VERDICT_IS_STARVED;
+    } else if (facts->trains && !facts->finished && v.busy < OB_HEALTH_STARVED) {
+        v.kind = OB_HEALTH_IS_STARVED;
         (void)snprintf(v.sentence, sizeof v.sentence, "this machine computes %.0f %% of its time%s%s",
                        100 * v.busy, facts->waits_for ? "; it waits for " : ": it waits for others",
                        facts->waits_for ? facts->waits_for : "");
     } else {
         judge_trend(&v);
         if (facts->finished)
-            v.kind = OB_VERDICT_FINISHED;
+            v.kind = OB_HEALTH_FINISHED;
     }
     *ret_verdict = v;
 }
 
-void ob_verdict_curve(const struct ob_history *history, double *ret_losses, size_t count) {
+void ob_health_curve(const struct ob_history *history, double *ret_losses, size_t count) {
     size_t rows = ob_history_row_count(history);
     uint64_t all = 0, seen = 0;
     for (size_t i = 0; i < rows; i++)

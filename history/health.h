@@ -1,13 +1,13 @@
-/* verdict - is a run healthy, in one word and one sentence with the figures behind it. docs/verdict.md has the experiments that
+/* health - is a run healthy, in one word and one sentence with the figures behind it. docs/health.md has the experiments that
  * set each threshold.
  *
  *   starting    too little was seen to say anything
  *   learning    the held-out loss, else the training loss, falls by more than twice its standard error
- *   flat        it does not, and a change of OB_VERDICT_SMALL of it would have shown
+ *   flat        it does not, and a change of OB_HEALTH_SMALL of it would have shown
  *   noise       it does not, and could not have been seen: the error is larger than that
- *   diverging   it rises by more than four standard errors and by OB_VERDICT_RISE, losses are not finite, or the learning rate
+ *   diverging   it rises by more than four standard errors and by OB_HEALTH_RISE, losses are not finite, or the learning rate
  *               times the curvature is beyond what is stable
- *   saturated   more than OB_VERDICT_SATURATED of the bytes stand at the code's end: steps are cut off
+ *   saturated   more than OB_HEALTH_SATURATED of the bytes stand at the code's end: steps are cut off
  *   starved     this machine waits for others more than half of its time
  *   split       half or more of the machines that trained with us do not hold our records, or weights differ
  *   finished    all rounds are done
@@ -15,37 +15,37 @@
  * Of several that hold, the first of: diverging, split, saturated, starved, finished; then the trend.
  *
  * A trend is a line through the points of a window, weighted by rounds; its error comes from their scatter about the line, so
- * that it needs no model of the noise. Window: the last quarter of the run, at least OB_VERDICT_ROUNDS rounds.
+ * that it needs no model of the noise. Window: the last quarter of the run, at least OB_HEALTH_ROUNDS rounds.
  *
  * Threads: pure functions. */
-#ifndef OB_HISTORY_VERDICT_H
-#define OB_HISTORY_VERDICT_H
+#ifndef OB_HISTORY_HEALTH_H
+#define OB_HISTORY_HEALTH_H
 
 #include "history/history.h"
 
-#define OB_VERDICT_ROUNDS       200
-#define OB_VERDICT_SMALL        0.01 /* of the loss */
-#define OB_VERDICT_RISE         0.02 /* of the loss */
-#define OB_VERDICT_SATURATED    0.05 /* of the bytes */
-#define OB_VERDICT_ABSTAINED    0.25 /* of the bytes: losses that are not finite */
-#define OB_VERDICT_STARVED      0.5  /* of the time */
-#define OB_VERDICT_RATE         2.0  /* learning rate times curvature */
-#define OB_VERDICT_SENTENCE_MAX 320
+#define OB_HEALTH_ROUNDS       200
+#define OB_HEALTH_SMALL        0.01 /* of the loss */
+#define OB_HEALTH_RISE         0.02 /* of the loss */
+#define OB_HEALTH_SATURATED    0.05 /* of the bytes */
+#define OB_HEALTH_ABSTAINED    0.25 /* of the bytes: losses that are not finite */
+#define OB_HEALTH_STARVED      0.5  /* of the time */
+#define OB_HEALTH_RATE         2.0  /* learning rate times curvature */
+#define OB_HEALTH_SENTENCE_MAX 320
 
-enum ob_verdict_kind {
-    OB_VERDICT_STARTING,
-    OB_VERDICT_LEARNING,
-    OB_VERDICT_FLAT,
-    OB_VERDICT_NOISE,
-    OB_VERDICT_DIVERGING,
-    OB_VERDICT_IS_SATURATED,
-    OB_VERDICT_IS_STARVED,
-    OB_VERDICT_SPLIT,
-    OB_VERDICT_FINISHED
+enum ob_health_kind {
+    OB_HEALTH_STARTING,
+    OB_HEALTH_LEARNING,
+    OB_HEALTH_FLAT,
+    OB_HEALTH_NOISE,
+    OB_HEALTH_DIVERGING,
+    OB_HEALTH_IS_SATURATED,
+    OB_HEALTH_IS_STARVED,
+    OB_HEALTH_SPLIT,
+    OB_HEALTH_FINISHED
 };
 
 /* What the history alone does not say. */
-struct ob_verdict_facts {
+struct ob_health_facts {
     bool finished;
     bool trains;           /* it is meant to: not paused, not an observer */
     double sample_seconds; /* to evaluate a sample here; 0: not known */
@@ -67,20 +67,20 @@ struct ob_trend {
     double level_error;   /* standard error of one point */
 };
 
-struct ob_verdict {
-    enum ob_verdict_kind kind;
-    char sentence[OB_VERDICT_SENTENCE_MAX];
+struct ob_health {
+    enum ob_health_kind kind;
+    char sentence[OB_HEALTH_SENTENCE_MAX];
     struct ob_trend loss, held_out; /* training loss, own or, for an observer, the swarm's */
     double saturated, abstained;    /* shares of the bytes in the window; NaN: none */
     double busy; /* share of the time in the last rounds that this machine computed; NaN: not known */
     double rate_times_curvature; /* NaN: not measured */
 };
 
-const char *ob_verdict_name(enum ob_verdict_kind kind);
-void ob_verdict_of(const struct ob_history *history, const struct ob_verdict_facts *facts,
-                   struct ob_verdict *ret_verdict);
+const char *ob_health_name(enum ob_health_kind kind);
+void ob_health_of(const struct ob_history *history, const struct ob_health_facts *facts,
+                  struct ob_health *ret_verdict);
 
 /* The losses of the last rounds in `count` parts of equal length, oldest first, NaN where there are none; for a sparkline. */
-void ob_verdict_curve(const struct ob_history *history, double *ret_losses, size_t count);
+void ob_health_curve(const struct ob_history *history, double *ret_losses, size_t count);
 
 #endif

@@ -1,0 +1,164 @@
+#include "daemon/problems.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SOON_S   (7.0 * 86400)
+#define BEHIND   8    /* rounds */
+#define SILENT_S 30.0 /* without a record, of a machine that trained */
+
+static struct ob_problem *add(struct ob_problems *problems, bool critical, const char *kind,
+                              const char *remedy) {
+    if (problems->count == OB_PROBLEMS_MAX) {
+        problems->left_out++;
+        return NULL;
+    }
+    struct ob_problem *problem = &problems->items[problems->count++];
+    *problem = (struct ob_problem){.critical = critical};
+    (void)snprintf(problem->kind, sizeof problem->kind, "%s", kind);
+    (void)snprintf(problem->remedy, sizeof problem->remedy, "%s", remedy);
+    return problem;
+}
+
+static void say(struct ob_problem *problem, const char *machine, const char *format, ...) OB_PRINTF(3, 4);
+static void say(struct ob_problem *problem, const char *machine, const char *format, ...) {
+    va_list arguments;
+    if (!problem)
+        return;
+    (void)snprintf(problem->machine, sizeof problem->machine, "%s", machine);
+    va_start(arguments, format);
+    (void)vsnprintf(problem->text, sizeof problem->text, format, arguments);
+    va_end(arguments);
+}
+
+/* ---- this machine ---- */
+
+static void look_at_life(const struct ob_status *s, struct ob_problems *problems) {
+    static const struct {
+        const char *life, *text, *remedy;
+        bool critical;
+    } LIVES[] = {
+        {"halted", "this machine must no longer sign; its log says why",
+         "make a new identity (`onebyte keygen`) and ask for a new certificate", true},
+        {"disk-full", "the disk is full; nothing is trained", "free some space; training continues by itself",
+         true},
+        {"rebuilding", "the weights are being verified against the base model and the log", "", false},
+        {"fetching", "the manifest is being fetched from a peer", "", false},
+        {"recovering", "the log is being read and the weights are prepared", "", false},
+        {"reconciling", "other machines are asked which of our records they hold",
+         "check that they can be reached; it ends after [swarm] rejoin_wait_s once one has answered", false},
+    };
+    for (size_t i = 0; i < sizeof LIVES / sizeof *LIVES; i++)
+        if (strcmp(s->life, LIVES[i].life) == 0)
+            say(add(problems, LIVES[i].critical, LIVES[i].life, LIVES[i].remedy), "", "%s", LIVES[i].text);
+    for (int reason = 0; reason < OB_PAUSE_COUNT; reason++) {
+        bool wanted = reason == OB_PAUSE_OPERATOR || reason == OB_PAUSE_JOINING;
+        if (ob_pause_has(&s->pause, (enum ob_pause_reason)reason))
+            say(add(problems, !wanted, ob_pause_reason_name((enum ob_pause_reason)reason), ""), "",
+                "paused: %s", ob_pause_reason_text((enum ob_pause_reason)reason));
+    }
+}
+
+static void look_at_wait(const struct ob_status *s, struct ob_problems *problems) {
+    if (strcmp(s->life, "waiting") == 0 && s->waits_for && s->since_round_s > 5)
+        say(add(problems, false, "waiting", "it is no longer waited for once it is silent for three rounds"),
+            s->waits_for, "this machine waits for %s (%.0f s since our last round)", s->waits_for,
+            s->since_round_s);
+    if (s->catch_up_s != 0 && s->peer.samples_known > s->peer.samples_held + 1000)
+        say(add(problems, false, "catching-up", ""), "", "catching up: %llu of %llu samples, %.0f a second",
+            (unsigned long long)s->peer.samples_held, (unsigned long long)s->peer.samples_known,
+            s->peer.samples_per_s);
+}
+
+static void look_at_health(const struct ob_status *s, struct ob_problems *problems) {
+    enum ob_health_kind kind = s->health->kind;
+    bool bad = kind == OB_HEALTH_DIVERGING || kind == OB_HEALTH_SPLIT;
+    if (bad || kind == OB_HEALTH_IS_SATURATED || kind == OB_HEALTH_IS_STARVED)
+        say(add(problems, bad, ob_health_name(kind), ""), "", "%s", s->health->sentence);
+}
+
+static void look_at_certificate(const struct ob_status *s, uint64_t wall_s, struct ob_problems *problems) {
+    static const char REMEDY[] = "the run's authority renews it (`onebyte renew`)";
+    double left = (double)s->expires_s - (double)wall_s;
+    if (!s->peer.certified)
+        say(add(problems, true, "no-certificate", "ask the run's authority for one (`onebyte invite`)"), "",
+            "no valid certificate: this machine's records do not count");
+    else if (s->expires_s > 0 && left < SOON_S)
+        say(add(problems, left <= 0, "expires", REMEDY), "", "this machine's certificate %s %.1f days%s",
+            left > 0 ? "expires in" : "expired", fabs(left) / 86400, left > 0 ? "" : " ago");
+}
+
+/* ---- the others ---- */
+
+static bool expired(const struct ob_status_machine *m, uint64_t wall_s) {
+    return m->peer.expiry_s > 0 && wall_s > 0 && m->peer.expiry_s <= wall_s;
+}
+
+const char *ob_machine_state(const struct ob_status *s, const struct ob_status_machine *m, uint64_t wall_s) {
+    if (m->self)
+        return s->life;
+    if (m->peer.revoked)
+        return "revoked";
+    if (m->peer.forked)
+        return "forked";
+    if (m->peer.left)
+        return "left";
+    if (expired(m, wall_s))
+        return "expired";
+    if (m->peer.compared && !m->peer.agrees)
+        return "disagrees";
+    if (m->trains)
+        return m->behind > BEHIND ? "behind" : "training";
+    if (!m->linked && m->why)
+        return "unreachable";
+    if (!m->peer.has_records)
+        return "new";
+    return !isnan(m->last_heard_s) && m->last_heard_s < 5 ? "idle" : "silent";
+}
+
+static void say_silent(const struct ob_status_machine *m, struct ob_problems *problems) {
+    struct ob_problem *problem = add(problems, false, "silent", "look whether it runs, and at its network");
+    const char *link = m->linked ? "" : ", not linked";
+    if (isnan(m->last_record_s))
+        say(problem, m->name, "%s: no record since our start%s", m->name, link);
+    else
+        say(problem, m->name, "%s: no record for %.0f s%s", m->name, m->last_record_s, link);
+}
+
+static void look_at_machine(const struct ob_status *s, const struct ob_status_machine *m, uint64_t wall_s,
+                            struct ob_problems *problems) {
+    const char *state = ob_machine_state(s, m, wall_s);
+    double left = (double)m->peer.expiry_s - (double)wall_s;
+    if (strcmp(state, "disagrees") == 0)
+        say(add(problems, true, "disagrees",
+                "one of both is wrong: each verifies its weights against base and log by itself"),
+            m->name, "%s: other weights for the same records", m->name);
+    else if (strcmp(state, "forked") == 0)
+        say(add(problems, false, "forked",
+                "its operator makes a new identity; a copied state directory is the usual cause"),
+            m->name, "%s: its key was used twice; its later records do not count", m->name);
+    else if (strcmp(state, "silent") == 0 && !(m->last_record_s <= SILENT_S))
+        say_silent(m, problems);
+    else if (strcmp(state, "unreachable") == 0)
+        say(add(problems, false, "unreachable", "check its address and its network"), m->name,
+            "%s: cannot be reached: %s", m->name, m->why);
+    else if (strcmp(state, "behind") == 0)
+        say(add(problems, false, "behind", "others wait at most [swarm] max_staleness rounds for it"),
+            m->name, "%s: %u rounds behind", m->name, m->behind);
+    if (!m->self && m->peer.admitted && m->peer.expiry_s > 0 && left > 0 && left < SOON_S)
+        say(add(problems, false, "expires", "the run's authority renews it (`onebyte renew`)"), m->name,
+            "%s: its certificate expires in %.1f days", m->name, left / 86400);
+}
+
+void ob_problems_of(const struct ob_status *s, uint64_t wall_s, struct ob_problems *ret_problems) {
+    *ret_problems = (struct ob_problems){0};
+    look_at_life(s, ret_problems);
+    look_at_wait(s, ret_problems);
+    look_at_health(s, ret_problems);
+    look_at_certificate(s, wall_s, ret_problems);
+    for (size_t i = 0; i < s->machine_count; i++)
+        if (!s->machines[i].self)
+            look_at_machine(s, &s->machines[i], wall_s, ret_problems);
+}
