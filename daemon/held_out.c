@@ -6,7 +6,8 @@
 #include "base/clock.h"
 #include "daemon/rows.h"
 
-#define PASSES_PER_SAMPLE 2 /* of an estimate with two points */
+/* A pass of rows along a direction evaluates both sides at once and costs 1.2 to 2 passes of the rows alone. */
+#define PASSES_PER_SAMPLE 1.2
 
 /* Rows whose passes cost the share of those of an interval's rounds. */
 static size_t rows_for(const struct ob_session *session) {
@@ -21,7 +22,7 @@ static size_t rows_for(const struct ob_session *session) {
 
 enum ob_err ob_held_out_open(struct ob_held_out *held_out, const struct ob_session *session,
                              struct ob_tokenizer **tokenizer, struct ob_error *error) {
-    *held_out = (struct ob_held_out){.session = session};
+    *held_out = (struct ob_held_out){.session = session, .start_ns = ob_now_ns()};
     atomic_init(&held_out->stop, false);
     if (session->config->held_out[0] == 0)
         return OB_OK;
@@ -78,6 +79,14 @@ static bool is_wanted(const struct ob_held_out *held_out, uint32_t below, const 
            !(held_out->evaluations > 0 && ob_hash_equal(&held_out->asked_log, log));
 }
 
+/* The share of the time keeps to its bound, whatever the passes cost: then a frontier is left out. The base and the end are
+ * never. */
+static bool is_affordable(const struct ob_held_out *held_out, uint32_t below) {
+    double limit = held_out->session->config->held_out_share / 100;
+    double spent = held_out->seconds - held_out->base_seconds + held_out->last_seconds;
+    return below == 0 || below == OB_ROUNDS_ALL || spent <= limit * ob_seconds_since(held_out->start_ns);
+}
+
 static enum ob_err collect(void *context, const struct ob_record *record, struct ob_error *error) {
     return ob_updates_add(context, record, error);
 }
@@ -85,7 +94,7 @@ static enum ob_err collect(void *context, const struct ob_record *record, struct
 enum ob_err ob_held_out_offer(struct ob_held_out *held_out, uint32_t below, uint32_t end,
                               const struct ob_hash *log, struct ob_error *error) {
     const struct ob_session *session = held_out->session;
-    if (!is_wanted(held_out, below, log))
+    if (!is_wanted(held_out, below, log) || !is_affordable(held_out, below))
         return OB_OK;
     struct ob_held_out_job *job = calloc(1, sizeof *job);
     if (!job)
@@ -119,6 +128,7 @@ bool ob_held_out_done(struct ob_held_out *held_out, const void *task, const stru
     held_out->evaluations++;
     held_out->seconds += job->seconds;
     held_out->last_seconds = job->seconds;
+    held_out->base_seconds += job->below == 0 ? job->seconds : 0;
     held_out->not_finite = how->code == OB_ENOTFINITE;
     if (how->code && how->code != OB_ESTATE)
         ob_log(held_out->session->logger, OB_LOG_WARN, "held-out", "round=%u text=%s", job->below,

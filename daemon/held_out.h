@@ -2,8 +2,9 @@
  * of a fresh run and at its end, this machine's part of the held-out rows is evaluated in the compute thread, between two
  * rounds.
  *
- * How many rows: as many as cost held_out_share percent of the forward passes of held_out_interval rounds, so that the share
- * of the time keeps within it whatever machine or model it is, and every start and every frontier has the same rows.
+ * How many rows: as many as cost held_out_share percent of the forward passes of held_out_interval rounds, whatever machine or
+ * model it is, so that every start and every frontier has the same rows. Where that takes more of the time all the same,
+ * frontiers are left out.
  *
  * Errors:  those of model/data/corpus.h: name the file.
  * Owns:    its rows, the evaluator and the job under way.
@@ -34,8 +35,10 @@ struct ob_held_out {
     atomic_bool stop;
     struct ob_hash asked_log;
     uint64_t evaluations;
-    double seconds, last_seconds; /* of the compute thread: in all, and for the last one */
-    bool not_finite;              /* the last one had no finite loss */
+    double seconds, last_seconds,
+        base_seconds; /* of the compute thread: in all, for the last one, and for the base */
+    uint64_t start_ns;
+    bool not_finite; /* the last one had no finite loss */
 };
 
 /* Before the compute thread starts. *tokenizer: opened when it is NULL. */

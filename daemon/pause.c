@@ -17,8 +17,8 @@ static const struct {
         {"isolated", "too few machines hold our records; training continues once they can be reached again"},
     [OB_PAUSE_DIVERGING] =
         {"diverging",
-         "the run diverges ([training] pause_when_diverging); lower the learning rate or go back to the best "
-         "frontier (`onebyte export --best`), or run `onebyte resume` to continue"},
+         "the run diverges ([training] pause_when_diverging); lower the learning rate, "
+         "or run `onebyte resume` to continue"},
 };
 _Static_assert(sizeof REASONS / sizeof *REASONS == OB_PAUSE_COUNT, "every reason has its texts");
 

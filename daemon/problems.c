@@ -77,6 +77,10 @@ static void look_at_health(const struct ob_status *s, struct ob_problems *proble
     bool bad = kind == OB_HEALTH_DIVERGING || kind == OB_HEALTH_SPLIT;
     if (bad || kind == OB_HEALTH_IS_SATURATED || kind == OB_HEALTH_IS_STARVED)
         say(add(problems, bad, ob_health_name(kind), ""), "", "%s", s->health->sentence);
+    else if (s->health->saturated > OB_HEALTH_SATURATED)
+        say(add(problems, false, "saturated", "raise [training] exponent by one"), "",
+            "%.0f %% of the bytes stand at the end of the code: larger estimates are cut off",
+            100 * s->health->saturated);
 }
 
 static void look_at_certificate(const struct ob_status *s, uint64_t wall_s, struct ob_problems *problems) {

@@ -273,6 +273,15 @@ static void judge_trend(struct ob_health *v) {
         (void)snprintf(v->sentence, sizeof v->sentence, "too few rounds were seen to say more");
 }
 
+static void say_saturated(struct ob_health *v) {
+    v->kind = OB_HEALTH_IS_SATURATED;
+    (void)snprintf(v->sentence, sizeof v->sentence,
+                   "%.1f %% of the bytes stand at the end of the code, so that steps are cut off, and the "
+                   "run does not learn: "
+                   "raise [training] exponent by one, or lower the learning rate",
+                   100 * v->saturated);
+}
+
 void ob_health_of(const struct ob_history *history, const struct ob_health_facts *facts,
                   struct ob_health *ret_verdict) {
     struct ob_health v = {.kind = OB_HEALTH_STARTING};
@@ -286,12 +295,6 @@ void ob_health_of(const struct ob_history *history, const struct ob_health_facts
         v.kind = OB_HEALTH_DIVERGING;
     } else if (is_split(facts, &v)) {
         v.kind = OB_HEALTH_SPLIT;
-    } else if (v.saturated > OB_HEALTH_SATURATED) {
-        v.kind = OB_HEALTH_IS_SATURATED;
-        (void)snprintf(v.sentence, sizeof v.sentence,
-                       "%.1f %% of the bytes stand at the end of the code: steps are cut off; raise "
-                       "[training] exponent by one",
-                       100 * v.saturated);
     } else if (facts->trains && !facts->finished && v.busy < OB_HEALTH_STARVED) {
         v.kind = OB_HEALTH_IS_STARVED;
         (void)snprintf(v.sentence, sizeof v.sentence, "this machine computes %.0f %% of its time%s%s",
@@ -299,6 +302,8 @@ void ob_health_of(const struct ob_history *history, const struct ob_health_facts
                        facts->waits_for ? facts->waits_for : "");
     } else {
         judge_trend(&v);
+        if (v.kind != OB_HEALTH_LEARNING && v.saturated > OB_HEALTH_SATURATED)
+            say_saturated(&v);
         if (facts->finished)
             v.kind = OB_HEALTH_FINISHED;
     }

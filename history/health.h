@@ -7,12 +7,12 @@
  *   noise       it does not, and could not have been seen: the error is larger than that
  *   diverging   it rises by more than four standard errors and by OB_HEALTH_RISE, losses are not finite, or the learning rate
  *               times the curvature is beyond what is stable
- *   saturated   more than OB_HEALTH_SATURATED of the bytes stand at the code's end: steps are cut off
+ *   saturated   it does not learn, and more than OB_HEALTH_SATURATED of the bytes stand at the code's end: steps are cut off
  *   starved     this machine waits for others more than half of its time
  *   split       half or more of the machines that trained with us do not hold our records, or weights differ
  *   finished    all rounds are done
  *
- * Of several that hold, the first of: diverging, split, saturated, starved, finished; then the trend.
+ * Of several that hold, the first of: diverging, split, starved, finished; then the trend.
  *
  * A trend is a line through the points of a window, weighted by rounds; its error comes from their scatter about the line, so
  * that it needs no model of the noise. Window: the last quarter of the run, at least OB_HEALTH_ROUNDS rounds.
@@ -26,7 +26,7 @@
 #define OB_HEALTH_ROUNDS       200
 #define OB_HEALTH_SMALL        0.01 /* of the loss */
 #define OB_HEALTH_RISE         0.02 /* of the loss */
-#define OB_HEALTH_SATURATED    0.05 /* of the bytes */
+#define OB_HEALTH_SATURATED    0.25 /* of the bytes */
 #define OB_HEALTH_ABSTAINED    0.25 /* of the bytes: losses that are not finite */
 #define OB_HEALTH_STARVED      0.5  /* of the time */
 #define OB_HEALTH_RATE         2.0  /* learning rate times curvature */

@@ -1,0 +1,280 @@
+#include "tests/unit/cmocka_all.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "history/health.h"
+#include "tests/support/folder.h"
+#include "tests/support/random.h"
+
+static struct test_folder folder;
+static struct ob_history *history;
+static struct test_random random_state;
+
+static int open_history(void **state) {
+    static const struct ob_run_id RUN = {{{1}}};
+    struct ob_error warning = {0}, error = {0};
+    (void)state;
+    random_state = (struct test_random){7};
+    test_folder_make(&folder);
+    return ob_history_open(folder.path, &RUN, &history, &warning, &error) != OB_OK;
+}
+static int close_history(void **state) {
+    (void)state;
+    ob_history_close(history);
+    test_folder_remove(&folder);
+    return 0;
+}
+
+/* Near enough to a normal deviate. */
+static double noise(void) {
+    double sum = 0;
+    for (int i = 0; i < 12; i++)
+        sum += test_random_unit(&random_state);
+    return sum - 6;
+}
+
+struct course {
+    uint32_t rounds;
+    double from, to, deviation;           /* of the training loss */
+    double saturated, abstained, seconds; /* shares; of a round */
+};
+
+static void run(const struct course *course) {
+    for (uint32_t i = 0; i < course->rounds; i++) {
+        double loss =
+            course->from + (course->to - course->from) * i / course->rounds + course->deviation * noise();
+        struct ob_history_row row = {.time_ms = 1000ull * i,
+                                     .round = i,
+                                     .rounds = 1,
+                                     .seconds = course->seconds > 0 ? course->seconds : 1,
+                                     .samples = 8,
+                                     .loss = loss,
+                                     .loss_square = loss * loss,
+                                     .lr = 1e-4,
+                                     .machines = 2,
+                                     .swarm_loss = NAN,
+                                     .swarm_rate = 16,
+                                     .curvature = NAN,
+                                     .bytes = 100,
+                                     .saturated = (uint64_t)(100 * course->saturated),
+                                     .abstained = (uint64_t)(100 * course->abstained),
+                                     .size = 0};
+        ob_history_add_row(history, &row);
+    }
+}
+
+static void evaluate(uint32_t round, double loss) {
+    struct ob_history_frontier frontier = {.round = round, .machines = 2};
+    for (int i = 0; i < 100; i++)
+        ob_score_item(&frontier.score, 10 * (loss + (i % 2 ? 0.5 : -0.5)), 10);
+    ob_history_put_frontier(history, &frontier, NULL, 0);
+}
+
+static struct ob_health_facts usual(void) {
+    return (struct ob_health_facts){.trains = true,
+                                    .sample_seconds = 0.12,
+                                    .since_round_s = 0.5,
+                                    .acknowledge = 4,
+                                    .last_live = 4,
+                                    .loss_finite = true};
+}
+
+static struct ob_health judge(const struct ob_health_facts *facts) {
+    struct ob_health health;
+    ob_health_of(history, facts, &health);
+    assert_true(health.sentence[0] != 0);
+    return health;
+}
+#define assert_verdict(health, wanted) assert_string_equal(ob_health_name((health).kind), wanted)
+
+static void nothing_seen_is_starting(void **state) {
+    (void)state;
+    struct ob_health_facts facts = usual();
+    assert_verdict(judge(&facts), "starting");
+    run(&(struct course){5, 3, 3, 0.2, 0, 0, 1});
+    assert_verdict(judge(&facts), "starting");
+}
+
+/* One round's loss has a deviation of 0.19 where two hundred rounds move the mean by 0.2. */
+static void fall_beyond_its_error_is_learning(void **state) {
+    (void)state;
+    struct ob_health_facts facts = usual();
+    run(&(struct course){200, 3.4, 3.2, 0.19, 0, 0, 1});
+    struct ob_health health = judge(&facts);
+    assert_verdict(health, "learning");
+    assert_true(fabs(health.loss.first - 3.4) < 0.1 && fabs(health.loss.last - 3.2) < 0.1);
+    assert_true(health.loss.error > 0.01 && health.loss.error < 0.1);
+}
+
+static void no_change_that_would_have_shown_is_flat(void **state) {
+    (void)state;
+    struct ob_health_facts facts = usual();
+    run(&(struct course){400, 3.4, 3.4, 0.05, 0, 0, 1});
+    assert_verdict(judge(&facts), "flat");
+}
+
+static void change_that_could_not_be_seen_is_noise(void **state) {
+    (void)state;
+    struct ob_health_facts facts = usual();
+    run(&(struct course){40, 3.4, 3.38, 0.3, 0, 0, 1});
+    assert_verdict(judge(&facts), "noise");
+}
+
+static void held_out_loss_says_more_than_training_loss(void **state) {
+    (void)state;
+    struct ob_health_facts facts = usual();
+    run(&(struct course){400, 3.4, 3.0, 0.05, 0, 0, 1}); /* overfits */
+    for (uint32_t i = 0; i < 6; i++)
+        evaluate(64 * i, 3.4 + 0.05 * i);
+    struct ob_health health = judge(&facts);
+    assert_verdict(health, "diverging");
+    assert_non_null(strstr(health.sentence, "held-out loss rises"));
+    for (uint32_t i = 0; i < 6; i++)
+        evaluate(64 * i, 3.4 - 0.01 * i + 0.001 * (i % 2));
+    assert_verdict(judge(&facts), "learning");
+    for (uint32_t i = 0; i < 6; i++)
+        evaluate(64 * i, 3.4 + 0.001 * (i % 2));
+    assert_verdict(judge(&facts), "flat");
+}
+
+static void two_evaluations_are_judged_by_their_own_errors(void **state) {
+    (void)state;
+    struct ob_health_facts facts = usual();
+    evaluate(0, 3.4);
+    evaluate(64, 3.3);
+    assert_verdict(judge(&facts), "starting"); /* 0.1 of 0.07 */
+    evaluate(64, 3.0);
+    assert_verdict(judge(&facts), "learning");
+}
+
+static void rise_of_the_training_loss_is_diverging(void **state) {
+    (void)state;
+    struct ob_health_facts facts = usual();
+    run(&(struct course){100, 7.4, 12, 0.5, 0, 0, 1});
+    assert_verdict(judge(&facts), "diverging");
+}
+
+static void noise_that_rises_by_chance_is_not_diverging(void **state) {
+    (void)state;
+    struct ob_health_facts facts = usual();
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        assert_int_equal(close_history(state) + open_history(state), 0);
+        random_state.state = seed;
+        run(&(struct course){60, 3.4, 3.4, 0.3, 0, 0, 1});
+        assert_int_not_equal(judge(&facts).kind, OB_HEALTH_DIVERGING);
+    }
+}
+
+static void losses_that_are_not_finite_are_diverging(void **state) {
+    (void)state;
+    struct ob_health_facts facts = usual();
+    run(&(struct course){50, 3, 3, 0.1, 0, 0.5, 1});
+    assert_verdict(judge(&facts), "diverging");
+    assert_int_equal(close_history(state) + open_history(state), 0);
+    facts.loss_finite = false;
+    assert_verdict(judge(&facts), "diverging");
+}
+
+static void rate_beyond_the_curvature_is_diverging(void **state) {
+    (void)state;
+    struct ob_health_facts facts = usual();
+    run(&(struct course){50, 3, 3, 0.1, 0, 0, 1});
+    struct ob_history_row row = *ob_history_row_at(history, 49);
+    row.round = 50;
+    row.curvature = 30000;
+    ob_history_add_row(history, &row);
+    struct ob_health health = judge(&facts);
+    assert_verdict(health, "diverging");
+    assert_float_equal(health.rate_times_curvature, 3, 1e-9);
+}
+
+static void bytes_at_the_end_are_saturated_unless_it_learns(void **state) {
+    (void)state;
+    struct ob_health_facts facts = usual();
+    run(&(struct course){100, 3, 3, 0.1, 0.3, 0, 1});
+    struct ob_health health = judge(&facts);
+    assert_verdict(health, "saturated");
+    assert_float_equal(health.saturated, 0.3, 1e-9);
+    assert_int_equal(close_history(state) + open_history(state), 0);
+    run(&(struct course){200, 3.4, 3.0, 0.1, 0.3, 0, 1});
+    assert_verdict(judge(&facts), "learning");
+}
+
+static void waiting_for_most_of_the_time_is_starved(void **state) {
+    (void)state;
+    struct ob_health_facts facts = usual();
+    run(&(struct course){100, 3.4, 3.0, 0.1, 0, 0, 1}); /* 0.96 s of work a second */
+    assert_verdict(judge(&facts), "learning");
+    facts.waits_for = "carol";
+    facts.since_round_s = 60;
+    struct ob_health health = judge(&facts);
+    assert_verdict(health, "starved");
+    assert_non_null(strstr(health.sentence, "carol"));
+    facts.trains = false; /* paused: it is meant to stand still */
+    assert_verdict(judge(&facts), "learning");
+    facts.trains = true;
+    facts.since_round_s = 0.1;
+    assert_int_equal(close_history(state) + open_history(state), 0);
+    run(&(struct course){100, 3.4, 3.0, 0.1, 0, 0, 4});
+    assert_verdict(judge(&facts), "starved");
+}
+
+static void half_that_does_not_answer_is_a_split(void **state) {
+    (void)state;
+    struct ob_health_facts facts = usual();
+    run(&(struct course){200, 3.4, 3.0, 0.1, 0, 0, 1});
+    facts.acknowledge = 3;
+    facts.unacknowledged = 5;
+    assert_verdict(judge(&facts), "learning");
+    facts.acknowledge = 2;
+    assert_verdict(judge(&facts), "split");
+    facts.unacknowledged = 0; /* a record is under way */
+    assert_verdict(judge(&facts), "learning");
+    facts.acknowledge = 4;
+    facts.disagree = 2;
+    assert_verdict(judge(&facts), "split");
+}
+
+static void end_is_finished_unless_it_diverged(void **state) {
+    (void)state;
+    struct ob_health_facts facts = usual();
+    facts.finished = true;
+    run(&(struct course){200, 3.4, 3.0, 0.1, 0, 0, 1});
+    struct ob_health health = judge(&facts);
+    assert_verdict(health, "finished");
+    assert_non_null(strstr(health.sentence, "falls"));
+}
+
+static void curve_has_the_losses_in_equal_parts(void **state) {
+    (void)state;
+    double curve[8];
+    ob_health_curve(history, curve, 8);
+    assert_true(isnan(curve[0]) && isnan(curve[7]));
+    run(&(struct course){5000, 8, 0, 0, 0, 0, 1}); /* thinned */
+    ob_health_curve(history, curve, 8);
+    for (int i = 0; i < 8; i++)
+        assert_true(fabs(curve[i] - (7.5 - i)) < 0.06);
+}
+
+int main(void) {
+#define IN_HISTORY(test) cmocka_unit_test_setup_teardown(test, open_history, close_history)
+    const struct CMUnitTest tests[] = {
+        IN_HISTORY(nothing_seen_is_starting),
+        IN_HISTORY(fall_beyond_its_error_is_learning),
+        IN_HISTORY(no_change_that_would_have_shown_is_flat),
+        IN_HISTORY(change_that_could_not_be_seen_is_noise),
+        IN_HISTORY(held_out_loss_says_more_than_training_loss),
+        IN_HISTORY(two_evaluations_are_judged_by_their_own_errors),
+        IN_HISTORY(rise_of_the_training_loss_is_diverging),
+        IN_HISTORY(noise_that_rises_by_chance_is_not_diverging),
+        IN_HISTORY(losses_that_are_not_finite_are_diverging),
+        IN_HISTORY(rate_beyond_the_curvature_is_diverging),
+        IN_HISTORY(bytes_at_the_end_are_saturated_unless_it_learns),
+        IN_HISTORY(waiting_for_most_of_the_time_is_starved),
+        IN_HISTORY(half_that_does_not_answer_is_a_split),
+        IN_HISTORY(end_is_finished_unless_it_diverged),
+        IN_HISTORY(curve_has_the_losses_in_equal_parts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
