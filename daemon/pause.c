@@ -15,10 +15,9 @@ static const struct {
                                  "one is reached. To start a run alone, set [swarm] solo = yes"},
     [OB_PAUSE_ISOLATED] =
         {"isolated", "too few machines hold our records; training continues once they can be reached again"},
-    [OB_PAUSE_DIVERGING] =
-        {"diverging",
-         "the run diverges ([training] pause_when_diverging); lower the learning rate, "
-         "or run `onebyte resume` to continue"},
+    [OB_PAUSE_DIVERGING] = {"diverging",
+                            "the run diverges ([training] pause_when_diverging); lower the learning rate, "
+                            "or run `onebyte resume` to continue"},
 };
 _Static_assert(sizeof REASONS / sizeof *REASONS == OB_PAUSE_COUNT, "every reason has its texts");
 
