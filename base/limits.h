@@ -22,7 +22,7 @@
 #define OB_SEND_QUEUE_MAX    4096 /* transport/outbox.h bounds their bytes */
 #define OB_PUBLISH_QUEUE_MAX 1024 /* of one subscriber; what is published is in memory once for all */
 #define OB_RECEIVE_QUEUE_MAX 128
-#define OB_STATUS_MAX        (1u << 20)
+#define OB_STATUS_MAX        (4u << 20) /* a status of some 3,000 machines */
 
 /* Files. */
 #define OB_MANIFEST_BYTES_MAX (4u << 20)

@@ -80,7 +80,7 @@ static enum ob_err replay(const char *model, const struct ob_manifest *manifest,
     struct ob_replica *replica = NULL;
     enum ob_err failed = ob_replica_new(manifest, model, 0, &replica, error);
     if (!failed)
-        failed = ob_cli_replay(replica, store, progress, error);
+        failed = ob_cli_replay(replica, store, NULL, NULL, progress, error);
     if (!failed)
         failed = ob_replica_digest(replica, ret_digest, error);
     ob_replica_free(replica);

@@ -3,24 +3,25 @@
 struct counting {
     struct ob_progress *progress;
     uint64_t done;
+    bool (*counts)(void *context, const struct ob_record *record); /* NULL: every one does */
+    void *context;
 };
 
-/* Every record counts; it is only looked at. */
 static bool count_record(void *context, const struct ob_record *record) {
     struct counting *counting = context;
-    (void)record;
     ob_progress_at(counting->progress, ++counting->done);
-    return true;
+    return !counting->counts || counting->counts(counting->context, record);
 }
 
-enum ob_err ob_cli_replay(struct ob_replica *replica, struct ob_store *store, struct ob_progress *progress,
-                          struct ob_error *error) {
-    struct counting counting = {.progress = progress};
-    struct ob_store_counts counts = {0};
-    enum ob_err failed = ob_store_counts(store, &counts, error);
+enum ob_err ob_cli_replay(struct ob_replica *replica, struct ob_store *store,
+                          bool (*counts)(void *, const struct ob_record *), void *context,
+                          struct ob_progress *progress, struct ob_error *error) {
+    struct counting counting = {.progress = progress, .counts = counts, .context = context};
+    struct ob_store_counts held = {0};
+    enum ob_err failed = ob_store_counts(store, &held, error);
     if (failed)
         return failed;
-    ob_progress_start(progress, "replaying", "records", counts.records);
+    ob_progress_start(progress, "replaying", "records", held.records);
     return ob_replica_replay(replica, store, count_record, &counting, error);
 }
 

@@ -7,8 +7,10 @@
 #include "run/replica.h"
 
 /* The caller ends the progress. Errors: those of ob_replica_replay_from. */
+/* Those records that `counts` says yes to; NULL: all. */
 OB_MUST_USE enum ob_err ob_cli_replay(struct ob_replica *replica, struct ob_store *store,
-                                      struct ob_progress *progress, struct ob_error *error);
+                                      bool (*counts)(void *context, const struct ob_record *record),
+                                      void *context, struct ob_progress *progress, struct ob_error *error);
 OB_MUST_USE enum ob_err ob_cli_replay_delta(struct ob_replica *replica, struct ob_delta *delta,
                                             struct ob_progress *progress, struct ob_error *error);
 

@@ -1,5 +1,6 @@
 #include "cli/write_model.h"
 #include "base/access.h"
+#include "base/file.h"
 #include "base/hex.h"
 #include "model/convert/export_check.h"
 
@@ -56,9 +57,15 @@ static enum ob_err name_part(const char *folder, char ret_path[static OB_PATH_MA
     return ob_path_append(ret_path, trimmed, ".part", error);
 }
 
+static enum ob_err write_curve(const char *folder, const char *curve, struct ob_error *error) {
+    char path[OB_PATH_MAX];
+    enum ob_err failed = ob_path_join(path, folder, OB_CARD_CURVE, error);
+    return failed ? failed : ob_file_write_new(path, curve, strlen(curve), 0644, error);
+}
+
 static enum ob_err export_whole(const struct ob_weight_source *source,
-                                const struct ob_export_options *options, const char *folder,
-                                struct ob_cli_guard *guard, struct ob_error *error) {
+                                const struct ob_export_options *options, const char *curve,
+                                const char *folder, struct ob_cli_guard *guard, struct ob_error *error) {
     char part[OB_PATH_MAX];
     bool exists = entries_of(folder) >= 0;
     enum ob_err failed = exists ? ob_path_append(part, folder, "", error) : name_part(folder, part, error);
@@ -70,6 +77,8 @@ static enum ob_err export_whole(const struct ob_weight_source *source,
     failed = ob_model_export(source, options, part, error);
     if (!failed)
         failed = ob_export_check(source, options, part, error);
+    if (!failed && curve)
+        failed = write_curve(part, curve, error);
     if (!failed && !exists && rename(part, folder) != 0)
         failed = ob_access_fail_writing(error, folder, "cannot rename the finished folder to this", errno);
     if (failed)
@@ -87,7 +96,7 @@ enum ob_err ob_cli_write_model(const struct ob_replica *replica, struct ob_card 
     struct ob_weight_source source = ob_replica_source(replica);
     struct ob_export_options options = card->options;
     options.card = text;
-    failed = export_whole(&source, &options, folder, guard, error);
+    failed = export_whole(&source, &options, card->curve, folder, guard, error);
     free(text);
     if (!failed)
         printf("%s: %" PRIu64 " samples applied to %s\n", folder, replica->samples, card->base);

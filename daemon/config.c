@@ -44,6 +44,7 @@ static const struct key KEYS[] = {
     {"machine", "digest_interval", INTEGER, AT(digest_interval), 0, 1e9, "64"},
     {"machine", "memory_check_interval", INTEGER, AT(memory_check_interval), 0, 1e9, "16"},
     {"machine", "snapshot_replay_s", REAL, AT(snapshot_replay_s), 0, 1e9, "60"},
+    {"machine", "on_event", TEXT, AT(on_event), 0, 0, ""},
     {"machine", "log_level", WORD, AT(log_level), 0, 0, "info", LOG_LEVELS},
     {"run", "manifest", TEXT, AT(manifest), 0, 0, ""},
     {"run", "model", TEXT, AT(model), 0, 0, ""},

@@ -68,6 +68,7 @@ struct ob_config {
     /* [machine] */
     int64_t threads, digest_interval, memory_check_interval;
     double snapshot_replay_s;
+    char on_event[OB_PATH_MAX];
     char blas_core[64];
     enum ob_log_level log_level;
     /* [peers] */

@@ -2,11 +2,13 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "daemon/learning.h"
 #include "daemon/manifest_frames.h"
 #include "daemon/manifest_serve.h"
 #include "daemon/names.h"
@@ -245,6 +247,17 @@ static enum ob_err on_transport(struct ob_daemon *daemon, const struct ob_transp
 
 /* ---- what the compute thread says ---- */
 
+/* For the history: the rate of the round's samples, and the curvature when it is more than noise. */
+static void tell_learning(struct ob_daemon *daemon, const struct ob_peer_view *view, uint16_t samples) {
+    struct ob_compute_view work = ob_compute_view(daemon->session.compute);
+    if (samples == 0)
+        return;
+    struct ob_learning learning = ob_learning_of(daemon->session.manifest, view, samples, &work);
+    bool sure = learning.curvature > 2 * learning.curvature_error;
+    daemon->diary.step_rate = learning.rate;
+    daemon->diary.curvature = sure ? learning.curvature : NAN;
+}
+
 static enum ob_err on_round(struct ob_daemon *daemon, const struct ob_result *result,
                             struct ob_error *error) {
     struct ob_event event = {.kind = OB_EVENT_ROUND_DONE,
@@ -257,6 +270,7 @@ static enum ob_err on_round(struct ob_daemon *daemon, const struct ob_result *re
     daemon->loss = result->loss;
     ob_log(&daemon->logger, OB_LOG_INFO, "round", "round=%u samples=%u loss=%.4f live=%u", view.round.index,
            result->n, result->loss, view.live);
+    tell_learning(daemon, &view, result->n);
     ob_diary_round(&daemon->diary, &view, result->loss, result->n);
     return ob_daemon_step(daemon, &event, error);
 }

@@ -22,6 +22,12 @@ enum ob_err ob_diary_open(struct ob_diary *diary, const struct ob_session *sessi
                                .last_loss = NAN,
                                .swarm_loss = NAN,
                                .start_loss = NAN,
+                               .curvature = NAN,
+                               .step_rate = NAN,
+                               .hook = {.command = session->config->on_event,
+                                        .run = session->manifest->name,
+                                        .state_dir = session->config->state_dir,
+                                        .logger = session->logger},
                                .start_ns = ob_now_ns(),
                                .row_ns = ob_now_ns()};
     enum ob_err failed = ob_history_open(session->config->state_dir, &session->manifest->run, &diary->history,
@@ -79,11 +85,11 @@ static void add_row(struct ob_diary *diary, uint32_t round, uint32_t rounds, uin
         .samples = samples,
         .loss = finite ? loss : NAN,
         .loss_square = finite ? loss * loss : NAN,
-        .lr = learning_rate(diary->session->manifest, round),
+        .lr = isnan(diary->step_rate) ? learning_rate(diary->session->manifest, round) : diary->step_rate,
         .machines = live,
         .swarm_loss = diary->swarm_loss,
         .swarm_rate = diary->swarm_rate,
-        .curvature = NAN,
+        .curvature = diary->curvature,
         .bytes = seen->bytes,
         .saturated = seen->saturated,
         .abstained = seen->abstained,
@@ -183,6 +189,7 @@ void ob_diary_event(struct ob_diary *diary, const char *kind, const char *machin
     (void)snprintf(event.machine, sizeof event.machine, "%s", machine);
     (void)snprintf(event.text, sizeof event.text, "%s", text);
     ob_history_add_event(diary->history, &event);
+    ob_hook_push(&diary->hook, &event, ob_now_ns());
 }
 
 /* ---- once a second ---- */

@@ -7,6 +7,7 @@
 #ifndef OB_DAEMON_DIARY_H
 #define OB_DAEMON_DIARY_H
 
+#include "daemon/hook.h"
 #include "daemon/session.h"
 #include "history/health.h"
 
@@ -28,6 +29,7 @@ struct ob_diary_frontier {
 struct ob_diary {
     const struct ob_session *session; /* borrowed */
     struct ob_history *history;
+    struct ob_hook hook; /* hears of each event */
     struct ob_diary_bytes seen;
     struct ob_diary_frontier recent[OB_DIARY_RECENT];
     size_t recent_count;                          /* ever added */
@@ -39,6 +41,9 @@ struct ob_diary {
     double swarm_loss, swarm_rate; /* of all that tell, ours included */
     double start_loss;             /* of the oldest row of the history; NaN: none */
     double rounds_per_s;
+    double curvature; /* that steps meet, when it stands out of its error; NaN: not known */
+    double
+        step_rate; /* learning rate of a sample, as schedule, combination and machines make it; NaN: not known */
     struct ob_health health;
     enum ob_health_kind before;
 };

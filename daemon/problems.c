@@ -131,6 +131,14 @@ static void say_silent(const struct ob_status_machine *m, struct ob_problems *pr
         say(problem, m->name, "%s: no record for %.0f s%s", m->name, m->last_record_s, link);
 }
 
+/* Whoever is revoked is dealt with. */
+static void look_at_movement(const struct ob_status_machine *m, struct ob_problems *problems) {
+    if (m->movement && m->movement->outlier && !m->peer.revoked)
+        say(add(problems, true, "outlier", "look at `onebyte audit`, then `onebyte quarantine`"), m->name,
+            "%s: from sample %llu on its estimates were %.1f times as large as is typical for the others",
+            m->name, (unsigned long long)m->movement->outlier_from, m->movement->times);
+}
+
 static void look_at_machine(const struct ob_status *s, const struct ob_status_machine *m, uint64_t wall_s,
                             struct ob_problems *problems) {
     const char *state = ob_machine_state(s, m, wall_s);
@@ -154,6 +162,7 @@ static void look_at_machine(const struct ob_status *s, const struct ob_status_ma
     if (!m->self && m->peer.admitted && m->peer.expiry_s > 0 && left > 0 && left < SOON_S)
         say(add(problems, false, "expires", "the run's authority renews it (`onebyte renew`)"), m->name,
             "%s: its certificate expires in %.1f days", m->name, left / 86400);
+    look_at_movement(m, problems);
 }
 
 void ob_problems_of(const struct ob_status *s, uint64_t wall_s, struct ob_problems *ret_problems) {

@@ -1,6 +1,5 @@
 #include "daemon/watch.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
@@ -12,6 +11,8 @@
 #define SOON_S        (7 * 86400ull) /* a certificate that expires soon */
 #define LOW_BYTES     (1ull << 30)   /* a disk that is nearly full: less than this … */
 #define LOW_PART      0.02           /* … and than this part of it */
+#define LATELY_NS     (3600 * OB_SECOND_NS)
+#define SILENT_NS     (10 * OB_SECOND_NS)
 #define SLOW_EVERY_NS (60 * OB_SECOND_NS)
 
 static size_t disagreeing(const struct ob_peer *peer) {
@@ -19,6 +20,19 @@ static size_t disagreeing(const struct ob_peer *peer) {
     for (size_t i = 0; i < ob_peer_count(peer); i++) {
         struct ob_peer_machine machine = ob_peer_machine(peer, i);
         count += machine.paced && machine.compared && !machine.agrees;
+    }
+    return count;
+}
+
+/* Machines that trained lately and of which nothing is heard; one that is idle, or said goodbye, is heard or gone. */
+static size_t silent(const struct ob_peer *peer, uint64_t now_ns) {
+    size_t count = 0;
+    for (size_t i = 0; i < ob_peer_count(peer); i++) {
+        struct ob_peer_machine m = ob_peer_machine(peer, i);
+        bool lately = m.last_record_ns > 0 && now_ns - m.last_record_ns < LATELY_NS;
+        bool belongs = m.admitted && !m.revoked && !m.forked && !m.left;
+        count += lately && belongs && m.has_records && !m.paced && now_ns - m.last_heard_ns > SILENT_NS &&
+                 now_ns - m.last_record_ns > SILENT_NS;
     }
     return count;
 }
@@ -33,9 +47,9 @@ struct ob_health_facts ob_watch_facts(const struct ob_daemon *daemon, uint64_t n
         .trains = lives && !daemon->session.config->observer && !ob_pause_any(&daemon->pause),
         .sample_seconds = ob_compute_view(daemon->session.compute).sample_seconds,
         .since_round_s = daemon->diary.round_ns == 0 ? NAN : (double)(now_ns - daemon->diary.round_ns) * 1e-9,
-        .acknowledge = view.acknowledge,
-        .last_live = view.last_live,
-        .unacknowledged = view.unacknowledged,
+        .live = view.live,
+        .silent = silent(peer, now_ns),
+        .isolated = view.life == OB_PEER_ISOLATED,
         .disagree = disagreeing(peer),
         .loss_finite = (daemon->diary.round_ns == 0 || isfinite(daemon->diary.last_loss)) &&
                        !daemon->held_out.not_finite,
@@ -75,8 +89,6 @@ static void look_at_certificate(struct ob_daemon *daemon) {
                        days > 0 ? "this machine's certificate expires in %.1f days"
                                 : "this machine's certificate has expired",
                        days);
-        ob_log(&daemon->logger, OB_LOG_WARN, "expires",
-               "unix_s=%" PRIu64 " text=\"%s; the run's authority renews it\"", expiry, text);
         ob_diary_event(&daemon->diary, "expires", "", text);
     }
     daemon->told_expiry = soon;
@@ -100,6 +112,7 @@ static void look_at_disk(struct ob_daemon *daemon) {
 enum ob_err ob_watch_tend(struct ob_daemon *daemon, uint64_t now_ns, struct ob_error *error) {
     char name[64];
     struct ob_event event;
+    ob_hook_tend(&daemon->diary.hook, now_ns);
     if (!ob_diary_due(&daemon->diary, now_ns))
         return OB_OK;
     struct ob_health_facts facts = ob_watch_facts(daemon, now_ns, name);

@@ -230,16 +230,19 @@ static bool diverges(const struct ob_health_facts *facts, struct ob_health *v) {
 }
 
 static bool is_split(const struct ob_health_facts *facts, struct ob_health *v) {
-    if (facts->disagree > 0 && 2 * facts->disagree >= facts->last_live)
+    if (facts->disagree > 0 && 2 * facts->disagree >= facts->live)
+        (void)snprintf(v->sentence, sizeof v->sentence,
+                       "%zu of %zu machines have other weights for the same records", facts->disagree,
+                       facts->live);
+    else if (facts->isolated)
         (void)snprintf(
             v->sentence, sizeof v->sentence,
-            "%zu of %zu machines have other weights for the same records; see `onebyte status` for which",
-            facts->disagree, facts->last_live);
-    else if (facts->last_live >= 2 && 2 * facts->acknowledge <= facts->last_live && facts->unacknowledged > 0)
-        (void)snprintf(v->sentence, sizeof v->sentence,
-                       "only %zu of the %zu machines last live hold our last %u rounds: the others stopped, "
-                       "or the network is divided",
-                       facts->acknowledge, facts->last_live, facts->unacknowledged);
+            "fewer than half of the machines hold our latest records: training pauses until they do");
+    else if (facts->silent > 0 && facts->silent >= facts->live)
+        (void)snprintf(
+            v->sentence, sizeof v->sentence,
+            "%zu of the %zu machines that trained lately are silent: they stopped, or the network is divided",
+            facts->silent, facts->silent + facts->live);
     else
         return false;
     return true;

@@ -9,7 +9,7 @@
  *               times the curvature is beyond what is stable
  *   saturated   it does not learn, and more than OB_HEALTH_SATURATED of the bytes stand at the code's end: steps are cut off
  *   starved     this machine waits for others more than half of its time
- *   split       half or more of the machines that trained with us do not hold our records, or weights differ
+ *   split       half or more of the machines that trained lately are silent, or have other weights; or we are isolated
  *   finished    all rounds are done
  *
  * Of several that hold, the first of: diverging, split, starved, finished; then the trend.
@@ -51,11 +51,10 @@ struct ob_health_facts {
     double sample_seconds; /* to evaluate a sample here; 0: not known */
     double since_round_s;  /* since our last round ended; NaN: none yet */
     const char *waits_for; /* name of the machine that we wait for now; NULL: none */
-    size_t acknowledge,
-        last_live; /* machines that hold our latest records, of those last live; we are among them */
-    uint32_t unacknowledged; /* our rounds that half of them do not hold */
-    size_t disagree;         /* machines with other weights for the same records */
-    bool loss_finite;        /* of the last round */
+    size_t live, silent; /* machines that train now, we among them; that trained lately and now are silent */
+    bool isolated;       /* too few machines hold our records: training is paused */
+    size_t disagree;     /* machines with other weights for the same records */
+    bool loss_finite;    /* of the last round */
 };
 
 /* A line through the points of a window. NaN: not known. */

@@ -55,6 +55,8 @@ static void print_run(FILE *to, const struct ob_card *card) {
     print_hash(to, "hash of the base's tensors", &m->base_hash);
     print_hash(to, "weights digest", &card->weights_digest);
     fprintf(to, "| samples | %" PRIu64 " of %zu machines |\n", card->samples, card->machine_count);
+    if (card->below > 0 && card->below != OB_CARD_WHOLE)
+        fprintf(to, "| frontier | the records of rounds below %" PRIu32 " |\n", card->below);
     fprintf(to, "| stored as | %s, %s |\n", ob_dtype_name(card->options.dtype),
             card->options.format == OB_EXPORT_GGUF ? "GGUF" : "safetensors");
 }
@@ -107,6 +109,8 @@ enum ob_err ob_card_text(const struct ob_card *card, char **ret_text, struct ob_
           "records gets the same bits\n(`onebyte verify`, `onebyte apply`).\n",
           to);
     print_parameters(to, card->manifest);
+    if (card->curve)
+        fputs("\n## Curve\n\n![loss, machines and samples a second over rounds](" OB_CARD_CURVE ")\n", to);
     print_frontier(to, card);
     if (fclose(to) != 0) {
         free(text);

@@ -7,7 +7,10 @@
 #include "model/convert/export.h"
 #include "run/manifest.h"
 
+#define OB_CARD_WHOLE        UINT32_MAX
 #define OB_CARD_MACHINES_MAX 64 /* listed one by one; of the others the number */
+
+#define OB_CARD_CURVE "curve.svg"
 
 struct ob_card_machine {
     struct ob_machine_id id;
@@ -20,6 +23,9 @@ struct ob_card {
     struct ob_hash weights_digest;
     const char *base; /* path of the base; its last part is named */
     struct ob_export_options options;
+    uint32_t below; /* only records of earlier rounds, or OB_CARD_WHOLE; 0 as well: all of them */
+    const char
+        *curve; /* the run's curves as SVG, which stands beside the card as OB_CARD_CURVE; NULL: none */
     size_t machine_count, listed;
     struct ob_card_machine machines[OB_CARD_MACHINES_MAX];
     uint64_t samples;

@@ -140,10 +140,9 @@ def check_named(root, programs):
 def check_pauses(root):
     """`onebyte status` says of every reason for a pause what ends it."""
     reasons = re.findall(r"`(\w+)`", re.search(r'FIELD\("paused_by".*', read(f"{root}/daemon/status_fields.def"))[0])
-    known = set(re.findall(r'^ +\{"(\w+)",', read(f"{root}/cli/cmd_status.c"), re.M))
-    for reason in reasons:
-        if reason not in known:
-            bad.append(f"cli/cmd_status.c: no text for the pause `{reason}`")
+    known = set(re.findall(r'\{"(\w+)",', read(f"{root}/daemon/pause.c")))
+    for reason in known ^ set(reasons):
+        bad.append(f"daemon/pause.c, status_fields.def: only one of them has the pause `{reason}`")
 
 
 def check_keys(root):

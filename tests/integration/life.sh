@@ -11,13 +11,13 @@ start 1; start 2 "${half[@]}"
 trained() { [ "$(get 1 own_rounds)" -ge 5 ] 2>/dev/null; }
 wait_for 60 trained || fail "no rounds"
 "$BIN/onebyte" pause "$work/p1" && "$BIN/onebyte" pause "$work/p2" || fail "pause" # or they are done before it is there
-"$BIN/onebyte" status "$work/p1" >"$work/status.txt" && grep -q "^machine .*up [0-9]* s$" "$work/status.txt" || fail "status: $(cat "$work/status.txt")"
+"$BIN/onebyte" status "$work/p1" >"$work/status.txt" && grep -q "^run .*machine .*up [0-9]* s$" "$work/status.txt" || fail "status: $(cat "$work/status.txt")"
 "$BIN/onebyte" status "$work/p1" --all | grep -q "^peer.postponed: 0$" || fail "status --all has no peer.postponed"
 "$BIN/onebyte" status "$work/p1" >/dev/full 2>/dev/null && fail "status >/dev/full"
 [ "$(stat -c %a "$work/p1/status.sock")" = 600 ] || fail "the status socket is open to others"
 "$BIN/onebyted" --config "$work/p1.conf" 2>"$work/second.log" && fail "a second daemon on one state directory"
 grep -q "another onebyted uses" "$work/second.log" || fail "the second daemon does not say why"
-"$BIN/onebyte" status "$work/p1" >"$work/status.txt"; grep -q "^paused     operator: by .onebyte pause.; .onebyte resume. resumes training$" "$work/status.txt" || fail "status of a paused machine: $(cat "$work/status.txt")"
+"$BIN/onebyte" status "$work/p1" >"$work/status.txt"; grep -q "paused by the operator; run .onebyte resume. to continue" "$work/status.txt" || fail "status of a paused machine: $(cat "$work/status.txt")"
 timeout 2 "$BIN/onebyte" status "$work/p1" --watch >"$work/status.txt"; [ "$(grep -c "^machine " "$work/status.txt")" -ge 2 ] || fail "status --watch" # paused: the run could end within these two seconds
 grep -q $'\x1b' "$work/status.txt" && fail "status --watch writes terminal codes into a file"
 start 3

@@ -72,12 +72,8 @@ static void evaluate(uint32_t round, double loss) {
 }
 
 static struct ob_health_facts usual(void) {
-    return (struct ob_health_facts){.trains = true,
-                                    .sample_seconds = 0.12,
-                                    .since_round_s = 0.5,
-                                    .acknowledge = 4,
-                                    .last_live = 4,
-                                    .loss_finite = true};
+    return (struct ob_health_facts){
+        .trains = true, .sample_seconds = 0.12, .since_round_s = 0.5, .live = 4, .loss_finite = true};
 }
 
 static struct ob_health judge(const struct ob_health_facts *facts) {
@@ -224,16 +220,20 @@ static void half_that_does_not_answer_is_a_split(void **state) {
     (void)state;
     struct ob_health_facts facts = usual();
     run(&(struct course){200, 3.4, 3.0, 0.1, 0, 0, 1});
-    facts.acknowledge = 3;
-    facts.unacknowledged = 5;
+    facts.live = 3;
+    facts.silent = 1;
     assert_verdict(judge(&facts), "learning");
-    facts.acknowledge = 2;
+    facts.live = facts.silent = 2;
     assert_verdict(judge(&facts), "split");
-    facts.unacknowledged = 0; /* a record is under way */
-    assert_verdict(judge(&facts), "learning");
-    facts.acknowledge = 4;
+    facts.live = 4;
+    facts.silent = 0;
+    facts.isolated = true;
+    assert_verdict(judge(&facts), "split");
+    facts.isolated = false;
     facts.disagree = 2;
     assert_verdict(judge(&facts), "split");
+    facts.disagree = 1;
+    assert_verdict(judge(&facts), "learning");
 }
 
 static void end_is_finished_unless_it_diverged(void **state) {
