@@ -17,6 +17,7 @@
 #include "daemon/rows.h"
 #include "record/sign.h"
 #include "run/basis_file.h"
+#include "run/journal.h"
 #include "spsa/memory_check.h"
 #include "transport/status_client.h"
 
@@ -383,6 +384,7 @@ enum ob_err ob_daemon_open(const struct ob_daemon_source *source, struct ob_conf
     daemon->session = (struct ob_session){
         .config = config, .logger = &daemon->logger, .lines = &daemon->lines, .identity = &daemon->identity};
     daemon->source = source;
+    daemon->logger.journal = ob_journal_open(OB_JOURNAL_SOCKET);
     atomic_init(&daemon->leave_wanted, false);
     atomic_init(&daemon->reload_wanted, false);
     enum ob_err failed = open_all(daemon, error);
@@ -435,5 +437,7 @@ void ob_daemon_close(struct ob_daemon *daemon) {
     ob_movements_done(&daemon->movements);
     ob_replica_free(daemon->session.replica);
     ob_manifest_free(daemon->session.manifest);
+    if (daemon->logger.journal >= 0)
+        close(daemon->logger.journal);
     free(daemon);
 }

@@ -49,6 +49,7 @@ struct ob_health_facts ob_watch_facts(const struct ob_daemon *daemon, uint64_t n
         .since_round_s = daemon->diary.round_ns == 0 ? NAN : (double)(now_ns - daemon->diary.round_ns) * 1e-9,
         .live = view.live,
         .silent = silent(peer, now_ns),
+        .diverging = daemon->diary.health.kind == OB_HEALTH_DIVERGING,
         .isolated = view.life == OB_PEER_ISOLATED,
         .disagree = disagreeing(peer),
         .loss_finite = (daemon->diary.round_ns == 0 || isfinite(daemon->diary.last_loss)) &&

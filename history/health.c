@@ -9,7 +9,8 @@
 #define HELD_OUT_POINTS 12 /* at most: the last ones */
 #define BYTES_MIN       200
 #define ERRORS_TO_LEARN 2.0
-#define ERRORS_TO_RISE  4.0
+#define POINTS_TO_RISE  16
+#define ERRORS_TO_RISE  5.0
 #define BUSY_SECONDS    20.0
 
 static const char *const NAMES[] = {
@@ -192,7 +193,10 @@ static double rate_times_curvature(const struct ob_history *history, size_t firs
 
 /* ---- the word ---- */
 
-static bool rises(const struct ob_trend *t, size_t points) {
+/* What was found to rise goes on to do so until the trend says otherwise. */
+static bool rises(const struct ob_trend *t, size_t points, bool before) {
+    if (before)
+        return t->points >= points && t->change > t->error;
     return t->points >= points && t->change > ERRORS_TO_RISE * t->error &&
            t->change > OB_HEALTH_RISE * fabs(t->first);
 }
@@ -207,13 +211,13 @@ static bool diverges(const struct ob_health_facts *facts, struct ob_health *v) {
                        "losses are not finite (%.0f %% of the samples abstain): the learning rate is too "
                        "high, or a weight overflowed",
                        isnan(v->abstained) ? 100.0 : 100 * v->abstained);
-    else if (rises(&v->held_out, HELD_OUT_MIN))
+    else if (rises(&v->held_out, HELD_OUT_MIN, facts->diverging))
         (void)snprintf(v->sentence, sizeof v->sentence,
                        "the held-out loss rises, %.4g to %.4g (+%.2g ± %.1g) between rounds %u and %u: lower "
                        "the learning rate",
                        v->held_out.first, v->held_out.last, v->held_out.change, v->held_out.error,
                        v->held_out.first_round, v->held_out.last_round);
-    else if (rises(&v->loss, POINTS_MIN) && !falls(&v->held_out, HELD_OUT_MIN))
+    else if (rises(&v->loss, POINTS_TO_RISE, facts->diverging) && !falls(&v->held_out, HELD_OUT_MIN))
         (void)snprintf(v->sentence, sizeof v->sentence,
                        "the training loss rises, %.4g to %.4g (+%.2g ± %.1g) between rounds %u and %u: lower "
                        "the learning rate",

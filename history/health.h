@@ -5,7 +5,7 @@
  *   learning    the held-out loss, else the training loss, falls by more than twice its standard error
  *   flat        it does not, and a change of OB_HEALTH_SMALL of it would have shown
  *   noise       it does not, and could not have been seen: the error is larger than that
- *   diverging   it rises by more than four standard errors and by OB_HEALTH_RISE, losses are not finite, or the learning rate
+ *   diverging   it rises by more than five standard errors and by OB_HEALTH_RISE, losses are not finite, or the learning rate
  *               times the curvature is beyond what is stable
  *   saturated   it does not learn, and more than OB_HEALTH_SATURATED of the bytes stand at the code's end: steps are cut off
  *   starved     this machine waits for others more than half of its time
@@ -52,6 +52,7 @@ struct ob_health_facts {
     double since_round_s;  /* since our last round ended; NaN: none yet */
     const char *waits_for; /* name of the machine that we wait for now; NULL: none */
     size_t live, silent; /* machines that train now, we among them; that trained lately and now are silent */
+    bool diverging;      /* that was the verdict before */
     bool isolated;       /* too few machines hold our records: training is paused */
     size_t disagree;     /* machines with other weights for the same records */
     bool loss_finite;    /* of the last round */

@@ -8,8 +8,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "run/journal.h"
 
 static const char *const NAMES[] = {"debug", "info", "warn", "error"};
+
+static bool to_journal(int journal, enum ob_log_level level, const char *event, const char *pairs) {
+    static const int PRIORITIES[] = {7, 6, 4, 3}; /* of syslog(3) */
+    char entry[OB_JOURNAL_ENTRY_MAX];
+    return ob_journal_send(journal, entry, ob_journal_entry(PRIORITIES[level], event, pairs, entry));
+}
 
 void ob_log(const struct ob_logger *logger, enum ob_log_level level, const char *event, const char *format,
             ...) {
@@ -19,11 +26,13 @@ void ob_log(const struct ob_logger *logger, enum ob_log_level level, const char 
     struct tm parts;
     uint64_t now_ns = ob_wall_ns();
     time_t now_s = (time_t)(now_ns / OB_SECOND_NS);
-    gmtime_r(&now_s, &parts);
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(pairs, sizeof pairs, format, arguments);
     va_end(arguments);
+    if (logger->journal > 0 && to_journal(logger->journal, level, event, pairs))
+        return;
+    gmtime_r(&now_s, &parts);
     int length =
         snprintf(line, sizeof line, "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ %s %s %s\n", parts.tm_year + 1900,
                  parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
