@@ -36,6 +36,7 @@ wait_for 20 resumed || fail "resume does not resume"
 "$BIN/onebyte" history "$work/p1" --csv >"$work/csv" && head -1 "$work/csv" | grep -q "^time,round,rounds,.*,loss," || fail "history --csv: $(head -2 "$work/csv")"
 [ "$(wc -l <"$work/csv")" -ge 5 ] || fail "history --csv is short"
 
+echo "diverging: done" >&2
 # ---- starved: it waits for a slow one; then silent ----
 begin 2 100000 4
 sed -i 's/^rejoin_wait_s.*/&\nmax_staleness = 0/' "$work"/p?.conf
@@ -49,6 +50,7 @@ event 1 silent peer2 || fail "no event says that it is silent"
 wait_for 30 verdict_is 1 split || fail "one of two is gone, and the verdict is $(health 1)"
 kill -CONT "${pid[2]}"
 
+echo "starved: done" >&2
 # ---- two halves ----
 begin 4 100000 4
 for p in 1 2 3 4; do start $p; done
@@ -64,6 +66,7 @@ kill -CONT "${pid[3]}" "${pid[4]}"
 whole() { ! verdict_is 1 split; }
 wait_for 90 whole || fail "all are back, and the verdict is still split"
 
+echo "halves: done" >&2
 # ---- learning, measured by the swarm; a machine that tells nothing ----
 begin 3 420 8
 sed -i "s|^data = .*|data = $data/train.jsonl\nheld_out = $data/held_out.jsonl\nheld_out_interval = 64\nheld_out_share = 10|; s/^length = .*/length = 64/; s/^batch = .*/batch = 4/" "$work"/p?.conf
@@ -80,6 +83,7 @@ grep -q "verdict now=learning" "$work/p1.log" || fail "it never learned: $(grep 
 status 1; grep -q '"name":"peer3",.*"samples_per_s":null' <<<"$(tr '{' '\n' <"$work/p1.json" | grep '"name":"peer3"')" || fail "share_metrics = no is told all the same"
 grep -q '"name":"peer2",.*"version":"[0-9]' <<<"$(tr '{' '\n' <"$work/p1.json" | grep '"name":"peer2"')" || fail "peer 2 tells no version"
 
+echo "learning: done" >&2
 # ---- what is made of it: any earlier frontier, curves, a report ----
 "$BIN/onebyte" history "$work/p1" --frontiers --csv >"$work/frontiers" || fail "history --frontiers"
 best=$(awk -F, '$8 == 1 { print $1 }' "$work/frontiers") digest=$(awk -F, '$8 == 1 { print $9 }' "$work/frontiers")
