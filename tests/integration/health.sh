@@ -15,20 +15,20 @@ begin() { stop_all; rm -rf "$work"/p* "$work"/run.*; make_run "$@"; }
 # ---- diverging: ten times the rate ----
 begin 1 100000 8 2>/dev/null
 rm -f "$work/run.json" "$work/run.authority"
-"$BIN/onebyte" run create --model "$model" --out "$work/run.json" --rounds 100000 --samples-per-round 8 --lr 3e-3 2>/dev/null || fail "run create"
+"$BIN/onebyte" run create --model "$model" --out "$work/run.json" --rounds 100000 --samples-per-round 8 --lr 3e-4 2>/dev/null || fail "run create"
 invite 1
-sed -i "s/^data = .*/&\npause_when_diverging = yes/; s/^length = .*/length = 32/" "$work/p1.conf"
+sed -i "s/^data = .*/&\npause_when_diverging = yes/; s/^length = .*/length = 64/; s/^batch = .*/batch = 8/" "$work/p1.conf"
 printf '#!/bin/sh\ncat >>%s/events\n' "$work" >"$work/hook"; chmod +x "$work/hook"
 sed -i "s|^threads = .*|&\non_event = $work/hook|" "$work/p1.conf"
 start 1
-wait_for 120 verdict_is 1 diverging || fail "a run at a hundred times the rate is $(health 1): $(get 1 sentence)"
+wait_for 120 verdict_is 1 diverging || fail "a run at ten times the rate is $(health 1): $(get 1 sentence)"
 paused() { status 1 && grep -q '"paused_by":\[[^]]*"diverging"' "$work/p1.json"; }
 wait_for 20 paused || fail "pause_when_diverging does not pause"
 event 1 diverging "" || fail "no event says that it diverges"
 grep -q "warn verdict now=diverging" "$work/p1.log" || fail "no warning in the log"
 passed_on() { grep -q '"event":"diverging"' "$work/events" 2>/dev/null; }
 wait_for 20 passed_on || fail "on_event was not told: $(cat "$work/events")"
-check_is 1 2 && grep -q "^ONEBYTE CRITICAL - paused, diverging; .*rises.* | round=[0-9]*c machines=1" "$work/check.txt" || fail "--check: $(cat "$work/check.txt")"
+check_is 1 2 && grep -q "^ONEBYTE CRITICAL - paused, diverging; .*lower the learning rate.* | round=[0-9]*c machines=1" "$work/check.txt" || fail "--check: $(cat "$work/check.txt")"
 "$BIN/onebyte" status "$work/p1" >"$work/text" && grep -q "paused.*diverging" "$work/text" && grep -q "onebyte resume" "$work/text" || fail "status: $(cat "$work/text")"
 "$BIN/onebyte" resume "$work/p1" || fail resume
 resumed() { status 1 && grep -q '"paused_by":\[\]' "$work/p1.json"; }
