@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "cli/ask.h"
+#include "cli/passphrase.h"
 #include "model/formats/json_value.h"
 
 uint64_t ob_cli_sequence(void) {
@@ -50,8 +51,18 @@ enum ob_err ob_cli_last_round(const char *text, uint32_t *ret_round, struct ob_e
 
 enum ob_err ob_cli_load_authority(const char *path, struct ob_identity *ret_authority,
                                   struct ob_error *error) {
-    enum ob_err failed = ob_identity_load(path, ret_authority, error);
-    return failed ? ob_fail_within(error, failed, "the run's authority key") : OB_OK;
+    char passphrase[OB_SEALED_PASSPHRASE_MAX];
+    struct ob_sealed sealed;
+    enum ob_err failed = OB_OK;
+    if (!ob_cli_is_sealed(path, &sealed)) {
+        failed = ob_identity_load(path, ret_authority, error);
+        return failed ? ob_fail_within(error, failed, "the run's authority key") : OB_OK;
+    }
+    failed = ob_cli_passphrase("Passphrase of the run's authority key: ", false, passphrase, error);
+    if (!failed)
+        failed = ob_sealed_open(path, &sealed, passphrase, ret_authority, error);
+    explicit_bzero(passphrase, sizeof passphrase);
+    return failed;
 }
 
 enum ob_err ob_cli_hand_over(const char *state_dir, const uint8_t *entry, size_t bytes,

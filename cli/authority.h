@@ -25,7 +25,7 @@ uint64_t ob_cli_sequence(void); /* now */
 OB_MUST_USE enum ob_err ob_cli_expiry(const char *text, uint64_t *ret_expiry_s, struct ob_error *error);
 /* A round, or "none" (OB_CONTROL_NEVER). */
 OB_MUST_USE enum ob_err ob_cli_last_round(const char *text, uint32_t *ret_round, struct ob_error *error);
-/* The caller wipes it. */
+/* One under a passphrase is opened by asking for it (cli/passphrase.h). The caller wipes it. */
 OB_MUST_USE enum ob_err ob_cli_load_authority(const char *path, struct ob_identity *ret_authority,
                                               struct ob_error *error);
 /* Hands a control entry to a running daemon, which spreads it. */

@@ -79,6 +79,7 @@ static const struct key KEYS[] = {
     {"training", "clip", REAL, AT(clip), 0, 1e30, "0"},
     {"training", "noise", REAL, AT(noise), 0, 1e30, "0"},
     {"training", "seed", INTEGER, AT(seed), 0, 9e15, "0"},
+    {"training", "exit_when_finished", SWITCH, AT(exit_when_finished), 0, 0, "no"},
     {"training", "observer", SWITCH, AT(observer), 0, 0, "no"},
     {"swarm", "max_staleness", INTEGER, AT(max_staleness), 0, 1e6, "16"},
     {"swarm", "rejoin_wait_s", INTEGER, AT(rejoin_wait_s), 0, 86400, "10"},

@@ -59,7 +59,7 @@ struct ob_config {
     char products[32];               /* auto, bfloat16, or a name of model/forward/products.h */
     char frozen_folder[OB_PATH_MAX]; /* "": packed frozen weights are not shared */
     int64_t prefix_memory_mb, prefix_file_mb;
-    bool observer;
+    bool observer, exit_when_finished;
     /* [swarm] */
     int64_t max_staleness, rejoin_wait_s, isolation_rounds;
     bool solo, relay, share_metrics;

@@ -268,8 +268,8 @@ static enum ob_err on_round(struct ob_daemon *daemon, const struct ob_result *re
     daemon->own_rounds++;
     daemon->own_samples += result->n;
     daemon->loss = result->loss;
-    ob_log(&daemon->logger, OB_LOG_INFO, "round", "round=%u samples=%u loss=%.4f live=%u", view.round.index,
-           result->n, result->loss, view.live);
+    (void)ob_round_log_add(&daemon->round_log, &daemon->logger, view.round.index, result->n, result->loss,
+                           (unsigned)view.live, ob_now_s());
     tell_learning(daemon, &view, result->n);
     ob_diary_round(&daemon->diary, &view, result->loss, result->n);
     return ob_daemon_step(daemon, &event, error);
@@ -436,6 +436,12 @@ static enum ob_err heed(struct ob_daemon *daemon, uint64_t now, struct ob_error 
         return leave_without(daemon, now, error);
     if (atomic_load(&daemon->leave_wanted))
         return leave(daemon, now, error);
+    if (daemon->session.config->exit_when_finished &&
+        ob_finish_now(&daemon->finish, daemon->session.peer, ob_now_s())) {
+        ob_log(&daemon->logger, OB_LOG_INFO, "finished",
+               "text=\"the run is finished; ending, as exit_when_finished says\"");
+        return leave(daemon, now, error);
+    }
     return atomic_exchange(&daemon->reload_wanted, false) ? ob_daemon_reload(daemon, error) : OB_OK;
 }
 

@@ -12,12 +12,14 @@
 #include "daemon/company.h"
 #include "daemon/diary.h"
 #include "daemon/event_queue.h"
+#include "daemon/finish.h"
 #include "daemon/held_out.h"
 #include "daemon/line_limit.h"
 #include "daemon/membership.h"
 #include "daemon/pause.h"
 #include "daemon/perform.h"
 #include "daemon/reach.h"
+#include "daemon/round_log.h"
 #include "daemon/session.h"
 #include "snapshot/join.h"
 #include "snapshot/serve.h"
@@ -71,6 +73,8 @@ struct ob_daemon {
     struct ob_answers answers;
 
     atomic_bool leave_wanted, reload_wanted; /* set by the thread of signals */
+    struct ob_finish finish;
+    struct ob_round_log round_log;
     bool leaving, stepping;
     uint64_t started_ns, leaving_ns, last_tick_ns, last_flush_ns;
     uint64_t heard_s;   /* when a frame of another machine came last; 0: never */

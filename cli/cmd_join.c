@@ -1,0 +1,398 @@
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "cli/ask.h"
+#include "cli/base.h"
+#include "cli/command.h"
+#include "cli/conf.h"
+#include "cli/launch.h"
+#include "cli/newplace.h"
+#include "cli/places.h"
+#include "run/certificate.h"
+
+struct arguments {
+    const char *token, *data, *model, *run, *state_dir, *name, *listen, *chat_template;
+    int64_t threads, timeout_s;
+    bool observer, foreground, exit_when_finished;
+};
+
+#define AT(member) OB_ARGUMENT(struct arguments, member)
+
+static const struct ob_operand OPERANDS[] = {{"TOKEN",
+                                              "what `onebyte invite` printed; - reads it from standard input",
+                                              offsetof(struct arguments, token)}};
+static const struct ob_option OPTIONS[] = {
+    {"data", "FILE", "rows to train on, JSON Lines", AT(data)},
+    {"model", "MODEL",
+     "base model, a Hugging Face folder or a GGUF file; default: found by its hash in the caches of "
+     "Hugging Face and llama.cpp and in ~/models",
+     AT(model)},
+    {"name", "NAME", "this machine's name, within what the token allows; default: made of the host's name",
+     AT(name)},
+    {"run", "NAME", "name of the state directory; default: the run's name", AT(run)},
+    {"state", "STATE_DIR", "another state directory than $XDG_STATE_HOME/onebyte/NAME", AT(state_dir)},
+    OB_OPTION_CHAT_TEMPLATE(struct arguments),
+    {"listen", "ADDRESS",
+     "tcp://ADDRESS:PORT to listen on; none: only connect to others; default: the first free port "
+     "from 7300 on",
+     AT(listen)},
+    {"threads", "N", "compute threads; 0: all processors", AT(threads), .low = 0, .high = 1024,
+     .fallback = "0"},
+    {"observer", NULL, "follow, store and serve the run, but do not train", AT(observer)},
+    {"timeout", "SECONDS", "how long to wait for a link", AT(timeout_s), .low = 1, .high = 86400,
+     .fallback = "60"},
+    {"exit-when-finished", NULL, "the daemon ends when the run is finished", AT(exit_when_finished)},
+    {"foreground", NULL, "be the daemon: messages to the terminal, Ctrl-C leaves", AT(foreground)},
+};
+
+#define CLOCK_SLACK_S   600
+#define POLL_NS         200000000L
+#define IN_STEP_SAMPLES 64 /* what may be under way */
+
+struct joining {
+    const struct arguments *arguments;
+    struct ob_token token;
+    struct ob_control invitation; /* points into the token */
+    struct ob_invitation says;
+    char state_dir[OB_PATH_MAX], model[OB_PATH_MAX], data[OB_PATH_MAX], certificate[OB_PATH_MAX];
+    bool made; /* the state directory is new */
+};
+
+/* ---- before anything is made ---- */
+
+static enum ob_err read_token(struct joining *j, struct ob_error *error) {
+    char text[OB_TOKEN_TEXT_MAX + 2] = "";
+    const char *token = j->arguments->token;
+    if (strcmp(token, "-") == 0) {
+        if (!fgets(text, sizeof text, stdin))
+            return ob_fail(error, OB_EUSAGE, "there is no token on standard input");
+        token = text;
+    }
+    enum ob_err failed = ob_token_decode(token, &j->token, &j->invitation, error);
+    sodium_memzero(text, sizeof text);
+    if (!failed)
+        j->says = ob_control_invitation(&j->invitation);
+    return failed;
+}
+
+/* The authority's sequence numbers are times, so that a token says when it was made. */
+static enum ob_err check_clock(const struct joining *j, struct ob_error *error) {
+    char made[OB_TIME_TEXT_MAX], now[OB_TIME_TEXT_MAX], expiry[OB_TIME_TEXT_MAX];
+    uint64_t wall_s = ob_wall_s(), made_s = j->invitation.sequence / 1000;
+    ob_time_to_text(made_s, made);
+    ob_time_to_text(wall_s, now);
+    ob_time_to_text(j->says.expiry_s, expiry);
+    if (wall_s + CLOCK_SLACK_S < made_s)
+        return ob_fail(error, OB_EUSAGE,
+                       "this machine's clock is off: it says %s, but the token was made at %s; set the clock",
+                       now, made);
+    if (j->says.expiry_s != 0 && wall_s >= j->says.expiry_s)
+        return ob_fail(error, OB_ETIMEOUT,
+                       "the token has expired (%s; this machine's clock says %s): ask for a new one", expiry,
+                       now);
+    return OB_OK;
+}
+
+static enum ob_err check_data(struct joining *j, struct ob_error *error) {
+    const struct arguments *a = j->arguments;
+    if (a->observer && a->data)
+        return ob_fail(error, OB_EUSAGE, "give --data or --observer, not both");
+    if (a->observer)
+        return OB_OK;
+    return a->data ? ob_cli_absolute("--data", a->data, j->data, error)
+                   : ob_fail(error, OB_EUSAGE,
+                             "give --data ROWS to train on, or --observer to follow without training");
+}
+
+static enum ob_err find_model(struct joining *j, struct ob_error *error) {
+    char found[OB_PATH_MAX];
+    const char *given = j->arguments->model;
+    enum ob_err failed = OB_OK;
+    if (!given)
+        failed = ob_cli_base_find(&j->token, found, error);
+    if (!failed)
+        failed = ob_cli_absolute("--model", given ? given : found, j->model, error);
+    if (!failed && given)
+        failed = ob_cli_base_check(j->model, &j->token.base_hash, error);
+    if (!failed && !given)
+        printf("  base model: %s\n", j->model);
+    return failed;
+}
+
+/* A certificate that is there must be of this run; one of another token of the run is replaced. */
+static enum ob_err check_place(struct joining *j, struct ob_error *error) {
+    struct ob_certificate_file file;
+    char text[OB_HEX_KEY_MAX];
+    const struct arguments *a = j->arguments;
+    enum ob_err failed =
+        ob_cli_new_place(a->state_dir, a->run ? a->run : j->token.run_name, j->state_dir, error);
+    if (!failed)
+        failed = ob_path_join(j->certificate, j->state_dir, "certificate", error);
+    if (failed || access(j->certificate, F_OK) != 0)
+        return failed;
+    failed = ob_certificate_file_read(j->certificate, &file, error);
+    if (failed || ob_hash_equal(&file.certificate.run.hash, &j->token.run.hash))
+        return failed;
+    return ob_fail(
+        error, OB_EUSAGE,
+        "%.200s belongs to another run (%s): give --run NAME to join this one in a folder of its own",
+        j->state_dir, ob_hex_short((const struct ob_machine_id *)&file.certificate.run, text));
+}
+
+static enum ob_err check_room(const struct joining *j, struct ob_error *error) {
+    char folder[OB_PATH_MAX];
+    (void)snprintf(folder, sizeof folder, "%s", j->state_dir);
+    while (access(folder, F_OK) != 0) {
+        char *slash = strrchr(folder, '/');
+        if (!slash || slash == folder)
+            break;
+        *slash = 0;
+    }
+    return ob_cli_check_room(folder, j->token.base_bytes, j->token.trained_bytes, error);
+}
+
+/* ---- making it ---- */
+
+/* The host's name and a few digits of the key in the place of the star. */
+static void choose_name(const struct joining *j, const struct ob_machine_id *machine,
+                        char ret_name[static 128]) {
+    char host[64], key[OB_HEX_KEY_MAX];
+    const char *pattern = j->says.pattern, *star = strchr(pattern, '*');
+    if (j->arguments->name || !star) {
+        (void)snprintf(ret_name, 128, "%s", j->arguments->name ? j->arguments->name : pattern);
+        return;
+    }
+    ob_cli_host_name(host);
+    ob_machine_to_text(machine, key);
+    size_t rest = strlen(pattern) - 1,
+           room = OB_CERTIFICATE_NAME_MAX > rest + 5 ? OB_CERTIFICATE_NAME_MAX - rest - 5 : 1;
+    (void)snprintf(ret_name, 128, "%.*s%.*s-%.4s%s", (int)(star - pattern), pattern, (int)room, host, key,
+                   star + 1);
+}
+
+static enum ob_err admit(const struct joining *j, struct ob_error *error) {
+    struct ob_identity identity;
+    uint8_t entries[OB_INVITED_BYTES_MAX], key[OB_SECRET_KEY_BYTES];
+    char name[128];
+    size_t more = 0;
+    enum ob_err failed = ob_cli_place_identity(j->state_dir, &identity, error);
+    if (failed)
+        return failed;
+    choose_name(j, &identity.machine, name);
+    memcpy(entries, j->token.entry, j->token.entry_bytes);
+    ob_token_key(&j->token, key);
+    failed = ob_invited_admit(&j->token.run, &j->says, key, &identity.machine, name,
+                              entries + j->token.entry_bytes, &more, error);
+    sodium_memzero(key, sizeof key);
+    ob_identity_wipe(&identity);
+    if (!failed && access(j->certificate, F_OK) == 0)
+        (void)unlink(j->certificate);
+    if (!failed)
+        failed = ob_certificate_file_write_invited(j->certificate, &j->token.run, entries,
+                                                   j->token.entry_bytes + more, error);
+    return failed;
+}
+
+static enum ob_err configure(const struct joining *j, struct ob_error *error) {
+    const struct arguments *a = j->arguments;
+    char listen[OB_ENDPOINT_MAX] = "", path[OB_PATH_MAX];
+    enum ob_err failed = ob_path_join(path, j->state_dir, OB_CLI_CONF, error);
+    if (!failed && access(path, F_OK) == 0)
+        (void)unlink(path); /* the token and the arguments say it anew */
+    if (!failed && !a->listen)
+        failed = ob_cli_free_listen(listen, error);
+    else if (!failed && strcmp(a->listen, "none") != 0)
+        (void)snprintf(listen, sizeof listen, "%s", a->listen);
+    const struct ob_cli_conf conf = {.state_dir = j->state_dir,
+                                     .model = j->model,
+                                     .data = a->observer ? NULL : j->data,
+                                     .chat_template = a->chat_template,
+                                     .listen = listen,
+                                     .threads = a->threads,
+                                     .exit_when_finished = a->exit_when_finished,
+                                     .places = j->token.places,
+                                     .place_count = j->token.place_count};
+    return failed ? failed : ob_cli_conf_write(&conf, error);
+}
+
+/* ---- is it linked, and in step? ---- */
+
+static const json_t *linked_machine(const json_t *status) {
+    const json_t *machine;
+    size_t i;
+    json_array_foreach(json_object_get(status, "machines"), i,
+                       machine) if (json_is_true(json_object_get(machine, "linked")) &&
+                                    !json_is_true(json_object_get(machine, "self"))) return machine;
+    return NULL;
+}
+
+/* It starts rounds, and holds what the machine that it is linked with says it has. */
+static bool in_step(const json_t *status, const json_t *peer, bool observer) {
+    const char *life = json_string_value(json_object_get(status, "life"));
+    bool heard = json_is_number(json_object_get(peer, "last_heard_s"));
+    if (!heard || json_number_value(json_object_get(peer, "samples")) + IN_STEP_SAMPLES <
+                      json_number_value(json_object_get(peer, "reported_samples")))
+        return false;
+    return life &&
+           (strcmp(life, "training") == 0 || strcmp(life, "finished") == 0 || strcmp(life, "waiting") == 0 ||
+            strcmp(life, "paused") == 0 || (observer && strcmp(life, "fetching") != 0));
+}
+
+/* A door that said no means it: what else would help than another token? */
+static bool refused(const char *why) {
+    return strstr(why, "not admitted") != NULL;
+}
+
+/* Why each machine is not linked, the first reason that there is. */
+static void why_not(const json_t *status, char ret_why[static 320]) {
+    const json_t *machine;
+    size_t i;
+    ret_why[0] = 0;
+    json_array_foreach(json_object_get(status, "machines"), i, machine) {
+        const char *why = json_string_value(json_object_get(machine, "why_unlinked"));
+        if (why && why[0] && (!ret_why[0] || refused(why)))
+            (void)snprintf(ret_why, 320, "%.300s", why);
+    }
+}
+
+struct watching {
+    bool linked;
+    char why[320];
+};
+
+static enum ob_err watch(const struct joining *j, pid_t pid, struct watching *w, struct ob_error *error) {
+    uint64_t started_s = ob_now_s();
+    for (;;) {
+        json_t *status = NULL;
+        enum ob_err failed = ob_cli_launched(j->state_dir, pid, error);
+        if (failed)
+            return failed;
+        bool answered = ob_cli_ask_command(j->state_dir, "status", &status, NULL) == OB_OK, done = false;
+        const json_t *peer = answered ? linked_machine(status) : NULL;
+        if (answered && !peer && !w->linked)
+            why_not(status, w->why);
+        if (peer && !w->linked) {
+            w->linked = true;
+            printf("  linked with %s\n", json_string_value(json_object_get(peer, "name")));
+            (void)fflush(stdout);
+        }
+        if (w->linked && peer && in_step(status, peer, j->arguments->observer)) {
+            printf("  in step: round %.0f of %.0f, %.0f machines training\n",
+                   json_number_value(json_object_get(status, "round")),
+                   json_number_value(json_object_get(status, "max_rounds")),
+                   json_number_value(json_object_get(status, "live")));
+            done = true;
+        }
+        json_decref(status);
+        if (done)
+            return OB_OK;
+        bool late = ob_now_s() - started_s >= (uint64_t)j->arguments->timeout_s;
+        if (!w->linked && (late || refused(w->why)))
+            return ob_fail(error, OB_ETIMEOUT, "not linked: %s", w->why[0] ? w->why : "nobody answered");
+        if (late) {
+            puts("  linked, and still catching up; `onebyte status` shows how far it is");
+            return OB_OK;
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
+    }
+}
+
+/* From outside, as far as this machine can tell. */
+static void print_reached(const struct joining *j) {
+    char endpoint[OB_ENDPOINT_MAX];
+    if (ob_cli_own_endpoint(j->state_dir, endpoint))
+        printf("  others reach this machine at %s\n", endpoint);
+    else
+        puts("  this machine does not listen: it reaches others, and what is for it comes over those links");
+}
+
+static enum ob_err start(const struct joining *j, struct ob_error *error) {
+    struct watching w = {.linked = false};
+    pid_t pid;
+    enum ob_err failed = ob_cli_launch(j->state_dir, &pid, error);
+    if (failed)
+        return failed;
+    failed = watch(j, pid, &w, error);
+    if (failed) {
+        ob_cli_unlaunch(pid);
+        if (j->made && refused(w.why)) /* its key is of no use; one that was only not heard keeps its place */
+            ob_cli_unmake_place(j->state_dir);
+        return failed;
+    }
+    print_reached(j);
+    return OB_OK;
+}
+
+static bool runs_already(const struct joining *j) {
+    json_t *status = NULL;
+    bool runs = ob_cli_ask_command(j->state_dir, "status", &status, NULL) == OB_OK;
+    if (runs)
+        printf("  already joined and running in %s: round %.0f of %.0f\n", j->state_dir,
+               json_number_value(json_object_get(status, "round")),
+               json_number_value(json_object_get(status, "max_rounds")));
+    json_decref(status);
+    return runs;
+}
+
+static enum ob_err prepare(struct joining *j, struct ob_error *error) {
+    enum ob_err failed = check_data(j, error);
+    if (!failed)
+        failed = check_room(j, error);
+    if (!failed)
+        failed = find_model(j, error);
+    if (!failed)
+        failed = ob_cli_make_place(j->state_dir, &j->made, error);
+    if (failed)
+        return failed;
+    failed = admit(j, error);
+    if (!failed)
+        failed = configure(j, error);
+    if (failed && j->made)
+        ob_cli_unmake_place(j->state_dir);
+    return failed;
+}
+
+static enum ob_err join_run(struct joining *j, struct ob_error *error) {
+    enum ob_err failed = read_token(j, error);
+    if (!failed)
+        failed = check_clock(j, error);
+    if (!failed)
+        failed = check_place(j, error);
+    if (failed || runs_already(j))
+        return failed;
+    failed = prepare(j, error);
+    if (failed)
+        return failed;
+    printf("  state directory: %s\n", j->state_dir);
+    (void)fflush(stdout);
+    return j->arguments->foreground ? ob_cli_become_daemon(j->state_dir, error) : start(j, error);
+}
+
+static int join(const void *arguments) {
+    struct ob_error error = {0};
+    struct joining j = {.arguments = arguments};
+    enum ob_err failed = join_run(&j, &error);
+    ob_token_wipe(&j.token);
+    if (!failed)
+        return OB_EXIT_DONE;
+    (void)ob_cli_fail(&error);
+    return OB_EXIT_USAGE;
+}
+
+const struct ob_command OB_COMMAND_JOIN = {
+    .name = "join",
+    .summary = "join a run with a token, and start to train",
+    .details = "Makes this machine's key, state directory and configuration, finds the base model, starts "
+               "the daemon "
+               "in the background, and shows that it is linked and in step, or says why not and ends with "
+               "exit code 2. The same command joins again after a stop.",
+    OB_OPERANDS(OPERANDS),
+    OB_OPTIONS(OPTIONS),
+    .arguments_bytes = sizeof(struct arguments),
+    .run = join,
+};

@@ -1,0 +1,305 @@
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/ask.h"
+#include "cli/authority.h"
+#include "cli/base.h"
+#include "cli/command.h"
+#include "cli/conf.h"
+#include "cli/launch.h"
+#include "cli/newplace.h"
+#include "cli/places.h"
+#include "run/certificate.h"
+#include "run/last_start.h"
+
+struct arguments {
+    const char *model, *data, *run, *state_dir, *learning_rate, *listen, *chat_template;
+    int64_t rounds, threads;
+    bool foreground, exit_when_finished;
+};
+
+#define AT(member) OB_ARGUMENT(struct arguments, member)
+
+/* What a new run is created with besides what was asked for: options of `onebyte run create`, in this one place. */
+static const char *const RUN_DEFAULTS[] = {NULL};
+
+static const struct ob_option OPTIONS[] = {
+    {"model", "MODEL", "base model: a Hugging Face folder or a GGUF file; needed for a new run", AT(model)},
+    {"data", "FILE", "rows to train on, JSON Lines; needed for a new run", AT(data)},
+    {"run", "NAME",
+     "name of the run and of its state directory; default: the name of --data without its ending", AT(run)},
+    {"state", "STATE_DIR", "another state directory than $XDG_STATE_HOME/onebyte/NAME", AT(state_dir)},
+    {"rounds", "N", "rounds of a new run", AT(rounds), .low = 1, .high = OB_ROUNDS_MAX, .fallback = "20000"},
+    {"lr", "RATE", "peak learning rate of a new run; auto: probe for it", AT(learning_rate),
+     .fallback = "auto"},
+    OB_OPTION_CHAT_TEMPLATE(struct arguments),
+    {"listen", "ADDRESS",
+     "tcp://ADDRESS:PORT to listen on; none: do not listen; default: the first free port from 7300 on",
+     AT(listen)},
+    {"threads", "N", "compute threads; 0: all processors", AT(threads), .low = 0, .high = 1024,
+     .fallback = "0"},
+    {"exit-when-finished", NULL, "the daemon of a new run ends when the run is finished",
+     AT(exit_when_finished)},
+    {"foreground", NULL, "be the daemon: messages to the terminal, Ctrl-C leaves", AT(foreground)},
+};
+
+struct starting {
+    const struct arguments *arguments;
+    char name[OB_NAME_MAX], state_dir[OB_PATH_MAX], model[OB_PATH_MAX], data[OB_PATH_MAX];
+    char manifest[OB_PATH_MAX], authority[OB_PATH_MAX], certificate[OB_PATH_MAX];
+};
+
+static void name_of(const struct arguments *a, char ret_name[static OB_NAME_MAX]) {
+    const char *slash = a->data ? strrchr(a->data, '/') : NULL;
+    const char *from = a->run ? a->run : slash ? slash + 1 : a->data ? a->data : "";
+    (void)snprintf(ret_name, OB_NAME_MAX, "%.*s", OB_NAME_MAX - 1, from);
+    char *dot = a->run ? NULL : strrchr(ret_name, '.');
+    if (dot && dot != ret_name)
+        *dot = 0;
+}
+
+/* Where it is; for a new run also what it is made of. */
+static enum ob_err find(struct starting *s, bool *ret_new, struct ob_error *error) {
+    const struct arguments *a = s->arguments;
+    struct ob_cli_place place;
+    enum ob_err failed = OB_OK;
+    name_of(a, s->name);
+    if (!a->data && !a->run && !a->state_dir) { /* go on with the only one that is here */
+        failed = ob_cli_find(&(struct ob_cli_at){0}, OB_NEED_STATE_DIR, &place, error);
+        if (!failed)
+            failed = ob_path_append(s->state_dir, place.state_dir, "", error);
+    } else {
+        failed = ob_cli_new_place(a->state_dir, s->name, s->state_dir, error);
+    }
+    if (failed == OB_EUSAGE && !a->data)
+        return ob_fail(error, OB_EUSAGE,
+                       "give --model MODEL and --data ROWS for a new run, or --run NAME to go on");
+    if (!failed)
+        failed = ob_path_join(s->manifest, s->state_dir, "run.json", error);
+    if (!failed)
+        failed = ob_path_join(s->authority, s->state_dir, "authority", error);
+    if (!failed)
+        failed = ob_path_join(s->certificate, s->state_dir, "certificate", error);
+    *ret_new = !failed && !ob_cli_place_has(s->state_dir, OB_CLI_CONF);
+    return failed;
+}
+
+/* ---- a new run: each step makes a file, and is left out when that is there ---- */
+
+static enum ob_err create_run(const struct starting *s, struct ob_error *error) {
+    const struct arguments *a = s->arguments;
+    char rounds[32];
+    (void)snprintf(rounds, sizeof rounds, "%" PRId64, a->rounds);
+    const char *arguments[48] = {"run",       "create",      "--model",    s->model,        "--out",
+                                 s->manifest, "--authority", s->authority, "--name",        s->name,
+                                 "--rounds",  rounds,        "--lr",       a->learning_rate};
+    size_t count = 14;
+    if (strcmp(a->learning_rate, "auto") == 0) {
+        arguments[count++] = "--data";
+        arguments[count++] = s->data;
+        if (a->chat_template) {
+            arguments[count++] = "--chat-template";
+            arguments[count++] = a->chat_template;
+        }
+    }
+    for (size_t i = 0; RUN_DEFAULTS[i]; i++)
+        arguments[count++] = RUN_DEFAULTS[i];
+    return ob_cli_run_self(arguments, error);
+}
+
+static enum ob_err certify(const struct starting *s, const struct ob_machine_id *machine,
+                           struct ob_error *error) {
+    struct ob_manifest *manifest = NULL;
+    struct ob_identity authority;
+    struct ob_certificate certificate = {.last_round = OB_CONTROL_NEVER};
+    enum ob_err failed = ob_manifest_read(s->manifest, &manifest, error);
+    if (!failed)
+        failed = ob_cli_load_authority(s->authority, &authority, error);
+    if (!failed) {
+        certificate.run = manifest->run;
+        ob_cli_host_name(certificate.name);
+        failed = ob_certificate_file_write(s->certificate, &authority, machine, ob_cli_sequence(),
+                                           &certificate, error);
+        ob_identity_wipe(&authority);
+    }
+    ob_manifest_free(manifest);
+    return failed;
+}
+
+static enum ob_err check_room(const struct starting *s, struct ob_error *error) {
+    struct ob_manifest *manifest = NULL;
+    char name[OB_NAME_MAX];
+    uint64_t base = 0, trained = 0;
+    enum ob_err failed = ob_manifest_read(s->manifest, &manifest, error);
+    if (failed)
+        return failed;
+    ob_cli_base_describe(s->model, name, &base);
+    for (size_t t = 0; t < manifest->tensor_count; t++)
+        trained += sizeof(int32_t) * ob_cli_elements(&manifest->tensors[t]);
+    ob_manifest_free(manifest);
+    return ob_cli_check_room(s->state_dir, base, trained, error);
+}
+
+static enum ob_err configure(const struct starting *s, struct ob_error *error) {
+    const struct arguments *a = s->arguments;
+    char listen[OB_ENDPOINT_MAX] = "";
+    enum ob_err failed = OB_OK;
+    if (!a->listen)
+        failed = ob_cli_free_listen(listen, error);
+    else if (strcmp(a->listen, "none") != 0)
+        (void)snprintf(listen, sizeof listen, "%s", a->listen);
+    const struct ob_cli_conf conf = {.state_dir = s->state_dir,
+                                     .model = s->model,
+                                     .data = s->data,
+                                     .chat_template = a->chat_template,
+                                     .listen = listen,
+                                     .threads = a->threads,
+                                     .exit_when_finished = a->exit_when_finished};
+    return failed ? failed : ob_cli_conf_write(&conf, error);
+}
+
+static enum ob_err make(struct starting *s, struct ob_error *error) {
+    const struct arguments *a = s->arguments;
+    struct ob_identity identity;
+    bool made = false;
+    if (!a->model || !a->data)
+        return ob_fail(error, OB_EUSAGE,
+                       "%s: there is no run yet; give --model MODEL and --data ROWS to make one",
+                       s->state_dir);
+    enum ob_err failed = ob_cli_absolute("--model", a->model, s->model, error);
+    if (!failed)
+        failed = ob_cli_absolute("--data", a->data, s->data, error);
+    if (!failed)
+        failed = ob_cli_make_place(s->state_dir, &made, error);
+    if (!failed)
+        failed = ob_cli_place_identity(s->state_dir, &identity, error);
+    if (failed)
+        return failed;
+    if (!ob_cli_place_has(s->state_dir, "run.json"))
+        failed = create_run(s, error);
+    if (!failed && !ob_cli_place_has(s->state_dir, "certificate"))
+        failed = certify(s, &identity.machine, error);
+    ob_identity_wipe(&identity);
+    if (!failed)
+        failed = check_room(s, error);
+    return failed ? failed : configure(s, error);
+}
+
+/* An existing one is what it is: another model or other rows would be another run. */
+static enum ob_err check_same(const struct starting *s, struct ob_error *error) {
+    const struct arguments *a = s->arguments;
+    const struct {
+        const char *section, *key, *given;
+    } SAME[] = {{"run", "model", a->model}, {"training", "data", a->data}};
+    for (size_t i = 0; i < 2; i++) {
+        char there[OB_PATH_MAX] = "", given[OB_PATH_MAX];
+        if (!SAME[i].given)
+            continue;
+        enum ob_err failed = ob_cli_conf_value(s->state_dir, SAME[i].section, SAME[i].key, there, error);
+        if (!failed)
+            failed = ob_cli_absolute(SAME[i].key, SAME[i].given, given, error);
+        if (failed)
+            return failed;
+        if (strcmp(there, given) != 0)
+            return ob_fail(error, OB_EUSAGE,
+                           "%.180s holds a run with %s = %.120s: give --run NAME for another run, or edit "
+                           "its " OB_CLI_CONF,
+                           s->state_dir, SAME[i].key, there);
+    }
+    return OB_OK;
+}
+
+/* ---- what it says ---- */
+
+static void print_time_left(const json_t *status) {
+    double round_s = json_number_value(json_object_get(status, "median_round_s"));
+    double left = json_number_value(json_object_get(status, "max_rounds")) -
+                  json_number_value(json_object_get(status, "round"));
+    double seconds = round_s * left;
+    if (!(seconds > 0))
+        return;
+    if (seconds >= 5400)
+        printf("  %.0f rounds to go, about %.0f h at the present pace\n", left, seconds / 3600);
+    else
+        printf("  %.0f rounds to go, about %.0f min at the present pace\n", left, fmax(1, seconds / 60));
+}
+
+/* Until a few rounds are done, for the pace; not for ever. */
+static void watch_first_rounds(const struct starting *s, pid_t pid) {
+    struct ob_error error;
+    for (int tries = 0; tries < 100 && ob_cli_launched(s->state_dir, pid, &error) == OB_OK; tries++) {
+        json_t *status = NULL;
+        bool enough = false;
+        if (ob_cli_ask_command(s->state_dir, "status", &status, NULL) == OB_OK &&
+            json_number_value(json_object_get(status, "own_rounds")) >= 3) {
+            print_time_left(status);
+            enough = true;
+        }
+        json_decref(status);
+        if (enough)
+            return;
+        (void)nanosleep(&(struct timespec){.tv_nsec = 100000000L}, NULL);
+    }
+}
+
+static void print_up(const struct starting *s) {
+    char endpoint[OB_ENDPOINT_MAX];
+    const char *folder = strrchr(s->state_dir, '/');
+    bool reached = ob_cli_own_endpoint(s->state_dir, endpoint);
+    printf("  run \"%s\" is up%s%s. Stop it with `onebyte down`, watch it with `onebyte status`.\n",
+           folder ? folder + 1 : s->state_dir, reached ? " on " : "", reached ? endpoint : "");
+    if (access(s->authority, F_OK) == 0)
+        printf("  Admit a machine: onebyte invite NAME     (authority: %s, keep a copy)\n", s->authority);
+}
+
+static enum ob_err start(const struct starting *s, struct ob_error *error) {
+    json_t *status = NULL;
+    pid_t pid;
+    if (ob_cli_ask_command(s->state_dir, "status", &status, NULL) == OB_OK) {
+        printf("  already running: round %.0f of %.0f\n", json_number_value(json_object_get(status, "round")),
+               json_number_value(json_object_get(status, "max_rounds")));
+        json_decref(status);
+        print_up(s);
+        return OB_OK;
+    }
+    if (s->arguments->foreground) {
+        print_up(s);
+        (void)fflush(stdout);
+        return ob_cli_become_daemon(s->state_dir, error);
+    }
+    enum ob_err failed = ob_cli_launch(s->state_dir, &pid, error);
+    if (failed)
+        return failed;
+    print_up(s);
+    (void)fflush(stdout);
+    watch_first_rounds(s, pid);
+    return ob_cli_launched(s->state_dir, pid, error);
+}
+
+static int up(const void *arguments) {
+    struct ob_error error = {0};
+    struct starting s = {.arguments = arguments};
+    bool new = false;
+    enum ob_err failed = find(&s, &new, &error);
+    if (!failed)
+        failed = new ? make(&s, &error) : check_same(&s, &error);
+    if (!failed)
+        failed = start(&s, &error);
+    return failed ? ob_cli_fail(&error) : OB_EXIT_DONE;
+}
+
+const struct ob_command OB_COMMAND_UP = {
+    .name = "up",
+    .summary = "create a run and start to train, or go on with one",
+    .details = "Makes what is missing: identity, learning rate, manifest, authority key, certificate, "
+               "configuration; then "
+               "starts the daemon in the background. The same command goes on where it was. Everything is in "
+               "the state directory; its onebyte.conf may be edited.",
+    OB_OPTIONS(OPTIONS),
+    .arguments_bytes = sizeof(struct arguments),
+    .run = up,
+};

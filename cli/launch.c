@@ -1,0 +1,152 @@
+#include "cli/launch.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/ask.h"
+#include "cli/conf.h"
+
+#define LOG          "onebyted.log"
+#define PROGRAM      "onebyted"
+#define ARGUMENTS    64
+#define POLL_NS      100000000L
+#define LINE_MAX_    480
+#define EXIT_LASTING 2
+
+static void pause_a_little(void) {
+    (void)nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
+}
+
+/* Beside this program, in ../sbin; else as it is found in $PATH. */
+static void find_program(char ret_path[static OB_PATH_MAX]) {
+    static const char *const FOLDERS[] = {"", "../sbin/", "../bin/"};
+    char self[OB_PATH_MAX];
+    ssize_t bytes = readlink("/proc/self/exe", self, sizeof self - 1);
+    char *slash = NULL;
+    if (bytes > 0) {
+        self[bytes] = 0;
+        slash = strrchr(self, '/');
+    }
+    for (size_t i = 0; slash && i < sizeof FOLDERS / sizeof *FOLDERS; i++) {
+        int length =
+            snprintf(ret_path, OB_PATH_MAX, "%.*s/%s" PROGRAM, (int)(slash - self), self, FOLDERS[i]);
+        if (length < OB_PATH_MAX && access(ret_path, X_OK) == 0)
+            return;
+    }
+    (void)snprintf(ret_path, OB_PATH_MAX, PROGRAM);
+}
+
+enum ob_err ob_cli_become_daemon(const char *state_dir, struct ob_error *error) {
+    char program[OB_PATH_MAX], conf[OB_PATH_MAX];
+    enum ob_err failed = ob_path_join(conf, state_dir, OB_CLI_CONF, error);
+    if (failed)
+        return failed;
+    find_program(program);
+    (void)execlp(program, PROGRAM, "--config", conf, (char *)NULL);
+    return ob_fail(error, OB_EIO, "cannot start %s: %s; put it into $PATH", program, strerror(errno));
+}
+
+/* In the child. */
+static void be_daemon(const char *state_dir, const char *log) {
+    struct ob_error error = {0};
+    int in = open("/dev/null", O_RDONLY), out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    (void)setsid();
+    if (in < 0 || out < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
+        _exit(1);
+    for (int fd = 3; fd < 1024; fd++)
+        (void)close(fd);
+    enum ob_err failed = ob_cli_become_daemon(state_dir, &error);
+    assert(failed);
+    (void)failed;
+    fprintf(stderr, "onebyte: %s\n", error.text);
+    _exit(1);
+}
+
+/* The last line of the log, without the program's name. */
+static void last_words(const char *state_dir, char ret_line[static LINE_MAX_]) {
+    char path[OB_PATH_MAX], line[2048];
+    (void)snprintf(ret_line, LINE_MAX_, "it said nothing");
+    FILE *log = ob_path_join(path, state_dir, LOG, NULL) ? NULL : fopen(path, "re");
+    while (log && fgets(line, sizeof line, log)) {
+        const char *text =
+            strncmp(line, PROGRAM ": ", sizeof PROGRAM + 1) == 0 ? line + sizeof PROGRAM + 1 : line;
+        line[strcspn(line, "\n")] = 0;
+        if (text[0])
+            (void)snprintf(ret_line, LINE_MAX_, "%.*s", LINE_MAX_ - 1, text);
+    }
+    if (log)
+        (void)fclose(log);
+}
+
+enum ob_err ob_cli_launched(const char *state_dir, pid_t pid, struct ob_error *error) {
+    char line[LINE_MAX_];
+    int status = 0;
+    if (waitpid(pid, &status, WNOHANG) != pid)
+        return OB_OK;
+    last_words(state_dir, line);
+    bool lasting = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_LASTING;
+    return ob_fail(error, lasting ? OB_EUSAGE : OB_EIO, "%s", line);
+}
+
+void ob_cli_unlaunch(pid_t pid) {
+    int status;
+    (void)kill(pid, SIGTERM);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+}
+
+enum ob_err ob_cli_launch(const char *state_dir, pid_t *ret_pid, struct ob_error *error) {
+    char log[OB_PATH_MAX], before[OB_PATH_MAX];
+    enum ob_err failed = ob_path_join(log, state_dir, LOG, error);
+    if (!failed)
+        failed = ob_path_join(before, state_dir, LOG ".1", error);
+    if (failed)
+        return failed;
+    (void)rename(log, before); /* so that the last line is of this start */
+    pid_t pid = fork();
+    if (pid < 0)
+        return ob_fail(error, OB_EIO, "cannot start a process: %s", strerror(errno));
+    if (pid == 0)
+        be_daemon(state_dir, log);
+    for (;;) {
+        json_t *answer = NULL;
+        failed = ob_cli_launched(state_dir, pid, error);
+        if (failed)
+            return failed;
+        bool answers = ob_cli_ask_command(state_dir, "status", &answer, NULL) == OB_OK;
+        json_decref(answer);
+        if (answers)
+            break;
+        pause_a_little();
+    }
+    *ret_pid = pid;
+    return OB_OK;
+}
+
+enum ob_err ob_cli_run_self(const char *const *arguments, struct ob_error *error) {
+    char *argv[ARGUMENTS + 2] = {(char *)"onebyte"};
+    for (size_t i = 0; i < ARGUMENTS && arguments[i]; i++)
+        argv[i + 1] = (char *)arguments[i];
+    (void)fflush(stdout);
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)execv("/proc/self/exe", argv);
+        _exit(1);
+    }
+    if (pid < 0)
+        return ob_fail(error, OB_EIO, "cannot start a process: %s", strerror(errno));
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return OB_OK;
+    return ob_fail(error, OB_ESTATE, "`onebyte %s` failed", arguments[0]);
+}

@@ -1,0 +1,26 @@
+/* launch - the daemon of a state directory as a child that goes on without us, and what became of it.
+ *
+ * Its messages go to STATE_DIR/onebyted.log. The program is the onebyted beside this one, in ../sbin, or in $PATH.
+ *
+ * Errors:  OB_EUSAGE, the daemon ended with exit code 2 (a restart does not help); OB_EIO, it ended otherwise, or could
+ *          not be started; the text is the last line that it wrote. */
+#ifndef OB_CLI_LAUNCH_H
+#define OB_CLI_LAUNCH_H
+
+#include <sys/types.h>
+
+#include "base/path.h"
+
+/* Replaces this process by the daemon. Returns only on failure. */
+OB_MUST_USE enum ob_err ob_cli_become_daemon(const char *state_dir, struct ob_error *error);
+/* Starts it and waits until its status socket answers. */
+OB_MUST_USE enum ob_err ob_cli_launch(const char *state_dir, pid_t *ret_pid, struct ob_error *error);
+/* Is it still there? When not, as an error, what it last said. */
+OB_MUST_USE enum ob_err ob_cli_launched(const char *state_dir, pid_t pid, struct ob_error *error);
+/* Ends one that was launched, and waits for it. */
+void ob_cli_unlaunch(pid_t pid);
+/* Runs another subcommand of this program with our terminal, and waits for it. `arguments` end with NULL.
+ * OB_ESTATE: its exit code was not 0 (it said why). */
+OB_MUST_USE enum ob_err ob_cli_run_self(const char *const *arguments, struct ob_error *error);
+
+#endif
