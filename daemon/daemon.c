@@ -1,8 +1,8 @@
 #include "daemon/daemon.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -94,12 +94,31 @@ static enum ob_err on_request(struct ob_daemon *daemon, const struct ob_transpor
     return failed;
 }
 
+/* ---- what a service manager hears ---- */
+
+static void tell_service(struct ob_daemon *daemon, uint64_t now_ns) {
+    if (!ob_service_tend(&daemon->service, now_ns))
+        return;
+    const struct ob_manifest *manifest = daemon->session.manifest;
+    struct ob_peer_view view = ob_peer_view(daemon->session.peer);
+    uint32_t rounds = manifest->bounds.max_rounds, done = view.round.index - daemon->first_round;
+    double elapsed_s = (double)(now_ns - daemon->started_ns) / (double)OB_SECOND_NS;
+    struct ob_service_news news = {.life = ob_daemon_life(daemon, &view),
+                                   .round = view.round.index,
+                                   .rounds = rounds,
+                                   .loss = daemon->own_rounds > 0 ? daemon->loss : (double)NAN,
+                                   .left_s = done > 2 ? elapsed_s / done * (rounds - view.round.index)
+                                                      : (double)NAN};
+    ob_service_tell(&daemon->service, &news, now_ns);
+}
+
 /* A second while the log cannot be written (daemon/disk_full.h). */
 static enum ob_err wait_for_room(void *context, struct ob_error *error) {
     struct ob_daemon *daemon = context;
     uint64_t until = ob_now_ns() + OB_SECOND_NS;
     while (ob_now_ns() < until) {
         struct ob_transport_event seen;
+        tell_service(daemon, ob_now_ns());
         if (atomic_load(&daemon->leave_wanted))
             return ob_fail(
                 error, OB_EIO,
@@ -418,6 +437,7 @@ static enum ob_err leave(struct ob_daemon *daemon, uint64_t now, struct ob_error
     struct ob_event event = {.kind = OB_EVENT_LEAVE};
     daemon->leaving = true;
     daemon->leaving_ns = now;
+    ob_service_stopping();
     ob_compute_hurry(daemon->session.compute);
     ob_held_out_hurry(&daemon->held_out);
     return ob_daemon_step(daemon, &event, error);
@@ -475,6 +495,7 @@ static enum ob_err on_clock(struct ob_daemon *daemon, struct ob_error *error) {
         failed = tend_snapshots(daemon, error);
     tend_files(daemon);
     tend_catch_up(daemon);
+    tell_service(daemon, now);
     if (!failed)
         failed = ob_daemon_drain(daemon, error);
     if (!failed && now - daemon->last_flush_ns >= FLUSH_NS) {
@@ -583,6 +604,7 @@ static enum ob_err evaluate_base(struct ob_daemon *daemon, struct ob_error *erro
 static enum ob_err start(struct ob_daemon *daemon, struct ob_error *error) {
     struct ob_event event = {.kind = OB_EVENT_START};
     daemon->started_ns = ob_now_ns();
+    ob_service_init(&daemon->service);
     daemon->disk = (struct ob_disk_full){.logger = &daemon->logger, .wait = wait_for_room, .context = daemon};
     tell_start(daemon);
     enum ob_err failed = ob_membership_start(&daemon->membership, error);
@@ -601,7 +623,9 @@ static enum ob_err start(struct ob_daemon *daemon, struct ob_error *error) {
         failed = ob_daemon_step(daemon, &event, error);
     if (!failed)
         failed = ob_membership_address(&daemon->membership, &event, error);
-    return failed ? failed : ob_daemon_step(daemon, &event, error);
+    failed = failed ? failed : ob_daemon_step(daemon, &event, error);
+    daemon->first_round = ob_peer_view(daemon->session.peer).round.index;
+    return failed;
 }
 
 enum ob_err ob_daemon_run(struct ob_daemon *daemon, struct ob_error *error) {

@@ -1,6 +1,7 @@
 #include "daemon/fetching.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "daemon/names.h"
 #include "daemon/reach.h"
 #include "daemon/request.h"
+#include "daemon/service.h"
 #include "daemon/status_fields.h"
 #include "model/forward/blas.h"
 #include "transport/status_client.h"
@@ -23,6 +25,7 @@ struct fetching {
     const struct ob_logger *logger;
     const struct ob_wanted *wanted;
     struct ob_reach_watch reach;
+    struct ob_service service;
     uint64_t started_ns;
     bool leave;
     struct ob_run_id run;
@@ -107,6 +110,15 @@ static enum ob_err take(struct fetching *f, const struct ob_transport_event *eve
     }
 }
 
+static void tell_service(struct fetching *f, uint64_t now_ns) {
+    char life[64];
+    if (!ob_service_tend(&f->service, now_ns))
+        return;
+    (void)snprintf(life, sizeof life, "fetching %s", f->wanted->what);
+    struct ob_service_news news = {.life = life, .loss = NAN, .left_s = NAN};
+    ob_service_tell(&f->service, &news, now_ns);
+}
+
 static enum ob_err fetch(struct fetching *f, struct ob_error *error) {
     enum ob_err failed = OB_OK;
     for (bool done = false; !failed && !done;) {
@@ -116,6 +128,7 @@ static enum ob_err fetch(struct fetching *f, struct ob_error *error) {
         bool alone = ob_transport_counters(f->transport).links == 0;
         ob_reach_tend(&f->reach, f->session, f->contacts, alone, ob_now_s());
         ob_contacts_tend(f->contacts, ob_now_s());
+        tell_service(f, ob_now_ns());
         failed = ob_transport_poll(f->transport, POLL_MS, &event, error);
         if (!failed)
             failed = take(f, &event, error);
@@ -170,6 +183,7 @@ enum ob_err ob_fetching_run(const struct ob_session *session, const struct ob_ce
         return ob_fail(error, OB_EUSAGE, "[peers] has no address to fetch %s from; add a peer's address",
                        wanted->what);
     enum ob_err failed = open_contacts(&f, session->identity, certificate, error);
+    ob_service_init(&f.service);
     if (!failed)
         failed = fetch(&f, error);
     ob_contacts_free(f.contacts);

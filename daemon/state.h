@@ -20,6 +20,7 @@
 #include "daemon/perform.h"
 #include "daemon/reach.h"
 #include "daemon/round_log.h"
+#include "daemon/service.h"
 #include "daemon/session.h"
 #include "snapshot/join.h"
 #include "snapshot/serve.h"
@@ -71,6 +72,7 @@ struct ob_daemon {
     struct ob_performer performer;
     struct ob_event_queue queue;
     struct ob_answers answers;
+    struct ob_service service;
 
     atomic_bool leave_wanted, reload_wanted; /* set by the thread of signals */
     struct ob_finish finish;
@@ -80,8 +82,9 @@ struct ob_daemon {
     uint64_t heard_s;   /* when a frame of another machine came last; 0: never */
     uint64_t address_s; /* when our own address was looked for last */
     uint64_t own_rounds, own_samples;
-    double loss;     /* of the last own round */
-    bool has_digest; /* of a whole log: */
+    uint32_t first_round; /* when it started */
+    double loss;          /* of the last own round */
+    bool has_digest;      /* of a whole log: */
     struct ob_hash digest_log, weights_digest;
     uint8_t event_data[OB_MESSAGE_MAX]; /* of the event that is being carried out */
 };

@@ -20,7 +20,7 @@ static double age_s(uint64_t then_ns, uint64_t now_ns) {
     return then_ns == 0 ? NAN : (double)(now_ns - then_ns) * 1e-9;
 }
 
-static const char *life_of(const struct ob_daemon *daemon, const struct ob_peer_view *view) {
+const char *ob_daemon_life(const struct ob_daemon *daemon, const struct ob_peer_view *view) {
     bool starts =
         view->life == OB_PEER_RECOVERING || view->life == OB_PEER_RECONCILING || view->life == OB_PEER_PAUSED;
     if (daemon->performer.halted)
@@ -172,7 +172,7 @@ static void gather(const struct ob_daemon *daemon, uint64_t now_ns, struct ob_st
             daemon->membership.has_certificate ? daemon->membership.certificate.certificate.expiry_s : 0,
         .peer = ob_peer_view(daemon->session.peer),
     };
-    status->life = life_of(daemon, &status->peer);
+    status->life = ob_daemon_life(daemon, &status->peer);
     status->pause = daemon->pause;
     (void)ob_pause_set(&status->pause, OB_PAUSE_ISOLATED, status->peer.life == OB_PEER_ISOLATED);
     if (daemon->has_digest)

@@ -8,6 +8,8 @@
 
 #include "daemon/state.h"
 
+/* One word: what it does. */
+const char *ob_daemon_life(const struct ob_daemon *daemon, const struct ob_peer_view *view);
 char *ob_daemon_status(const struct ob_daemon *daemon);
 
 #endif
