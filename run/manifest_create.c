@@ -165,9 +165,9 @@ static json_t *manifest_json(const struct ob_manifest_options *options, const ch
                      "c0", c0_for(options->typical), "code_max", OB_SPSA_CODE_MAX_DEFAULT, "exponent_min",
                      -options->exponents, "exponent_max", (int)options->exponents, "update", "combine",
                      ob_spsa_combine_name(options->combine), "s0", (int)options->s0, "rounds_per_rate",
-                     (int)per, "rates_q48", rates, "bounds",
-                     "max_rounds", (int)options->rounds, "max_machines", (int)options->max_machines,
-                     "samples_per_round", (int)options->samples_per_round, "tensors", tensors);
+                     (int)per, "rates_q48", rates, "bounds", "max_rounds", (int)options->rounds,
+                     "max_machines", (int)options->max_machines, "samples_per_round",
+                     (int)options->samples_per_round, "tensors", tensors);
 }
 
 static json_t *lora_json(const struct ob_manifest_options *options) {
