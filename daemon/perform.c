@@ -132,7 +132,9 @@ static enum ob_err watch(struct ob_performer *p, const struct ob_record *record,
     char name[64];
     struct ob_movements *movements = p->session->movements;
     enum ob_err failed = ob_movements_add(movements, record, error);
-    if (failed || !ob_movements_judge(movements, &record->machine))
+    /* what is fetched before the start is of other times than what others sign now */
+    bool old = ob_peer_life(p->session->peer) == OB_PEER_RECONCILING;
+    if (failed || old || !ob_movements_judge(movements, &record->machine))
         return failed;
     const struct ob_movement *outlier = ob_movements_of(movements, &record->machine);
     if (ob_line_may(p->session->lines, p->session->logger, "outlier"))
