@@ -14,6 +14,8 @@ struct checking {
     struct ob_admission *admission;
     ob_finding_fn tell;
     void *context;
+    const struct ob_progress_callback *progress;
+    uint64_t seen;
     struct ob_log_check result;
     /* of the machine that is being looked at */
     struct ob_standing standing;
@@ -97,7 +99,9 @@ static void count_entries(struct checking *c) {
 static enum ob_err take_record(void *context, const struct ob_record *record, struct ob_error *error) {
     struct checking *c = context;
     char key[OB_HEX_SHORT_MAX];
-    (void)error;
+    enum ob_err stopped = ob_progress_tell(c->progress, "verifying", ++c->seen, 0, error);
+    if (stopped)
+        return stopped;
     const char *why = ob_standing_refuses(&c->standing, record);
     if (!why) {
         c->result.records++;
@@ -137,9 +141,10 @@ static enum ob_err check(struct checking *c, struct ob_error *error) {
 }
 
 enum ob_err ob_log_check(const struct ob_manifest *manifest, struct ob_store *store, unsigned threads,
-                         ob_finding_fn tell, void *context, struct ob_log_check *ret_check,
-                         struct ob_error *error) {
-    struct checking c = {.manifest = manifest, .store = store, .tell = tell, .context = context};
+                         ob_finding_fn tell, void *context, const struct ob_progress_callback *progress,
+                         struct ob_log_check *ret_check, struct ob_error *error) {
+    struct checking c = {
+        .manifest = manifest, .store = store, .tell = tell, .context = context, .progress = progress};
     enum ob_err failed = ob_admission_new(&manifest->run, &manifest->authority, &c.admission, error);
     if (!failed)
         failed = ob_pool_new(threads ? threads : ob_processors(), &c.pool, error);

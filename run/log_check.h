@@ -13,6 +13,7 @@
 #ifndef OB_RUN_LOG_CHECK_H
 #define OB_RUN_LOG_CHECK_H
 
+#include "base/progress_callback.h"
 #include "run/admission.h"
 #include "run/manifest.h"
 #include "store/store.h"
@@ -27,9 +28,11 @@ struct ob_log_check {
 };
 
 typedef void (*ob_finding_fn)(void *context, const char *text);
-/* threads: 0 is all processors that this process may use. */
+/* threads: 0 is all processors that this process may use. progress: hears of the records that were looked at ("verifying"); NULL:
+ * nobody does. */
 OB_MUST_USE enum ob_err ob_log_check(const struct ob_manifest *manifest, struct ob_store *store,
                                      unsigned threads, ob_finding_fn tell, void *context,
+                                     const struct ob_progress_callback *progress,
                                      struct ob_log_check *ret_check, struct ob_error *error);
 
 #endif

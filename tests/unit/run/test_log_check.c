@@ -24,7 +24,7 @@ static struct ob_log_check look(struct log_fixture *l, struct told *told) {
     options.machine = NULL;
     *told = (struct told){0};
     if (ob_store_open(&options, &store, &error) || ob_store_hold(store, &error) ||
-        ob_log_check(&l->manifest, store, 2, tell, told, &check, &error))
+        ob_log_check(&l->manifest, store, 2, tell, told, NULL, &check, &error))
         fail_msg("%s", error.text);
     ob_store_close(store);
     assert_int_equal(check.findings, told->count);
