@@ -115,10 +115,8 @@ const char *ob_machine_state(const struct ob_status *s, const struct ob_status_m
         return "disagrees";
     if (m->trains)
         return m->behind > BEHIND ? "behind" : "training";
-    if (!m->linked && m->why)
-        return "unreachable";
-    if (!m->peer.has_records)
-        return "new";
+    if (!m->peer.has_records || isnan(m->last_record_s))
+        return !m->linked && m->why ? "unreachable" : !m->peer.has_records ? "new" : "silent";
     return !isnan(m->last_heard_s) && m->last_heard_s < 5 ? "idle" : "silent";
 }
 

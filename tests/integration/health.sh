@@ -40,10 +40,13 @@ echo "diverging: done" >&2
 # ---- starved: it waits for a slow one; then silent ----
 begin 2 100000 4
 sed -i 's/^rejoin_wait_s.*/&\nmax_staleness = 0/' "$work"/p?.conf
-sed -i 's/^batch = .*/batch = 64/; s/^length = .*/length = 64/' "$work/p2.conf"
+sed -i 's/^batch = .*/batch = 32/; s/^length = .*/length = 32/' "$work/p2.conf"
 start 1; start 2
+together() { [ "$(get 1 live)" = 2 ] && [ "$(get 2 own_rounds)" -ge 3 ]; }
+wait_for 60 together || fail "two do not train together"
 wait_for 150 verdict_is 1 starved || fail "a machine that waits for a slow one is $(health 1): $(get 1 sentence)"
-status 1; grep -q "peer2" <<<"$(get 1 sentence)" || grep -q '"waits_for":"peer2"' "$work/p1.json" || wait_for 10 grep -q peer2 "$work/p1.json" || fail "it does not say for whom it waits"
+waits() { [ "$(get 1 waiting_for)" = peer2 ]; }
+wait_for 30 waits || fail "it does not say for whom it waits"
 kill -STOP "${pid[2]}"
 wait_for 90 problem 1 silent peer2 || fail "a machine that is stopped is no problem: $(cat "$work/p1.json")"
 event 1 silent peer2 || fail "no event says that it is silent"
