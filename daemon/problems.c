@@ -62,9 +62,9 @@ static void look_at_life(const struct ob_status *s, struct ob_problems *problems
 }
 
 static void look_at_wait(const struct ob_status *s, struct ob_problems *problems) {
-    if (strcmp(s->life, "waiting") == 0 && s->waits_for && s->since_round_s > 5)
+    if (strcmp(s->life, "waiting") == 0 && s->waiting_for && s->since_round_s > 5)
         say(add(problems, false, "waiting", "it is no longer waited for once it is silent for three rounds"),
-            s->waits_for, "this machine waits for %s (%.0f s since our last round)", s->waits_for,
+            s->waiting_for, "this machine waits for %s (%.0f s since our last round)", s->waiting_for,
             s->since_round_s);
     if (s->catch_up_s != 0 && s->peer.samples_known > s->peer.samples_held + 1000)
         say(add(problems, false, "catching-up", ""), "", "catching up: %llu of %llu samples, %.0f a second",

@@ -204,11 +204,7 @@ static json_t *status_json(const struct ob_daemon *daemon) {
     for (; status.machine_count < status.peer.machines; status.machine_count++)
         gather_machine(daemon, &status, status.machine_count, now_ns, &status.machines[status.machine_count]);
     uint64_t wall_s = ob_wall_s();
-    struct ob_machine_id blocker;
-    char waits_for[64];
     struct ob_problems problems;
-    if (ob_peer_waits_for(daemon->session.peer, &blocker))
-        status.waits_for = ob_machine_name(daemon->session.config, daemon->session.peer, &blocker, waits_for);
     compare_machines(&status, wall_s);
     ob_problems_of(&status, wall_s, &problems);
     status.problems = &problems;

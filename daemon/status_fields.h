@@ -69,7 +69,6 @@ struct ob_status {
 
     const struct ob_health *health;
     const struct ob_history *history;
-    const char *waits_for;                                                            /* NULL: nobody */
     double since_round_s;                                                             /* NaN: no round yet */
     double mean_loss, start_loss, swarm_loss, swarm_rate, rounds_per_s, seconds_left; /* NaN: not known */
     struct {

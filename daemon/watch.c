@@ -41,7 +41,6 @@ struct ob_health_facts ob_watch_facts(const struct ob_daemon *daemon, uint64_t n
     const struct ob_peer *peer = daemon->session.peer;
     struct ob_peer_view view = ob_peer_view(peer);
     bool lives = view.life == OB_PEER_TRAINING || view.life == OB_PEER_WAITING;
-    struct ob_machine_id blocker;
     struct ob_health_facts facts = {
         .finished = view.life == OB_PEER_FINISHED,
         .trains = lives && !daemon->session.config->observer && !ob_pause_any(&daemon->pause),
@@ -55,8 +54,8 @@ struct ob_health_facts ob_watch_facts(const struct ob_daemon *daemon, uint64_t n
         .loss_finite = (daemon->diary.round_ns == 0 || isfinite(daemon->diary.last_loss)) &&
                        !daemon->held_out.not_finite,
     };
-    if (view.life == OB_PEER_WAITING && ob_peer_waits_for(peer, &blocker))
-        facts.waits_for = ob_machine_name(daemon->session.config, peer, &blocker, name);
+    if (view.waits)
+        facts.waits_for = ob_machine_name(daemon->session.config, peer, &view.waits_for, name);
     return facts;
 }
 

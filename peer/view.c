@@ -204,17 +204,6 @@ static enum ob_err check_uses(const struct ob_peer *peer, const struct ob_contro
     return OB_OK;
 }
 
-bool ob_peer_waits_for(const struct ob_peer *peer, struct ob_machine_id *ret_machine) {
-    const struct machine *blocker = peer->pacing.blocker;
-    bool waits =
-        peer->life == OB_PEER_WAITING && blocker != NULL && blocker->pacing.paced &&
-        (uint64_t)blocker->chain.head_round + blocker->chain.has_records + peer->options.max_staleness <
-            peer->rounds.next;
-    if (waits)
-        *ret_machine = blocker->id;
-    return waits;
-}
-
 size_t ob_peer_score(const struct ob_peer *peer, const struct ob_hash *log, struct ob_score *ret_score) {
     return ob_evaluation_sum(peer, log, ret_score);
 }

@@ -75,9 +75,6 @@ struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i);
 bool ob_peer_find(const struct ob_peer *peer, const struct ob_machine_id *machine,
                   struct ob_peer_machine *ret_machine);
 
-/* The machine whose records we wait for before our next round; false: none just now. */
-bool ob_peer_waits_for(const struct ob_peer *peer, struct ob_machine_id *ret_machine);
-
 /* Held-out rows at the frontier with this log digest: the sums of all machines that evaluated there. Returns how many. */
 size_t ob_peer_score(const struct ob_peer *peer, const struct ob_hash *log, struct ob_score *ret_score);
 /* The ends of all chains at the named frontier of rounds below `below`: calls `see` for each with records there. False: not
