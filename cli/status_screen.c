@@ -250,13 +250,13 @@ static void cell_text(const json_t *m, enum ob_machine_column column, char ret_t
         (void)snprintf(ret_text, 64, value < 0 ? "-" : "%.0f", value);
         break;
     case OB_COLUMN_BEHIND:
-        (void)snprintf(ret_text, 64, "%.0f", value);
+        (void)snprintf(ret_text, 64, isnan(value) ? "-" : "%.0f", value);
         break;
     case OB_COLUMN_RATE:
         (void)snprintf(ret_text, 64, isnan(value) ? "-" : value < 10 ? "%.2f" : "%.0f", value);
         break;
     case OB_COLUMN_SHARE:
-        (void)snprintf(ret_text, 64, "%.0f %%", 100 * value);
+        (void)snprintf(ret_text, 64, isnan(value) ? "-" : "%.0f %%", 100 * value);
         break;
     case OB_COLUMN_LOSS:
         (void)snprintf(ret_text, 64, isnan(value) ? "-" : "%.3f", value);

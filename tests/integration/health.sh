@@ -33,6 +33,9 @@ check_is 1 2 && grep -q "^ONEBYTE CRITICAL - paused, diverging; .*lower the lear
 "$BIN/onebyte" resume "$work/p1" || fail resume
 resumed() { status 1 && grep -q '"paused_by":\[\]' "$work/p1.json"; }
 wait_for 20 resumed || fail "resume does not resume"
+some_rounds() { [ "$(get 1 own_rounds)" -ge 12 ]; }
+wait_for 120 some_rounds || fail "no rounds after resume"
+sleep 1.5 # the history is written once a second
 "$BIN/onebyte" history "$work/p1" --csv >"$work/csv" && head -1 "$work/csv" | grep -q "^time,round,rounds,.*,loss," || fail "history --csv: $(head -2 "$work/csv")"
 [ "$(wc -l <"$work/csv")" -ge 5 ] || fail "history --csv is short"
 
