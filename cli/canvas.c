@@ -138,7 +138,7 @@ void ob_canvas_text(struct ob_canvas *c, struct ob_point at, const char *text, i
     cairo_select_font_face(c->cairo, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
     cairo_set_font_size(c->cairo, size);
     cairo_text_extents(c->cairo, text, &extents);
-    cairo_move_to(c->cairo, at.x - 0.5 * anchor * extents.x_advance, at.y);
+    cairo_move_to(c->cairo, at.x - 0.5 * (double)(int)anchor * extents.x_advance, at.y);
     cairo_show_text(c->cairo, text);
 }
 
