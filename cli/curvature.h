@@ -34,7 +34,7 @@
 
 /* Of what is the best for one step. */
 #define OB_RATE_STEP_SHARE 0.3
-/* Of the loss at the start. The best runs of the shipped model walked 0.5 of it (4,096 samples) and 0.12 (12,000); with one
+/* Of the loss at the start. The best runs of the shipped model walked 0.33 of it (4,096 samples) and 0.12 (12,000); with one
  * direction of each matrix's inputs, SmolLM2-135M learned SST-2 at 0.014 and at 0.2, and at 0.96 its loss rose as this cost
  * says (docs/performance.md). */
 #define OB_RATE_WALK_SHARE 0.5
