@@ -75,7 +75,7 @@ uint32_t ob_spsa_checksum_change(const struct ob_spsa_engine *engine, const stru
     while (ob_spsa_next_group(rule, updates, count, &walk, &group))
         for (size_t t = 0; t < weights->count; t++) {
             int32_t steps[OB_SPSA_GROUP];
-            ob_spsa_group_steps(rule, &group, &weights->tensors[t], (uint32_t)t, steps);
+            ob_spsa_group_steps(engine->kernels, &group, &weights->tensors[t], (uint32_t)t, steps);
             for (size_t i = 0; i < group.count; i++)
                 if (steps[i] != 0)
                     change -= (uint32_t)steps[i] * direction_sum(engine, rule, &group.keys[i], (uint32_t)t,

@@ -9,8 +9,6 @@
 
 #define LABEL "onebyte/z"
 
-enum { USE_DIRECTION = 0, USE_STEP = 1, USE_BYTE = 2 };
-
 static const struct {
     const char *name;
     size_t block_elements;
@@ -55,7 +53,8 @@ struct ob_spsa_key ob_spsa_direction_key(const struct ob_run_id *run, const stru
 void ob_spsa_direction_bits(const struct ob_spsa_key *key, uint32_t tensor, uint32_t first_block,
                             size_t blocks, uint8_t *ret_bits) {
     assert(first_block + (uint64_t)blocks <= (uint64_t)1 << 32);
-    ob_spsa_keystream(key, tensor, USE_DIRECTION, first_block, blocks * OB_SPSA_BLOCK_BYTES, ret_bits);
+    ob_spsa_keystream(key, tensor, OB_SPSA_USE_DIRECTION, first_block, blocks * OB_SPSA_BLOCK_BYTES,
+                      ret_bits);
 }
 
 static uint64_t randomness(const struct ob_spsa_key *key, uint32_t tensor, uint32_t use) {
@@ -65,9 +64,9 @@ static uint64_t randomness(const struct ob_spsa_key *key, uint32_t tensor, uint3
 }
 
 uint64_t ob_spsa_step_randomness(const struct ob_spsa_key *key, uint32_t tensor) {
-    return randomness(key, tensor, USE_STEP);
+    return randomness(key, tensor, OB_SPSA_USE_STEP);
 }
 
 uint64_t ob_spsa_byte_randomness(const struct ob_spsa_key *key) {
-    return randomness(key, 0, USE_BYTE);
+    return randomness(key, 0, OB_SPSA_USE_BYTE);
 }

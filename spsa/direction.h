@@ -30,6 +30,8 @@ size_t ob_spsa_block_elements(enum ob_spsa_distribution distribution);
 /* An element is a whole number times 2^-bits. */
 int ob_spsa_direction_bits_below(enum ob_spsa_distribution distribution);
 
+enum { OB_SPSA_USE_DIRECTION = 0, OB_SPSA_USE_STEP = 1, OB_SPSA_USE_BYTE = 2 };
+
 struct ob_spsa_key ob_spsa_direction_key(const struct ob_run_id *run, const struct ob_machine_id *machine,
                                          struct ob_sample sample);
 /* Keystream blocks [first_block, first_block + blocks) of a tensor: 64 bytes each. */

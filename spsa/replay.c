@@ -9,6 +9,7 @@
 /* A piece is a work item; inside, 32 blocks at a time, what the keystream's kernel makes at once: 64 KiB of
  * weights and 128 KiB of keystream for a full group, which stay in the second-level cache. */
 #define CHUNK_BLOCKS 32
+#define KEYS_MIN     4 /* of which it is worth to make blocks together */
 
 struct row {
     uint32_t tensor;
@@ -47,35 +48,58 @@ static void compute_steps(void *context, size_t index, unsigned thread) {
     (void)thread;
     struct replay *replay = context;
     struct row *row = &replay->rows[index];
-    ob_spsa_group_steps(replay->rule, &replay->group, &replay->tensors[row->tensor], row->tensor, row->steps);
+    ob_spsa_group_steps(replay->engine->kernels, &replay->group, &replay->tensors[row->tensor], row->tensor,
+                        row->steps);
     if (replay->way == OB_SPSA_UNAPPLY)
         for (size_t i = 0; i < replay->group.count; i++)
             row->steps[i] = -row->steps[i];
 }
 
-static void replay_chunk(const struct replay *replay, const struct ob_spsa_piece *piece, const int32_t *steps,
-                         size_t at, size_t count) {
-    const struct ob_spsa_kernels *kernels = replay->engine->kernels;
-    uint8_t stream[OB_SPSA_GROUP][CHUNK_BLOCKS * OB_SPSA_BLOCK_BYTES + OB_SPSA_BITS_SLACK];
-    const uint8_t *bits[OB_SPSA_GROUP];
-    int32_t q[OB_SPSA_GROUP];
-    const enum ob_spsa_distribution distribution = replay->rule->distribution;
-    size_t elements = ob_spsa_block_elements(distribution);
-    size_t used = 0, blocks = (count + elements - 1) / elements;
-    uint32_t first_block = (uint32_t)((piece->leaf.first + at) / elements), change = 0;
-    for (size_t i = 0; i < replay->group.count; i++) {
+/* Samples whose step is not zero here: for others no keystream is needed. */
+struct moving {
+    size_t count;
+    struct ob_spsa_key keys[OB_SPSA_GROUP];
+    int32_t steps[OB_SPSA_GROUP];
+};
+
+static void list_moving(const struct ob_spsa_group *group, const int32_t *steps, struct moving *ret_moving) {
+    ret_moving->count = 0;
+    for (size_t i = 0; i < group->count; i++) {
         if (steps[i] == 0)
-            continue; /* too small a step here: no keystream is needed */
-        kernels->keystream(&replay->group.keys[i], piece->leaf.tensor, first_block, blocks, stream[used]);
-        if (piece->sum)
-            change -= (uint32_t)steps[i] *
-                      (uint32_t)ob_spsa_direction_sum(kernels, distribution, stream[used], count);
-        bits[used] = stream[used];
-        q[used++] = steps[i];
+            continue;
+        ret_moving->keys[ret_moving->count] = group->keys[i];
+        ret_moving->steps[ret_moving->count++] = steps[i];
     }
-    if (used > 0)
-        (distribution == OB_SPSA_GAUSSIAN ? kernels->accumulate_gaussian
-                                          : kernels->accumulate)(piece->values + at, blocks, bits, q, used);
+}
+
+/* Kernels make many blocks at once: of one key, or, where a tensor has few, of many keys. */
+static void make_streams(const struct ob_spsa_kernels *kernels, const struct moving *moving, uint32_t tensor,
+                         uint32_t first_block, size_t blocks, uint8_t *const *to) {
+    if (blocks < CHUNK_BLOCKS && moving->count >= KEYS_MIN)
+        kernels->keystreams(moving->keys, moving->count, tensor, OB_SPSA_USE_DIRECTION, first_block, blocks,
+                            to);
+    else
+        for (size_t i = 0; i < moving->count; i++)
+            kernels->keystream(&moving->keys[i], tensor, first_block, blocks, to[i]);
+}
+
+static void replay_chunk(const struct replay *replay, const struct ob_spsa_piece *piece,
+                         const struct moving *moving, size_t at, size_t count) {
+    const struct ob_spsa_kernels *kernels = replay->engine->kernels;
+    const enum ob_spsa_distribution distribution = replay->rule->distribution;
+    uint8_t stream[OB_SPSA_GROUP][CHUNK_BLOCKS * OB_SPSA_BLOCK_BYTES + OB_SPSA_BITS_SLACK],
+        *to[OB_SPSA_GROUP];
+    size_t elements = ob_spsa_block_elements(distribution), blocks = (count + elements - 1) / elements;
+    uint32_t change = 0;
+    for (size_t i = 0; i < moving->count; i++)
+        to[i] = stream[i];
+    make_streams(kernels, moving, piece->leaf.tensor, (uint32_t)((piece->leaf.first + at) / elements), blocks,
+                 to);
+    for (size_t i = 0; piece->sum && i < moving->count; i++)
+        change -= (uint32_t)moving->steps[i] *
+                  (uint32_t)ob_spsa_direction_sum(kernels, distribution, stream[i], count);
+    (distribution == OB_SPSA_GAUSSIAN ? kernels->accumulate_gaussian : kernels->accumulate)(
+        piece->values + at, blocks, (const uint8_t *const *)to, moving->steps, moving->count);
     if (piece->sum)
         *piece->sum += change;
 }
@@ -84,11 +108,12 @@ static void replay_piece(void *context, size_t index, unsigned thread) {
     (void)thread;
     const struct replay *replay = context;
     const struct ob_spsa_piece *piece = &replay->pieces[index];
-    const int32_t *steps = replay->rows[replay->row_of[index]].steps;
+    struct moving moving;
+    list_moving(&replay->group, replay->rows[replay->row_of[index]].steps, &moving);
     const size_t chunk = CHUNK_BLOCKS * ob_spsa_block_elements(replay->rule->distribution);
-    for (size_t at = 0; at < piece->leaf.count; at += chunk) {
+    for (size_t at = 0; moving.count > 0 && at < piece->leaf.count; at += chunk) {
         size_t left = piece->leaf.count - at;
-        replay_chunk(replay, piece, steps, at, left < chunk ? left : chunk);
+        replay_chunk(replay, piece, &moving, at, left < chunk ? left : chunk);
     }
 }
 

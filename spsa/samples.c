@@ -1,5 +1,6 @@
 #include "spsa/samples.h"
 
+#include "base/cursor.h"
 #include "spsa/kernels/kernels.h"
 
 static bool counts(const struct ob_spsa_rule *rule, uint8_t byte) {
@@ -20,8 +21,7 @@ bool ob_spsa_next_group(const struct ob_spsa_rule *rule, const struct ob_spsa_up
             size_t i = ret_group->count++;
             struct ob_sample sample = {update->first.index + walk->byte};
             ret_group->keys[i] = ob_spsa_direction_key(&rule->run, &update->machine, sample);
-            ret_group->update[i] = update;
-            ret_group->byte[i] = walk->byte;
+            ret_group->coefficients[i] = ob_spsa_coefficient(rule, update, walk->byte);
         }
     }
     return ret_group->count > 0;
@@ -38,10 +38,13 @@ int64_t ob_spsa_direction_sum(const struct ob_spsa_kernels *kernels, enum ob_sps
     return (int64_t)count - 2 * (int64_t)set;
 }
 
-void ob_spsa_group_steps(const struct ob_spsa_rule *rule, const struct ob_spsa_group *group,
+void ob_spsa_group_steps(const struct ob_spsa_kernels *kernels, const struct ob_spsa_group *group,
                          const struct ob_spsa_tensor *tensor, uint32_t tensor_index,
                          int32_t ret_steps[OB_SPSA_GROUP]) {
+    uint8_t blocks[OB_SPSA_GROUP][OB_SPSA_BLOCK_BYTES], *to[OB_SPSA_GROUP];
     for (size_t i = 0; i < group->count; i++)
-        ret_steps[i] =
-            ob_spsa_step(rule, group->update[i], group->byte[i], &group->keys[i], tensor, tensor_index);
+        to[i] = blocks[i];
+    kernels->keystreams(group->keys, group->count, tensor_index, OB_SPSA_USE_STEP, 0, 1, to);
+    for (size_t i = 0; i < group->count; i++)
+        ret_steps[i] = ob_spsa_step_in(&group->coefficients[i], tensor, ob_load_u64(blocks[i]));
 }

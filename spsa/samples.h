@@ -10,8 +10,7 @@
 struct ob_spsa_group {
     size_t count; /* samples of this group, at most OB_SPSA_GROUP */
     struct ob_spsa_key keys[OB_SPSA_GROUP];
-    const struct ob_spsa_update *update[OB_SPSA_GROUP];
-    size_t byte[OB_SPSA_GROUP]; /* index within its update */
+    struct ob_spsa_coefficient coefficients[OB_SPSA_GROUP];
 };
 
 /* Walks over updates; start with zeros. */
@@ -28,7 +27,7 @@ int64_t ob_spsa_direction_sum(const struct ob_spsa_kernels *kernels, enum ob_sps
                               const uint8_t *stream, size_t count);
 
 /* One step for each sample of the group in `tensor`. */
-void ob_spsa_group_steps(const struct ob_spsa_rule *rule, const struct ob_spsa_group *group,
+void ob_spsa_group_steps(const struct ob_spsa_kernels *kernels, const struct ob_spsa_group *group,
                          const struct ob_spsa_tensor *tensor, uint32_t tensor_index,
                          int32_t ret_steps[OB_SPSA_GROUP]);
 

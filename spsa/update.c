@@ -93,22 +93,37 @@ static int floor_octave(int code) {
                      : -((-code + OB_SPSA_CODES_PER_OCTAVE - 1) / OB_SPSA_CODES_PER_OCTAVE);
 }
 
-int32_t ob_spsa_step(const struct ob_spsa_rule *rule, const struct ob_spsa_update *update, size_t index,
-                     const struct ob_spsa_key *key, const struct ob_spsa_tensor *tensor,
-                     uint32_t tensor_index) {
+struct ob_spsa_coefficient ob_spsa_coefficient(const struct ob_spsa_rule *rule,
+                                               const struct ob_spsa_update *update, size_t index) {
     assert(index < update->n);
     uint8_t byte = update->bytes[index];
     int c = byte & 0x7f;
     if (c == 0 || c > rule->code.code_max)
-        return 0;
+        return (struct ob_spsa_coefficient){0};
     int octave = floor_octave(c - rule->code.c0);
     uint32_t mantissa = MANTISSAS[c - rule->code.c0 - octave * OB_SPSA_CODES_PER_OCTAVE];
-    unsigned __int128 product = ob_spsa_rate(rule, update->round, update->live, update->n) * mantissa;
-    int shift = RATE_BITS + SCALE_BITS + MANTISSA_BITS - octave - update->exponent - tensor->log2_scale -
-                tensor->exponent + ob_spsa_direction_bits_below(rule->distribution);
-    uint64_t step = round_shifted(product, shift, ob_spsa_step_randomness(key, tensor_index));
+    return (struct ob_spsa_coefficient){
+        .product = ob_spsa_rate(rule, update->round, update->live, update->n) * mantissa,
+        .shift = RATE_BITS + SCALE_BITS + MANTISSA_BITS - octave - update->exponent +
+                 ob_spsa_direction_bits_below(rule->distribution),
+        .negative = byte & 0x80};
+}
+
+int32_t ob_spsa_step_in(const struct ob_spsa_coefficient *coefficient, const struct ob_spsa_tensor *tensor,
+                        uint64_t random) {
+    int shift = coefficient->shift - tensor->log2_scale - tensor->exponent;
+    uint64_t step = round_shifted(coefficient->product, shift, random);
     assert(step <= OB_SPSA_STEP_MAX);
-    return byte & 0x80 ? -(int32_t)step : (int32_t)step;
+    return coefficient->negative ? -(int32_t)step : (int32_t)step;
+}
+
+int32_t ob_spsa_step(const struct ob_spsa_rule *rule, const struct ob_spsa_update *update, size_t index,
+                     const struct ob_spsa_key *key, const struct ob_spsa_tensor *tensor,
+                     uint32_t tensor_index) {
+    struct ob_spsa_coefficient coefficient = ob_spsa_coefficient(rule, update, index);
+    return coefficient.product == 0
+               ? 0
+               : ob_spsa_step_in(&coefficient, tensor, ob_spsa_step_randomness(key, tensor_index));
 }
 
 /* rate · mantissa is Q110; what a byte moves is asked for in Q64. */

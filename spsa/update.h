@@ -55,6 +55,17 @@ unsigned __int128 ob_spsa_rate(const struct ob_spsa_rule *rule, struct ob_round 
 /* How far an update moves an element of a tensor of scale 1: the sum over its bytes of lr · scale · |value| · 2^exponent, each
  * rounded down, in units of 2^-64; one byte counts as at most 2^48. */
 unsigned __int128 ob_spsa_movement(const struct ob_spsa_rule *rule, const struct ob_spsa_update *update);
+/* Of a byte, what is the same in every tensor. */
+struct ob_spsa_coefficient {
+    unsigned __int128 product; /* 0: it moves nothing */
+    int shift;                 /* without the tensor's part */
+    bool negative;
+};
+struct ob_spsa_coefficient ob_spsa_coefficient(const struct ob_spsa_rule *rule,
+                                               const struct ob_spsa_update *update, size_t index);
+/* … and its step in a tensor; random: ob_spsa_step_randomness. */
+int32_t ob_spsa_step_in(const struct ob_spsa_coefficient *coefficient, const struct ob_spsa_tensor *tensor,
+                        uint64_t random);
 /* The step of byte number `index` of an update in `tensor`; key is that sample's. */
 int32_t ob_spsa_step(const struct ob_spsa_rule *rule, const struct ob_spsa_update *update, size_t index,
                      const struct ob_spsa_key *key, const struct ob_spsa_tensor *tensor,

@@ -223,6 +223,7 @@ const struct ob_spsa_kernels ob_spsa_kernels_avx2 = {
     .name = "avx2",
     .needs = OB_CPU_AVX2 | OB_CPU_POPCNT,
     .keystream = keystream,
+    .keystreams = ob_spsa_reference_keystreams,
     .accumulate = accumulate,
     .read = read_values,
     .read_pair = read_pair,

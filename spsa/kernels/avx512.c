@@ -107,6 +107,7 @@ const struct ob_spsa_kernels ob_spsa_kernels_avx512 = {
     .name = "avx512",
     .needs = OB_CPU_AVX512F | OB_CPU_AVX2 | OB_CPU_POPCNT,
     .keystream = ob_spsa_avx512_keystream,
+    .keystreams = ob_spsa_avx512_keystreams,
     .accumulate = ob_spsa_avx512_accumulate,
     .read = ob_spsa_avx512_read,
     .read_pair = ob_spsa_avx512_read_pair,

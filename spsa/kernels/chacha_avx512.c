@@ -50,8 +50,8 @@ KEEP_INLINE void set_up(const struct ob_spsa_key *key, uint32_t tensor, uint32_t
     s[14] = s[15] = _mm512_setzero_si512();
 }
 
-/* Words of sixteen blocks (word, block) to blocks of sixteen words; writes the first `blocks` of them. */
-KEEP_INLINE void write_blocks(__m512i s[16], size_t blocks, uint8_t *out) {
+/* Words of sixteen blocks (word, block) to blocks of sixteen words. */
+KEEP_INLINE void transpose(__m512i s[16], __m512i ret_blocks[16]) {
     __m512i t[16];
     for (int i = 0; i < 16; i += 2) { /* 2 x 2 words … */
         t[i] = _mm512_unpacklo_epi32(s[i], s[i + 1]);
@@ -68,13 +68,29 @@ KEEP_INLINE void write_blocks(__m512i s[16], size_t blocks, uint8_t *out) {
                 low23 = _mm512_shuffle_i32x4(s[8 + j], s[12 + j], 0x44);
         __m512i high01 = _mm512_shuffle_i32x4(s[j], s[4 + j], 0xee),
                 high23 = _mm512_shuffle_i32x4(s[8 + j], s[12 + j], 0xee);
-        __m512i block[4] = {
-            _mm512_shuffle_i32x4(low01, low23, 0x88), _mm512_shuffle_i32x4(low01, low23, 0xdd),
-            _mm512_shuffle_i32x4(high01, high23, 0x88), _mm512_shuffle_i32x4(high01, high23, 0xdd)};
-        for (size_t q = 0; q < 4; q++)
-            if (4 * q + j < blocks)
-                _mm512_storeu_si512(out + (4 * q + j) * OB_SPSA_BLOCK_BYTES, block[q]);
+        ret_blocks[j] = _mm512_shuffle_i32x4(low01, low23, 0x88);
+        ret_blocks[4 + j] = _mm512_shuffle_i32x4(low01, low23, 0xdd);
+        ret_blocks[8 + j] = _mm512_shuffle_i32x4(high01, high23, 0x88);
+        ret_blocks[12 + j] = _mm512_shuffle_i32x4(high01, high23, 0xdd);
     }
+}
+
+/* The first `blocks` of a set, one after another. */
+KEEP_INLINE void write_blocks(__m512i s[16], size_t blocks, uint8_t *out) {
+    __m512i block[16];
+    transpose(s, block);
+    for (size_t i = 0; i < 16; i++)
+        if (i < blocks)
+            _mm512_storeu_si512(out + i * OB_SPSA_BLOCK_BYTES, block[i]);
+}
+
+/* The first `count` of a set, `offset` bytes behind a place of each its own. */
+KEEP_INLINE void write_apart(__m512i s[16], size_t count, uint8_t *const *to, size_t offset) {
+    __m512i block[16];
+    transpose(s, block);
+    for (size_t i = 0; i < 16; i++)
+        if (i < count)
+            _mm512_storeu_si512(to[i] + offset, block[i]);
 }
 
 static void one_set(const struct ob_spsa_key *key, uint32_t tensor, uint32_t first_block, size_t blocks,
@@ -127,4 +143,83 @@ void ob_spsa_avx512_keystream(const struct ob_spsa_key *key, uint32_t tensor, ui
         blocks -= part;
         ret_bits += part * OB_SPSA_BLOCK_BYTES;
     }
+}
+
+/* ---- one block of sixteen keys at a time ---- */
+
+KEEP_INLINE void set_up_keys(const struct ob_spsa_key *keys, size_t count, uint32_t tensor, uint32_t use,
+                             uint32_t block, __m512i s[16]) {
+    static const char CONSTANT[] = "expand 32-byte k";
+    int32_t constant[4];
+    const __m512i lane = _mm512_setr_epi32(0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120);
+    __mmask16 live = (__mmask16)((1u << count) - 1u);
+    _Static_assert(sizeof *keys == 32, "keys lie one after another");
+    memcpy(constant, CONSTANT, sizeof constant);
+    for (int i = 0; i < 4; i++)
+        s[i] = _mm512_set1_epi32(constant[i]);
+    for (int w = 0; w < 8; w++) /* word w of every key */
+        s[4 + w] = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), live, lane, keys->bytes + 4 * w, 4);
+    s[12] = _mm512_set1_epi32((int32_t)block);
+    s[13] = _mm512_set1_epi32((int32_t)tensor);
+    s[14] = _mm512_set1_epi32((int32_t)use);
+    s[15] = _mm512_setzero_si512();
+}
+
+/* Both states through the rounds; the starts are left as they are. */
+KEEP_INLINE void run_two(const __m512i a[16], const __m512i b[16], __m512i s[16], __m512i u[16]) {
+    for (int i = 0; i < 16; i++) {
+        s[i] = a[i];
+        u[i] = b[i];
+    }
+    for (int round = 0; round < 20; round += 2) {
+        column_round(s);
+        column_round(u);
+        diagonal_round(s);
+        diagonal_round(u);
+    }
+    for (int i = 0; i < 16; i++) {
+        s[i] = _mm512_add_epi32(s[i], a[i]);
+        u[i] = _mm512_add_epi32(u[i], b[i]);
+    }
+}
+
+/* Of at most sixteen keys an even number of blocks: two of each at a time. */
+static void streams_of_set(const struct ob_spsa_key *keys, size_t count, uint32_t tensor, uint32_t use,
+                           uint32_t first_block, size_t blocks, uint8_t *const *to) {
+    __m512i a[16], b[16], s[16], u[16];
+    const __m512i two = _mm512_set1_epi32(2);
+    set_up_keys(keys, count, tensor, use, first_block, a);
+    for (int i = 0; i < 16; i++)
+        b[i] = a[i];
+    b[12] = _mm512_add_epi32(b[12], _mm512_set1_epi32(1));
+    for (size_t block = 0; block < blocks; block += 2) {
+        run_two(a, b, s, u);
+        write_apart(s, count, to, block * OB_SPSA_BLOCK_BYTES);
+        write_apart(u, count, to, (block + 1) * OB_SPSA_BLOCK_BYTES);
+        a[12] = _mm512_add_epi32(a[12], two);
+        b[12] = _mm512_add_epi32(b[12], two);
+    }
+}
+
+/* One block of each of at most thirty-two keys. */
+static void block_of_two_sets(const struct ob_spsa_key *keys, size_t count, uint32_t tensor, uint32_t use,
+                              uint32_t block, uint8_t *const *to, size_t offset) {
+    __m512i a[16], b[16], s[16], u[16];
+    size_t first = count < SET ? count : SET;
+    set_up_keys(keys, first, tensor, use, block, a);
+    set_up_keys(keys + first, count - first, tensor, use, block, b);
+    run_two(a, b, s, u);
+    write_apart(s, first, to, offset);
+    write_apart(u, count - first, to + first, offset);
+}
+
+void ob_spsa_avx512_keystreams(const struct ob_spsa_key *keys, size_t count, uint32_t tensor, uint32_t use,
+                               uint32_t first_block, size_t blocks, uint8_t *const *to) {
+    size_t even = blocks & ~(size_t)1;
+    for (size_t at = 0; at < count && even > 0; at += SET)
+        streams_of_set(keys + at, count - at < SET ? count - at : SET, tensor, use, first_block, even,
+                       to + at);
+    for (size_t at = 0; at < count && even < blocks; at += 2 * SET)
+        block_of_two_sets(keys + at, count - at < 2 * SET ? count - at : 2 * SET, tensor, use,
+                          first_block + (uint32_t)even, to + at, even * OB_SPSA_BLOCK_BYTES);
 }

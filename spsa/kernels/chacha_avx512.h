@@ -6,5 +6,7 @@
 
 void ob_spsa_avx512_keystream(const struct ob_spsa_key *key, uint32_t tensor, uint32_t first_block,
                               size_t blocks, uint8_t *ret_bits);
+void ob_spsa_avx512_keystreams(const struct ob_spsa_key *keys, size_t count, uint32_t tensor, uint32_t use,
+                               uint32_t first_block, size_t blocks, uint8_t *const *to);
 
 #endif

@@ -12,7 +12,6 @@
 #include "spsa/kernels/avx512.h"
 #include "spsa/kernels/chacha_avx512.h"
 #include "spsa/kernels/gaussian.h"
-#include "spsa/kernels/reference.h"
 
 enum {
     SLICE = 8,                      /* records combined at a time */
@@ -94,7 +93,8 @@ static size_t count_bits(const uint8_t *bits, size_t bytes) {
     size_t i = 0;
     for (; i + 64 <= bytes; i += 64)
         sums = _mm512_add_epi64(sums, _mm512_popcnt_epi64(_mm512_loadu_si512(bits + i)));
-    return (size_t)_mm512_reduce_add_epi64(sums) + ob_spsa_reference_count_bits(bits + i, bytes - i);
+    __m512i rest = _mm512_maskz_loadu_epi8(((__mmask64)1 << (bytes - i)) - 1, bits + i); /* fewer than 64 */
+    return (size_t)_mm512_reduce_add_epi64(_mm512_add_epi64(sums, _mm512_popcnt_epi64(rest)));
 }
 
 /* Up to three records are left to the masks: a slice of eight would be mostly empty. */
@@ -143,17 +143,37 @@ static void accumulate_gaussian(int32_t *values, size_t blocks, const uint8_t *c
     }
 }
 
+/* In lanes of 32 bits, which 2^25 bytes cannot fill. */
+static int64_t sum_gaussian(const uint8_t *bytes, size_t count) {
+    const __m512i table[2] = {_mm512_load_si512(OB_SPSA_GAUSSIAN_MAGNITUDES),
+                              _mm512_load_si512(OB_SPSA_GAUSSIAN_MAGNITUDES + 64)};
+    const __m512i one = _mm512_set1_epi8(1), ones = _mm512_set1_epi16(1);
+    int64_t total = 0;
+    for (size_t i = 0; i < count;) {
+        __m512i sum = _mm512_setzero_si512();
+        for (size_t end = i + ((size_t)1 << 25); i < count && i < end; i += 64) {
+            size_t left = count - i;
+            __mmask64 live = left >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << left) - 1;
+            __m512i z = _mm512_maskz_mov_epi8(live, look_up(table, _mm512_maskz_loadu_epi8(live, bytes + i)));
+            sum = _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(one, z), ones));
+        }
+        total += _mm512_reduce_add_epi32(sum);
+    }
+    return total;
+}
+
 const struct ob_spsa_kernels ob_spsa_kernels_gfni = {
     .name = "avx512-gfni",
     .needs = OB_CPU_AVX512F | OB_CPU_AVX512BW | OB_CPU_AVX512VBMI | OB_CPU_GFNI | OB_CPU_AVX512VPOPCNTDQ |
              OB_CPU_AVX2 | OB_CPU_POPCNT,
     .keystream = ob_spsa_avx512_keystream,
+    .keystreams = ob_spsa_avx512_keystreams,
     .accumulate = accumulate,
     .read = ob_spsa_avx512_read,
     .read_pair = ob_spsa_avx512_read_pair,
     .accumulate_gaussian = accumulate_gaussian,
     .read_gaussian = ob_spsa_avx2_read_gaussian,
-    .sum_gaussian = ob_spsa_avx2_sum_gaussian,
+    .sum_gaussian = sum_gaussian,
     .count_bits = count_bits,
     .sum = ob_spsa_avx512_sum,
     .reach = ob_spsa_avx512_reach,

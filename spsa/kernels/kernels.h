@@ -19,6 +19,9 @@ struct ob_spsa_kernels {
     /* what ob_spsa_direction_bits gives (spsa/direction.h has the format): blocks · 64 bytes */
     void (*keystream)(const struct ob_spsa_key *key, uint32_t tensor, uint32_t first_block, size_t blocks,
                       uint8_t *ret_bits);
+    /* the same of several keys, of any use (keystream.h): block first_block + b of key j goes to to[j] + 64 b */
+    void (*keystreams)(const struct ob_spsa_key *keys, size_t count, uint32_t tensor, uint32_t use,
+                       uint32_t first_block, size_t blocks, uint8_t *const *to);
     /* values (blocks · 512): m -= sum over j of q[j] · z[j], wrapping; bits[j] has blocks · 64 bytes */
     void (*accumulate)(int32_t *values, size_t blocks, const uint8_t *const *bits, const int32_t *q,
                        size_t count);

@@ -8,6 +8,12 @@ static void keystream(const struct ob_spsa_key *key, uint32_t tensor, uint32_t f
     ob_spsa_keystream(key, tensor, 0, first_block, blocks * OB_SPSA_BLOCK_BYTES, ret_bits);
 }
 
+void ob_spsa_reference_keystreams(const struct ob_spsa_key *keys, size_t count, uint32_t tensor, uint32_t use,
+                                  uint32_t first_block, size_t blocks, uint8_t *const *to) {
+    for (size_t j = 0; j < count; j++)
+        ob_spsa_keystream(&keys[j], tensor, use, first_block, blocks * OB_SPSA_BLOCK_BYTES, to[j]);
+}
+
 static unsigned bit_at(const uint8_t *bits, size_t index) {
     return (bits[index / 8] >> (index % 8)) & 1u;
 }
@@ -87,6 +93,7 @@ static uint32_t reach(const int32_t *values, size_t count) {
 const struct ob_spsa_kernels ob_spsa_kernels_reference = {
     .name = "reference",
     .keystream = keystream,
+    .keystreams = ob_spsa_reference_keystreams,
     .accumulate = accumulate,
     .read = read_values,
     .read_pair = read_pair,

@@ -40,6 +40,38 @@ static void keystream_is_libsodiums(void **state) {
     }
 }
 
+/* Blocks of many keys at once: any number of keys and blocks, every use; nothing is written behind a key's last block. */
+static void keystreams_are_those_of_each_key(void **state) {
+    (void)state;
+    enum { KEYS = 67, BLOCKS = 5, ROOM = BLOCKS * 64 + 16 };
+    static uint8_t expected[KEYS][ROOM], got[KEYS][ROOM];
+    static struct ob_spsa_key keys[KEYS];
+    uint8_t *to[2][KEYS];
+    struct test_random random = {16};
+    test_random_fill(&random, keys, sizeof keys);
+    for (size_t j = 0; j < KEYS; j++) {
+        to[0][j] = expected[j];
+        to[1][j] = got[KEYS - 1 - j]; /* in any order */
+    }
+    for (size_t isa = 0; ob_spsa_engine_name_at(isa); isa++) {
+        if (!ob_spsa_engine_with(isa, NULL).kernels)
+            continue;
+        const struct ob_spsa_kernels *kernels = ob_spsa_engine_with(isa, NULL).kernels;
+        for (size_t count = 1; count <= KEYS; count += count < 34 ? 1 : 11)
+            for (size_t blocks = 1; blocks <= BLOCKS; blocks++) {
+                uint32_t tensor = (uint32_t)test_random_next(&random), use = (uint32_t)(count + blocks) % 3;
+                uint32_t first = count % 2 ? 0 : (uint32_t)(0u - blocks);
+                memset(expected, MARK, sizeof expected);
+                memset(got, MARK, sizeof got);
+                for (size_t j = 0; j < count; j++)
+                    ob_spsa_keystream(&keys[j], tensor, use, first, blocks * 64, to[0][j]);
+                kernels->keystreams(keys, count, tensor, use, first, blocks, to[1]);
+                for (size_t j = 0; j < KEYS; j++)
+                    assert_memory_equal(to[1][j], to[0][j], ROOM);
+            }
+    }
+}
+
 /* Every number of records across the groups of eight and sixty-four, with the largest steps and sums that
  * wrap. */
 static void accumulate_any_count_is_the_definition(void **state) {
@@ -173,6 +205,7 @@ static void sum_and_reach_are_the_definitions(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keystream_is_libsodiums),
+        cmocka_unit_test(keystreams_are_those_of_each_key),
         cmocka_unit_test(accumulate_any_count_is_the_definition),
         cmocka_unit_test(gaussian_is_the_definition),
         cmocka_unit_test(gaussian_table_is_what_it_says),
