@@ -222,6 +222,8 @@ static enum ob_err on_frame(struct ob_daemon *daemon, const struct ob_transport_
             on_file(daemon, seen);
         return OB_OK;
     }
+    if (ob_mend_take(&daemon->mend, &daemon->session, seen->data, seen->bytes))
+        return OB_OK;
     return ob_daemon_step(daemon, &event, error);
 }
 
@@ -480,6 +482,7 @@ static void tend_membership(struct ob_daemon *daemon) {
     bool alone = (mute || ob_transport_counters(session->transport).links == 0) && !session->config->solo &&
                  ob_reach_expected(session);
     ob_company_tend(&daemon->company, session, ob_now_ns());
+    ob_mend_tend(&daemon->mend, session, ob_now_ns());
     ob_membership_tend(&daemon->membership);
     ob_reach_tend(&daemon->reach, session, daemon->membership.contacts, alone, now_s);
 }

@@ -232,7 +232,7 @@ static enum ob_err restore_control(void *context, const void *data, size_t bytes
 /* A row that was changed under us is not held: it must not be taken for a fork (ob_store_find verifies it). */
 static size_t find_record(void *context, const struct ob_machine_id *machine, struct ob_sample sample,
                           uint8_t *ret_data) {
-    const struct ob_daemon *daemon = context;
+    struct ob_daemon *daemon = context;
     struct ob_error error = {0};
     char text[600];
     size_t bytes = 0;
@@ -240,6 +240,8 @@ static size_t find_record(void *context, const struct ob_machine_id *machine, st
     if (failed && failed != OB_ENOTFOUND && failed != OB_ELOCKED)
         ob_log(&daemon->logger, OB_LOG_ERROR, "log-damaged", "text=%s",
                ob_logger_quote(error.text, text, sizeof text));
+    if (failed == OB_EFORMAT)
+        ob_mend_look(&daemon->mend, machine, sample);
     return failed ? 0 : bytes;
 }
 
@@ -334,7 +336,8 @@ static void connect_parts(struct ob_daemon *daemon) {
                                               .disk = &daemon->disk,
                                               .answers = &daemon->answers,
                                               .diary = &daemon->diary,
-                                              .held_out = &daemon->held_out};
+                                              .held_out = &daemon->held_out,
+                                              .mend = &daemon->mend};
 }
 
 static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {

@@ -17,7 +17,9 @@ static const char *name_of(const struct ob_performer *p, const struct ob_machine
 /* Serving: records of one chain into one message, as many as fit. */
 struct serving {
     struct ob_message_records message;
-    uint32_t most; /* records; 0: as many as fit */
+    uint32_t most;       /* records; 0: as many as fit */
+    const uint8_t *last; /* in the buffer … */
+    size_t last_bytes;   /* … or 0: none */
     uint8_t buffer[OB_MESSAGE_MAX];
 };
 
@@ -26,9 +28,21 @@ static enum ob_err serve_record(void *context, const struct ob_record *record, s
     uint8_t data[OB_RECORD_BYTES_MAX];
     size_t bytes = ob_record_encode(record, data);
     if ((serving->most == 0 || serving->message.count < serving->most) &&
-        ob_message_records_add(&serving->message, data, bytes))
+        ob_message_records_add(&serving->message, data, bytes)) {
+        serving->last = serving->message.writer.start + serving->message.writer.used - bytes;
+        serving->last_bytes = bytes;
         return OB_OK;
+    }
     return ob_fail(error, OB_ENOTFOUND, "the message is full");
+}
+
+/* The last record's signature covers what the log says of all before it. */
+static bool is_signed(const struct ob_performer *p, const struct serving *serving) {
+    const struct ob_manifest *manifest = p->session->manifest;
+    struct ob_record last;
+    return serving->last_bytes == 0 ||
+           (ob_record_decode(serving->last, serving->last_bytes, &manifest->bounds, &last, NULL) == OB_OK &&
+            ob_record_verify(&manifest->run, &last));
 }
 
 struct answering {
@@ -36,6 +50,7 @@ struct answering {
     const struct ob_waiting_question *question;
 };
 
+/* Rows are input like any other. Who asked for what cannot be served asks somebody else meanwhile. */
 static enum ob_err answer(void *context, struct ob_error *error) {
     const struct answering *answering = context;
     const struct ob_session *session = answering->p->session;
@@ -44,9 +59,14 @@ static enum ob_err answer(void *context, struct ob_error *error) {
     struct serving serving;
     size_t capacity = serve->bytes_max < sizeof serving.buffer ? serve->bytes_max : sizeof serving.buffer;
     serving.most = serve->count;
+    serving.last_bytes = 0;
     ob_message_records_start(&serving.message, &session->manifest->run, serving.buffer, capacity);
     enum ob_err failed =
         ob_store_from(session->store, &serve->of, serve->first, serve_record, &serving, error);
+    if (failed == OB_EFORMAT || (!failed && !is_signed(answering->p, &serving))) {
+        ob_mend_look(answering->p->mend, &serve->of, serve->first);
+        return OB_OK;
+    }
     if (failed)
         return failed;
     size_t bytes = ob_message_records_end(&serving.message);

@@ -12,6 +12,7 @@
 #include "daemon/disk_full.h"
 #include "daemon/held_out.h"
 #include "daemon/membership.h"
+#include "daemon/mend.h"
 #include "daemon/session.h"
 #include "snapshot/join.h"
 
@@ -23,6 +24,7 @@ struct ob_performer {
     struct ob_answers *answers;
     struct ob_diary *diary;
     struct ob_held_out *held_out;
+    struct ob_mend *mend;
     bool left, halted; /* what the peer said last */
 
     bool digest_waits; /* an OB_EFFECT_DIGEST of the peer, until the weights have what was put off: */

@@ -16,6 +16,7 @@
 #include "daemon/held_out.h"
 #include "daemon/line_limit.h"
 #include "daemon/membership.h"
+#include "daemon/mend.h"
 #include "daemon/pause.h"
 #include "daemon/perform.h"
 #include "daemon/reach.h"
@@ -69,6 +70,7 @@ struct ob_daemon {
     struct ob_reach_watch reach;
     struct ob_company_watch company;
     struct ob_disk_full disk;
+    struct ob_mend mend;
     struct ob_performer performer;
     struct ob_event_queue queue;
     struct ob_answers answers;

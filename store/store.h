@@ -106,6 +106,17 @@ OB_MUST_USE enum ob_err ob_store_check_rows(struct ob_store *store, struct ob_er
 OB_MUST_USE enum ob_err ob_store_find(struct ob_store *store, const struct ob_machine_id *machine,
                                       struct ob_sample sample, uint8_t *ret_data, size_t *ret_bytes,
                                       struct ob_error *error);
+/* Is a record of this chain missing on the disk, damaged, or not signed by its machine: of those from the one that holds
+ * `from` on (and up to 32 before it), at most records_max, below `end`, where the chain ends? True: the first such
+ * begins at *ret_first. Verifies signatures, by this thread. */
+bool ob_store_find_bad(struct ob_store *store, const struct ob_machine_id *machine, struct ob_sample from,
+                       struct ob_sample end, size_t records_max, struct ob_sample *ret_first);
+/* Puts records of one machine, in chain order, in the places of what ob_store_find_bad found: as many as are wrong. Only
+ * when they are of the chain that was stored: signed, going on from a record before that is good, and leading to a
+ * record that is stored, or to `head`, the chain's end.
+ * Errors:  OB_EMISMATCH, they do not; nothing was changed. */
+OB_MUST_USE enum ob_err ob_store_mend(struct ob_store *store, const struct ob_record *records, size_t count,
+                                      const struct ob_hash *head, size_t *ret_mended, struct ob_error *error);
 /* Records of one machine from the one that holds sample `first` on. OB_ENOTFOUND from `see` ends it quietly.
  */
 OB_MUST_USE enum ob_err ob_store_from(struct ob_store *store, const struct ob_machine_id *machine,

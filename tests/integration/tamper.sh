@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A log that somebody edited with sqlite3, row checks made right: `verify` names it (exit code 3), the next start drops it by name,
 # fetches it again and accuses nobody; deltas name whose records they hold, and those that are written beside a trainer of
-# many records a second can all be applied.
+# many records a second can all be applied. Edits under a running daemon are mended when the rows are asked for.
 BIN=$1 ROOT=$2
 . "$ROOT/tests/integration/common.sh"
 command -v python3 >/dev/null || { echo "no python3"; exit 77; }
@@ -61,6 +61,31 @@ python3 "$ROOT/tests/integration/forge_row.py" "$work/p1/log.sqlite" "$(key 1)" 
 restart "an own record" "its signature is not the machine's"
 sql "$work/p1/log.sqlite" "DELETE FROM machine WHERE key = x'$(key 2)'"
 restart "orphaned rows" "which its table of machines lacks"
+
+# under running daemons: who is asked for a row that was changed or removed does not serve it, names it, fetches it again, and
+# goes on; the newcomer, which has that one contact only, gets all of it
+rm -rf "$work/copy"
+for p in 1 2; do : >"$work/p$p.log"; start $p; done
+wait_for 60 agree 1 2 || fail "no agreement before the edits"
+python3 "$ROOT/tests/integration/forge_row.py" "$work/p1/log.sqlite" "$(key 2)" 20 >/dev/null || fail forge
+python3 "$ROOT/tests/integration/forge_row.py" "$work/p1/log.sqlite" "$(key 1)" 3 >/dev/null || fail forge
+sql "$work/p1/log.sqlite" "DELETE FROM record WHERE machine = $second AND first = 48"
+verify "$work/p1" && fail "the edits are no damage"
+make_machine 3
+sed "s|$work/p1|$work/p3|; s|^listen = .*|listen = $(address 3)|; /^peer[12] = /d; s|^data = .*|observer = yes|" "$work/p1.conf" >"$work/p3.conf"
+echo "peer1 = $(key 1)@$(address 1)" >>"$work/p3.conf"
+kill -STOP "${pid[2]}" # so that peer 1 is asked
+start 3
+named() { [ "$(grep -c " log-damaged " "$work/p1.log")" -ge 1 ]; }
+wait_for 60 named || fail "what is asked for is not looked at"
+kill -CONT "${pid[2]}"
+wait_for 120 agree 1 2 3 || fail "the newcomer does not get the log: $(get 3 records) of $(get 1 records) records"
+[ "$(get 3 weights_digest)" = "$digest" ] || fail "the newcomer has other weights"
+wait_for 60 verify "$work/p1" || fail "the log of peer 1 is not mended: $(cat "$work/verify.err")"
+[ "$(grep -c " log-mended " "$work/p1.log")" -ge 3 ] || fail "not every edit was named and mended: $(grep " log-" "$work/p1.log")"
+grep -qE " (fork|cut|expelled|halt)" "$work"/p?.log && fail "somebody was accused of what an editor did"
+for p in 1 2 3; do stop $p; done
+for p in 1 2 3; do verify "$work/p$p" || fail "the log of peer $p does not hold in the end"; done
 
 # whose records a delta holds
 authority=$(cat "$work/run.authority.pub")
