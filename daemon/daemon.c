@@ -574,7 +574,7 @@ static enum ob_err expect_peers(struct ob_daemon *daemon, struct ob_error *error
 static enum ob_err own_certificate(struct ob_daemon *daemon, struct ob_error *error) {
     const struct ob_membership *m = &daemon->membership;
     struct ob_event event;
-    if (!m->has_certificate || !ob_peer_knows_authority(daemon->session.peer, &m->certificate.control.signer))
+    if (!m->has_certificate || !ob_peer_knows_authority(daemon->session.peer, &m->certificate.authority))
         return OB_OK; /* of a key that is still to be told to us: the others, who know it, hand us our entry */
     enum ob_err failed =
         ob_membership_control(m, m->certificate.entry, m->certificate.entry_bytes, &event, error);
