@@ -76,22 +76,6 @@ static bool measuring_is_due(struct ob_compute_jobs *jobs) {
     return true;
 }
 
-static void run_round(struct ob_compute_jobs *jobs, const struct ob_round_job *job) {
-    struct ob_error error = {0};
-    bool sound =
-        !jobs->wrong || !memory_check_is_due(jobs) || memory_is_right(jobs); /* else it does not happen */
-    bool measure = measuring_is_due(jobs);
-    for (size_t i = 0, count; sound && i < job->n && ob_compute_queue_goes_on(jobs->queue); i += count) {
-        struct ob_sample first = {job->first.index + i};
-        count = samples_of_pass(jobs, first, job->n - i);
-        if (evaluate(jobs, first, count, measure, &error)) {
-            ob_compute_queue_push_failure(jobs->queue, &error);
-            return;
-        }
-    }
-    ob_compute_queue_round_done(jobs->queue);
-}
-
 /* ---- records ---- */
 
 /* The end of a record's way, for bench/daemons.py: it is in the weights. */
@@ -132,6 +116,26 @@ static void run_replay(struct ob_compute_jobs *jobs, struct ob_job *list) {
         list = next;
     }
     ob_compute_queue_replayed(jobs->queue, samples, ob_seconds_since(start));
+}
+
+/* A flood of records does not stop a round: between two passes, as much is replayed as a sample takes. */
+static void run_round(struct ob_compute_jobs *jobs, const struct ob_round_job *job) {
+    struct ob_error error = {0};
+    bool sound =
+        !jobs->wrong || !memory_check_is_due(jobs) || memory_is_right(jobs); /* else it does not happen */
+    bool measure = measuring_is_due(jobs);
+    for (size_t i = 0, count; sound && i < job->n && ob_compute_queue_goes_on(jobs->queue); i += count) {
+        struct ob_sample first = {job->first.index + i};
+        struct ob_job *slice = i > 0 ? ob_compute_queue_slice(jobs->queue) : NULL;
+        if (slice)
+            run_replay(jobs, slice);
+        count = samples_of_pass(jobs, first, job->n - i);
+        if (evaluate(jobs, first, count, measure, &error)) {
+            ob_compute_queue_push_failure(jobs->queue, &error);
+            return;
+        }
+    }
+    ob_compute_queue_round_done(jobs->queue);
 }
 
 /* ---- marks ---- */

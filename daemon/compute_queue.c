@@ -5,7 +5,8 @@
 #include <string.h>
 #include <time.h>
 
-#define PASS_UPDATES 1024 /* records of one replay pass at most */
+#define PASS_UPDATES  1024 /* records of one replay pass at most */
+#define SLICE_SAMPLES 64   /* are replayed in any case */
 
 void ob_job_free(struct ob_job *job) {
     ob_updates_done(&job->without);
@@ -135,18 +136,31 @@ bool ob_compute_queue_result(struct ob_compute_queue *q, struct ob_result *ret_r
 struct ob_compute_view ob_compute_queue_view(struct ob_compute_queue *q) {
     pthread_mutex_lock(&q->lock);
     struct ob_compute_view view = q->view;
+    view.round_waits = q->has_round && q->head != NULL && !q->current;
     pthread_mutex_unlock(&q->lock);
     return view;
 }
 
 /* ---- the compute thread ---- */
 
-/* One pass of records, up to the first mark. Not all at once, so that leaving need not wait for a long log. */
-static void take_records(struct ob_compute_queue *q, struct ob_turn *turn) {
+/* So many samples are replayed in the time of these evaluations. */
+static uint64_t slice_of(const struct ob_compute_queue *q, uint64_t evaluations) {
+    const struct ob_compute_view *view = &q->view;
+    if (view->replay_seconds <= 0 || view->sample_seconds <= 0)
+        return UINT64_MAX; /* not known yet */
+    double samples = (double)evaluations * view->sample_seconds / view->replay_seconds;
+    return samples < SLICE_SAMPLES ? SLICE_SAMPLES : samples < 1e15 ? (uint64_t)samples : UINT64_MAX;
+}
+
+/* One pass of records, up to the first mark, of about so many samples. Not all at once, so that leaving need not wait for a
+ * long log. */
+static void take_records(struct ob_compute_queue *q, uint64_t samples, struct ob_turn *turn) {
     struct ob_job **end = &q->head;
     size_t count = 0;
+    uint64_t taken = 0;
     turn->records = q->head;
-    while (*end && (*end)->kind == OB_JOB_RECORD && count < PASS_UPDATES) {
+    while (*end && (*end)->kind == OB_JOB_RECORD && count < PASS_UPDATES && (count == 0 || taken < samples)) {
+        taken += (*end)->update.n;
         q->view.waiting_records--;
         q->view.waiting_samples -= (*end)->update.n;
         q->view.waiting_bytes -= bytes_of(*end);
@@ -171,10 +185,11 @@ bool ob_compute_queue_take(struct ob_compute_queue *q, struct ob_turn *ret_turn)
     while (!q->stop && !q->head && !q->has_round)
         pthread_cond_wait(&q->work, &q->lock);
     *ret_turn = (struct ob_turn){.dead = q->failed};
-    bool stop = q->stop;
+    bool stop = q->stop, goes_on = q->has_round && q->current;
     if (!stop)
-        take_records(q, ret_turn);
-    if (!stop && q->has_round && !q->head) {
+        take_records(q, goes_on ? slice_of(q, q->round.n) : UINT64_MAX, ret_turn);
+    if (!stop && q->has_round && (!q->head || goes_on)) {
+        q->current = q->current || !q->head;
         ret_turn->has_round = true;
         ret_turn->round = q->round;
         q->has_round = false;
@@ -188,6 +203,23 @@ bool ob_compute_queue_take(struct ob_compute_queue *q, struct ob_turn *ret_turn)
     }
     pthread_mutex_unlock(&q->lock);
     return !stop;
+}
+
+struct ob_job *ob_compute_queue_slice(struct ob_compute_queue *q) {
+    struct ob_turn turn = {0};
+    pthread_mutex_lock(&q->lock);
+    if (q->head && q->head->kind == OB_JOB_RECORD && !q->stop) {
+        struct ob_job *mark = NULL;
+        take_records(q, slice_of(q, 1), &turn);
+        if ((mark = turn.mark)) { /* it keeps its place */
+            mark->next = q->head;
+            if (!q->head)
+                q->tail = &mark->next;
+            q->head = mark;
+        }
+    }
+    pthread_mutex_unlock(&q->lock);
+    return turn.records;
 }
 
 bool ob_compute_queue_is_stopped(struct ob_compute_queue *q) {

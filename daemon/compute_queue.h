@@ -1,8 +1,9 @@
 /* compute_queue - what the network thread hands to the compute thread, and what comes back.
  *
  * Jobs are done in order: records, with a copy of their bytes, and marks between them, where something is wanted of the
- * weights with the records before it and no others. A round is no job in line: it waits until nothing else does, so that it
- * sees every record that was handed over before it.
+ * weights with the records before it and no others. A round is no job in line: the first one waits until nothing else does.
+ * Later ones see every record that was handed over before them too, unless so many wait that replaying them takes longer than
+ * a round: then records are replayed in slices, between rounds and between samples, and training goes on meanwhile.
  *
  * Bounds:  one round, one digest, one rebuild and OB_COMPUTE_TASKS tasks at a time, and for each something else to say: a
  *          result always finds room. Records: catch_up.h.
@@ -81,6 +82,7 @@ struct ob_result {
 
 /* What status shows; a consistent copy. */
 struct ob_compute_view {
+    bool round_waits; /* for the records to be replayed */
     uint64_t samples_evaluated, samples_replayed, waiting_records, waiting_samples, waiting_bytes;
     double sample_seconds, replay_seconds; /* recent means for one sample */
     size_t forward_bytes, frozen_bytes; /* activations and scratch; frozen weights in the products' order */
@@ -98,6 +100,7 @@ struct ob_compute_queue {
     pthread_cond_t work, ended;
     struct ob_job *head, **tail;
     bool has_round, in_round, stop, hurry, failed, idle;
+    bool current; /* a round has begun with nothing left to replay, since the start */
     struct ob_round_job round;
     struct ob_result partial; /* of the round that runs: the samples that are done */
     double loss_sum;
@@ -138,6 +141,8 @@ struct ob_turn {
 };
 /* Waits for it. False: stopped. */
 bool ob_compute_queue_take(struct ob_compute_queue *queue, struct ob_turn *ret_turn);
+/* Within a round, before a sample: some of the records that wait, for no longer than a sample takes; NULL: none. */
+struct ob_job *ob_compute_queue_slice(struct ob_compute_queue *queue);
 bool ob_compute_queue_is_stopped(struct ob_compute_queue *queue);
 /* The round goes on; false: its result is wanted now. */
 bool ob_compute_queue_goes_on(struct ob_compute_queue *queue);

@@ -10,6 +10,7 @@
 #define HINT_TRIES     3 /* a machine known by hints alone is forgotten after so many silent doors */
 #define FIRST_KNOCK_S  1 /* after a connection was opened that does not come up */
 #define KNOCK_MAX_S    60
+#define UNPROVEN_MAX_S (4 * 3600) /* where nobody of the run's operators has said that it is */
 #define REFUSED_REST_S 60
 #define SETTLE_S       5 /* after a welcome, until we look again */
 
@@ -122,11 +123,18 @@ static void say_why(struct contact *contact, const char *why) {
     contact->why[length] = 0;
 }
 
+/* An address that stands in our own configuration is worth trying; any other may be a victim's. */
+static uint64_t rest_max_s(const struct contact *contact) {
+    return contact->places[OB_PLACE_CONFIGURED][0] ? KNOCK_MAX_S : UNPROVEN_MAX_S;
+}
+
 static void connect_now(struct ob_contacts *contacts, struct contact *contact) {
     struct ob_error error = {0};
     const char *endpoint = contact->places[contact->at];
     char text[600];
-    if (ob_transport_connect(contacts->transport, &contact->machine, endpoint, &error)) {
+    enum ob_err failed = ob_transport_connect(contacts->transport, &contact->machine, endpoint, &error);
+    ob_transport_rest(contacts->transport, &contact->machine, rest_max_s(contact));
+    if (failed) {
         say_why(contact, error.text);
         ob_log(contacts->logger, OB_LOG_WARN, "connect", "endpoint=%s text=%s", endpoint,
                ob_logger_quote(error.text, text, sizeof text));
@@ -151,8 +159,8 @@ void ob_contacts_set(struct ob_contacts *contacts, const struct ob_machine_id *m
     }
     if (linked || contact->expelled)
         return; /* what works is left alone */
-    contact->silent = 0;
-    contact->next_s = now_s + FIRST_KNOCK_S;
+    if (contact->next_s < now_s + FIRST_KNOCK_S || place == OB_PLACE_CONFIGURED)
+        contact->next_s = now_s + FIRST_KNOCK_S; /* a new address does not shorten a rest */
     connect_now(contacts, contact);
 }
 
@@ -200,8 +208,9 @@ void ob_contacts_answer(struct ob_contacts *contacts, const struct ob_machine_id
         return;
     }
     (void)next_place(contact, (enum ob_place)((contact->at + 1) % OB_PLACE_COUNT));
-    uint64_t rest = contact->silent < 6 ? (uint64_t)1 << contact->silent : KNOCK_MAX_S;
-    contact->next_s = now_s + rest;
+    uint64_t most = rest_max_s(contact);
+    uint64_t rest = contact->silent < 20 ? (uint64_t)1 << contact->silent : most;
+    contact->next_s = now_s + (rest < most ? rest : most);
 }
 
 size_t ob_contacts_count(const struct ob_contacts *contacts) {

@@ -29,6 +29,8 @@ const char *ob_daemon_life(const struct ob_daemon *daemon, const struct ob_peer_
         return ob_disk_full_life(&daemon->disk);
     if (view->disputed)
         return "rebuilding";
+    if (view->life == OB_PEER_TRAINING && ob_compute_view(daemon->session.compute).round_waits)
+        return "replaying";
     return starts && ob_pause_has(&daemon->pause, OB_PAUSE_ALONE) ? "alone" : ob_peer_life_name(view->life);
 }
 

@@ -5,7 +5,8 @@
 #include "model/formats/json_value.h"
 
 #define OB_STATUS_LIVES                                                                                      \
-    "What the daemon is doing: `fetching` (the manifest), `recovering`, `reconciling`, `training`, "         \
+    "What the daemon is doing: `fetching` (the manifest), `recovering`, `replaying`, `reconciling`, "        \
+    "`training`, "                                                                                           \
     "`waiting`, `paused`, `alone`, `isolated`, "                                                             \
     "`rebuilding`, `finished`, `leaving`, `left`, `halted`, `disk-full`, `log-locked` or `log-gone`."
 

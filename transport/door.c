@@ -204,6 +204,8 @@ enum ob_err ob_transport_knock(struct ob_transport *transport, const struct ob_m
         if (!at->open)
             knock = at;
     }
+    if (knock && !ob_dial_allowed(transport))
+        return ob_fail(error, OB_ESTATE, "too many connections are being tried; try again later");
     if (!knock)
         return ob_fail(error, OB_ESTATE, "already knocking at %d doors; try again later", OB_KNOCKS_MAX);
     *knock = (struct ob_knock){.machine = *machine,

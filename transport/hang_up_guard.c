@@ -9,18 +9,12 @@
 
 #define UNHEARD_NS 1000000
 
-/* Who waits for input is told of it together with the hang-up. */
-static bool is_unwanted(const struct epoll_event *event) {
-    return (event->events & (EPOLLERR | EPOLLHUP)) != 0 && (event->events & EPOLLIN) == 0;
-}
-
 int epoll_wait(int epoll, struct epoll_event *events, int events_max, int timeout_ms) {
     int count = (int)syscall(SYS_epoll_pwait, epoll, events, events_max, timeout_ms, NULL, _NSIG / 8),
         kept = 0;
     for (int i = 0; i < count; i++) {
         struct epoll_event event = events[i];
-        if (is_unwanted(&event))
-            event.events &= ~(uint32_t)(EPOLLERR | EPOLLHUP);
+        event.events &= ~(uint32_t)(EPOLLERR | EPOLLHUP);
         if (event.events != 0)
             events[kept++] = event;
     }

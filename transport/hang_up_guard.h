@@ -5,9 +5,10 @@
  * which it asserts cannot happen on a connection that is gone: the process aborts. Any stranger can arrange that at the
  * door, with 33 frames, a PING and a reset while we are busy (tests/hostile/test_aborts.c).
  *
- * So this file defines epoll_wait, which libzmq then takes instead of the C library's: an error or a hang-up is left out
- * where nobody waits for input. Nothing is lost: who waits for input again learns of it by reading. While nothing else is
- * reported, it waits for a millisecond, because the hang-up stays.
+ * So this file defines epoll_wait, which libzmq then takes instead of the C library's: errors and hang-ups are left out,
+ * everywhere. Nothing is lost: the kernel tells who waits for input that there is some, and who waits to write that it can,
+ * and each learns of the end by trying. (With both told, libzmq looks for input twice, and the first look may fill the queue.)
+ * Where nobody waits for anything it waits for a millisecond, because the hang-up stays.
  *
  * Threads: any. */
 #ifndef OB_TRANSPORT_HANG_UP_GUARD_H

@@ -1,5 +1,6 @@
 /* links - our connections to other machines, and which machines may connect. */
 #include <assert.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,8 +9,10 @@
 #include "base/clock.h"
 #include "transport/state.h"
 
-#define NAMES_FRESH_S 60 /* an answer that serves to connect … */
-#define NAMES_OLD_S   5  /* … and to connect again, when what it led to is gone */
+#define NAMES_FRESH_S  60 /* an answer that serves to connect … */
+#define NAMES_OLD_S    5  /* … and to connect again, when what it led to is gone */
+#define DIALS_A_SECOND 32
+#define REST_MAX_S     60
 
 bool ob_link_up(const struct ob_link *link) {
     return link->dealer_up || link->routing_id_bytes > 0;
@@ -53,27 +56,43 @@ static enum ob_err open_monitor(struct ob_transport *transport, struct ob_link *
                           ob_monitor_reader(transport, name), error);
 }
 
-static enum ob_err open_link(struct ob_transport *transport, struct ob_link *link, struct ob_error *error) {
+static enum ob_err open_subscriber(struct ob_transport *transport, struct ob_link *link,
+                                   struct ob_error *error) {
     char published[OB_ENDPOINT_MAX];
+    enum ob_err failed = ob_endpoint_shift(link->number, OB_SERVER_PUB, published, error);
+    if (!failed)
+        failed = ob_source_open(transport, &link->sub, OB_SOURCE_SUB, link,
+                                ob_socket_new(transport, ZMQ_SUB, link->curve_key), error);
+    if (failed)
+        return failed;
+    zmq_setsockopt(link->sub.socket, ZMQ_SUBSCRIBE, "", 0);
+    return zmq_connect(link->sub.socket, published) == 0
+               ? OB_OK
+               : ob_fail(error, OB_EUSAGE, "cannot connect to %s: %s", link->endpoint,
+                         zmq_strerror(zmq_errno()));
+}
+
+/* An address that nobody has proven gets one connection, once. */
+static enum ob_err open_link(struct ob_transport *transport, struct ob_link *link, struct ob_error *error) {
     assert(!link->dealer.socket);
     link->opened_s = link->published_s = ob_now_s();
     link->dialled_ns = ob_now_ns();
     link->next_address = false;
-    enum ob_err failed = ob_endpoint_shift(link->number, OB_SERVER_PUB, published, error);
-    if (!failed)
-        failed = ob_source_open(transport, &link->dealer, OB_SOURCE_DEALER, link,
-                                ob_socket_new(transport, ZMQ_DEALER, link->curve_key), error);
+    link->over = false;
+    link->eager = link->proven;
+    enum ob_err failed = ob_source_open(transport, &link->dealer, OB_SOURCE_DEALER, link,
+                                        ob_socket_new(transport, ZMQ_DEALER, link->curve_key), error);
     if (failed)
         return failed;
     transport->connected++;
-    failed = ob_source_open(transport, &link->sub, OB_SOURCE_SUB, link,
-                            ob_socket_new(transport, ZMQ_SUB, link->curve_key), error);
-    if (!failed)
-        failed = open_monitor(transport, link, error);
+    if (!link->eager)
+        ob_socket_set(link->dealer.socket, ZMQ_RECONNECT_IVL, -1);
+    failed = open_monitor(transport, link, error);
+    if (!failed && link->eager)
+        failed = open_subscriber(transport, link, error);
     if (failed)
         return failed;
-    zmq_setsockopt(link->sub.socket, ZMQ_SUBSCRIBE, "", 0);
-    if (zmq_connect(link->dealer.socket, link->number) != 0 || zmq_connect(link->sub.socket, published) != 0)
+    if (zmq_connect(link->dealer.socket, link->number) != 0)
         return ob_fail(error, OB_EUSAGE, "cannot connect to %s: %s", link->endpoint,
                        zmq_strerror(zmq_errno()));
     return OB_OK;
@@ -87,15 +106,44 @@ void ob_link_trouble(struct ob_link *link, enum ob_trouble trouble, const char *
     va_end(arguments);
 }
 
+bool ob_dial_allowed(struct ob_transport *transport) {
+    uint64_t now = ob_now_s();
+    if (now != transport->dials_s) {
+        transport->dials_s = now;
+        transport->dials_left = DIALS_A_SECOND;
+    }
+    if (transport->dials_left == 0)
+        return false;
+    transport->dials_left--;
+    return true;
+}
+
+/* Twice as long after each failure, and a little more or less, so that machines that failed together come apart. */
+static void rest(struct ob_transport *transport, struct ob_link *link) {
+    uint64_t most = link->rest_max_s > 0 ? link->rest_max_s : REST_MAX_S;
+    uint64_t seconds = link->failures < 20 ? (uint64_t)1 << link->failures : most;
+    seconds = seconds < most ? seconds : most;
+    close_link(transport, link);
+    link->proven = link->over = link->next_address = false;
+    link->failures++;
+    link->turn++;
+    link->redial_s = ob_now_s() + seconds + randombytes_uniform((uint32_t)(seconds / 4 + 1));
+}
+
 /* Connects to the address that was looked up, unless we do already and it serves. */
 static enum ob_err dial(struct ob_transport *transport, struct ob_link *link, uint64_t max_age_s,
                         struct ob_error *error) {
     bool other_only = link->next_address; /* else ZeroMQ goes on by itself */
+    if (!link->dealer.socket && ob_now_s() < link->redial_s)
+        return OB_OK; /* it rests */
     char number[OB_ENDPOINT_MAX], why[OB_TROUBLE_TEXT_MAX];
     enum ob_lookup found = ob_names_look(transport, link->endpoint, max_age_s, link->turn, number, why);
     link->looking_up = found == OB_LOOKUP_WAIT;
-    if (found == OB_LOOKUP_FAILED)
+    if (found == OB_LOOKUP_FAILED) {
         ob_link_trouble(link, OB_TROUBLE_NAME, "%s", why);
+        if (!link->dealer.socket)
+            rest(transport, link);
+    }
     if (found != OB_LOOKUP_FOUND)
         return OB_OK; /* a connection that there was goes on being tried */
     if (other_only && link->dealer.socket && strcmp(number, link->number) == 0)
@@ -104,6 +152,10 @@ static enum ob_err dial(struct ob_transport *transport, struct ob_link *link, ui
         return ob_fail(error, OB_ESTATE,
                        "cannot connect to another machine: the limit of %zu connections is reached",
                        transport->connected);
+    if (!ob_dial_allowed(transport)) {
+        link->redial_s = ob_now_s() + 1;
+        return OB_OK;
+    }
     close_link(transport, link);
     memcpy(link->number, number, sizeof number);
     if (link->trouble == OB_TROUBLE_NONE || link->trouble == OB_TROUBLE_NAME)
@@ -120,7 +172,11 @@ static void tend(struct ob_transport *transport, struct ob_link *link, uint64_t 
         link->routing_id_bytes = 0;
     bool silent = now - link->opened_s > OB_LINK_SILENCE_S &&
                   !(link->dealer_up && now - link->published_s <= OB_LINK_SILENCE_S);
-    if (link->endpoint[0] && !link->looking_up && (silent || link->next_address)) {
+    if (link->endpoint[0] && !link->dealer.socket && !link->looking_up && now >= link->redial_s) {
+        (void)dial(transport, link, NAMES_OLD_S, NULL);
+    } else if (link->dealer.socket && silent && !link->dealer_up) {
+        rest(transport, link);
+    } else if (link->dealer.socket && !link->looking_up && (silent || link->next_address)) {
         link->next_address = link->next_address && !silent;
         if (silent)
             link->opened_s = now;
@@ -159,6 +215,7 @@ enum ob_err ob_transport_connect(struct ob_transport *transport, const struct ob
     if (failed)
         return failed;
     close_link(transport, link);
+    link->proven = false;
     memcpy(link->endpoint, endpoint, strlen(endpoint) + 1);
     link->turn = 0;
     link->opened_s = ob_now_s();
@@ -173,6 +230,17 @@ enum ob_err ob_transport_connect(struct ob_transport *transport, const struct ob
     return OB_OK;
 }
 
+void ob_transport_rest(struct ob_transport *transport, const struct ob_machine_id *machine,
+                       uint64_t seconds_max) {
+    struct ob_link *link = ob_link_find(transport, machine);
+    uint64_t latest = ob_now_s() + seconds_max;
+    if (!link)
+        return;
+    link->rest_max_s = seconds_max;
+    if (link->redial_s > latest)
+        link->redial_s = latest;
+}
+
 void ob_transport_disconnect(struct ob_transport *transport, const struct ob_machine_id *machine) {
     struct ob_link *link = ob_link_find(transport, machine);
     if (!link)
@@ -180,6 +248,8 @@ void ob_transport_disconnect(struct ob_transport *transport, const struct ob_mac
     close_link(transport, link);
     link->endpoint[0] = 0;
     link->looking_up = false;
+    link->failures = 0;
+    link->redial_s = 0;
     ob_link_changed(transport, link);
     drop_unused(transport, link);
 }
@@ -218,7 +288,8 @@ enum ob_taken ob_link_take_change(struct ob_link *link, struct ob_transport_even
 static void not_connected(struct ob_link *link) {
     uint64_t tried_ms = (ob_now_ns() - link->dialled_ns) / 1000000;
     bool timeout = tried_ms + 500 >= OB_CONNECT_MS;
-    link->next_address = true;
+    link->next_address = link->eager;
+    link->over = !link->eager;
     ob_link_trouble(link, timeout ? OB_TROUBLE_TIMEOUT : OB_TROUBLE_REFUSED,
                     timeout ? "%s: no answer; check the address, and firewalls in between"
                             : "%s: connection refused; check the address, and that its daemon runs",
@@ -234,7 +305,8 @@ static void take_monitored(struct ob_link *link, uint16_t kind) {
         not_connected(link);
         break;
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-        link->dealer_up = true;
+        link->dealer_up = link->proven = true;
+        link->failures = 0;
         ob_link_trouble(link, OB_TROUBLE_NONE, "%s", "");
         break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
@@ -246,8 +318,10 @@ static void take_monitored(struct ob_link *link, uint16_t kind) {
                 link, OB_TROUBLE_HANDSHAKE,
                 "%s: refused the handshake: it does not admit us, or its machine key is different",
                 link->number);
+        link->over = !link->eager;
         break;
     case ZMQ_EVENT_DISCONNECTED:
+        link->over = !link->eager;
         if (link->dealer_up)
             ob_link_trouble(link, OB_TROUBLE_LOST, "%s: connection lost", link->number);
         link->dealer_up = false;
@@ -258,12 +332,28 @@ static void take_monitored(struct ob_link *link, uint16_t kind) {
     }
 }
 
-enum ob_taken ob_link_take_monitor(struct ob_link *link, struct ob_transport_event *event) {
+/* The connection of a first attempt has ended, or the attempt has failed. */
+static void take_end(struct ob_transport *transport, struct ob_link *link) {
+    if (!link->proven) {
+        rest(transport, link);
+        return;
+    }
+    close_link(transport, link);
+    link->redial_s = 0;
+    (void)dial(transport, link, NAMES_FRESH_S, NULL);
+}
+
+enum ob_taken ob_link_take_monitor(struct ob_transport *transport, struct ob_link *link,
+                                   struct ob_transport_event *event) {
     uint16_t kind;
     int value;
     if (!ob_monitor_receive(link->monitor.socket, &kind, &value))
         return OB_TAKEN_NOTHING;
     take_monitored(link, kind);
+    if (link->dealer_up && !link->sub.socket && open_subscriber(transport, link, NULL))
+        link->over = true;
+    if (link->over)
+        take_end(transport, link);
     return ob_link_take_change(link, event) == OB_TAKEN_EVENT ? OB_TAKEN_EVENT : OB_TAKEN_MORE;
 }
 

@@ -67,6 +67,12 @@ struct ob_link {
     unsigned turn;     /* which of the host's addresses */
     bool next_address; /* the one that was tried last refused */
     uint64_t dialled_ns;
+    bool
+        proven; /* whoever is at the endpoint has shown the machine's key; until then each dial is one attempt */
+    bool eager; /* its sockets were opened when it was proven: ZeroMQ connects again by itself */
+    bool over;  /* an attempt has come to nothing, or the connection of one has ended */
+    unsigned failures;
+    uint64_t redial_s, rest_max_s; /* when it is tried again; the longest rest in between */
     enum ob_trouble trouble;
     char why[OB_TROUBLE_TEXT_MAX];
     struct ob_source dealer, sub, monitor,
@@ -170,6 +176,8 @@ struct ob_transport {
 
     struct ob_visitor *visitors; /* connections_max of them */
     size_t visitor_count, connections_max, connections;
+    unsigned dials_left; /* of this second */
+    uint64_t dials_s;
     struct ob_guest *guests; /* by descriptor */
     size_t guest_room, flow_at;
     uint64_t flow_ns;
@@ -248,9 +256,12 @@ void ob_links_free(struct ob_transport *transport);
 void ob_link_trouble(struct ob_link *link, enum ob_trouble trouble, const char *format, ...) OB_PRINTF(3, 4);
 bool ob_link_up(const struct ob_link *link);
 void ob_link_changed(struct ob_transport *transport, struct ob_link *link);
-enum ob_taken ob_link_take_monitor(struct ob_link *link, struct ob_transport_event *event);
+/* Whether another connection may be tried now: so many a second, whoever named the address. */
+bool ob_dial_allowed(struct ob_transport *transport);
+enum ob_taken ob_link_take_monitor(struct ob_transport *transport, struct ob_link *link,
+                                   struct ob_transport_event *event);
 enum ob_taken ob_link_take_change(struct ob_link *link, struct ob_transport_event *event);
-/* Call now and then. libzmq does not connect again after a protocol error, and a ROUTER does not tell that a
+/* Call every second. An address that nobody has proven is tried once, with longer and longer rests. libzmq does not connect again after a protocol error, and a ROUTER does not tell that a
  * machine is gone: a connection that was silent for OB_LINK_SILENCE_S is opened anew, a way back over a
  * machine's own connection is given up. */
 void ob_links_tend(struct ob_transport *transport);

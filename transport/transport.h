@@ -68,6 +68,10 @@ bool ob_transport_allowed(const struct ob_transport *transport, const struct ob_
 OB_MUST_USE enum ob_err ob_transport_connect(struct ob_transport *transport,
                                              const struct ob_machine_id *machine, const char *endpoint,
                                              struct ob_error *error);
+/* An address is tried again after 1, 2, 4, ... seconds, until somebody there has shown the machine's key; never later than
+ * after seconds_max (60 if this is not called), of all addresses together 32 a second. */
+void ob_transport_rest(struct ob_transport *transport, const struct ob_machine_id *machine,
+                       uint64_t seconds_max);
 void ob_transport_disconnect(struct ob_transport *transport, const struct ob_machine_id *machine);
 /* Where we connect to it; "" when we do not. */
 const char *ob_transport_endpoint(const struct ob_transport *transport, const struct ob_machine_id *machine);

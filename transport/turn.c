@@ -43,7 +43,7 @@ static enum ob_taken take_from(struct ob_transport *transport, struct ob_source 
     case OB_SOURCE_BEACON:
         return ob_beacon_take(transport, event);
     case OB_SOURCE_MONITOR:
-        return ob_link_take_monitor(source->owner, event);
+        return ob_link_take_monitor(transport, source->owner, event);
     case OB_SOURCE_NAMES:
         return take_names(transport);
     case OB_SOURCE_CHANGE:

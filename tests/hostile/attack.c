@@ -6,6 +6,7 @@
  *   jump     one record of the run's last round, and heartbeats
  *   drag     a record of one zero byte every 4.4 s, and heartbeats
  *   accuse   five times a second a heartbeat with a wrong weights digest, and at once one with the right one
+ *   ask      the first bytes of the manifest and all records of each daemon, as fast as it can
  *   push     one record whose bytes all say the largest value, with the largest exponent
  *
  * Exit status 0: it was done, for so many seconds; 2: it could not be done. tests/hostile/members.sh says what must follow. */
@@ -15,6 +16,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "daemon/manifest_frames.h"
+#include "peer/fetch.h"
 #include "tests/hostile/member.h"
 
 #define WAIT_MS    60000
@@ -86,6 +89,22 @@ static void accuse(struct attack *attack) {
     member_beat(&attack->member, as, &as->heartbeat.weights, &as->heartbeat.weights_log);
 }
 
+static void ask(struct attack *attack) {
+    struct member *member = &attack->member;
+    uint8_t manifest[OB_MANIFEST_ASK_BYTES], records[128];
+    beat(attack);
+    for (size_t i = 0; i < member->peer_count; i++) {
+        const struct member_peer *peer = &member->peers[i];
+        struct ob_records_ask from = {.run = member->manifest->run, .machine = peer->machine};
+        size_t bytes = ob_records_ask_encode(&from, records);
+        (void)ob_manifest_ask_encode(&member->manifest->run, 0, manifest);
+        for (int k = 0; k < 20; k++, attack->acts++) {
+            member_send(member, peer, manifest, sizeof manifest);
+            member_send(member, peer, records, bytes);
+        }
+    }
+}
+
 static void push(struct attack *attack) {
     struct member *member = &attack->member;
     uint8_t bytes[OB_SAMPLES_PER_ROUND_MAX];
@@ -100,7 +119,8 @@ static void push(struct attack *attack) {
 static const struct {
     const char *name;
     void (*act)(struct attack *attack);
-} ATTACKS[] = {{"honest", honest}, {"jump", jump}, {"drag", drag}, {"accuse", accuse}, {"push", push}};
+} ATTACKS[] = {{"honest", honest}, {"jump", jump}, {"drag", drag},
+               {"accuse", accuse}, {"ask", ask},   {"push", push}};
 
 static void run(struct attack *attack, void (*act)(struct attack *attack)) {
     if (!member_wait(&attack->member, WAIT_MS)) {

@@ -62,7 +62,7 @@ push) # one record of four bytes that say the largest value, in a run that allow
     more "${victims[@]}"
     says 1 " outlier machine=peer4" || fail "nothing is said about a machine whose estimates stand out"
     "$BIN/onebyte" status "$work/p2" >"$work/shown" || fail status
-    grep -q "^outlier .*peer4: from sample 0 on" "$work/shown" || fail "status does not show the outlier: $(cat "$work/shown")"
+    grep -q "peer4: from sample 0 on" "$work/shown" || fail "status does not show the outlier: $(cat "$work/shown")"
     "$BIN/onebyte" quarantine "$work/p1" peer2 >/dev/null 2>"$work/none" && fail "a quarantine of a machine that does not stand out"
     grep -q "nothing stands out" "$work/none" || fail "no word that nothing stands out: $(cat "$work/none")"
     # without the authority's key: this machine steps aside, and says what to send
@@ -77,7 +77,20 @@ push) # one record of four bytes that say the largest value, in a run that allow
     for p in "${victims[@]}"; do "$BIN/onebyte" pause "$work/p$p" || fail pause; done
     wait_for 60 agree "${victims[@]}" || fail "no agreement after the quarantine"
     "$BIN/onebyte" log "$work/p3" --manifest "$work/run.json" --json | grep -q "\"machine\":\"$(key 4)\"" && fail "a record of the quarantined machine is still there"
-    "$BIN/onebyte" status "$work/p1" >"$work/shown" && grep -q "^outlier" "$work/shown" && fail "the alarm stays after the quarantine"
+    "$BIN/onebyte" status "$work/p1" >"$work/shown" && grep -q "its estimates were" "$work/shown" && fail "the alarm stays after the quarantine"
+    ;;
+ask) # it is answered with its share of each daemon's bandwidth, and training goes on
+    for p in "${victims[@]}"; do start "$p"; done
+    for p in "${victims[@]}"; do wait_for 60 trained "$p" 8 || fail "peer $p does not train"; done
+    declare -A sent
+    for p in "${victims[@]}"; do sent[$p]=$(get "$p" sent_bytes); done
+    attack ask 10
+    for p in "${victims[@]}"; do
+        echo "peer $p: $((($(get "$p" sent_bytes) - ${sent[$p]}) / 1000)) kB sent, $(get "$p" refused_questions) questions not answered, $(get "$p" unread_messages) unread"
+        [ $(($(get "$p" sent_bytes) - ${sent[$p]})) -lt 120000000 ] || fail "peer $p answers everything"
+        [ "$(get "$p" refused_questions)" -gt 0 ] || fail "peer $p refuses nothing"
+    done
+    more "${victims[@]}"
     ;;
 esac
 for p in "${victims[@]}"; do alive "$p" || fail "peer $p is gone"; done

@@ -25,6 +25,7 @@ static size_t resident(void) {
 
 static void must_not_have_grown(size_t before, size_t allowed_mb) {
     size_t now = resident();
+    print_message("grew by %zu MB\n", now > before ? (now - before) / MB : 0);
     if (now > before + allowed_mb * MB)
         fail_msg("it grew by %zu MB", (now - before) / MB);
 }
