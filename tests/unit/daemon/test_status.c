@@ -127,8 +127,8 @@ static void names_that_are_not_utf8_are_escaped(void **state) {
 
 static void every_life_is_documented(void **state) {
     (void)state;
-    static const char *const DAEMON[] = {"rebuilding", "halted", "replaying",   "disk-full", "log-locked",
-                                         "log-gone",   "fetching", "alone"};
+    static const char *const DAEMON[] = {"rebuilding", "halted",   "replaying", "disk-full",
+                                         "log-locked", "log-gone", "fetching",  "alone"};
     static const char *const FILES[] = {OB_SOURCE_ROOT "/docs/files.md", OB_SOURCE_ROOT "/README.md"};
     for (size_t f = 0; f < 2; f++) {
         char *text = NULL, word[64];
