@@ -46,6 +46,20 @@ done
 # names that others could not show; what exists; a mistyped word
 "$BIN/onebyte" keygen machine >/dev/null || fail keygen
 key=$(cat machine.pub)
+# an authority key under a passphrase: asked for in a file here, refused without and with a wrong one
+printf 'correct horse\n' >passphrase; printf 'wrong horse\n' >wrong
+cp run.authority plain.authority
+ONEBYTE_PASSPHRASE_FILE=passphrase "$BIN/onebyte" authority protect run.authority >/dev/null 2>err || fail "authority protect: $(cat err)"
+grep -q '^onebyte-sealed-1 ' run.authority || fail "authority protect left the key plain"
+"$BIN/onebyte" keygen sealed-test >/dev/null || fail keygen
+sign_sealed() { "$BIN/onebyte" invite --authority run.authority --manifest run.json --machine sealed-test.pub --name s --out "$1" >/dev/null 2>err; }
+ONEBYTE_PASSPHRASE_FILE=wrong sign_sealed sealed-cert1; [ $? != 0 ] && grep -q "passphrase is wrong" err || fail "a wrong passphrase: $(cat err)"
+setsid -w "$BIN/onebyte" invite --authority run.authority --manifest run.json --machine sealed-test.pub --name s --out sealed-cert2 </dev/null >/dev/null 2>err
+[ $? = 2 ] && grep -q ONEBYTE_PASSPHRASE_FILE err || fail "no passphrase at hand: $(cat err)"
+ONEBYTE_PASSPHRASE_FILE=passphrase sign_sealed sealed-cert3 || fail "the right passphrase: $(cat err)"
+ONEBYTE_PASSPHRASE_FILE=passphrase "$BIN/onebyte" authority protect run.authority --off >/dev/null || fail "authority protect --off"
+cmp -s run.authority plain.authority || fail "the key is another one after --off"
+
 invite_as() { "$BIN/onebyte" invite --authority run.authority --manifest run.json --machine "$key" --name "$1" --out cert 2>err; }
 invite_as $'caf\xe9'; [ $? = 2 ] && grep -q "not UTF-8" err || fail "a name that is not UTF-8: $(cat err)"
 invite_as $'a\nb' && fail "a name with a newline"
