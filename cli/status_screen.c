@@ -179,6 +179,28 @@ static void print_swarm(const struct ob_terminal *t, FILE *to, const json_t *s) 
     fputc('\n', to);
 }
 
+/* Broken between words into lines of `room` columns (negative: one line), each behind the label's column. Returns how many
+ * lines came to the first. */
+static int print_wrapped(const struct ob_terminal *t, FILE *to, const char *text, int room,
+                         enum ob_colour colour) {
+    int used = 0, more = 0;
+    for (const char *end; *text; text = end + (*end == ' ')) {
+        char word[OB_ERROR_TEXT_MAX];
+        end = strchrnul(text, ' ');
+        (void)snprintf(word, sizeof word, "%.*s", (int)(end - text), text);
+        int width = ob_terminal_width(word);
+        if (room > 0 && used > 0 && used + 1 + width > room) {
+            fprintf(to, "\n%*s", LABEL_COLUMNS, "");
+            used = 0;
+            more++;
+        }
+        if (used > 0)
+            fputc(' ', to);
+        used += (used > 0) + ob_terminal_print(t, to, word, room, colour);
+    }
+    return more;
+}
+
 /* One problem a line, its remedy behind it or on a line of its own. */
 static int print_problem(const struct ob_terminal *t, FILE *to, const json_t *problem) {
     bool critical = strcmp(ob_status_text(problem, "level"), "critical") == 0;
@@ -187,10 +209,10 @@ static int print_problem(const struct ob_terminal *t, FILE *to, const json_t *pr
     int room = t->columns > 0 ? t->columns - LABEL_COLUMNS : -1;
     int both = ob_terminal_width(text) + 2 + ob_terminal_width(remedy);
     ob_terminal_column(t, to, critical ? "!!" : "!", LABEL_COLUMNS, false, colour);
-    int used = ob_terminal_print(t, to, text, -1, colour);
+    int more = print_wrapped(t, to, text, room, colour);
     if (!*remedy) {
         fputc('\n', to);
-        return 1;
+        return 1 + more;
     }
     if (room < 0 || both <= room) {
         fputs("; ", to);
@@ -201,7 +223,7 @@ static int print_problem(const struct ob_terminal *t, FILE *to, const json_t *pr
     fprintf(to, "\n%*s", LABEL_COLUMNS, "");
     (void)ob_terminal_print(t, to, remedy, -1, OB_DIM);
     fputc('\n', to);
-    return 2 + (used > room ? 1 : 0);
+    return 2 + more;
 }
 
 int ob_status_head(const struct ob_terminal *t, FILE *to, const json_t *s, int lines) {

@@ -117,6 +117,8 @@ const char *ob_machine_state(const struct ob_status *s, const struct ob_status_m
         return m->behind > BEHIND ? "behind" : "training";
     if (!m->peer.has_records || isnan(m->last_record_s))
         return !m->linked && m->why ? "unreachable" : !m->peer.has_records ? "new" : "silent";
+    if (m->peer.slow)
+        return "slow";
     return !isnan(m->last_heard_s) && m->last_heard_s < 5 ? "idle" : "silent";
 }
 
@@ -154,6 +156,9 @@ static void look_at_machine(const struct ob_status *s, const struct ob_status_ma
     else if (strcmp(state, "unreachable") == 0)
         say(add(problems, false, "unreachable", "check its address and its network"), m->name,
             "%s: cannot be reached: %s", m->name, m->why);
+    else if (strcmp(state, "slow") == 0)
+        say(add(problems, false, "slow", "give it smaller mini-batches or fewer samples a round"), m->name,
+            "%s: several times slower than the others; no longer waited for", m->name);
     else if (strcmp(state, "behind") == 0)
         say(add(problems, false, "behind", "others wait at most [swarm] max_staleness rounds for it"),
             m->name, "%s: %u rounds behind", m->name, m->behind);

@@ -42,8 +42,8 @@ sleep 1.5 # the history is written once a second
 echo "diverging: done" >&2
 # ---- starved: it waits for a slow one; then silent ----
 begin 2 100000 4
-sed -i 's/^batch = .*/batch = 8\nproducts = float32/; s/^length = .*/length = 64/' "$work"/p?.conf
-sed -i 's/^batch = .*/batch = 48/' "$work/p2.conf" # slower, but within the patience of a pair
+sed -i 's/^batch = .*/batch = 2\nproducts = float32/; s/^length = .*/length = 16/' "$work"/p?.conf
+sed -i 's/^batch = .*/batch = 12/' "$work/p2.conf" # slower, but within the patience of a pair
 start 1; start 2
 together() { [ "$(get 1 live)" = 2 ] && [ "$(get 2 own_rounds)" -ge 3 ]; }
 wait_for 60 together || fail "two do not train together"
