@@ -85,6 +85,8 @@ static void print_points(struct ob_canvas *c, const char *element, const struct 
 
 static void trace(struct ob_canvas *c, const struct ob_point *points, size_t count, enum ob_ink ink) {
     set_ink(c, ink);
+    cairo_new_path(c->cairo); /* a text leaves a point behind */
+    cairo_set_line_width(c->cairo, ink == OB_INK_FAINT ? 0.7 : 1.5);
     for (size_t i = 0; i < count; i++)
         cairo_line_to(c->cairo, points[i].x, points[i].y);
 }
@@ -119,6 +121,7 @@ void ob_canvas_mark(struct ob_canvas *c, struct ob_point at, enum ob_ink ink) {
         return;
     }
     set_ink(c, ink);
+    cairo_new_path(c->cairo);
     cairo_arc(c->cairo, at.x, at.y, 2.5, 0, 6.2832);
     cairo_fill(c->cairo);
 }
