@@ -31,9 +31,9 @@ static struct ob_point place(const struct panel *p, double x, double y) {
     return (struct ob_point){x_of(p, x), y_of(p, y)};
 }
 
-/* 1, 2 or 5 times a power of ten, so that about TICKS fit. */
-static double step_for(double range) {
-    double power = pow(10, floor(log10(range / TICKS))), part = range / TICKS / power;
+/* 1, 2 or 5 times a power of ten, so that about as many ticks fit. */
+static double step_for(double range, double ticks) {
+    double power = pow(10, floor(log10(range / ticks))), part = range / ticks / power;
     return power * (part < 1.5 ? 1 : part < 3.5 ? 2 : part < 7.5 ? 5 : 10);
 }
 
@@ -57,7 +57,7 @@ static void round_up(struct panel *p) {
 
 static void draw_axes(struct ob_canvas *c, const struct panel *p, const char *title, bool with_rounds) {
     char text[40];
-    double y_step = step_for(p->y_most - p->y_least);
+    double y_step = step_for(p->y_most - p->y_least, p->bottom - p->top > 100 ? TICKS : 2);
     ob_canvas_text(c, (struct ob_point){LEFT, p->top - 8}, title, 12, OB_ANCHOR_LEFT, OB_INK_TEXT);
     for (double y = ceil(p->y_least / y_step) * y_step; y <= p->y_most; y += y_step) {
         struct ob_point line[2] = {{LEFT, y_of(p, y)}, {RIGHT, y_of(p, y)}};
@@ -66,7 +66,7 @@ static void draw_axes(struct ob_canvas *c, const struct panel *p, const char *ti
         ob_canvas_text(c, (struct ob_point){LEFT - 6, y_of(p, y) + 4}, text, SMALL, OB_ANCHOR_RIGHT,
                        OB_INK_TEXT);
     }
-    double x_step = fmax(step_for(fmax(p->x_most - p->x_least, 1)), 1);
+    double x_step = fmax(step_for(fmax(p->x_most - p->x_least, 1), TICKS), 1);
     for (double x = ceil(p->x_least / x_step) * x_step; with_rounds && x <= p->x_most; x += x_step) {
         (void)snprintf(text, sizeof text, "%.0f", x);
         ob_canvas_text(c, (struct ob_point){x_of(p, x), p->bottom + 16}, text, SMALL, OB_ANCHOR_MIDDLE,
