@@ -97,7 +97,7 @@ static void every_damaged_byte_is_seen(void **state) {
         ob_frozen_file_close(file);
         find_path(path);
         int fd = open(path, O_RDWR);
-        uint8_t byte;
+        uint8_t byte = 0;
         assert_true(fd >= 0 && pread(fd, &byte, 1, PLACES[i]) == 1);
         byte ^= 16;
         assert_int_equal(pwrite(fd, &byte, 1, PLACES[i]), 1);
