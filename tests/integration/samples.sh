@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Samples of rows: three peers of one run with adapters take 64 samples a pass, each made of rows in its own way (two-sided;
+# Samples of rows: three peers of one run with basis adapters and a measured rate take 64 samples a pass, each made of rows in its own way (two-sided;
 # one-sided with four directions a row; one sample of eight rows at a time). One is killed and comes back. All end with
 # the same weights, and the held-out loss has fallen.
 BIN=$1 ROOT=$2
 . "$ROOT/tests/integration/common.sh"
-run_options=(--lora-rank 4 --lora-target attention --lora-target mlp --lr 0.00005 --schedule constant --scale-adapter 1)
+run_options=(--adapters basis --rank 4 --calibrate "$data/train.jsonl" --calibrate-rows 64 --lr auto --data "$data/train.jsonl" --probe-rows 16 --rows-per-sample 1 --machines 3 --schedule constant)
 make_run 3 40 64 >"$work/create.out"
 for p in 1 2 3; do sed -i 's/^length = 8$/length = 32/' "$work/p$p.conf"; done
 start 1 --set training.rows=64
