@@ -2,7 +2,7 @@
 # The oracle (written from docs/ alone) against real daemons: adapters beside some trained base tensors, one machine
 # revoked, the authority rotated, a machine that only the new key admitted; then all tensors of the merged model, with another way to combine. Equal log digests and weights digests, from
 # a log that a daemon holds and from a delta; every float of the exports equal.
-BIN=$1 ROOT=$2
+BIN=$1 ROOT=$2 FORGE=$3
 . "$ROOT/tests/integration/common.sh"
 . "$ROOT/tests/oracle/python.sh"
 oracle_python "$BIN" || exit 77
@@ -107,4 +107,46 @@ grep -q '"basis"' "$work/run.json" || fail "the run has no basis"
 cp "$work/run.delta" "$work/bad.delta"
 printf '\x55' | dd of="$work/bad.delta" bs=1 seek=2000 conv=notrunc 2>/dev/null
 oracle --delta "$work/bad.delta" 2>/dev/null && fail "the oracle takes a damaged delta"
+
+# mean and sum; a certificate that is renewed with a last round, and a fork: what they cut does not count, also when it is still in
+# a log
+cut_run() { # COMBINE
+    rm -rf "$work"/p? "$work"/run.* "$work"/p?.conf "$work"/p?.log "$work/renewed"
+    run_options=(--combine "$1")
+    make_run 3 40 3
+    for p in 1 2 3; do start $p; done
+    for p in 1 2 3; do wait_for 120 life_is $p finished || fail "$1: peer $p does not finish: $(get $p life)"; done
+    wait_for 60 agree 1 2 3 || fail "$1: no agreement"
+    compare 3
+    copy_log "$work/p1/log.sqlite" "$work/before.sqlite"
+    "$BIN/onebyte" renew "$work/p3/certificate" --authority "$work/run.authority" --last-round 2 --out "$work/renewed" --state "$work/p1" >/dev/null || fail renew
+    for p in 1 2; do wait_for 60 says $p " cut machine=peer3" || fail "$1: peer $p does not heed a last round"; done
+    wait_for 60 agree 1 2 || fail "$1: no agreement after the renewal"
+    compare 2
+    above_the_cut
+    stop_all
+    at=$("$FORGE" "$work/run.json" "$work/p1" "$work/p1/identity" "$work/p2/identity" 4) || fail "forge a fork"
+    for p in 1 2; do : >"$work/p$p.log"; start $p; done
+    wait_for 60 life_is 2 halted || fail "$1: the machine that forked does not stop"
+    wait_for 60 says 1 " cut .*from $at on" || fail "$1: the fork is not cut at $at"
+    wait_for 60 agree 1 || fail "$1: no digest after the fork"
+    compare 1
+    [ "$(get 1 weights_digest)" != "$digest" ] || fail "$1: the cut removed nothing"
+    stop_all
+}
+# The records of peer 3 that the log of peer 1 had before, put into a copy of it as it is now: its oracle ignores them.
+above_the_cut() {
+    copy_log "$work/p1/log.sqlite" "$work/after.sqlite"
+    with_cut_records "$work/before.sqlite" "$work/after.sqlite" || fail "no records are above the last round"
+    digest=$(get 1 weights_digest)
+    oracle --manifest "$work/run.json" --log "$work/after.sqlite" >"$work/oracle.json" || fail "the oracle does not take a log with records above a last round"
+    equal "log with records above a last round" weights_digest "$digest"
+    grep -q '"ignored_records": [1-9]' "$work/oracle.json" || fail "the oracle ignored no record"
+}
+stop_all() {
+    for p in 1 2 3; do kill -TERM "${pid[$p]}" 2>/dev/null; done
+    stopped() { ! alive 1 && ! alive 2 && ! alive 3; }
+    wait_for 30 stopped || fail "the daemons do not stop"
+}
+for combine in mean sum; do cut_run $combine; done
 exit 0
