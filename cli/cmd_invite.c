@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/invitations.h"
 #include "cli/key.h"
+#include "cli/model_list.h"
 #include "cli/places.h"
 #include "run/certificate.h"
 #include "run/last_start.h"
@@ -176,6 +177,7 @@ static enum ob_err describe_run(struct inviting *i, struct ob_error *error) {
     memcpy(i->token.run_name, manifest->name, sizeof i->token.run_name);
     if (ob_last_start_read(i->place.state_dir, &start, NULL) == OB_OK)
         ob_cli_base_describe(start.model, i->token.base_name, &i->token.base_bytes);
+    (void)ob_cli_model_list_name(i->place.state_dir, &i->token.parts); /* zeros: it is not shared */
     for (size_t t = 0; t < manifest->tensor_count; t++)
         i->token.trained_bytes += sizeof(int32_t) * ob_cli_elements(&manifest->tensors[t]);
     return ob_cli_places(i->place.state_dir, &i->table, i->token.places, &i->token.place_count, error);

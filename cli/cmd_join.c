@@ -1,6 +1,8 @@
+#include <dirent.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 #include "cli/command.h"
 #include "cli/conf.h"
 #include "cli/launch.h"
+#include "cli/model_list.h"
 #include "cli/newplace.h"
 #include "cli/places.h"
 #include "run/certificate.h"
@@ -52,6 +55,7 @@ static const struct ob_option OPTIONS[] = {
 
 #define CLOCK_SLACK_S   600
 #define POLL_NS         200000000L
+#define FETCH_TELL_S    5
 #define IN_STEP_SAMPLES 64 /* what may be under way */
 
 struct joining {
@@ -60,7 +64,8 @@ struct joining {
     struct ob_control invitation; /* points into the token */
     struct ob_invitation says;
     char state_dir[OB_PATH_MAX], model[OB_PATH_MAX], data[OB_PATH_MAX], certificate[OB_PATH_MAX];
-    bool made; /* the state directory is new */
+    bool made;    /* the state directory is new */
+    bool fetches; /* the base model, from members */
 };
 
 /* ---- before anything is made ---- */
@@ -109,12 +114,34 @@ static enum ob_err check_data(struct joining *j, struct ob_error *error) {
                              "give --data ROWS to train on, or --observer to follow without training");
 }
 
+/* Into the state directory, when the token says what it is made of. */
+static enum ob_err fetch_model(struct joining *j, struct ob_error *error) {
+    const char *name = j->token.base_name;
+    size_t length = strlen(name);
+    bool one_file = length > 5 && strcmp(name + length - 5, ".gguf") == 0 && ob_model_parts_good_name(name);
+    char folder[OB_PATH_MAX];
+    enum ob_err failed = ob_path_join(folder, j->state_dir, OB_MODEL_PARTS_FOLDER, error);
+    if (!failed && one_file)
+        failed = ob_path_join(j->model, folder, name, error);
+    else if (!failed)
+        failed = ob_path_append(j->model, folder, "", error);
+    if (failed)
+        return failed;
+    j->fetches = true;
+    printf("  base model: not here; fetching it from members (%.1f MB of weights)\n",
+           (double)j->token.base_bytes / 1e6);
+    return OB_OK;
+}
+
 static enum ob_err find_model(struct joining *j, struct ob_error *error) {
+    static const struct ob_hash NOT_SHARED;
     char found[OB_PATH_MAX];
     const char *given = j->arguments->model;
     enum ob_err failed = OB_OK;
     if (!given)
         failed = ob_cli_base_find(&j->token, found, error);
+    if (failed == OB_ENOTFOUND && !ob_hash_equal(&j->token.parts, &NOT_SHARED))
+        return fetch_model(j, error);
     if (!failed)
         failed = ob_cli_absolute("--model", given ? given : found, j->model, error);
     if (!failed && given)
@@ -200,7 +227,7 @@ static enum ob_err admit(const struct joining *j, struct ob_error *error) {
 
 static enum ob_err configure(const struct joining *j, struct ob_error *error) {
     const struct arguments *a = j->arguments;
-    char listen[OB_ENDPOINT_MAX] = "", path[OB_PATH_MAX];
+    char listen[OB_ENDPOINT_MAX] = "", path[OB_PATH_MAX], parts[OB_HEX_HASH_MAX];
     enum ob_err failed = ob_path_join(path, j->state_dir, OB_CLI_CONF, error);
     if (!failed && access(path, F_OK) == 0)
         (void)unlink(path); /* the token and the arguments say it anew */
@@ -208,8 +235,11 @@ static enum ob_err configure(const struct joining *j, struct ob_error *error) {
         failed = ob_cli_free_listen(listen, error);
     else if (!failed && strcmp(a->listen, "none") != 0)
         (void)snprintf(listen, sizeof listen, "%s", a->listen);
+    ob_hex_encode(j->token.parts.bytes, OB_HASH_BYTES, parts);
     const struct ob_cli_conf conf = {.state_dir = j->state_dir,
                                      .model = j->model,
+                                     .model_parts = j->fetches ? parts : NULL,
+                                     .share_model = j->fetches, /* the creator allows it */
                                      .data = a->observer ? NULL : j->data,
                                      .chat_template = a->chat_template,
                                      .listen = listen,
@@ -260,13 +290,42 @@ static void why_not(const json_t *status, char ret_why[static 320]) {
     }
 }
 
+/* Bytes of the base model that have arrived. */
+static uint64_t fetched_bytes(const struct joining *j) {
+    char folder[OB_PATH_MAX], path[OB_PATH_MAX];
+    struct stat info;
+    uint64_t bytes = 0;
+    DIR *open = ob_path_join(folder, j->state_dir, OB_MODEL_PARTS_FOLDER, NULL) ? NULL : opendir(folder);
+    for (const struct dirent *at; open && (at = readdir(open));)
+        if (at->d_name[0] != '.' && ob_path_join(path, folder, at->d_name, NULL) == OB_OK &&
+            stat(path, &info) == 0)
+            bytes += (uint64_t)info.st_blocks * 512;
+    if (open)
+        closedir(open);
+    return bytes;
+}
+
+/* The limit of time is for silence, not for a large model. */
+static void watch_fetch(const struct joining *j, const json_t *status, uint64_t *fetched, uint64_t *since_s) {
+    const char *life = json_string_value(json_object_get(status, "life"));
+    uint64_t bytes = j->fetches && life && strcmp(life, "fetching") == 0 ? fetched_bytes(j) : 0;
+    if (bytes <= *fetched)
+        return;
+    if (bytes - *fetched < j->token.base_bytes / 10 && ob_now_s() - *since_s < FETCH_TELL_S)
+        return;
+    *fetched = bytes;
+    *since_s = ob_now_s();
+    printf("  base model: %.1f of %.1f MB\n", (double)bytes / 1e6, (double)j->token.base_bytes / 1e6);
+    (void)fflush(stdout);
+}
+
 struct watching {
     bool linked;
     char why[320];
 };
 
 static enum ob_err watch(const struct joining *j, pid_t pid, struct watching *w, struct ob_error *error) {
-    uint64_t started_s = ob_now_s();
+    uint64_t started_s = ob_now_s(), fetched = 0;
     for (;;) {
         json_t *status = NULL;
         enum ob_err failed = ob_cli_launched(j->state_dir, pid, error);
@@ -274,6 +333,7 @@ static enum ob_err watch(const struct joining *j, pid_t pid, struct watching *w,
             return failed;
         bool answered = ob_cli_ask_command(j->state_dir, "status", &status, NULL) == OB_OK, done = false;
         const json_t *peer = answered ? linked_machine(status) : NULL;
+        watch_fetch(j, status, &fetched, &started_s);
         if (answered && !peer && !w->linked)
             why_not(status, w->why);
         if (peer && !w->linked) {

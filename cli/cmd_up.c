@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/conf.h"
 #include "cli/launch.h"
+#include "cli/model_list.h"
 #include "cli/newplace.h"
 #include "cli/places.h"
 #include "run/certificate.h"
@@ -19,7 +20,7 @@
 struct arguments {
     const char *model, *data, *run, *state_dir, *learning_rate, *listen, *chat_template;
     int64_t rounds, threads;
-    bool foreground, exit_when_finished;
+    bool foreground, exit_when_finished, share_model;
 };
 
 #define AT(member) OB_ARGUMENT(struct arguments, member)
@@ -42,6 +43,9 @@ static const struct ob_option OPTIONS[] = {
      AT(listen)},
     {"threads", "N", "compute threads; 0: all processors", AT(threads), .low = 0, .high = 1024,
      .fallback = "0"},
+    {"share-model", NULL,
+     "machines that join a new run may fetch the base model from its members; mind its licence",
+     AT(share_model)},
     {"exit-when-finished", NULL, "the daemon of a new run ends when the run is finished",
      AT(exit_when_finished)},
     {"foreground", NULL, "be the daemon: messages to the terminal, Ctrl-C leaves", AT(foreground)},
@@ -158,7 +162,10 @@ static enum ob_err configure(const struct starting *s, struct ob_error *error) {
                                      .chat_template = a->chat_template,
                                      .listen = listen,
                                      .threads = a->threads,
+                                     .share_model = a->share_model,
                                      .exit_when_finished = a->exit_when_finished};
+    if (!failed && a->share_model)
+        failed = ob_cli_model_list_make(s->state_dir, s->model, error);
     return failed ? failed : ob_cli_conf_write(&conf, error);
 }
 

@@ -50,8 +50,13 @@ static void write_places(FILE *to, const struct ob_cli_conf *conf) {
 static void write_conf(FILE *to, const struct ob_cli_conf *conf) {
     fprintf(to,
             "# Written by onebyte; configs/onebyte.conf documents every key.\n[machine]\nstate_dir = %s\n"
-            "threads = %lld\n[run]\nmodel = %s\n[network]\nlisten = %s\n[training]\n",
-            conf->state_dir, (long long)conf->threads, conf->model, conf->listen);
+            "threads = %lld\n[run]\nmodel = %s\n",
+            conf->state_dir, (long long)conf->threads, conf->model);
+    if (conf->model_parts)
+        fprintf(to, "model_parts = %s\n", conf->model_parts);
+    if (conf->share_model)
+        fputs("share_model = yes\n", to);
+    fprintf(to, "[network]\nlisten = %s\n[training]\n", conf->listen);
     if (conf->data)
         fprintf(to, "data = %s\n", conf->data);
     else

@@ -16,7 +16,8 @@ struct ob_cli_conf {
     const char *chat_template;            /* NULL: the model's own */
     const char *listen;                   /* "": connect to others only */
     int64_t threads;
-    bool exit_when_finished;
+    const char *model_parts; /* name of the list of the model's files, to be fetched; NULL */
+    bool exit_when_finished, share_model;
     const struct ob_token_place *places;
     size_t place_count;
 };

@@ -48,6 +48,8 @@ static const struct key KEYS[] = {
     {"machine", "log_level", WORD, AT(log_level), 0, 0, "info", LOG_LEVELS},
     {"run", "manifest", TEXT, AT(manifest), 0, 0, ""},
     {"run", "model", TEXT, AT(model), 0, 0, ""},
+    {"run", "model_parts", TEXT, AT(model_parts), 0, 0, ""},
+    {"run", "share_model", SWITCH, AT(share_model), 0, 0, "no"},
     {"run", "certificate", TEXT, AT(certificate), 0, 0, ""},
     {"network", "listen", TEXT, AT(listen), 0, 0, ""},
     {"network", "advertise", TEXT, AT(advertise), 0, 0, ""},

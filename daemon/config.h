@@ -39,6 +39,8 @@ struct ob_config {
     /* [run] */
     char manifest[OB_PATH_MAX];
     char model[OB_PATH_MAX];
+    char model_parts[2 * OB_HASH_BYTES + 1]; /* name of the list of its files; "" */
+    bool share_model;
     char certificate[OB_PATH_MAX]; /* default: STATE_DIR/certificate */
     /* [network] */
     char listen[256];

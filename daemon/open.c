@@ -13,6 +13,7 @@
 #include "base/path.h"
 #include "daemon/file_fetch.h"
 #include "daemon/manifest_fetch.h"
+#include "daemon/model_files.h"
 #include "daemon/names.h"
 #include "daemon/rows.h"
 #include "record/sign.h"
@@ -69,7 +70,7 @@ static enum ob_err fetch_basis(struct ob_daemon *daemon, struct ob_error *error)
 }
 
 /* The run's files beside the manifest; members may fetch them from us. */
-static enum ob_err open_files(struct ob_daemon *daemon, struct ob_error *error) {
+static enum ob_err open_basis(struct ob_daemon *daemon, struct ob_error *error) {
     const struct ob_manifest *manifest = daemon->session.manifest;
     struct ob_basis *basis = NULL;
     if (!manifest->has_basis)
@@ -96,6 +97,18 @@ static bool waits_for_lock(const struct ob_daemon *daemon, enum ob_err failed, c
     *told = true;
     sleep(1);
     return true;
+}
+
+static enum ob_err open_files(struct ob_daemon *daemon, struct ob_error *error) {
+    const struct ob_membership *membership = &daemon->membership;
+    enum ob_err failed = open_basis(daemon, error);
+    if (!failed)
+        failed = ob_model_files_fetch(&daemon->session,
+                                      membership->has_certificate ? &membership->certificate : NULL, error);
+    if (!failed)
+        failed = ob_model_files_share(&daemon->session, daemon->shares, OB_DAEMON_SHARES,
+                                      &daemon->share_count, error);
+    return failed;
 }
 
 static enum ob_err open_store(struct ob_daemon *daemon, struct ob_error *error) {

@@ -28,7 +28,7 @@
 #include "snapshot/writer.h"
 #include "transfer/serve.h"
 
-#define OB_DAEMON_SHARES 16
+#define OB_DAEMON_SHARES 80
 
 /* Where the configuration came from, for reading it again. */
 struct ob_daemon_source {

@@ -4,7 +4,7 @@
  * invitation was withdrawn, the withdrawal lists the machine. Of those that count without a withdrawal, the
  * `uses` first by ob_invitation_rank stay, and the others go. Taking the first of a union is the same in any
  * order. So whoever holds an invitation's key can never have more members at a time than its uses; among those
- * it can put one machine in another's place (docs/decisions/0019-invitations.md says what that costs whom).
+ * it can put one machine in another's place (docs/decisions/0023-invitations.md says what that costs whom).
  *
  * Cost:    looking for an invitation's admissions walks over the table: when one arrives, and when an invitation
  *          changes. */

@@ -13,7 +13,7 @@
 #define DATA_MAX       ((OB_TOKEN_TEXT_MAX - PREFIX_BYTES) / 4 * 3 - 3)
 #define VARIANT        sodium_base64_VARIANT_URLSAFE_NO_PADDING
 
-static_assert(115 + OB_CONTROL_PLAIN_BYTES_MAX + 2 * (1 + OB_NAME_MAX) + 1 +
+static_assert(147 + OB_CONTROL_PLAIN_BYTES_MAX + 2 * (1 + OB_NAME_MAX) + 1 +
                       OB_TOKEN_PLACES_MAX * (OB_KEY_BYTES + 2 + OB_CERTIFICATE_NAME_MAX + OB_ENDPOINT_MAX) +
                       CHECKSUM_BYTES <=
                   DATA_MAX,
@@ -33,6 +33,7 @@ void ob_token_encode(const struct ob_token *token, char ret_text[static OB_TOKEN
     ob_write_bytes(&writer, token->seed, OB_TOKEN_SEED_BYTES);
     ob_write_bytes(&writer, token->base_hash.bytes, OB_HASH_BYTES);
     ob_write_u64(&writer, token->base_bytes);
+    ob_write_bytes(&writer, token->parts.bytes, OB_HASH_BYTES);
     ob_write_u64(&writer, token->trained_bytes);
     ob_write_u16(&writer, (uint16_t)token->entry_bytes);
     ob_write_bytes(&writer, token->entry, token->entry_bytes);
@@ -89,6 +90,7 @@ static bool read_token(const uint8_t *data, size_t bytes, struct ob_token *token
     ob_read_bytes(&reader, token->seed, OB_TOKEN_SEED_BYTES);
     ob_read_bytes(&reader, token->base_hash.bytes, OB_HASH_BYTES);
     token->base_bytes = ob_read_u64(&reader);
+    ob_read_bytes(&reader, token->parts.bytes, OB_HASH_BYTES);
     token->trained_bytes = ob_read_u64(&reader);
     token->entry_bytes = ob_read_u16(&reader);
     if (reader.failed || token->entry_bytes > sizeof token->entry)

@@ -6,16 +6,17 @@
  *   33     32   seed        of the invitation's Ed25519 key: whoever has it admits machines
  *   65     32   base_hash   of the base model's tensors
  *   97      8   base_bytes  of the base model's weights as the creator has them; 0: not told
- *   105     8   trained     bytes of the exact weights of what is trained
- *   113     2   e           bytes of the entry
- *   115     e   entry       the control entry of the invitation (record/invitation.h)
+ *   105    32   parts       name of the list of the base's files, when members share them (run/model_parts.h); or zeros
+ *   137     8   trained     bytes of the exact weights of what is trained
+ *   145     2   e           bytes of the entry
+ *   147     e   entry       the control entry of the invitation (record/invitation.h)
  *           1+n run_name    u8 length, 1 … 127
  *           1+n base_name   u8 length, at most 127: a folder's or file's name, to look for
  *           1   places      0 … 8, each: machine 32, u8 length, name (at most 63), u8 length,
  *                           "tcp://host:port"
  *           8   checksum    the first bytes of BLAKE2b-256 of all before it
  *
- * A token is a secret as a key is, bounded by what its invitation allows (docs/decisions/0019-invitations.md).
+ * A token is a secret as a key is, bounded by what its invitation allows (docs/decisions/0023-invitations.md).
  *
  * Errors:  OB_EFORMAT (not a token, damaged, cut off), OB_EUNSUPPORTED (a later version), OB_EREFUSED (the entry is
  *          not this run's or not of this key): texts that say what to do.
@@ -45,6 +46,7 @@ struct ob_token {
     uint8_t entry[OB_CONTROL_PLAIN_BYTES_MAX];
     size_t entry_bytes;
     struct ob_hash base_hash;
+    struct ob_hash parts; /* zeros: not shared */
     uint64_t base_bytes, trained_bytes;
     char run_name[OB_NAME_MAX], base_name[OB_NAME_MAX];
     struct ob_token_place places[OB_TOKEN_PLACES_MAX];

@@ -37,7 +37,7 @@ LAYERS = {
     "run": RUN,
     "snapshot": [*RUN, "run", "peer"],
     "daemon": [*RUN, "peer", "transfer", "run", "snapshot"],
-    "cli": [*RUN, "run", "snapshot"],
+    "cli": [*RUN, "transfer", "run", "snapshot"],
 }
 LIBRARIES = {  # header: the folders that may include it
     "zmq.h": ["transport"],
