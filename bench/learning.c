@@ -13,9 +13,9 @@
 #include "model/forward/blas.h"
 
 struct arguments {
-    const char *model, *data, *held_out_data, *products;
+    const char *model, *data, *held_out_data, *products, *basis;
     int64_t threads, machines, samples_per_round, staleness, samples, rows, rows_per_sample, directions;
-    int64_t length, s0, seed, batch, held_out, looks, lora_rank, lora_scale;
+    int64_t length, s0, seed, batch, held_out, looks, lora_rank, lora_scale, prefix_mib;
     double learning_rate, lora_alpha, epsilon;
     struct ob_option_list lora_targets;
     bool one_sided;
@@ -62,6 +62,9 @@ static const struct ob_option OPTIONS[] = {
     {"schedule", "NAME", "of the rate", AT(schedule), .choices = SCHEDULES, .fallback = "linear"},
     {"lora-rank", "N", "rank of the adapters; 0: none", AT(lora_rank), .low = 0, .high = OB_ADAPTER_RANK_MAX,
      .fallback = "0"},
+    {"basis", "FILE", "a basis that onebyte run create has made: train adapters on it", AT(basis)},
+    {"prefix-mib", "N", "memory for what layers before the first trained one make of rows", AT(prefix_mib),
+     .low = 0, .high = 1 << 20, .fallback = "0"},
     {"lora-alpha", "A", "of the adapters", AT(lora_alpha), .least = 1e-3, .most = 1e6, .fallback = "16"},
     {"lora-target", "PATTERN", "matrices that get an adapter; default: attention", AT(lora_targets)},
     {"scale-adapter", "K", "log2 of the adapters' direction scale", AT(lora_scale), .low = -16, .high = 16,
@@ -116,6 +119,8 @@ static struct swarm_options swarm_options(const struct arguments *a) {
                                   .data = a->data,
                                   .held_out_data = a->held_out_data,
                                   .products = a->products,
+                                  .basis = a->basis,
+                                  .prefix_mib = a->prefix_mib,
                                   .threads = a->threads,
                                   .machines = a->machines,
                                   .staleness = a->staleness,

@@ -67,9 +67,9 @@ def basis_file(build, method, task, folder):
     stem = os.path.join(folder, "run")
     if not os.path.exists(stem + ".basis.safetensors"):
         subprocess.run([os.path.join(build, "onebyte"), "run", "create", "--model", task[task.index("--model") + 1], "--out", stem + ".json",
-                        "--lr", "1e-6", "--rounds", "1", "--adapters", "basis", "--calibrate", task[task.index("--data") + 1],
-                        "--calibrate-length", task[task.index("--length") + 1]] + method["basis"], check=True, stdout=subprocess.DEVNULL)
-    return ["--basis", stem + ".basis.safetensors"]
+                        "--lr", "1e-6", "--rounds", "1", "--adapters", "basis", "--calibrate",
+                        task[task.index("--data") + 1]] + method["basis"], check=True, stdout=subprocess.DEVNULL)
+    return ["--basis", os.path.realpath(stem + ".basis.safetensors")]
 
 
 def run(options):

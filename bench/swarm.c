@@ -1,5 +1,6 @@
 #include "bench/swarm.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,8 +8,10 @@
 #include <unistd.h>
 
 #include "model/convert/open_model.h"
+#include "run/basis_file.h"
 
 #define PASS_MEMORY_BYTES ((size_t)512 << 20)
+#define FOLDER_MAX        64
 
 static struct ob_machine_id machine_of(int64_t number) {
     struct ob_machine_id machine = {0};
@@ -113,30 +116,62 @@ enum ob_err swarm_evaluate(struct swarm *swarm, struct swarm_score *ret_score, s
 
 /* ---- setting up ---- */
 
+/* The basis as a file beside the manifest, and its name. */
+static enum ob_err lend_basis(const struct swarm_options *o, const char *beside, struct ob_hash *ret_name,
+                              struct ob_error *error) {
+    struct ob_basis *basis = NULL;
+    size_t count;
+    enum ob_err failed = ob_basis_open(o->basis, &basis, error);
+    if (failed)
+        return failed;
+    const uint8_t *bytes = ob_basis_bytes(basis, &count);
+    failed = ob_run_basis_name(bytes, count, ret_name, error);
+    ob_basis_free(basis);
+    char *whole = failed ? NULL : realpath(o->basis, NULL);
+    if (!failed && (!whole || symlink(whole, beside)))
+        failed = ob_fail(error, OB_EIO, "%s: %s", beside, strerror(errno));
+    free(whole);
+    return failed;
+}
+
 /* The manifest as `run create` would write it, read back; then named after the seed, so that a run can be repeated. */
-static enum ob_err create_run(struct swarm *swarm, struct ob_error *error) {
+static enum ob_err create_run(struct swarm *swarm, const char *folder, struct ob_error *error) {
     const struct swarm_options *o = &swarm->options;
     struct ob_manifest_options run = o->run;
     struct ob_model *model = NULL;
-    char path[] = "/tmp/onebyte-learning-XXXXXX", file[sizeof path + 16];
+    char file[FOLDER_MAX + 16], basis[FOLDER_MAX + 32];
     memset(run.authority.key, 1, OB_KEY_BYTES); /* nobody is admitted here */
     run.samples_per_round = (uint16_t)o->samples_per_round;
     run.rounds = (uint32_t)o->rounds;
-    if (!mkdtemp(path))
-        return ob_fail(error, OB_EIO, "%s: cannot be created", path);
-    (void)snprintf(file, sizeof file, "%s/run.json", path);
-    enum ob_err failed = ob_model_open(o->model, &model, error);
+    (void)snprintf(file, sizeof file, "%s/run.json", folder);
+    (void)snprintf(basis, sizeof basis, "%s/run.basis.safetensors", folder);
+    struct ob_hash name;
+    enum ob_err failed = o->basis ? lend_basis(o, basis, &name, error) : OB_OK;
+    run.basis = o->basis ? &name : NULL;
+    if (!failed)
+        failed = ob_model_open(o->model, &model, error);
     if (!failed)
         failed = ob_manifest_create(model, &run, file, error);
     if (!failed)
         failed = ob_manifest_read(file, &swarm->manifest, error);
-    (void)unlink(file);
-    (void)rmdir(path);
     ob_model_free(model);
+    if (!failed)
+        failed = ob_replica_new(swarm->manifest, o->model, (unsigned)o->threads, &swarm->replica, error);
     if (!failed) {
         memset(&swarm->manifest->rule.run, 0, sizeof swarm->manifest->rule.run);
         memcpy(&swarm->manifest->rule.run, &o->seed, sizeof o->seed);
     }
+    (void)unlink(file);
+    (void)unlink(basis);
+    return failed;
+}
+
+static enum ob_err open_run(struct swarm *swarm, struct ob_error *error) {
+    char folder[FOLDER_MAX] = "/tmp/onebyte-learning-XXXXXX";
+    if (!mkdtemp(folder))
+        return ob_fail(error, OB_EIO, "%s: cannot be created: %s", folder, strerror(errno));
+    enum ob_err failed = create_run(swarm, folder, error);
+    (void)rmdir(folder);
     return failed;
 }
 
@@ -155,7 +190,12 @@ static enum ob_err open_sampler(struct swarm *swarm, struct ob_error *error) {
                                          .one_sided = o->one_sided,
                                          .memory_bytes = PASS_MEMORY_BYTES};
     enum ob_err failed = ob_sampler_new(&options, &swarm->sampler, error);
-    return failed ? failed : ob_forward_use_named(ob_sampler_forward(swarm->sampler), o->products, error);
+    if (!failed)
+        failed = ob_forward_use_named(ob_sampler_forward(swarm->sampler), o->products, error);
+    if (!failed && o->prefix_mib > 0)
+        failed = ob_forward_keep_prefix(ob_sampler_forward(swarm->sampler), (size_t)o->prefix_mib << 20, NULL,
+                                        0, error);
+    return failed;
 }
 
 /* A mini-batch of any held-out items fits. */
@@ -182,9 +222,7 @@ enum ob_err swarm_init(struct swarm *swarm, const struct swarm_options *options,
     *swarm = (struct swarm){.options = *options};
     const struct swarm_options *o = &swarm->options;
     struct ob_corpus_options rows = {.length_max = (size_t)o->length};
-    enum ob_err failed = create_run(swarm, error);
-    if (!failed)
-        failed = ob_replica_new(swarm->manifest, o->model, (unsigned)o->threads, &swarm->replica, error);
+    enum ob_err failed = open_run(swarm, error);
     if (!failed)
         failed = ob_tokenizer_open(o->model, &swarm->tokenizer, error);
     if (!failed)

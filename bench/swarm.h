@@ -19,6 +19,8 @@
 struct swarm_options {
     const char *model, *data, *held_out_data;
     const char *products; /* a way to multiply, by name */
+    const char *basis;    /* a basis file, for its adapters; NULL: none */
+    int64_t prefix_mib;   /* of states after the frozen layers that are kept; 0: none */
     int64_t threads, machines, staleness, samples_per_round, rounds, length, seed;
     int64_t rows, rows_per_sample, directions; /* of a machine's pass (run/sampler.h) */
     int64_t batch, held_out;                   /* rows of an evaluation: at a time, and in all */
