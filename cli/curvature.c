@@ -7,11 +7,10 @@
 #include "cli/evaluate.h"
 #include "run/replica.h"
 
-#define KAPPA          0.2
-#define KAPPA_ADAPTERS 0.03
-#define CONSTANT       0.5 /* of a decaying schedule's peak */
-#define WIDEN          4
-#define WIDEN_MAX      64
+#define KAPPA     0.2
+#define CONSTANT  0.5 /* of a decaying schedule's peak */
+#define WIDEN     4
+#define WIDEN_MAX 64
 
 struct probing {
     const struct ob_curvature_options *o;
@@ -258,7 +257,8 @@ struct ob_rate ob_curvature_rate(const struct ob_curvature *f, const struct ob_r
     bool sure = ob_curvature_signal_is_sure(f);
     double rows = (double)plan->rows_per_sample, signal = sure ? f->signal : 0;
     double of_sample = signal + (f->square - signal) / rows; /* E s² */
-    double kappa = plan->manifest->lora_rank ? KAPPA_ADAPTERS : KAPPA;
+    double usual = OB_RATE_USUAL_RATIO * rows;
+    double kappa = plan->manifest->lora_rank ? OB_RATE_STEP_SHARE * usual / (1 + usual) : KAPPA;
     if (sure)
         kappa = OB_RATE_STEP_SHARE * signal / of_sample;
     if (!ob_curvature_is_sure(f))

@@ -11,7 +11,7 @@
  * The errors are those of means over directions, which are independent. Two things bound the rate, and the lower counts:
  * - A step: the loss falls the most a sample at rate · C = Bρ / (1 + Bρ), with B rows a sample, and not at all at twice
  *   that. Long runs want OB_RATE_STEP_SHARE of it. Where G does not stand out of its error (it takes some Q² / (G² batch²)
- *   directions), rate · C = kappa, as it was measured on other models.
+ *   directions), rate · C = kappa: of adapters what OB_RATE_USUAL_RATIO gives, else as it was measured on other models.
  * - The walk: beside learning, every sample moves the weights at random. If nothing pulled them back, that would cost
  *   ½ C Σ rate² E s² nats over the run. It may be OB_RATE_WALK_SHARE of the loss at the start. The sum goes over all samples of
  *   all rounds and machines, with schedule and combination.
@@ -34,6 +34,9 @@
 
 /* Of what is the best for one step. */
 #define OB_RATE_STEP_SHARE 0.3
+/* ρ of a row for adapters, where it could not be measured: that of SmolLM2-135M on SST-2. With 8 rows a sample the rate is
+ * then 0.03 / C, as on the shipped model; with one row 0.0044 / C (docs/learning.md: 0.002 to 0.007 learn). */
+#define OB_RATE_USUAL_RATIO 0.015
 /* Of the loss at the start. The best runs of the shipped model walked 0.33 of it (4,096 samples) and 0.12 (12,000); with one
  * direction of each matrix's inputs, SmolLM2-135M learned SST-2 at 0.014 and at 0.2, and at 0.96 its loss rose as this cost
  * says (docs/performance.md). */

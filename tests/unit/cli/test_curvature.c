@@ -76,7 +76,9 @@ static void noise_gives_the_usual_step_or_none(void **state) {
     struct ob_rate rate = ob_curvature_rate(&f, &plan);
     near(rate.step, 0.2 / 500);
     manifest.lora_rank = 4;
-    near(ob_curvature_rate(&f, &plan).step, 0.03 / 500);
+    near(ob_curvature_rate(&f, &plan).step, 0.3 * (8 * 0.015 / (1 + 8 * 0.015)) / 500);
+    plan.rows_per_sample = 1;
+    near(ob_curvature_rate(&f, &plan).step, 0.3 * (0.015 / 1.015) / 500);
     manifest.bounds.max_rounds = 1;
     assert_string_equal(ob_curvature_rate(&f, &plan).bound, "usual step");
     f.curvature_error = 300;
