@@ -49,7 +49,10 @@ static json_t *problems_json(const struct ob_problems *problems) {
 static json_t *curve_json(const struct ob_history *history) {
     double losses[CURVE_PARTS];
     json_t *list = json_array();
-    ob_health_curve(history, losses, CURVE_PARTS);
+    for (size_t i = 0; i < CURVE_PARTS; i++)
+        losses[i] = NAN;
+    if (history)
+        ob_health_curve(history, losses, CURVE_PARTS);
     for (size_t i = 0; i < CURVE_PARTS; i++)
         json_array_append_new(list, ob_json_real(losses[i]));
     return list;
@@ -58,7 +61,7 @@ static json_t *curve_json(const struct ob_history *history) {
 #define EVENTS_SHOWN 20
 
 static json_t *events_json(const struct ob_history *history) {
-    size_t count = ob_history_event_count(history);
+    size_t count = history ? ob_history_event_count(history) : 0;
     json_t *list = json_array();
     bool good = list != NULL;
     for (size_t i = count > EVENTS_SHOWN ? count - EVENTS_SHOWN : 0; i < count && good; i++) {
@@ -87,8 +90,13 @@ static json_t *machine_json(const struct ob_status_machine *m) {
     return NULL;
 }
 
-json_t *ob_status_json(const struct ob_status *s) {
+json_t *ob_status_json(const struct ob_status *status) {
+    static const struct ob_health NO_HEALTH;
+    static const struct ob_problems NO_PROBLEMS;
+    struct ob_status known = *status, *s = &known;
     json_t *root = json_object(), *machines = json_array();
+    s->health = s->health ? s->health : &NO_HEALTH;
+    s->problems = s->problems ? s->problems : &NO_PROBLEMS;
     bool good = root && machines;
 #define FIELD(path, type, unit, value, sentence) good = ob_json_set(root, path, MAKE_##type(value)) && good;
 #include "daemon/status_fields.def"

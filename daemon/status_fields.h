@@ -67,7 +67,8 @@ struct ob_status {
     struct ob_status_machine *machines;
     size_t machine_count;
 
-    const struct ob_health *health;
+    const struct ob_health
+        *health; /* NULL, and the history's and the problems' too: a daemon that does not train yet */
     const struct ob_history *history;
     double since_round_s;                                                             /* NaN: no round yet */
     double mean_loss, start_loss, swarm_loss, swarm_rate, rounds_per_s, seconds_left; /* NaN: not known */

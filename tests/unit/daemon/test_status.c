@@ -164,8 +164,21 @@ static int close_history(void **state) {
     return 0;
 }
 
+/* As a daemon that fetches its manifest or its model has it: seen red, it ended the daemon. */
+static void what_does_not_train_yet_has_a_status(void **state) {
+    (void)state;
+    struct ob_status status = {.life = "fetching", .loss = NAN, .snapshot = {.join = "off"}};
+    json_t *root = ob_status_json(&status);
+    assert_non_null(root);
+    assert_string_equal(json_string_value(json_object_get(root, "life")), "fetching");
+    assert_int_equal(json_array_size(json_object_get(root, "events")), 0);
+    assert_int_equal(json_array_size(json_object_get(root, "problems")), 0);
+    json_decref(root);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_does_not_train_yet_has_a_status),
         cmocka_unit_test(every_field_is_there_and_no_other),
         cmocka_unit_test(numbers_that_are_not_finite_are_null),
         cmocka_unit_test(names_that_are_not_utf8_are_escaped),
