@@ -114,8 +114,9 @@ static void take_message(struct ob_peer *peer, const struct ob_event *event) {
         if (sender->contact.told_version_ns == 0 ||
             peer->now_ns - sender->contact.told_version_ns >= TELL_EVERY_NS) {
             sender->contact.told_version_ns = peer->now_ns;
-            ob_effects_tell(peer, OB_NOTICE_VERSION, &sender->id, "speaks protocol version %u, we speak %d",
-                            version, OB_PROTOCOL_VERSION);
+            ob_effects_tell(peer, OB_NOTICE_VERSION, &sender->id,
+                            "speaks protocol version %u, we speak %d: upgrade onebyte %s", version,
+                            OB_PROTOCOL_VERSION, version > OB_PROTOCOL_VERSION ? "on this machine" : "there");
         }
         return;
     }

@@ -182,12 +182,17 @@ static void other_version_is_told_once_in_a_while(void **state) {
     fixture_start(f);
     const uint8_t message[] = {OB_MESSAGE_FRONTIER_ASK, OB_PROTOCOL_VERSION + 1, 0, 0};
     step_message(f, 1, message, sizeof message);
-    assert_non_null(find_notice(f, OB_NOTICE_VERSION));
+    const struct ob_effect *notice = find_notice(f, OB_NOTICE_VERSION);
+    assert_non_null(notice);
+    assert_non_null(strstr(notice->text, "upgrade onebyte on this machine"));
     step_message(f, 1, message, sizeof message);
     assert_int_equal(f->effects.count, 0);
     f->now_ns += 10 * SECOND;
-    step_message(f, 1, message, sizeof message);
-    assert_non_null(find_notice(f, OB_NOTICE_VERSION));
+    const uint8_t older[] = {OB_MESSAGE_FRONTIER_ASK, OB_PROTOCOL_VERSION - 1, 0, 0};
+    step_message(f, 1, older, sizeof older);
+    notice = find_notice(f, OB_NOTICE_VERSION);
+    assert_non_null(notice);
+    assert_non_null(strstr(notice->text, "upgrade onebyte there"));
     fixture_free(f);
 }
 
