@@ -78,8 +78,10 @@ static void look_at_health(const struct ob_status *s, struct ob_problems *proble
     if (bad || kind == OB_HEALTH_IS_SATURATED || kind == OB_HEALTH_IS_STARVED)
         say(add(problems, bad, ob_health_name(kind), ""), "", "%s", s->health->sentence);
     else if (s->health->saturated > OB_HEALTH_SATURATED)
-        say(add(problems, false, "saturated", "raise [training] exponent by one"), "",
-            "%.0f %% of the bytes stand at the end of the code: larger estimates are cut off",
+        say(add(problems, false, "saturated",
+                "raise [training] exponent by one if the run allows it; `run create --lr auto` measures how "
+                "large estimates are"),
+            "", "%.0f %% of the bytes stand at the end of the code: larger estimates are cut off",
             100 * s->health->saturated);
 }
 
@@ -131,6 +133,17 @@ static void say_silent(const struct ob_status_machine *m, struct ob_problems *pr
         say(problem, m->name, "%s: no record for %.0f s%s", m->name, m->last_record_s, link);
 }
 
+/* What the pacing and the comparison of weights have found out about it. */
+static void look_at_conduct(const struct ob_status_machine *m, struct ob_problems *problems) {
+    if (m->peer.slow)
+        say(add(problems, false, "slow", "nothing is lost: it trains on, and is waited for again later"),
+            m->name, "%s: not waited for, because most of our time went by in waiting for it", m->name);
+    if (m->peer.false_alarms > 0 && !m->peer.revoked)
+        say(add(problems, false, "wrong", "its operator verifies its weights (`onebyte verify`), or it lies"),
+            m->name, "%s: said %u times that our weights are wrong, and base and log proved them right",
+            m->name, m->peer.false_alarms);
+}
+
 /* Whoever is revoked is dealt with. */
 static void look_at_movement(const struct ob_status_machine *m, struct ob_problems *problems) {
     if (m->movement && m->movement->outlier && !m->peer.revoked)
@@ -165,6 +178,7 @@ static void look_at_machine(const struct ob_status *s, const struct ob_status_ma
     if (!m->self && m->peer.admitted && m->peer.expiry_s > 0 && left > 0 && left < SOON_S)
         say(add(problems, false, "expires", "the run's authority renews it (`onebyte renew`)"), m->name,
             "%s: its certificate expires in %.1f days", m->name, left / 86400);
+    look_at_conduct(m, problems);
     look_at_movement(m, problems);
 }
 

@@ -285,7 +285,7 @@ static void say_saturated(struct ob_health *v) {
     (void)snprintf(v->sentence, sizeof v->sentence,
                    "%.1f %% of the bytes stand at the end of the code, so that steps are cut off, and the "
                    "run does not learn: "
-                   "raise [training] exponent by one, or lower the learning rate",
+                   "raise [training] exponent by one if the run allows it, or lower the learning rate",
                    100 * v->saturated);
 }
 

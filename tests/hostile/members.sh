@@ -51,6 +51,7 @@ accuse)
     attack accuse 30
     for p in "${victims[@]}"; do
         [ "$(get "$p" rebuilds)" -le 2 ] || fail "peer $p verified its weights $(get "$p" rebuilds) times"
+        "$BIN/onebyte" status "$work/p$p" | grep -q "peer4: said .* that our weights are wrong" || fail "status of peer $p does not show who accuses falsely"
         says "$p" " proven machine=peer4" || fail "peer $p has not proven that the accuser is wrong"
         [ "$(count_lines "$p" " disagree ")" -le 10 ] || fail "peer $p says $(count_lines "$p" " disagree ") times that they disagree"
     done
