@@ -74,16 +74,16 @@ wait_for 90 whole || fail "all are back, and the verdict is still split"
 
 echo "halves: done" >&2
 # ---- learning, measured by the swarm; a machine that tells nothing ----
-begin 3 420 8
-sed -i "s|^data = .*|data = $data/train.jsonl\nheld_out = $data/held_out.jsonl\nheld_out_interval = 64\nheld_out_share = 10|; s/^length = .*/length = 64/; s/^batch = .*/batch = 4/" "$work"/p?.conf
+begin 3 128 8
+sed -i "s|^data = .*|data = $data/train.jsonl\nheld_out = $data/held_out.jsonl\nheld_out_interval = 32\nheld_out_share = 10|; s/^length = .*/length = 32/; s/^batch = .*/batch = 2/; s/^threads = .*/&\ndigest_interval = 32/" "$work"/p?.conf
 sed -i 's/^rejoin_wait_s.*/&\nshare_metrics = no/' "$work/p3.conf"
 for p in 1 2 3; do start $p; done
 done_all() { life_is 1 finished && life_is 2 finished && life_is 3 finished; }
 wait_for 280 done_all || fail "the run does not end"
-scored() { status 1 && grep -q '"held_out":{"round":420,.*"machines":2' "$work/p1.json"; }
+scored() { status 1 && grep -q '"held_out":{"round":128,.*"machines":2' "$work/p1.json"; }
 wait_for 30 scored || fail "the end has no score of two machines: $(grep -o '"held_out":{[^}]*}' "$work/p1.json")"
 agree 1 2 3 || fail "the weights differ"
-same_score() { status 1; status 2; [ "$(grep -o '"held_out":{"round":420,"loss":[^,]*' "$work/p1.json")" = "$(grep -o '"held_out":{"round":420,"loss":[^,]*' "$work/p2.json")" ]; }
+same_score() { status 1; status 2; [ "$(grep -o '"held_out":{"round":128,"loss":[^,]*' "$work/p1.json")" = "$(grep -o '"held_out":{"round":128,"loss":[^,]*' "$work/p2.json")" ]; }
 wait_for 30 same_score || fail "two machines know two held-out losses"
 grep -q "verdict now=learning" "$work/p1.log" || fail "it never learned: $(grep verdict "$work/p1.log")"
 status 1; grep -q '"name":"peer3",.*"samples_per_s":null' <<<"$(tr '{' '\n' <"$work/p1.json" | grep '"name":"peer3"')" || fail "share_metrics = no is told all the same"
