@@ -25,12 +25,12 @@ static size_t disagreeing(const struct ob_peer *peer) {
 }
 
 /* Machines that trained lately and of which nothing is heard; one that is idle, or said goodbye, is heard or gone. */
-static size_t silent(const struct ob_peer *peer, uint64_t now_ns) {
+static size_t silent(const struct ob_peer *peer, const struct ob_machine_id *own, uint64_t now_ns) {
     size_t count = 0;
     for (size_t i = 0; i < ob_peer_count(peer); i++) {
         struct ob_peer_machine m = ob_peer_machine(peer, i);
         bool lately = m.last_record_ns > 0 && now_ns - m.last_record_ns < LATELY_NS;
-        bool belongs = m.admitted && !m.revoked && !m.forked && !m.left;
+        bool belongs = !ob_machine_equal(&m.machine, own) && m.admitted && !m.revoked && !m.forked && !m.left;
         count += lately && belongs && m.has_records && !m.paced && now_ns - m.last_heard_ns > SILENT_NS &&
                  now_ns - m.last_record_ns > SILENT_NS;
     }
@@ -47,7 +47,7 @@ struct ob_health_facts ob_watch_facts(const struct ob_daemon *daemon, uint64_t n
         .sample_seconds = ob_compute_view(daemon->session.compute).sample_seconds,
         .since_round_s = daemon->diary.round_ns == 0 ? NAN : (double)(now_ns - daemon->diary.round_ns) * 1e-9,
         .live = view.live,
-        .silent = silent(peer, now_ns),
+        .silent = silent(peer, &daemon->identity.machine, now_ns),
         .diverging = daemon->diary.health.kind == OB_HEALTH_DIVERGING,
         .isolated = view.life == OB_PEER_ISOLATED,
         .disagree = disagreeing(peer),

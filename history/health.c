@@ -242,7 +242,7 @@ static bool is_split(const struct ob_health_facts *facts, struct ob_health *v) {
         (void)snprintf(
             v->sentence, sizeof v->sentence,
             "fewer than half of the machines hold our latest records: training pauses until they do");
-    else if (facts->silent > 0 && facts->silent >= facts->live)
+    else if (!facts->finished && facts->silent > 0 && facts->silent >= facts->live)
         (void)snprintf(
             v->sentence, sizeof v->sentence,
             "%zu of the %zu machines that trained lately are silent: they stopped, or the network is divided",
