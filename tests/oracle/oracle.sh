@@ -25,9 +25,9 @@ compare() {
     equal delta weights_digest "$weights"; equal delta records "$records"
 }
 
-# with_cut_records FROM TO: what FROM (a log before the revocation) has more of the revoked machine, put into the log TO
+# with_cut_records FROM TO PEER: what FROM (a log before a cut) has more of the machine that was cut, put into the log TO
 with_cut_records() {
-    python3 - "$1" "$2" "$(key 3)" <<'PY'
+    python3 - "$1" "$2" "$(key "$3")" <<'PY'
 import sqlite3, sys
 before, after, key = sqlite3.connect(sys.argv[1]), sqlite3.connect(sys.argv[2]), bytes.fromhex(sys.argv[3])
 number = lambda log: log.execute("SELECT number FROM machine WHERE key = ?", (key,)).fetchone()[0]
@@ -70,7 +70,7 @@ compare 2
 [ "$("$BIN/onebyte" log "$work/p2" --manifest "$work/run.json" --json | grep -c "$(key 3)")" = 4 ] || fail "the revocation keeps other records than it should"
 # records above the cut, still in a log, do not count
 copy_log "$work/p2/log.sqlite" "$work/after.sqlite"
-with_cut_records "$work/before.sqlite" "$work/after.sqlite" || fail "the revoked peer had no records above the cut"
+with_cut_records "$work/before.sqlite" "$work/after.sqlite" 3 || fail "the revoked peer had no records above the cut"
 digest=$(get 2 weights_digest)
 oracle --manifest "$work/run.json" --log "$work/after.sqlite" >"$work/oracle.json" || fail "the oracle does not take the log with cut records"
 equal "log with cut records" weights_digest "$digest"
@@ -123,24 +123,26 @@ cut_run() { # COMBINE
     for p in 1 2; do wait_for 60 says $p " cut machine=peer3" || fail "$1: peer $p does not heed a last round"; done
     wait_for 60 agree 1 2 || fail "$1: no agreement after the renewal"
     compare 2
-    above_the_cut
+    above_the_cut 3
     stop_all
     at=$("$FORGE" "$work/run.json" "$work/p1" "$work/p1/identity" "$work/p2/identity" 4) || fail "forge a fork"
+    copy_log "$work/p1/log.sqlite" "$work/before.sqlite"
     for p in 1 2; do : >"$work/p$p.log"; start $p; done
     wait_for 60 life_is 2 halted || fail "$1: the machine that forked does not stop"
     wait_for 60 says 1 " cut .*from $at on" || fail "$1: the fork is not cut at $at"
     wait_for 60 agree 1 || fail "$1: no digest after the fork"
     compare 1
     [ "$(get 1 weights_digest)" != "$digest" ] || fail "$1: the cut removed nothing"
+    above_the_cut 2
     stop_all
 }
-# The records of peer 3 that the log of peer 1 had before, put into a copy of it as it is now: its oracle ignores them.
+# above_the_cut PEER: its records that the log of peer 1 had before, put into a copy of that log as it is now, are ignored
 above_the_cut() {
     copy_log "$work/p1/log.sqlite" "$work/after.sqlite"
-    with_cut_records "$work/before.sqlite" "$work/after.sqlite" || fail "no records are above the last round"
+    with_cut_records "$work/before.sqlite" "$work/after.sqlite" "$1" || fail "no records are above the cut of peer $1"
     digest=$(get 1 weights_digest)
-    oracle --manifest "$work/run.json" --log "$work/after.sqlite" >"$work/oracle.json" || fail "the oracle does not take a log with records above a last round"
-    equal "log with records above a last round" weights_digest "$digest"
+    oracle --manifest "$work/run.json" --log "$work/after.sqlite" >"$work/oracle.json" || fail "the oracle does not take a log with records above the cut of peer $1"
+    equal "log with records above the cut of peer $1" weights_digest "$digest"
     grep -q '"ignored_records": [1-9]' "$work/oracle.json" || fail "the oracle ignored no record"
 }
 stop_all() {
