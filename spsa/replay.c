@@ -75,11 +75,11 @@ static void list_moving(const struct ob_spsa_group *group, const int32_t *steps,
 /* Kernels make many blocks at once: of one key, or, where a tensor has few, of many keys. */
 static void make_streams(const struct ob_spsa_kernels *kernels, const struct moving *moving, uint32_t tensor,
                          uint32_t first_block, size_t blocks, uint8_t *const *to) {
-    if (blocks < CHUNK_BLOCKS && moving->count >= KEYS_MIN)
-        kernels->keystreams(moving->keys, moving->count, tensor, OB_SPSA_USE_DIRECTION, first_block, blocks,
-                            to);
+    const size_t count = moving->count;
+    if (blocks < CHUNK_BLOCKS && count >= KEYS_MIN)
+        kernels->keystreams(moving->keys, count, tensor, OB_SPSA_USE_DIRECTION, first_block, blocks, to);
     else
-        for (size_t i = 0; i < moving->count; i++)
+        for (size_t i = 0; i < count; i++)
             kernels->keystream(&moving->keys[i], tensor, first_block, blocks, to[i]);
 }
 

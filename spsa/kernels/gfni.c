@@ -104,7 +104,7 @@ static void accumulate(int32_t *values, size_t blocks, const uint8_t *const *bit
         const uint8_t *some[SLICES * SLICE];
         int32_t steps[SLICES * SLICE];
         size_t part = count < SLICES * SLICE ? count : SLICES * SLICE, slices = (part + SLICE - 1) / SLICE;
-        for (size_t j = 0; j < slices * SLICE; j++) { /* the last slice is filled with steps of zero */
+        for (size_t j = 0; j < SLICES * SLICE; j++) { /* what is left is filled with steps of zero */
             some[j] = bits[j < part ? j : 0];
             steps[j] = j < part ? q[j] : 0;
         }
