@@ -49,12 +49,14 @@ static void send_junk(struct zmtp_client *client, struct random *random) {
     for (size_t i = 0; i < bytes; i++)
         junk[i] = (uint8_t)junk_draw(random, junk_draw(random, 2) ? 256 : 9);
     const char *command = COMMANDS[junk_draw(random, sizeof COMMANDS / sizeof *COMMANDS)];
+    char padded[40] = {0}; /* some commands go out a little longer than they are */
+    memcpy(padded, command, strlen(command));
     switch (junk_draw(random, 6)) {
     case 0: /* within a box, as a message or as a command */
         (void)zmtp_client_send(client, junk_draw(random, 8), junk, bytes);
         break;
     case 1:
-        (void)zmtp_client_send(client, ZMTP_COMMAND, command, strlen(command) + junk_draw(random, 4));
+        (void)zmtp_client_send(client, ZMTP_COMMAND, padded, strlen(command) + junk_draw(random, 4));
         break;
     case 2: /* outside of it */
         (void)zmtp_client_raw(client, junk, bytes);

@@ -81,14 +81,15 @@ push) # one record of four bytes that say the largest value, in a run that allow
     "$BIN/onebyte" status "$work/p1" >"$work/shown" && grep -q "its estimates were" "$work/shown" && fail "the alarm stays after the quarantine"
     ;;
 ask) # it is answered with its share of each daemon's bandwidth, and training goes on
-    for p in "${victims[@]}"; do start "$p"; done
-    for p in "${victims[@]}"; do wait_for 60 trained "$p" 8 || fail "peer $p does not train"; done
+    from
     declare -A sent
-    for p in "${victims[@]}"; do sent[$p]=$(get "$p" sent_bytes); done
+    traffic() { status "$1"; grep -o '"traffic":{[^}]*' "$work/p$1.json" | grep -o '"sent_bytes":[0-9]*' | cut -d: -f2; }
+    for p in "${victims[@]}"; do sent[$p]=$(traffic "$p"); done
     attack ask 10
     for p in "${victims[@]}"; do
-        echo "peer $p: $((($(get "$p" sent_bytes) - ${sent[$p]}) / 1000)) kB sent, $(get "$p" refused_questions) questions not answered, $(get "$p" unread_messages) unread"
-        [ $(($(get "$p" sent_bytes) - ${sent[$p]})) -lt 120000000 ] || fail "peer $p answers everything"
+        answered=$(($(traffic "$p") - ${sent[$p]}))
+        echo "peer $p: $((answered / 1000)) kB sent, $(get "$p" refused_questions) questions not answered, $(get "$p" unread_messages) unread"
+        [ $answered -lt 120000000 ] || fail "peer $p answers everything"
         [ "$(get "$p" refused_questions)" -gt 0 ] || fail "peer $p refuses nothing"
     done
     more "${victims[@]}"
