@@ -59,15 +59,19 @@ static void draw_axes(struct ob_canvas *c, const struct panel *p, const char *ti
     char text[40];
     double y_step = step_for(p->y_most - p->y_least, p->bottom - p->top > 100 ? TICKS : 2);
     ob_canvas_text(c, (struct ob_point){LEFT, p->top - 8}, title, 12, OB_ANCHOR_LEFT, OB_INK_TEXT);
-    for (double y = ceil(p->y_least / y_step) * y_step; y <= p->y_most; y += y_step) {
+    long y_end = (long)floor(p->y_most / y_step), x_end;
+    for (long k = (long)ceil(p->y_least / y_step); k <= y_end; k++) {
+        double y = (double)k * y_step;
         struct ob_point line[2] = {{LEFT, y_of(p, y)}, {RIGHT, y_of(p, y)}};
         ob_canvas_line(c, line, 2, OB_INK_FAINT);
-        (void)snprintf(text, sizeof text, "%.4g", fabs(y) < 1e-9 * y_step ? 0 : y);
+        (void)snprintf(text, sizeof text, "%.4g", y);
         ob_canvas_text(c, (struct ob_point){LEFT - 6, y_of(p, y) + 4}, text, SMALL, OB_ANCHOR_RIGHT,
                        OB_INK_TEXT);
     }
     double x_step = fmax(step_for(fmax(p->x_most - p->x_least, 1), TICKS), 1);
-    for (double x = ceil(p->x_least / x_step) * x_step; with_rounds && x <= p->x_most; x += x_step) {
+    x_end = with_rounds ? (long)floor(p->x_most / x_step) : -1;
+    for (long k = (long)ceil(p->x_least / x_step); k <= x_end; k++) {
+        double x = (double)k * x_step;
         (void)snprintf(text, sizeof text, "%.0f", x);
         ob_canvas_text(c, (struct ob_point){x_of(p, x), p->bottom + 16}, text, SMALL, OB_ANCHOR_MIDDLE,
                        OB_INK_TEXT);
@@ -110,7 +114,7 @@ static void collect(const struct ob_history *history, value_fn value, struct pan
 /* The mean of some points on either side: single rounds are noise. */
 static void smooth(struct series *s) {
     size_t reach = s->count / 100;
-    struct ob_point *from = malloc((s->count + 1) * sizeof *from);
+    struct ob_point *from = calloc(s->count + 1, sizeof *from);
     if (!from || reach == 0) {
         free(from);
         return;

@@ -59,8 +59,8 @@ static void head_says_how_far_and_how_well(void **state) {
     static const char *const PARTS[] = {
         "rows \xc2\xb7 training \xc2\xb7 learning",
         "round 812 of 20000 (4 %), 9 h 40 min left (",
-        "loss   3.412 \xe2\x86\x92 3.187 in the last 200 rounds (start 3.610) \xc2\xb7 held out 3.201 "
-        "\xc2\xb1 0.008 at round 768",
+        ("loss   3.412 \xe2\x86\x92 3.187 in the last 200 rounds (start 3.610) \xc2\xb7 held out 3.201 "
+         "\xc2\xb1 0.008 at round 768"),
         "\xe2\x96\x88",
         "swarm  2 of 3 training \xc2\xb7 37.2 samples/s \xc2\xb7 weights equal at round 768 on 2 machines\n",
         "!      carol: no record for 180 s; look whether it runs\n",
