@@ -98,8 +98,8 @@ static void print_check(const struct ob_log_check *check) {
         printf("; %" PRIu64 " valid entries do not count (of a former authority, or about machines without a "
                "certificate)",
                check->uncounted);
-    puts("\nnot checked: expiry of certificates (it removes no records), snapshots, and records of other "
-         "machines that this log lacks");
+    puts("\nnot checked: expiry of certificates (it removes no records), snapshots, and records that this "
+         "log lacks");
 }
 
 static int verify(const struct arguments *a, const struct ob_cli_place *place,

@@ -227,7 +227,7 @@ static enum ob_err open_transport(struct ob_daemon *daemon, struct ob_error *err
         .secret_key = daemon->identity.secret_key,
         .listen = daemon->session.config->listen[0] ? daemon->session.config->listen : NULL,
         .status_path = status,
-        .linger_ms = 1000, /* a goodbye gets out */
+        .linger_ms = 300, /* a goodbye gets out, and a stop still takes less than a second */
     };
     return ob_transport_new(&options, &daemon->session.transport, error);
 }

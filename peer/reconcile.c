@@ -111,7 +111,7 @@ void ob_reconcile_check(struct ob_peer *peer) {
     else if (waited && now.all > 0)
         end_or_halt(peer, "not all peers answered in time; caught up with those that did");
     else if (peer->options.may_start_alone && now.all == 0 && (waited || now.wanted == 0))
-        end_or_halt(peer, "no peer answered: starting alone");
+        end_or_halt(peer, "no peer answered");
 }
 
 void ob_reconcile_tick(struct ob_peer *peer) {

@@ -84,7 +84,7 @@ grep -q "^run.authority: existing key" create.out || fail "run create with a key
 "$BIN/onebyte" verify "$work" --manifest run.json --model "$model" --digest abc 2>err; [ $? = 2 ] || fail "a digest that is none"
 
 # the rate: measured, far from what is usual, no rate at all
-"$BIN/onebyte" run create --model "$model" --out auto.json --lr auto --data "$data/train.jsonl" >auto.out 2>auto.err || fail "run create --lr auto: $(cat auto.err)"
+"$BIN/onebyte" run create --model "$model" --out auto.json --lr auto --rounds 1000 --data "$data/train.jsonl" >auto.out 2>auto.err || fail "run create --lr auto: $(cat auto.err)"
 rate=$(sed -n 's/^learning rate \([^:]*\): probed in .*/\1/p' auto.out)
 awk -v r="$rate" 'BEGIN { exit !(r > 5e-6 && r < 5e-5) }' || fail "run create --lr auto says $(cat auto.out)"
 for key in passes curvature curvature_error signal signal_error rows_per_sample bound walk_share; do

@@ -37,6 +37,21 @@ for p in 2 3; do sed -i '/^peer[14] = /d' "$work/p$p.conf"; done
 for p in 1 2 3; do start $p; done
 for p in 1 2 3; do wait_for 60 links $p 2 || fail "peer $p is not linked to both others"; done
 more 1 2 3
+says_why() { "$BIN/onebyte" status "$work/p1" --json | grep -q 'cannot resolve "\?four.test'; }
+wait_for 30 says_why || fail "the status does not say why peer 4 is missing: $("$BIN/onebyte" status "$work/p1" --all | grep why)"
+grep -q "cannot resolve" "$work/p1.log" || fail "the log does not say why peer 4 is missing"
+
+# 3 says that it is at a name that cannot be looked up, and dies: 1 and 2 stay together and train on
+dies() { kill -9 "${pid[3]}"; wait_for 60 links 1 1 || fail "peer 1 does not notice that peer 3 is gone"; }
+dies
+start 3 --set network.advertise=tcp://three.test:7300
+wait_for 60 links 1 2 || fail "peer 3 is not linked again"
+wait_for 60 links 2 2 || fail "peer 3 is not linked to peer 2 again"
+dies
+more 1 2
+links 1 1 && links 2 1 || fail "a name that cannot be looked up splits the others"
+start 3
+wait_for 60 links 1 2 || fail "peer 3 does not come back"
 
 # 2 moves: only its name says where
 kill -9 "${pid[2]}"

@@ -368,6 +368,10 @@ class Record:
 GOODBYE, CERTIFICATE, REVOCATION, EVIDENCE, ADDRESS, ROTATION, INVITATION, ADMISSION, WITHDRAWAL = range(1, 10)
 
 
+def is_plain(name):
+    return all(byte >= 32 and byte != 127 for byte in name)
+
+
 class Entry:
     def __init__(self, data, run):
         require(len(data) >= 140, "a control entry is too short")
@@ -381,19 +385,20 @@ class Entry:
             require(verify(self.signer, b"onebyte/control1" + run + data[:76 + length], signature), "a control entry's signature is not its signer's")
         if self.kind == CERTIFICATE:
             of, self.expiry, self.last_round, size = struct.unpack("<32sQIB", self.payload[:45])
-            require(of == run and size == length - 45 and 1 <= size <= 63, "a certificate is of another run or malformed")
+            require(of == run and size == length - 45 and 1 <= size <= 63 and is_plain(self.payload[45:]), "a certificate is of another run or malformed")
         if self.kind == REVOCATION:
             self.cut = struct.unpack("<Q", self.payload)[0]
         if self.kind == ROTATION:
             self.until = struct.unpack("<Q", self.payload)[0]
+            require(self.subject != self.signer, "a rotation is malformed")
         if self.kind == INVITATION:
             self.expiry, self.member_expiry, self.last_round, self.uses, size = struct.unpack("<QQIHB", self.payload[:23])
             self.pattern = self.payload[23:]
-            require(size == len(self.pattern) and 1 <= size <= 63 and self.pattern.count(b"*") <= 1 and 1 <= self.uses <= 256,
+            require(size == len(self.pattern) and 1 <= size <= 63 and is_plain(self.pattern) and self.pattern.count(b"*") <= 1 and 1 <= self.uses <= 256,
                     "an invitation is malformed")
         if self.kind == ADMISSION:
             self.name = self.payload[1:]
-            require(self.payload[0] == len(self.name) and 1 <= len(self.name) <= 63 and self.sequence == 0, "an admission is malformed")
+            require(self.payload[0] == len(self.name) and 1 <= len(self.name) <= 63 and is_plain(self.name) and self.sequence == 0, "an admission is malformed")
         if self.kind == WITHDRAWAL:
             self.stay = [self.payload[i:i + 32] for i in range(0, length, 32)]
             require(length % 32 == 0 and length <= 256 * 32 and all(a < b for a, b in zip(self.stay, self.stay[1:])), "a withdrawal is malformed")
