@@ -4,7 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/place.h"
-#include "history/history.h"
+#include "history/csv.h"
 
 struct arguments {
     struct ob_cli_at at;
@@ -22,82 +22,51 @@ static const struct ob_option OPTIONS[] = {
     {"events", NULL, "print the events instead of the rounds", AT(events)},
 };
 
-/* A value of a table: what is not known is empty in CSV, "-" for people. */
-static void number(const struct arguments *a, double value, int width, int digits, bool last) {
-    if (a->csv && isfinite(value))
-        printf("%.9g", value);
-    else if (!a->csv && isfinite(value))
+/* A value of a table for people; what is not known is "-". */
+static void number(double value, int width, int digits, bool last) {
+    if (isfinite(value))
         printf("%*.*f", width, digits, value);
-    else if (!a->csv)
-        printf("%*s", width, "-");
-    fputs(last ? "\n" : a->csv ? "," : "  ", stdout);
-}
-
-static void title(const struct arguments *a, const char *name, int width, bool last) {
-    if (a->csv)
-        printf("%s%s", name, last ? "\n" : ",");
     else
-        printf("%*s%s", width, name, last ? "\n" : "  ");
+        printf("%*s", width, "-");
+    fputs(last ? "\n" : "  ", stdout);
 }
 
+/* As OB_HISTORY_TITLES. */
 static const struct {
-    const char *title;
     int width, digits;
-} ROUND_COLUMNS[] = {
-    {"time", 14, 3},     {"round", 9, 0},       {"rounds", 7, 0},      {"seconds", 9, 2},
-    {"samples", 9, 0},   {"loss", 9, 4},        {"deviation", 9, 4},   {"lr", 10, 8},
-    {"machines", 8, 1},  {"swarm_loss", 10, 4}, {"swarm_rate", 10, 2}, {"curvature", 10, 3},
-    {"saturated", 9, 4}, {"abstained", 9, 4},   {"size", 7, 2},
-};
-#define ROUND_COUNT (sizeof ROUND_COLUMNS / sizeof *ROUND_COLUMNS)
+} ROUND_COLUMNS[OB_HISTORY_COLUMNS] = {{14, 3}, {9, 0},  {7, 0},  {9, 2},  {9, 0}, {9, 4}, {9, 4}, {10, 8},
+                                       {8, 1},  {10, 4}, {10, 2}, {10, 3}, {9, 4}, {9, 4}, {7, 2}};
 
-static void print_rounds(const struct arguments *a, const struct ob_history *history) {
-    for (size_t i = 0; i < ROUND_COUNT; i++)
-        title(a, ROUND_COLUMNS[i].title, ROUND_COLUMNS[i].width, i + 1 == ROUND_COUNT);
+static void print_rounds(const struct ob_history *history) {
+    for (size_t i = 0; i < OB_HISTORY_COLUMNS; i++)
+        printf("%*s%s", ROUND_COLUMNS[i].width, OB_HISTORY_TITLES[i],
+               i + 1 == OB_HISTORY_COLUMNS ? "\n" : "  ");
     for (size_t r = 0; r < ob_history_row_count(history); r++) {
-        const struct ob_history_row *row = ob_history_row_at(history, r);
-        double bytes = row->bytes > 0 ? (double)row->bytes : NAN;
-        const double values[ROUND_COUNT] = {1e-3 * (double)row->time_ms,
-                                            row->round,
-                                            row->rounds,
-                                            row->seconds,
-                                            (double)row->samples,
-                                            row->loss,
-                                            ob_history_row_deviation(row),
-                                            row->lr,
-                                            row->machines,
-                                            row->swarm_loss,
-                                            row->swarm_rate,
-                                            row->curvature,
-                                            (double)row->saturated / bytes,
-                                            (double)row->abstained / bytes,
-                                            row->size};
-        for (size_t i = 0; i < ROUND_COUNT; i++)
-            if (a->csv && i == 0)
-                printf("%.3f,", values[0]);
-            else
-                number(a, values[i], ROUND_COLUMNS[i].width, ROUND_COLUMNS[i].digits, i + 1 == ROUND_COUNT);
+        double values[OB_HISTORY_COLUMNS];
+        ob_history_values(ob_history_row_at(history, r), values);
+        for (size_t i = 0; i < OB_HISTORY_COLUMNS; i++)
+            number(values[i], ROUND_COLUMNS[i].width, ROUND_COLUMNS[i].digits, i + 1 == OB_HISTORY_COLUMNS);
     }
 }
 
 static const char *const FRONTIER_TITLES[] = {"round", "loss",     "loss_error", "accuracy", "accuracy_error",
                                               "rows",  "machines", "best",       "weights"};
 
-static void print_frontiers(const struct arguments *a, const struct ob_history *history) {
+static void print_frontiers(const struct ob_history *history) {
     const struct ob_history_frontier *best = ob_history_best(history);
     for (size_t i = 0; i < 9; i++)
-        title(a, FRONTIER_TITLES[i], i == 8 ? 0 : 14, i == 8);
+        printf("%*s%s", i == 8 ? 0 : 14, FRONTIER_TITLES[i], i == 8 ? "\n" : "  ");
     for (size_t r = 0; r < ob_history_frontier_count(history); r++) {
         const struct ob_history_frontier *f = ob_history_frontier_at(history, r);
-        number(a, f->round, 14, 0, false);
-        number(a, ob_score_loss(&f->score), 14, 4, false);
-        number(a, ob_score_loss_error(&f->score), 14, 4, false);
-        number(a, ob_score_accuracy(&f->score), 14, 4, false);
-        number(a, ob_score_accuracy_error(&f->score), 14, 4, false);
-        number(a, (double)f->score.items, 14, 0, false);
-        number(a, f->machines, 14, 0, false);
-        number(a, f == best, 14, 0, false);
-        for (size_t i = 0; i < (a->csv ? OB_HASH_BYTES : 8u); i++)
+        number(f->round, 14, 0, false);
+        number(ob_score_loss(&f->score), 14, 4, false);
+        number(ob_score_loss_error(&f->score), 14, 4, false);
+        number(ob_score_accuracy(&f->score), 14, 4, false);
+        number(ob_score_accuracy_error(&f->score), 14, 4, false);
+        number((double)f->score.items, 14, 0, false);
+        number(f->machines, 14, 0, false);
+        number(f == best, 14, 0, false);
+        for (size_t i = 0; i < 8; i++)
             printf("%02x", f->weights.bytes[i]);
         fputc('\n', stdout);
     }
@@ -138,12 +107,12 @@ static int history(const void *arguments) {
     if (ob_cli_find(&a->at, OB_NEED_STATE_DIR, &place, &error) ||
         ob_history_read(place.state_dir, NULL, &read, &error))
         return ob_cli_fail(&error);
-    if (a->frontiers)
-        print_frontiers(a, read);
-    else if (a->events)
+    if (a->events)
         print_events(read);
+    else if (a->csv)
+        (a->frontiers ? ob_history_frontiers_csv : ob_history_csv)(read, stdout);
     else
-        print_rounds(a, read);
+        (a->frontiers ? print_frontiers : print_rounds)(read);
     ob_history_close(read);
     return OB_EXIT_DONE;
 }
