@@ -17,6 +17,7 @@
 #include "run/certificate.h"
 #include "run/replica.h"
 #include "transport/identity.h"
+#include "web/access.h"
 
 static bool exists(const char *path) {
     struct stat info;
@@ -134,5 +135,8 @@ enum ob_err ob_daemon_check(const struct ob_config *config, FILE *notes, struct 
         fprintf(notes, "note: %s: no such directory; the daemon creates it at start\n", config->state_dir);
     else
         failed = check_state_dir(config->state_dir, error);
+    struct ob_web_access access;
+    if (!failed && config->http[0])
+        failed = ob_web_access_read(config->http, config->http_token_file, &access, error);
     return failed ? failed : check_files(config, &machine, notes, error);
 }

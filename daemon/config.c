@@ -91,6 +91,8 @@ static const struct key KEYS[] = {
     {"swarm", "share_metrics", SWITCH, AT(share_metrics), 0, 0, "yes"},
     {"swarm", "snapshot", WORD, AT(snapshot), 0, 0, "auto", SNAPSHOT_MODES},
     {"swarm", "snapshot_upload_kib", INTEGER, AT(snapshot_upload_kib), 0, 1e9, "16384"},
+    {"status", "http", TEXT, AT(http), 0, 0, ""},
+    {"status", "http_token_file", TEXT, AT(http_token_file), 0, 0, ""},
 };
 #define KEY_COUNT (sizeof KEYS / sizeof *KEYS)
 

@@ -67,6 +67,9 @@ struct ob_config {
     bool solo, relay, share_metrics;
     enum ob_snapshot_mode snapshot;
     int64_t snapshot_upload_kib;
+    /* [status] */
+    char http[256];                    /* ADDRESS:PORT of the page; "": none */
+    char http_token_file[OB_PATH_MAX]; /* "": no token */
     /* [machine] */
     int64_t threads, digest_interval, memory_check_interval;
     double snapshot_replay_s;

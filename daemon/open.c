@@ -232,6 +232,19 @@ static enum ob_err open_transport(struct ob_daemon *daemon, struct ob_error *err
     return ob_transport_new(&options, &daemon->session.transport, error);
 }
 
+static enum ob_err open_web(struct ob_daemon *daemon, struct ob_error *error) {
+    const struct ob_config *config = daemon->session.config;
+    struct ob_web_access access;
+    enum ob_err failed = ob_web_access_read(config->http, config->http_token_file, &access, error);
+    if (!failed)
+        failed = ob_web_open(&access, config->state_dir, &daemon->web, error);
+    if (failed)
+        return failed;
+    ob_log(&daemon->logger, OB_LOG_INFO, "page", "url=http://%s/ token=%s", config->http,
+           access.has_token ? "yes" : "no");
+    return OB_OK;
+}
+
 static enum ob_err restore_record(void *context, const struct ob_record *record, struct ob_error *error) {
     struct ob_daemon *daemon = context;
     enum ob_err failed = ob_peer_restore_record(daemon->session.peer, record, error);
@@ -385,6 +398,8 @@ static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
         failed = open_peer(daemon, error);
     if (!failed)
         failed = open_transport(daemon, error);
+    if (!failed && config->http[0])
+        failed = open_web(daemon, error);
     if (!failed)
         failed = open_compute(daemon, error);
     if (!failed)
@@ -417,6 +432,8 @@ static void close_outside(struct ob_daemon *daemon) {
     ob_membership_stop(&daemon->membership);
     ob_transport_free(daemon->session.transport);
     daemon->session.transport = NULL;
+    ob_web_close(daemon->web); /* after the status socket, whose answers it may be waiting for */
+    daemon->web = NULL;
     ob_store_close(daemon->session.store);
     daemon->session.store = NULL;
     ob_diary_close(&daemon->diary);

@@ -27,6 +27,7 @@
 #include "snapshot/serve.h"
 #include "snapshot/writer.h"
 #include "transfer/serve.h"
+#include "web/server.h"
 
 #define OB_DAEMON_SHARES 80
 
@@ -75,6 +76,7 @@ struct ob_daemon {
     struct ob_event_queue queue;
     struct ob_answers answers;
     struct ob_service service;
+    struct ob_web *web; /* NULL: no page is served */
 
     atomic_bool leave_wanted, reload_wanted; /* set by the thread of signals */
     struct ob_finish finish;

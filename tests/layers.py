@@ -36,12 +36,14 @@ LAYERS = {
     "history": ["base", "record"],
     "run": RUN,
     "snapshot": [*RUN, "run", "peer"],
-    "daemon": [*RUN, "peer", "transfer", "run", "snapshot"],
+    "web": ["base", "record", "history", "transport"],
+    "daemon": [*RUN, "peer", "transfer", "run", "snapshot", "web"],
     "cli": [*RUN, "transfer", "run", "snapshot"],
 }
 LIBRARIES = {  # header: the folders that may include it
     "zmq.h": ["transport"],
     "sqlite3.h": ["store", "history"],
+    "microhttpd.h": ["web"],
 }
 bad = []
 
