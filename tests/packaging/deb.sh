@@ -38,7 +38,7 @@ for unit in onebyted.service onebyted@.service; do
     said=$(inside "$1" systemd-analyze verify --man=no "/lib/systemd/system/${unit/@/@one}" 2>&1)
     grep -q onebyte <<<"$said" && { echo "$said"; fail "systemd-analyze verify $unit"; }
 done
-for file in man/man1/onebyte.1.gz man/man8/onebyted.8.gz man/man5/onebyte.conf.5.gz bash-completion/completions/onebyte onebyte/onebyte.conf; do
+for file in man/man1/onebyte.1.gz man/man8/onebyted.8.gz man/man5/onebyte.conf.5.gz bash-completion/completions/onebyte onebyte/onebyte.conf onebyte/slurm.sbatch; do
     [ -e "$1/root/usr/share/$file" ] || fail "/usr/share/$file is missing"
 done
 inside "$1" dpkg --purge onebyte >"$1/purge" 2>&1 || { cat "$1/purge"; fail "dpkg --purge"; }
