@@ -2,7 +2,8 @@
 BUILD_PACKAGES="gcc meson ninja-build pkg-config libc6-dev libzmq3-dev libsodium-dev libopenblas-dev libsqlite3-dev
   libjansson-dev libpcre2-dev libutf8proc-dev libcairo2-dev libncurses-dev zlib1g-dev libzstd-dev libinih-dev libcmocka-dev libdnnl-dev
   libsystemd-dev libmicrohttpd-dev"
-CHECK_PACKAGES="debhelper lintian systemd iproute2 zsh fish mandoc slurm-wlm munge clang clang-format clang-tidy libclang-rt-14-dev libfaketime"
+# tests/integration/launch.sh uses openssh-server where it is; installing it would open a port
+CHECK_PACKAGES="debhelper lintian systemd iproute2 zsh fish mandoc slurm-wlm munge openssh-client clang clang-format clang-tidy libclang-rt-14-dev libfaketime"
 CROSS_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
 
 # install_missing PACKAGE…: says what it installs, never asks.

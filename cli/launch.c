@@ -44,6 +44,18 @@ static void find_program(char ret_path[static OB_PATH_MAX]) {
     (void)snprintf(ret_path, OB_PATH_MAX, PROGRAM);
 }
 
+enum ob_err ob_cli_programs(char ret_client[static OB_PATH_MAX], char ret_daemon[static OB_PATH_MAX],
+                            struct ob_error *error) {
+    ssize_t bytes = readlink("/proc/self/exe", ret_client, OB_PATH_MAX - 1);
+    if (bytes <= 0)
+        return ob_fail(error, OB_EIO, "/proc/self/exe: %s", strerror(errno));
+    ret_client[bytes] = 0;
+    find_program(ret_daemon);
+    if (!strchr(ret_daemon, '/'))
+        return ob_fail(error, OB_ENOTFOUND, PROGRAM " is not beside %s", ret_client);
+    return OB_OK;
+}
+
 enum ob_err ob_cli_become_daemon(const char *state_dir, struct ob_error *error) {
     char program[OB_PATH_MAX], conf[OB_PATH_MAX];
     enum ob_err failed = ob_path_join(conf, state_dir, OB_CLI_CONF, error);

@@ -23,4 +23,8 @@ void ob_cli_unlaunch(pid_t pid);
  * OB_ESTATE: its exit code was not 0 (it said why). */
 OB_MUST_USE enum ob_err ob_cli_run_self(const char *const *arguments, struct ob_error *error);
 
+/* The files of this program and of the daemon that belongs to it. */
+OB_MUST_USE enum ob_err ob_cli_programs(char ret_client[static OB_PATH_MAX],
+                                        char ret_daemon[static OB_PATH_MAX], struct ob_error *error);
+
 #endif
