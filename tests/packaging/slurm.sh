@@ -68,9 +68,9 @@ onebyte up --model "$model" --data "$data/held_out.jsonl" --run alice --state "$
 onebyte invite node --uses 2 --state "$work/alice" | grep -o 'ob1\.[A-Za-z0-9_-]*' >"$work/token" || fail "onebyte invite"
 chmod 600 "$work/token"
 
-# submit: the job's number. Both nodes are one host here, so each is told its own ports.
-submit() {
-    sbatch --parsable --nodes 2 --output "$work/job.log" "$ROOT/examples/slurm.sbatch" "$work/token" "$data/held_out.jsonl" "$work/state-%t" \
+# the job's number. Both nodes are one host here, so each is told its own ports.
+submit() { # submit [OPTION of sbatch]…
+    sbatch "$@" --parsable --nodes 2 --output "$work/job.log" "$ROOT/examples/slurm.sbatch" "$work/token" "$data/held_out.jsonl" "$work/state-%t" \
         --model "$model" --threads 1 --listen "tcp://127.0.0.1:$((ports / 100))%t6"
 }
 of() { onebyte status "$1" --json >"$1.json" 2>/dev/null; field "$1.json" "$2"; }
@@ -116,4 +116,13 @@ keys | cmp -s - "$work/keys" || fail "other machines than before"
 [ "$(onebyte machines "$work/alice" --json | grep -o '"name"' | wc -l)" -ge 3 ] || fail "not every node is admitted by the token"
 scancel "$job" || fail "scancel" # to everything at once, killed after KillWait
 left "$job" CANCELLED
+
+# the time limit: 90 s before it they are told, 60 s earlier or later as Slurm looks, and are gone when it comes
+samples=($(for task in 0 1; do field "$work/state-$task.json" own_samples; done))
+: >"$work/job.log"
+job=$(submit --time 3) || fail "sbatch with a time limit"
+for task in 0 1; do wait_for 120 trained $task "${samples[$task]}" || { tail -20 "$work/job.log"; fail "task $task does not go on"; }; done
+wait_for 240 over "$job" || fail "the time limit does not end the job"
+left "$job" COMPLETED
+keys | cmp -s - "$work/keys" || fail "other machines than before"
 echo "two nodes joined, left in time and went on"
