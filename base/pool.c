@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/quota.h"
+
 struct worker {
     struct ob_pool *pool;
     unsigned number;
@@ -133,6 +135,11 @@ unsigned ob_processors(void) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0)
         return 1;
+    unsigned quota = ob_quota_processors("/proc/self/cgroup", "/sys/fs/cgroup");
     int count = CPU_COUNT(&set);
+    if (quota > 0 &&
+        (int)quota <
+            count) /* more threads would be stopped for part of each period, and others wait for them */
+        count = (int)quota;
     return count < 1 ? 1 : count > OB_POOL_THREADS_MAX ? OB_POOL_THREADS_MAX : (unsigned)count;
 }

@@ -17,7 +17,7 @@ struct ob_pool;
 OB_MUST_USE enum ob_err ob_pool_new(unsigned threads, struct ob_pool **ret_pool, struct ob_error *error);
 void ob_pool_free(struct ob_pool *pool);
 unsigned ob_pool_threads(const struct ob_pool *pool); /* NULL counts as 1 */
-/* Processors that this process may use, at most OB_POOL_THREADS_MAX. */
+/* Processors that this process may use, by its affinity and its control groups (base/quota.h), at most OB_POOL_THREADS_MAX. */
 unsigned ob_processors(void);
 
 /* Calls `body(context, index, thread)` once for each index in [0, count), thread in [0, threads).
