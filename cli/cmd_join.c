@@ -225,10 +225,22 @@ static enum ob_err admit(const struct joining *j, struct ob_error *error) {
     return failed;
 }
 
+/* A machine that has been here before keeps its configuration, which its owner may have edited, unless an option of this
+ * command says something else. Before the first start (there is no log) it is what the last attempt said. */
+static bool keeps_conf(const struct joining *j, const char *path) {
+    const struct arguments *a = j->arguments;
+    char log[OB_PATH_MAX];
+    return !a->listen && a->threads == 0 && !a->exit_when_finished && !a->chat_template && !a->observer &&
+           access(path, F_OK) == 0 && ob_path_join(log, j->state_dir, "log.sqlite", NULL) == OB_OK &&
+           access(log, F_OK) == 0;
+}
+
 static enum ob_err configure(const struct joining *j, struct ob_error *error) {
     const struct arguments *a = j->arguments;
     char listen[OB_ENDPOINT_MAX] = "", path[OB_PATH_MAX], parts[OB_HEX_HASH_MAX];
     enum ob_err failed = ob_path_join(path, j->state_dir, OB_CLI_CONF, error);
+    if (!failed && keeps_conf(j, path))
+        return OB_OK;
     if (!failed && access(path, F_OK) == 0)
         (void)unlink(path); /* the token and the arguments say it anew */
     if (!failed && !a->listen)

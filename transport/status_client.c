@@ -19,7 +19,9 @@
 static enum ob_err late(const char *path, int timeout_ms, struct ob_error *error) {
     if (errno == EACCES || errno == EPERM)
         return ob_access_fail(error, path, "cannot ask the daemon", errno);
-    if (errno != EAGAIN && errno != EINPROGRESS && errno != ECONNREFUSED)
+    if (errno == ECONNREFUSED) /* it was killed: its socket is left, and nobody listens */
+        return ob_fail(error, OB_ENOTFOUND, "%s: no daemon is running with this state directory", path);
+    if (errno != EAGAIN && errno != EINPROGRESS)
         return ob_fail(error, OB_EIO, "%s: %s", path, strerror(errno));
     return ob_fail(error, OB_ETIMEOUT, "%s: no answer within %d ms: the daemon is not running, or is stuck",
                    path, timeout_ms);

@@ -153,7 +153,12 @@ def the_flow():
     samples = status("carol")["next_sample"]
     os.kill(daemon_of("carol"), signal.SIGKILL)
     until("carol is gone", lambda: daemon_of("carol") is None)
-    expect(on("carol", "onebyte", "join", many, "--data", rows, "--threads", "1"), "linked with", "in step")
+    conf = glob.glob(f"{WORK}/carol/.local/state/onebyte/*/onebyte.conf")[0]
+    edited = open(conf).read() + "\n# edited by carol\n"
+    open(conf, "w").write(edited)
+    expect(on("carol", "onebyte", "join", many, "--data", rows), "linked with", "in step")
+    if open(conf).read() != edited:
+        fail("the configuration of a machine that joins again is written anew")
     until("carol goes on where it was", lambda: status("carol").get("next_sample", 0) > samples)
     return rows, tokens, many
 

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -204,6 +206,13 @@ static void status_round_trip(void **state) {
     struct question question = {.state_dir = folder.path};
     test_folder_path(&folder, OB_STATUS_SOCKET, path);
     struct ob_error error = {0};
+    assert_int_equal(ob_status_ask(question.state_dir, "{}", 100, &question.answer, &error), OB_ENOTFOUND);
+    /* a daemon that was killed leaves its socket behind */
+    struct sockaddr_un left = {.sun_family = AF_UNIX};
+    (void)snprintf(left.sun_path, sizeof left.sun_path, "%s", path);
+    int killed = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(killed, (struct sockaddr *)&left, sizeof left), 0);
+    (void)close(killed);
     assert_int_equal(ob_status_ask(question.state_dir, "{}", 100, &question.answer, &error), OB_ENOTFOUND);
     struct machine a, *all[1] = {&a};
     ob_identity_generate(&a.identity);
