@@ -482,6 +482,7 @@ static enum ob_err create(const struct arguments *a, struct ob_manifest_options 
         return failed;
     options->basis = &basis;
     failed = create_run(a, options, error);
+    options->basis = NULL;
     if (failed)
         (void)unlink(path); /* of no run */
     return failed;

@@ -107,6 +107,7 @@ static void add_signed(struct adding *adding, const struct ob_admission *admissi
         adding->machine = &control->subject;
         adding->name = standing.name;
         add(adding, endpoint);
+        adding->name = "";
     }
 }
 
@@ -114,13 +115,13 @@ enum ob_err ob_cli_places(const char *state_dir, const struct ob_cli_table *tabl
                           struct ob_token_place ret_places[static OB_TOKEN_PLACES_MAX], size_t *ret_count,
                           struct ob_error *error) {
     struct ob_machine_id own;
-    struct ob_standing standing = {.name = ""};
     struct adding adding = {ret_places, 0, OWN_MAX, &own, ""};
     bool known = own_key(state_dir, &own);
     if (known) {
-        standing = ob_admission_of(table->admission, &own);
+        const struct ob_standing standing = ob_admission_of(table->admission, &own);
         adding.name = standing.name;
         add_own(&adding, state_dir);
+        adding.name = "";
     }
     adding.most = OB_TOKEN_PLACES_MAX;
     add_signed(&adding, table->admission, known ? &own : NULL);
