@@ -38,7 +38,8 @@ objects=("$folder"/objects/*.o)
 failed=0
 for file in tests/unit/record/test_*.c tests/unit/spsa/test_*.c tests/unit/model/forward/test_products.c tests/unit/model/forward/test_vector.c; do
     program=$folder/$(basename "$file" .c)
-    aarch64-linux-gnu-gcc "${flags[@]}" "$file" "${objects[@]}" "${libraries[@]}" -o "$program" || exit 1
+    # -O1: at -O3 Debian's GCC 12 ends with an internal error in test_vector.c; what is tested stays as it was compiled above
+    aarch64-linux-gnu-gcc "${flags[@]}" -O1 "$file" "${objects[@]}" "${libraries[@]}" -o "$program" || exit 1
     if qemu-aarch64-static -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH="$lib:$lib/openblas-pthread" -E OPENBLAS_NUM_THREADS=1 "$program" >"$program.log" 2>&1; then
         echo "aarch64 $(basename "$file" .c): $(grep -c '  OK' "$program.log") cases"
     else
