@@ -14,6 +14,7 @@ struct ob_outbox {
 struct parcel {
     struct ob_outbox *of, *all;
     size_t bytes;
+    atomic_bool posted; /* orders what is written here before the release by libzmq's thread */
     uint8_t data[];
 };
 
@@ -48,6 +49,7 @@ static void take_off(struct ob_outbox *outbox, size_t bytes) {
 static void release(void *data, void *hint) {
     struct parcel *parcel = hint;
     (void)data;
+    (void)atomic_load(&parcel->posted);
     take_off(parcel->of, parcel->bytes);
     take_off(parcel->all, parcel->bytes);
     free(parcel);
@@ -79,6 +81,7 @@ bool ob_outbox_post(struct ob_outbox *outbox, struct ob_outbox *all, void *socke
     }
     add(outbox, counted(bytes));
     add(all, counted(bytes));
+    atomic_store(&parcel->posted, true);
     if (zmq_msg_send(&message, socket, ZMQ_DONTWAIT) >= 0)
         return true;
     int why = errno;
