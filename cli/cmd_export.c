@@ -1,4 +1,5 @@
 #include "cli/check_log.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -198,6 +199,9 @@ static enum ob_err export_place(const struct arguments *a, const struct ob_cli_p
     struct ob_cli_frontier frontier;
     struct ob_error why = {0};
     bool earlier = a->best || a->round != OB_NOT_GIVEN;
+    if (a->round != OB_NOT_GIVEN && a->round > (int64_t)manifest->bounds.max_rounds)
+        return ob_fail(error, OB_EUSAGE, "export: --round %" PRId64 ": the run has %" PRIu32 " rounds",
+                       a->round, manifest->bounds.max_rounds);
     if (ob_history_read(place->state_dir, &manifest->run, &history, &why) && why.code != OB_ENOTFOUND)
         fprintf(stderr, "onebyte: %s\n", why.text);
     enum ob_err failed = earlier ? find_frontier(a, history, place->state_dir, &frontier, error) : OB_OK;

@@ -403,7 +403,10 @@ static enum ob_err start(const struct joining *j, struct ob_error *error) {
 static bool runs_already(const struct joining *j) {
     json_t *status = NULL;
     bool runs = ob_cli_ask_command(j->state_dir, "status", &status, NULL) == OB_OK;
-    if (runs)
+    const char *life = json_string_value(json_object_get(status, "life"));
+    if (runs && life && strcmp(life, "fetching") == 0)
+        printf("  already running in %s, but not in the run yet; `onebyte status` says why\n", j->state_dir);
+    else if (runs)
         printf("  already joined and running in %s: round %.0f of %.0f\n", j->state_dir,
                json_number_value(json_object_get(status, "round")),
                json_number_value(json_object_get(status, "max_rounds")));

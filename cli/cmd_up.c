@@ -235,22 +235,36 @@ static void print_time_left(const json_t *status) {
         printf("  %.0f rounds to go, about %.0f min at the present pace\n", left, fmax(1, seconds / 60));
 }
 
+/* What there is to say at the start, and whether that is all. OB_EREFUSED: this machine may not take part. */
+static enum ob_err look(const struct starting *s, bool *ret_enough, struct ob_error *error) {
+    json_t *status = NULL;
+    if (ob_cli_ask_command(s->state_dir, "status", &status, NULL) != OB_OK)
+        return OB_OK;
+    const char *life = json_string_value(json_object_get(status, "life"));
+    bool halted = life && strcmp(life, "halted") == 0, finished = life && strcmp(life, "finished") == 0;
+    if (finished)
+        puts("  all rounds of the run are done");
+    else if (json_number_value(json_object_get(status, "own_rounds")) >= 3)
+        print_time_left(status);
+    *ret_enough = halted || finished || json_number_value(json_object_get(status, "own_rounds")) >= 3;
+    json_decref(status);
+    return halted ? ob_fail(error, OB_EREFUSED,
+                            "this machine may no longer take part: %s/onebyted.log says why", s->state_dir)
+                  : OB_OK;
+}
+
 /* Until a few rounds are done, for the pace; not for ever. */
-static void watch_first_rounds(const struct starting *s, pid_t pid) {
-    struct ob_error error;
-    for (int tries = 0; tries < 100 && ob_cli_launched(s->state_dir, pid, &error) == OB_OK; tries++) {
-        json_t *status = NULL;
-        bool enough = false;
-        if (ob_cli_ask_command(s->state_dir, "status", &status, NULL) == OB_OK &&
-            json_number_value(json_object_get(status, "own_rounds")) >= 3) {
-            print_time_left(status);
-            enough = true;
-        }
-        json_decref(status);
-        if (enough)
-            return;
-        (void)nanosleep(&(struct timespec){.tv_nsec = 100000000L}, NULL);
+static enum ob_err watch_first_rounds(const struct starting *s, pid_t pid, struct ob_error *error) {
+    bool enough = false;
+    enum ob_err failed = OB_OK;
+    for (int tries = 0; tries < 100 && !enough && !failed; tries++) {
+        failed = ob_cli_launched(s->state_dir, pid, error);
+        if (!failed)
+            failed = look(s, &enough, error);
+        if (!failed && !enough)
+            (void)nanosleep(&(struct timespec){.tv_nsec = 100000000L}, NULL);
     }
+    return failed ? failed : ob_cli_launched(s->state_dir, pid, error);
 }
 
 static void print_up(const struct starting *s) {
@@ -283,8 +297,7 @@ static enum ob_err start(const struct starting *s, struct ob_error *error) {
         return failed;
     print_up(s);
     (void)fflush(stdout);
-    watch_first_rounds(s, pid);
-    return ob_cli_launched(s->state_dir, pid, error);
+    return watch_first_rounds(s, pid, error);
 }
 
 static int up(const void *arguments) {
@@ -296,7 +309,10 @@ static int up(const void *arguments) {
         failed = new ? make(&s, &error) : check_same(&s, &error);
     if (!failed)
         failed = start(&s, &error);
-    return failed ? ob_cli_fail(&error) : OB_EXIT_DONE;
+    if (!failed)
+        return OB_EXIT_DONE;
+    int code = ob_cli_fail(&error);
+    return failed == OB_EREFUSED ? OB_EXIT_USAGE : code; /* a restart does not mend it */
 }
 
 const struct ob_command OB_COMMAND_UP = {
