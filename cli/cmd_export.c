@@ -185,6 +185,8 @@ static enum ob_err export_run(const struct arguments *a, const char *model,
         failed = write_delta(a->delta, manifest, store, &card.weights_digest, guard, error);
     if (!failed && a->out)
         failed = ob_cli_write_model(replica, &card, a->out, guard, error);
+    if (!failed && !a->out)
+        (void)ob_cli_guard_finish(guard, NULL, a->delta);
     if (!failed)
         ob_cli_print_digest(&card.weights_digest);
     ob_replica_free(replica);

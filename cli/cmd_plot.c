@@ -70,9 +70,12 @@ static int work(struct ob_cli_guard *guard, const void *arguments) {
         return ob_cli_fail(&error);
     ob_cli_guard_begin(guard, a->out, false);
     enum ob_err failed = (svg ? draw_svg : draw_png)(a, history, &error);
-    if (failed)
+    if (failed) {
         ob_cli_remove_output(a->out, false);
-    ob_cli_guard_done(guard);
+        ob_cli_guard_done(guard);
+    } else {
+        (void)ob_cli_guard_finish(guard, NULL, a->out);
+    }
     ob_history_close(history);
     return failed ? ob_cli_fail(&error) : OB_EXIT_DONE;
 }

@@ -244,9 +244,12 @@ static enum ob_err make(const struct arguments *a, struct ob_cli_guard *guard, s
         report.history = history;
         ob_cli_guard_begin(guard, a->out, false);
         failed = write_report(a->out, &report, error);
-        if (failed)
+        if (failed) {
             ob_cli_remove_output(a->out, false);
-        ob_cli_guard_done(guard);
+            ob_cli_guard_done(guard);
+        } else {
+            (void)ob_cli_guard_finish(guard, NULL, a->out);
+        }
     }
     ob_shares_done(&report.shares);
     ob_history_close(history);

@@ -1,28 +1,52 @@
 #include "cli/guard.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/command.h"
 
 #define DONE_SIGNAL SIGUSR2 /* ours: the work is done */
 
+/* The number of entries that went; folders, "." and ".." stay. */
+static int empty_folder(DIR *folder) {
+    int count = 0;
+    rewinddir(folder);
+    for (const struct dirent *entry; (entry = readdir(folder));)
+        count += unlinkat(dirfd(folder), entry->d_name, 0) == 0;
+    return count;
+}
+
 void ob_cli_remove_output(const char *path, bool keep_folder) {
-    char inner[OB_PATH_MAX];
     DIR *folder = opendir(path);
     if (!folder) {
         (void)unlink(path);
         return;
     }
-    for (const struct dirent *entry; (entry = readdir(folder));)
-        if (ob_path_join(inner, path, entry->d_name, NULL) == OB_OK)
-            (void)unlink(inner); /* fails for folders, "." and ".." too */
+    (void)empty_folder(folder);
     closedir(folder);
     if (!keep_folder)
+        (void)rmdir(path);
+}
+
+/* What the work has under way, although it goes on meanwhile: it can open no file from here on, and what it was just opening is
+ * found by passing again. */
+static void remove_under_way(const char *path, bool keep_folder) {
+    static const struct timespec MOMENT = {.tv_nsec = 1000 * 1000};
+    static const struct rlimit NO_FILES = {0, 0};
+    DIR *folder = opendir(path);
+    (void)setrlimit(RLIMIT_NOFILE, &NO_FILES);
+    for (int idle = 0, pass = 0; idle < 2 && pass < 100; pass++) {
+        idle = (folder ? empty_folder(folder) > 0 : unlink(path) == 0) ? 0 : idle + 1;
+        (void)nanosleep(&MOMENT, NULL);
+    }
+    if (folder && !keep_folder)
         (void)rmdir(path);
 }
 
@@ -58,18 +82,26 @@ static void fill_signals(sigset_t *set) {
     }
 }
 
+_Noreturn static void end_by(int number, const struct ob_cli_guard *guard) {
+    bool partial = guard->path[0] != 0;
+    if (partial)
+        remove_under_way(guard->path, guard->keep_folder);
+    fprintf(stderr, "\nonebyte: interrupted%s\n", partial ? "; partially written files were removed" : "");
+    _exit(128 + number);
+}
+
 /* Until the work is done, or the program ends here. */
 static void watch(struct ob_cli_guard *guard, const sigset_t *signals) {
-    int number = 0;
-    while (sigwait(signals, &number) != 0)
-        ;
-    if (number == DONE_SIGNAL)
-        return;
-    pthread_mutex_lock(&guard->lock); /* for good: nothing new begins */
-    if (guard->path[0])
-        ob_cli_remove_output(guard->path, guard->keep_folder);
-    fprintf(stderr, "\nonebyte: interrupted; partially written files were removed\n");
-    _exit(128 + number);
+    for (int number = 0;;) {
+        if (sigwait(signals, &number) != 0)
+            continue;
+        if (number == DONE_SIGNAL)
+            return;
+        pthread_mutex_lock(&guard->lock);
+        if (!guard->finished)
+            end_by(number, guard); /* the lock is kept: nothing new begins */
+        pthread_mutex_unlock(&guard->lock);
+    }
 }
 
 int ob_cli_guard_run(ob_cli_work_fn work, const void *arguments) {
@@ -101,4 +133,17 @@ void ob_cli_guard_done(struct ob_cli_guard *guard) {
     pthread_mutex_lock(&guard->lock);
     guard->path[0] = 0;
     pthread_mutex_unlock(&guard->lock);
+}
+
+int ob_cli_guard_finish(struct ob_cli_guard *guard, const char *part, const char *path) {
+    int failed = 0;
+    pthread_mutex_lock(&guard->lock);
+    if (part && rename(part, path) != 0)
+        failed = errno;
+    if (!failed) {
+        guard->path[0] = 0;
+        guard->finished = true;
+    }
+    pthread_mutex_unlock(&guard->lock);
+    return failed;
 }

@@ -22,6 +22,7 @@ struct ob_cli_guard {
     pthread_mutex_t lock;   /* of what follows */
     char path[OB_PATH_MAX]; /* "": nothing is under way */
     bool keep_folder;       /* only what is in it goes */
+    bool finished;          /* all outputs are whole */
 };
 
 typedef int (*ob_cli_work_fn)(struct ob_cli_guard *guard, const void *arguments);
@@ -31,6 +32,10 @@ int ob_cli_guard_run(ob_cli_work_fn work, const void *arguments);
 /* A file, or a folder with files; `keep_folder`: it was there before. */
 void ob_cli_guard_begin(struct ob_cli_guard *guard, const char *path, bool keep_folder);
 void ob_cli_guard_done(struct ob_cli_guard *guard);
+/* Like done, for the command's last output, renamed first from `part` to its name (NULL: it has it already): from then on
+ * everything is whole, and a signal no longer ends the command, which is about to end. Returns 0, or errno of the rename:
+ * the output is then still under way. */
+int ob_cli_guard_finish(struct ob_cli_guard *guard, const char *part, const char *path);
 
 /* Removes a file, or a folder with the files in it; what is not there, or holds folders, stays. */
 void ob_cli_remove_output(const char *path, bool keep_folder);

@@ -79,10 +79,12 @@ static enum ob_err export_whole(const struct ob_weight_source *source,
         failed = ob_export_check(source, options, part, error);
     if (!failed && curve)
         failed = write_curve(part, curve, error);
-    if (!failed && !exists && rename(part, folder) != 0)
-        failed = ob_access_fail_writing(error, folder, "cannot rename the finished folder to this", errno);
-    if (failed)
-        ob_cli_remove_output(part, exists);
+    int number = failed ? 0 : ob_cli_guard_finish(guard, exists ? NULL : part, folder);
+    if (number)
+        failed = ob_access_fail_writing(error, folder, "cannot rename the finished folder to this", number);
+    if (!failed)
+        return OB_OK;
+    ob_cli_remove_output(part, exists);
     ob_cli_guard_done(guard);
     return failed;
 }
