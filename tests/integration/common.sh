@@ -2,10 +2,11 @@
 set -u
 work=$(mktemp -d /tmp/onebyte-it-XXXXXX)
 declare -A pid
+started=() # every daemon, those too whose place another one took
 # what a sanitizer says in a daemon's log fails the test, whatever else it proved
 cleanup() {
     local status=$?
-    for p in "${pid[@]}"; do kill -9 "$p" 2>/dev/null; done
+    for p in "${pid[@]}" "${started[@]}"; do kill -9 "$p" 2>/dev/null; done
     if grep -hEA30 'Sanitizer: |runtime error: ' "$work"/*.log 2>/dev/null | head -60 | grep . >&2; then status=1; fi
     rm -rf "$work"
     exit $status
@@ -62,7 +63,7 @@ make_run() {
         } >"$work/p$i.conf"
     done
 }
-start() { $(within "$1") "$BIN/onebyted" --config "$work/p$1.conf" "${@:2}" 2>>"$work/p$1.log" & pid[$1]=$!; disown; }
+start() { $(within "$1") "$BIN/onebyted" --config "$work/p$1.conf" "${@:2}" 2>>"$work/p$1.log" & pid[$1]=$! started+=($!); disown; }
 alive() { [ -d "/proc/${pid[$1]}" ]; }
 
 # wait_for SECONDS COMMAND…: a limit against hanging, not a time that is asserted

@@ -108,6 +108,13 @@ cp "$work/run.delta" "$work/bad.delta"
 printf '\x55' | dd of="$work/bad.delta" bs=1 seek=2000 conv=notrunc 2>/dev/null
 oracle --delta "$work/bad.delta" 2>/dev/null && fail "the oracle takes a damaged delta"
 
+stop_all() {
+    for p in 1 2 3; do kill -TERM "${pid[$p]}" 2>/dev/null; done
+    stopped() { ! alive 1 && ! alive 2 && ! alive 3; }
+    wait_for 30 stopped || fail "the daemons do not stop"
+}
+stop_all
+
 # mean and sum; a certificate that is renewed with a last round, and a fork: what they cut does not count, also when it is still in
 # a log
 cut_run() { # COMBINE
@@ -144,11 +151,6 @@ above_the_cut() {
     oracle --manifest "$work/run.json" --log "$work/after.sqlite" >"$work/oracle.json" || fail "the oracle does not take a log with records above the cut of peer $1"
     equal "log with records above the cut of peer $1" weights_digest "$digest"
     grep -q '"ignored_records": [1-9]' "$work/oracle.json" || fail "the oracle ignored no record"
-}
-stop_all() {
-    for p in 1 2 3; do kill -TERM "${pid[$p]}" 2>/dev/null; done
-    stopped() { ! alive 1 && ! alive 2 && ! alive 3; }
-    wait_for 30 stopped || fail "the daemons do not stop"
 }
 for combine in mean sum; do cut_run $combine; done
 exit 0
