@@ -105,7 +105,8 @@ void ob_named_tick(struct ob_peer *peer) {
     name_frontier(peer);
     if (peer->named.ask.open || peer->dispute.open || !ob_effects_room(peer))
         return;
-    if (peer->named.known && ob_named_find(peer, &peer->named.log) == NULL) {
+    bool fits = peer->named.known && !peer->named.touched; /* the log digest is of what we hold now */
+    if (fits && ob_named_find(peer, &peer->named.log) == NULL) {
         ask(peer, peer->named.below, &peer->named.log);
         return;
     }

@@ -93,6 +93,29 @@ static void a_straggler_has_the_digest_made_anew(void **state) {
     fixture_free(f);
 }
 
+/* A straggler comes after a frontier was named and before its digest could be asked for, because another one was being made:
+ * the digest that is asked for is of what is below the frontier by then. */
+static void a_straggler_before_the_question_changes_it(void **state) {
+    (void)state;
+    struct fixture *f = two_that_train(4);
+    train_to(f, 5);
+    step(f, OB_EVENT_TICK);
+    const struct ob_effect *effect = find_effect(f, OB_EFFECT_DIGEST);
+    assert_non_null(effect);
+    struct ob_hash first = effect->digest.log;
+    train_to(f, 8);
+    struct ob_hash below_8 = ob_peer_view(f->peer).log_digest;
+    train_to(f, 9);
+    pass(f, 200 * MILLISECOND); /* named; the first digest is still being made */
+    receive_record(f, 2, 1);
+    answer(f, &first, &OURS);
+    effect = pass_until(f, 10 * SECOND, OB_EFFECT_DIGEST);
+    assert_non_null(effect);
+    assert_int_equal(effect->digest.below.index, 8);
+    assert_false(ob_hash_equal(&effect->digest.log, &below_8));
+    fixture_free(f);
+}
+
 static void a_log_at_rest_has_a_digest(void **state) {
     (void)state;
     struct fixture *f = fixture_new();
@@ -318,6 +341,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frontier_is_named_when_all_have_passed_it),
         cmocka_unit_test(a_straggler_has_the_digest_made_anew),
+        cmocka_unit_test(a_straggler_before_the_question_changes_it),
         cmocka_unit_test(a_log_at_rest_has_a_digest),
         cmocka_unit_test(equal_digests_are_counted_and_change_nothing),
         cmocka_unit_test(a_digest_of_ours_is_held_against_what_was_reported),
