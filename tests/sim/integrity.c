@@ -6,9 +6,12 @@
 #include "tests/sim/perform.h"
 
 #define TAKES_NS (SIM_SECONDS / 20)
+#define SLOWEST                                                                                              \
+    8 /* times as slow as the fastest node: what comes while a digest is being made changes what is asked next */
 
 static void later(struct sim_cluster *cluster, size_t number, enum sim_event_kind kind) {
-    sim_events_push(&cluster->events, (struct sim_event){.time_ns = cluster->now_ns + TAKES_NS,
+    uint64_t takes_ns = TAKES_NS * (1 + (cluster->plan.seed + number) % SLOWEST);
+    sim_events_push(&cluster->events, (struct sim_event){.time_ns = cluster->now_ns + takes_ns,
                                                          .kind = kind,
                                                          .node = (uint32_t)number,
                                                          .incarnation = cluster->nodes[number].incarnation});
