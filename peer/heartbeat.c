@@ -194,14 +194,19 @@ static void take_report(struct ob_peer *peer, struct machine *sender, const stru
 /* ---- one key, two daemons ---- */
 
 /* Instances rise from start to start: a higher one than ours is of a later start, and one that names ours as
- * its twin has heard us. An older one proves nothing: it may be an echo of our own past. */
+ * its twin has heard us. An older one proves nothing: it may be an echo of our own past. A host that stopped may be
+ * the only one that holds what it signed: one that starts later with our key has to stop as well, as often as it does. */
 static void hear_own_key(struct ob_peer *peer, const struct ob_heartbeat *heartbeat) {
     uint64_t ours = peer->options.instance;
-    if (heartbeat->instance == ours || (heartbeat->instance < ours && heartbeat->twin != ours))
+    bool halted = peer->life == OB_PEER_HALTED;
+    if (heartbeat->instance == ours || (heartbeat->instance < ours && heartbeat->twin != ours) ||
+        (halted && heartbeat->instance <= peer->heartbeat.twin))
         return;
     peer->heartbeat.twin = heartbeat->instance;
-    ob_effects_tell(peer, OB_NOTICE_TWIN, &peer->own->id, "another daemon uses our key");
-    ob_effects_halt(peer, "another daemon uses our key: stop it, or give one of them a new key");
+    if (!halted) {
+        ob_effects_tell(peer, OB_NOTICE_TWIN, &peer->own->id, "another daemon uses our key");
+        ob_effects_halt(peer, "another daemon uses our key: stop it, or give one of them a new key");
+    }
     ob_heartbeat_publish(peer); /* names the other, so that it stops as well */
 }
 
@@ -241,6 +246,8 @@ void ob_receive_heartbeat(struct ob_peer *peer, struct machine *sender, struct o
     if (!of_own_key && !ob_machine_equal(&heartbeat.machine, &sender->id) &&
         ob_hash_equal(&heartbeat.run.hash, &peer->options.run.hash))
         return; /* handed on, for its own machine */
+    if (peer->life == OB_PEER_HALTED && !of_own_key)
+        return;
     if (refused(peer, sender, &heartbeat))
         return;
     if (of_own_key) {

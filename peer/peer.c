@@ -259,14 +259,16 @@ static void dispatch(struct ob_peer *peer, const struct ob_event *event) {
     }
 }
 
-/* Halted, but others have to learn why: of the daemon that runs with our key, or of the evidence against it. */
+/* Halted, but others have to learn why: of the daemon that runs with our key, whichever it is by now, or of the evidence
+ * against it. */
 static void tell_why_halted(struct ob_peer *peer, const struct ob_event *event) {
     bool forked = peer->own->standing.forked;
     if (event->kind == OB_EVENT_TICK && (forked || peer->heartbeat.twin != 0) &&
         peer->now_ns - peer->heartbeat.sent_ns >= HEARTBEAT_EVERY_NS)
         ob_heartbeat_publish(peer);
-    if (event->kind == OB_EVENT_MESSAGE && forked && event->bytes > 0 &&
-        event->data[0] == OB_MESSAGE_CONTROL_ASK)
+    if (event->kind != OB_EVENT_MESSAGE || event->bytes == 0)
+        return;
+    if (event->data[0] == OB_MESSAGE_HEARTBEAT || (forked && event->data[0] == OB_MESSAGE_CONTROL_ASK))
         take_message(peer, event);
 }
 

@@ -199,14 +199,24 @@ void sim_authority_knock(struct sim_cluster *cluster, size_t number) {
     }
 }
 
-/* False: there is nobody to tell. */
+/* A command fails where the key that signed is not known (yet), and says so. */
+static bool is_taken(const struct sim_cluster *cluster, size_t node, const struct sim_control *entry) {
+    const struct ob_peer *peer = cluster->nodes[node].peer;
+    struct ob_control control;
+    if (ob_control_decode(entry->data, entry->bytes, &control, NULL) != OB_OK)
+        abort();
+    return peer != NULL && ob_peer_knows_authority(peer, &control.signer);
+}
+
+/* False: there is nobody to tell. Where the command fails its operator goes to the next machine. */
 static bool tell(struct sim_cluster *cluster, const struct sim_control *control, size_t told) {
     for (size_t tries = 0; tries < cluster->count; tries++) {
         size_t node = (told + tries) % cluster->count;
         if (!sim_cluster_counts(cluster, node))
             continue;
         give(cluster, node, control);
-        return true;
+        if (is_taken(cluster, node, control))
+            return true;
     }
     return false;
 }
@@ -268,9 +278,11 @@ void sim_authority_renew(struct sim_cluster *cluster, size_t number, double expi
         (uint64_t)(sim_cluster_wall_s(cluster, number) - (int64_t)cluster->nodes[number].trouble.clock_s);
     certify(cluster, machine, expires_s > 0 ? now_s + (uint64_t)expires_s : 0, OB_CONTROL_NEVER);
     cluster->authority.renewed[machine] = true;
-    give(cluster, number, cluster->authority.certificates[machine]);
-    if (!sim_cluster_counts(cluster, number)) /* it finds it in its file when it is started again */
-        (void)tell(cluster, cluster->authority.certificates[machine], 0);
+    const struct sim_control *certificate = cluster->authority.certificates[machine];
+    give(cluster, number, certificate);
+    if (sim_cluster_counts(cluster, number) && is_taken(cluster, number, certificate))
+        return;
+    cluster->authority.unheard |= !tell(cluster, certificate, 0); /* it finds its own in its file */
 }
 
 void sim_authority_lower(struct sim_cluster *cluster, size_t number, double part, size_t told) {

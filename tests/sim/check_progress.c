@@ -13,11 +13,33 @@ const char *sim_check_progress(const struct sim_cluster *cluster, size_t *ret_no
     return NULL;
 }
 
-/* Two records for one sample. */
-static bool forked(const struct sim_chain *chain) {
-    for (size_t i = 1; i < chain->count; i++)
-        if (chain->records[i]->first < chain->records[i - 1]->first + chain->records[i - 1]->n)
+/* By a machine that belongs, or by a host of the key itself, whether it has stopped or not. What only those hold that are
+ * shut out for good, attackers and revoked machines, nobody else can come to know. */
+static bool is_held(const struct sim_cluster *cluster, size_t machine, const struct sim_record *record) {
+    for (size_t i = 0; i < cluster->count; i++) {
+        const struct sim_node *node = &cluster->nodes[i];
+        const struct sim_chain *held = &node->disk.now.chains[machine];
+        if (node->peer == NULL || (node->machine != machine && !sim_cluster_counts(cluster, i)))
+            continue;
+        size_t position = sim_chain_find(held, record->first);
+        if (position < held->count && held->records[position] == record)
             return true;
+    }
+    return false;
+}
+
+/* Two records for one sample. */
+static bool forked(const struct sim_cluster *cluster, size_t machine) {
+    const struct sim_chain *chain = &cluster->ledger.chains[machine];
+    uint64_t end = 0;
+    for (size_t i = 0; i < chain->count; i++) {
+        const struct sim_record *record = chain->records[i];
+        if (!is_held(cluster, machine, record))
+            continue;
+        if (record->first < end)
+            return true;
+        end = record->first + record->n;
+    }
     return false;
 }
 
@@ -29,7 +51,7 @@ const char *sim_check_copies(const struct sim_cluster *cluster, size_t *ret_node
         if (one && other)
             return "both hosts of a copied identity go on";
         bool erased = cluster->machines[machine].limited; /* perhaps where it forked */
-        if ((one || other) && !erased && forked(&cluster->ledger.chains[machine]))
+        if ((one || other) && !erased && forked(cluster, machine))
             return "a host of a copied identity goes on although its chain forked";
     }
     return NULL;

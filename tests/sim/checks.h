@@ -19,7 +19,8 @@ const char *sim_check_logs(const struct sim_cluster *cluster);
 const char *sim_check_weights(struct sim_cluster *cluster);
 /* Everybody has signed something since the cluster healed; else ret_node is one that has not. */
 const char *sim_check_progress(const struct sim_cluster *cluster, size_t *ret_node);
-/* Of the hosts of a copied identity at most one goes on, and none when both have signed. */
+/* Of the hosts of a copied identity at most one goes on, and none when both have signed, as far as anybody who belongs, or a
+ * host of the key, holds it. */
 const char *sim_check_copies(const struct sim_cluster *cluster, size_t *ret_node);
 /* With one member of bad intent: nobody skips rounds because of it, nobody verifies weights for it again and again, and
  * it does not hold everybody up once nothing else is wrong. */

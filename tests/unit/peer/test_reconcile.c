@@ -217,6 +217,40 @@ static void older_instance_halts_only_when_it_names_ours(void **state) {
     fixture_free(f);
 }
 
+static uint64_t published_twin(const struct fixture *f) {
+    const struct ob_effect *publish = find_effect(f, OB_EFFECT_PUBLISH);
+    struct ob_heartbeat told;
+    assert_non_null(publish);
+    assert_true(ob_heartbeat_decode(ob_reader_init(publish->data + 2, publish->bytes - 2), &told));
+    return told.twin;
+}
+
+/* The other host is put back from a backup, or started again, while this one stands halted with records that only it holds. */
+static void halted_host_stops_the_other_one_again(void **state) {
+    (void)state;
+    uint8_t message[OB_HEARTBEAT_BYTES];
+    struct fixture *f = fixture_new();
+    f->options.instance = 100;
+    fixture_start(f);
+    step_message(f, 1, message, own_heartbeat(f, 200, 0, message));
+    assert_non_null(find_effect(f, OB_EFFECT_HALT));
+    step_message(f, 1, message, own_heartbeat(f, 300, 0, message));
+    assert_null(find_effect(f, OB_EFFECT_HALT));
+    assert_int_equal(published_twin(f), 300);
+    step_message(f, 1, message,
+                 own_heartbeat(f, 300, 0, message)); /* heard again: told once a second as it is */
+    assert_null(find_effect(f, OB_EFFECT_PUBLISH));
+    step_message(f, 1, message, own_heartbeat(f, 250, 0, message)); /* an echo */
+    assert_null(find_effect(f, OB_EFFECT_PUBLISH));
+    assert_non_null(pass_until(f, 2 * SECOND, OB_EFFECT_PUBLISH));
+    assert_int_equal(published_twin(f), 300);
+    size_t bytes = own_heartbeat(f, 400, 0, message);
+    message[bytes - 1] ^= 1; /* a bad signature */
+    step_message(f, 1, message, bytes);
+    assert_null(find_effect(f, OB_EFFECT_PUBLISH));
+    fixture_free(f);
+}
+
 static void machine_that_said_goodbye_is_not_expected(void **state) {
     (void)state;
     uint8_t message[OB_SMALL_MESSAGE_BYTES_MAX];
@@ -271,6 +305,7 @@ int main(void) {
         cmocka_unit_test(differing_own_record_at_another_is_fetched_and_halts),
         cmocka_unit_test(own_key_under_another_instance_halts),
         cmocka_unit_test(older_instance_halts_only_when_it_names_ours),
+        cmocka_unit_test(halted_host_stops_the_other_one_again),
         cmocka_unit_test(machine_that_said_goodbye_is_not_expected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
