@@ -9,6 +9,7 @@ cleanup() {
     for p in "${pid[@]}" "${started[@]}"; do kill -9 "$p" 2>/dev/null; done
     if grep -hEA30 'Sanitizer: |runtime error: ' "$work"/*.log 2>/dev/null | head -60 | grep . >&2; then status=1; fi
     rm -rf "$work"
+    give_ports_back
     exit $status
 }
 trap cleanup EXIT
@@ -39,12 +40,20 @@ invite() {
 }
 key() { cat "$work/p$1/identity.pub"; }
 
-# The first of 30 ports in a row at which nobody listens, below those that the kernel gives to outgoing connections.
+# The first of 32 ports in a row at which nobody listens, below those that the kernel gives to outgoing connections. They are
+# this script's until it ends: a link that names it says so to scripts beside it.
 free_ports() {
-    local first
-    while first=$((20000 + RANDOM % 12000)); do
-        [ -z "$(ss -Htan "sport >= :$first and sport <= :$((first + 30))" 2>/dev/null)" ] && { echo $first; return; }
+    local first link
+    while first=$((20000 + 32 * (RANDOM % 370))) link=/tmp/onebyte-ports-$first; do
+        kill -0 "$(readlink "$link" || echo $$)" 2>/dev/null || rm -f "$link"
+        ln -s $$ "$link" 2>/dev/null || continue
+        [ -z "$(ss -Htan "sport >= :$first and sport < :$((first + 32))" 2>/dev/null)" ] && { echo $first; return; }
+        rm -f "$link"
     done
+}
+give_ports_back() {
+    local link
+    for link in /tmp/onebyte-ports-*; do [ "$(readlink "$link")" = $$ ] && rm -f "$link"; done
 }
 # make_run PEERS ROUNDS SAMPLES: manifest (with run_options, if there are any), identities and configurations
 run_options=()
