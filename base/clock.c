@@ -20,6 +20,10 @@ double ob_seconds_since(uint64_t then_ns) {
     return 1e-9 * (double)(ob_now_ns() - then_ns);
 }
 
+uint64_t ob_cpu_ns(void) {
+    return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 uint64_t ob_wall_ns(void) {
     return read_clock(CLOCK_REALTIME);
 }

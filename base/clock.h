@@ -14,6 +14,9 @@ uint64_t ob_now_ns(void);
 uint64_t ob_now_s(void);
 double ob_seconds_since(uint64_t then_ns); /* since an ob_now_ns() */
 
+/* Processor time of all threads of this process. */
+uint64_t ob_cpu_ns(void);
+
 /* Unix time: for expiry, sequence numbers and log lines. 0 when the clock is set before 1970. */
 uint64_t ob_wall_ns(void);
 uint64_t ob_wall_s(void);

@@ -9,6 +9,7 @@
 #include "base/access.h"
 #include "base/clock.h"
 #include "base/path.h"
+#include "daemon/desk_pause.h"
 #include "daemon/fetching.h"
 #include "daemon/manifest_fetch.h"
 #include "daemon/membership.h"
@@ -135,6 +136,8 @@ enum ob_err ob_daemon_check(const struct ob_config *config, FILE *notes, struct 
         fprintf(notes, "note: %s: no such directory; the daemon creates it at start\n", config->state_dir);
     else
         failed = check_state_dir(config->state_dir, error);
+    if (!failed)
+        failed = ob_desk_pause_check(config, error);
     struct ob_web_access access;
     if (!failed && config->http[0])
         failed = ob_web_access_read(config->http, config->http_token_file, &access, error);

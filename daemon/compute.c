@@ -26,6 +26,7 @@ enum ob_err ob_compute_new(const struct ob_compute_options *options, struct ob_c
     if (!compute)
         return ob_fail(error, OB_ENOMEM, "not enough memory for the compute thread");
     ob_compute_queue_init(&compute->queue, options->wake, options->context);
+    ob_compute_queue_share(&compute->queue, options->cpu_share);
     enum ob_err failed = ob_compute_jobs_init(&compute->jobs, options, &compute->queue, error);
     int code = failed ? 0 : pthread_create(&compute->thread, NULL, serve, compute);
     if (code)
@@ -128,6 +129,14 @@ enum ob_err ob_compute_rebuild(struct ob_compute *compute, struct ob_store *log,
     mark->store = log;
     ob_compute_queue_submit(&compute->queue, mark);
     return OB_OK;
+}
+
+void ob_compute_end_round(struct ob_compute *compute) {
+    ob_compute_queue_end_round(&compute->queue);
+}
+
+void ob_compute_share(struct ob_compute *compute, double share) {
+    ob_compute_queue_share(&compute->queue, share);
 }
 
 void ob_compute_hurry(struct ob_compute *compute) {

@@ -43,6 +43,10 @@ OB_MUST_USE enum ob_err ob_compute_rebuild(struct ob_compute *compute, struct ob
  * and no failure of the thread. */
 OB_MUST_USE enum ob_err ob_compute_task(struct ob_compute *compute, ob_compute_task_fn run, void *context,
                                         struct ob_error *error);
+/* Ends the running round after its present samples; those that follow are not touched. */
+void ob_compute_end_round(struct ob_compute *compute);
+/* At most this share (0 … 1) of the processors' time from now on. */
+void ob_compute_share(struct ob_compute *compute, double share);
 /* Ends the running round after its present sample (for leaving) … */
 void ob_compute_hurry(struct ob_compute *compute);
 /* … or now, without it: *ret_result has what is done, and no OB_RESULT_ROUND comes. False: no round runs. */

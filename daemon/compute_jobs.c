@@ -7,11 +7,28 @@
 
 #include "base/clock.h"
 #include "base/hex.h"
+#include "desk/memory.h"
 #include "model/forward/vector.h"
 #include "spsa/memory_check.h"
 
 #define CURVATURE_KEEP 0.998 /* of a sample's weight, at each one after it: some 500 count */
 #define PASS_UPDATES   1024  /* as many as a turn has at most */
+
+/* ---- work and rest ---- */
+
+struct work {
+    uint64_t cpu_ns, wall_ns; /* when it began */
+};
+
+static struct work begin_work(void) {
+    return (struct work){ob_cpu_ns(), ob_now_ns()};
+}
+
+/* With cpu_share at 1 it does not rest. */
+static void end_work(struct ob_compute_jobs *jobs, const struct work *work) {
+    double cpu_s = (double)(ob_cpu_ns() - work->cpu_ns) / (double)OB_SECOND_NS;
+    ob_compute_queue_rest(jobs->queue, cpu_s, ob_seconds_since(work->wall_ns), jobs->options.processors);
+}
 
 /* ---- a round ---- */
 
@@ -126,6 +143,7 @@ static void run_round(struct ob_compute_jobs *jobs, const struct ob_round_job *j
     bool measure = measuring_is_due(jobs);
     for (size_t i = 0, count; sound && i < job->n && ob_compute_queue_goes_on(jobs->queue); i += count) {
         struct ob_sample first = {job->first.index + i};
+        struct work work = begin_work();
         struct ob_job *slice = i > 0 ? ob_compute_queue_slice(jobs->queue) : NULL;
         if (slice)
             run_replay(jobs, slice);
@@ -134,6 +152,9 @@ static void run_round(struct ob_compute_jobs *jobs, const struct ob_round_job *j
             ob_compute_queue_push_failure(jobs->queue, &error);
             return;
         }
+        if (i + count == job->n) /* the result first: others wait for it */
+            ob_compute_queue_round_done(jobs->queue);
+        end_work(jobs, &work);
     }
     ob_compute_queue_round_done(jobs->queue);
 }
@@ -268,6 +289,13 @@ static enum ob_err share_frozen(struct ob_compute_jobs *jobs, struct ob_forward 
     return failed ? ob_fail_within(error, failed, "frozen_folder in [training]") : OB_OK;
 }
 
+/* Passes were made: what they need is taken. A tenth is left for what comes and goes. */
+static size_t fitting_prefix(const struct ob_compute_options *o) {
+    uint64_t own = ob_memory_own_bytes(OB_MEMORY_FILE), most = o->memory_limit_bytes / 10 * 9;
+    uint64_t room = most > own ? most - own : 0;
+    return o->memory_limit_bytes > 0 && room < o->prefix_memory_bytes ? (size_t)room : o->prefix_memory_bytes;
+}
+
 static enum ob_err prepare_forward(struct ob_compute_jobs *jobs, struct ob_error *error) {
     const struct ob_compute_options *o = &jobs->options;
     enum ob_err failed = open_sampler(jobs, error);
@@ -276,9 +304,9 @@ static enum ob_err prepare_forward(struct ob_compute_jobs *jobs, struct ob_error
     struct ob_forward *forward = ob_sampler_forward(jobs->sampler);
     choose_loops(jobs);
     failed = choose_products(jobs, error);
-    if (!failed && o->prefix_memory_bytes + o->prefix_file_bytes > 0)
-        failed =
-            ob_forward_keep_prefix(forward, o->prefix_memory_bytes, o->folder, o->prefix_file_bytes, error);
+    size_t prefix_bytes = fitting_prefix(o);
+    if (!failed && prefix_bytes + o->prefix_file_bytes > 0)
+        failed = ob_forward_keep_prefix(forward, prefix_bytes, o->folder, o->prefix_file_bytes, error);
     if (!failed && *o->frozen_folder)
         failed = share_frozen(jobs, forward, error);
     if (failed)
@@ -307,12 +335,14 @@ void ob_compute_jobs_done(struct ob_compute_jobs *jobs) {
 }
 
 void ob_compute_jobs_run(struct ob_compute_jobs *jobs, struct ob_turn *turn) {
+    struct work work = begin_work();
     if (turn->records)
         run_replay(jobs, turn->records);
     if (turn->mark && !turn->dead)
         run_mark(jobs, turn->mark);
     if (turn->mark)
         ob_job_free(turn->mark);
+    end_work(jobs, &work);
     if (turn->has_round && !turn->dead)
         run_round(jobs, &turn->round);
 }

@@ -28,6 +28,9 @@ struct ob_compute_options {
     const char *folder;        /* of their file */
     const char *frozen_folder; /* of packed frozen weights that daemons share; "": they are our own */
     struct ob_spsa_privacy privacy;
+    double cpu_share; /* of the time of `processors`: 0 … 1 */
+    unsigned processors;
+    uint64_t memory_limit_bytes;    /* of this process's own memory, which caches keep below; 0: none */
     uint32_t curvature_interval;    /* rounds; 0: never */
     uint32_t memory_check_interval; /* rounds; 0: never. The weights are watched (spsa/memory_check.h) */
     const struct ob_logger *logger; /* where replayed records are traced; NULL: nowhere */

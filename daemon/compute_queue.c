@@ -5,6 +5,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
+#include "desk/throttle.h"
+
 #define PASS_UPDATES  1024 /* records of one replay pass at most */
 #define SLICE_SAMPLES 64   /* are replayed in any case */
 
@@ -30,7 +33,7 @@ void ob_compute_queue_init(struct ob_compute_queue *q, void (*wake)(void *contex
     pthread_mutex_init(&q->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&q->work, NULL);
+    pthread_cond_init(&q->work, &monotonic);
     pthread_cond_init(&q->ended, &monotonic);
     pthread_condattr_destroy(&monotonic);
 }
@@ -66,13 +69,28 @@ void ob_compute_queue_round(struct ob_compute_queue *q, const struct ob_round_jo
     assert(!q->has_round && !q->in_round);
     q->round = *round;
     q->has_round = true;
+    q->cut = false;
     pthread_cond_signal(&q->work);
+    pthread_mutex_unlock(&q->lock);
+}
+
+void ob_compute_queue_end_round(struct ob_compute_queue *q) {
+    pthread_mutex_lock(&q->lock);
+    q->cut = q->has_round || q->in_round;
+    pthread_cond_signal(&q->work);
+    pthread_mutex_unlock(&q->lock);
+}
+
+void ob_compute_queue_share(struct ob_compute_queue *q, double share) {
+    pthread_mutex_lock(&q->lock);
+    q->share = share;
     pthread_mutex_unlock(&q->lock);
 }
 
 void ob_compute_queue_hurry(struct ob_compute_queue *q) {
     pthread_mutex_lock(&q->lock);
     q->hurry = true;
+    pthread_cond_signal(&q->work);
     pthread_mutex_unlock(&q->lock);
 }
 
@@ -91,6 +109,7 @@ bool ob_compute_queue_abandon(struct ob_compute_queue *q, struct ob_result *ret_
         finish_partial(q);
     q->has_round = false;
     q->hurry = true;
+    pthread_cond_signal(&q->work);
     if (any)
         *ret_result = q->partial;
     pthread_mutex_unlock(&q->lock);
@@ -104,15 +123,13 @@ void ob_compute_queue_stop(struct ob_compute_queue *q) {
     pthread_mutex_unlock(&q->lock);
 }
 
+static struct timespec from_now(uint64_t ns) {
+    uint64_t at = ob_now_ns() + ns;
+    return (struct timespec){.tv_sec = (time_t)(at / OB_SECOND_NS), .tv_nsec = (long)(at % OB_SECOND_NS)};
+}
+
 bool ob_compute_queue_ended(struct ob_compute_queue *q, unsigned timeout_ms) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = from_now((uint64_t)timeout_ms * 1000000);
     pthread_mutex_lock(&q->lock);
     while (!q->idle && pthread_cond_timedwait(&q->ended, &q->lock, &until) == 0)
         ;
@@ -222,6 +239,23 @@ struct ob_job *ob_compute_queue_slice(struct ob_compute_queue *q) {
     return turn.records;
 }
 
+static bool is_to_end(const struct ob_compute_queue *q) {
+    return q->stop || q->hurry || (q->cut && q->in_round);
+}
+
+void ob_compute_queue_rest(struct ob_compute_queue *q, double cpu_s, double wall_s, unsigned processors) {
+    uint64_t begun = ob_now_ns();
+    pthread_mutex_lock(&q->lock);
+    double rest_s = ob_throttle_rest_s(cpu_s, wall_s, q->share, processors);
+    if (rest_s > 0) {
+        struct timespec until = from_now((uint64_t)(rest_s * (double)OB_SECOND_NS));
+        while (!is_to_end(q) && pthread_cond_timedwait(&q->work, &q->lock, &until) == 0)
+            ;
+        q->view.rest_seconds += ob_seconds_since(begun);
+    }
+    pthread_mutex_unlock(&q->lock);
+}
+
 bool ob_compute_queue_is_stopped(struct ob_compute_queue *q) {
     pthread_mutex_lock(&q->lock);
     bool stop = q->stop;
@@ -231,7 +265,7 @@ bool ob_compute_queue_is_stopped(struct ob_compute_queue *q) {
 
 bool ob_compute_queue_goes_on(struct ob_compute_queue *q) {
     pthread_mutex_lock(&q->lock);
-    bool on = !q->hurry && !q->stop && q->in_round;
+    bool on = !q->hurry && !q->cut && !q->stop && q->in_round;
     pthread_mutex_unlock(&q->lock);
     return on;
 }

@@ -85,6 +85,7 @@ struct ob_compute_view {
     bool round_waits; /* for the records to be replayed */
     uint64_t samples_evaluated, samples_replayed, waiting_records, waiting_samples, waiting_bytes;
     double sample_seconds, replay_seconds; /* recent means for one sample */
+    double rest_seconds;                   /* in all, for the sake of the share of the processors' time */
     size_t forward_bytes, frozen_bytes; /* activations and scratch; frozen weights in the products' order */
     const char *products;               /* in use; "": nothing is evaluated here */
     char products_measured[OB_CHOICES_TEXT_MAX]; /* how they were chosen; "": they were named */
@@ -100,6 +101,8 @@ struct ob_compute_queue {
     pthread_cond_t work, ended;
     struct ob_job *head, **tail;
     bool has_round, in_round, stop, hurry, failed, idle;
+    bool cut;     /* the round that is there ends early */
+    double share; /* of the processors' time; 0: all */
     bool current; /* a round has begun with nothing left to replay, since the start */
     struct ob_round_job round;
     struct ob_result partial; /* of the round that runs: the samples that are done */
@@ -119,6 +122,9 @@ void ob_job_free(struct ob_job *job);
 
 void ob_compute_queue_submit(struct ob_compute_queue *queue, struct ob_job *job); /* takes it */
 void ob_compute_queue_round(struct ob_compute_queue *queue, const struct ob_round_job *round);
+/* The round that is there ends after its present samples, or before its first; the next one does not. */
+void ob_compute_queue_end_round(struct ob_compute_queue *queue);
+void ob_compute_queue_share(struct ob_compute_queue *queue, double share); /* 0 … 1 */
 /* The running round ends after its present sample. */
 void ob_compute_queue_hurry(struct ob_compute_queue *queue);
 /* The round that was asked for ends now: *ret_result has the samples that are done, and no other result of it comes. False:
@@ -143,6 +149,8 @@ struct ob_turn {
 bool ob_compute_queue_take(struct ob_compute_queue *queue, struct ob_turn *ret_turn);
 /* Within a round, before a sample: some of the records that wait, for no longer than a sample takes; NULL: none. */
 struct ob_job *ob_compute_queue_slice(struct ob_compute_queue *queue);
+/* Rests after work that took so much, as long as the share of the processors' time wants it; not when it is to end. */
+void ob_compute_queue_rest(struct ob_compute_queue *queue, double cpu_s, double wall_s, unsigned processors);
 bool ob_compute_queue_is_stopped(struct ob_compute_queue *queue);
 /* The round goes on; false: its result is wanted now. */
 bool ob_compute_queue_goes_on(struct ob_compute_queue *queue);

@@ -11,6 +11,8 @@
 
 #include "base/file.h"
 #include "base/limits.h"
+#include "desk/power.h"
+#include "desk/terminals.h"
 #include "model/forward/products.h"
 #include "transport/address.h"
 #include "transport/identity.h"
@@ -33,6 +35,8 @@ struct key {
 static const char *const LOG_LEVELS[] = {"debug", "info", "warn", "error", NULL};
 /* enum ob_config_sides */
 static const char *const SIDES[] = {"two", "one", NULL};
+/* enum ob_io_class */
+static const char *const IO_CLASSES[] = {"none", "best-effort", "idle", NULL};
 /* enum ob_snapshot_mode */
 static const char *const SNAPSHOT_MODES[] = {"auto", "always", "never", NULL};
 
@@ -91,6 +95,15 @@ static const struct key KEYS[] = {
     {"swarm", "share_metrics", SWITCH, AT(share_metrics), 0, 0, "yes"},
     {"swarm", "snapshot", WORD, AT(snapshot), 0, 0, "auto", SNAPSHOT_MODES},
     {"swarm", "snapshot_upload_kib", INTEGER, AT(snapshot_upload_kib), 0, 1e9, "16384"},
+    {"desk", "run_when", TEXT, AT(run_when), 0, 0, "always"},
+    {"desk", "idle_minutes", REAL, AT(idle_minutes), 0.1, 1440, "3"},
+    {"desk", "pause_on_battery", SWITCH, AT(pause_on_battery), 0, 0, "no"},
+    {"desk", "max_cpu", REAL, AT(max_cpu), 1, 100, "100"},
+    {"desk", "max_memory_mb", INTEGER, AT(max_memory_mb), 0, 1e9, "0"},
+    {"desk", "nice", INTEGER, AT(nice), 0, 19, "0"},
+    {"desk", "io_class", WORD, AT(io_class), 0, 0, "none", IO_CLASSES},
+    {"desk", "power_folder", TEXT, AT(power_folder), 0, 0, OB_POWER_FOLDER},
+    {"desk", "devices_folder", TEXT, AT(devices_folder), 0, 0, OB_DEVICES_FOLDER},
     {"status", "http", TEXT, AT(http), 0, 0, ""},
     {"status", "http_token_file", TEXT, AT(http_token_file), 0, 0, ""},
 };
@@ -335,7 +348,10 @@ static enum ob_err check(struct ob_config *config, const char *path, struct ob_e
         return ob_fail(error, unusable, "%s: [training] %s", path, why.text);
     if (config->shard >= config->shards)
         return ob_fail(error, OB_EUSAGE, "%s: [training] shard must be less than shards", path);
-    enum ob_err failed = check_samples(config, path, error);
+    enum ob_err failed = ob_run_when_parse(config->run_when, &config->when, error);
+    if (failed)
+        return ob_fail_within(error, failed, "%s: [desk] run_when", path);
+    failed = check_samples(config, path, error);
     if (!failed)
         failed = check_network(config, path, error);
     if (!failed)
@@ -405,6 +421,14 @@ static void swap_peers(struct ob_config *a, struct ob_config *b) {
     a->peer_count = b->peer_count;
     b->peers = peers;
     b->peer_count = count;
+}
+
+void ob_config_reload_desk(struct ob_config *config, const struct ob_config *from) {
+    memcpy(config->run_when, from->run_when, sizeof config->run_when);
+    config->when = from->when;
+    config->idle_minutes = from->idle_minutes;
+    config->pause_on_battery = from->pause_on_battery;
+    config->max_cpu = from->max_cpu;
 }
 
 void ob_config_reload(struct ob_config *config, struct ob_config *from,

@@ -15,6 +15,8 @@
 #include "base/err.h"
 #include "base/ids.h"
 #include "base/path.h"
+#include "desk/priority.h"
+#include "desk/run_when.h"
 #include "run/logger.h"
 #include "snapshot/context.h"
 #include "transport/address.h"
@@ -67,6 +69,14 @@ struct ob_config {
     bool solo, relay, share_metrics;
     enum ob_snapshot_mode snapshot;
     int64_t snapshot_upload_kib;
+    /* [desk] */
+    char run_when[OB_RUN_WHEN_MAX];
+    struct ob_run_when when;      /* what run_when says */
+    double idle_minutes, max_cpu; /* max_cpu: percent */
+    bool pause_on_battery;
+    int64_t max_memory_mb, nice; /* MB of 10^6 bytes; 0: no limit */
+    enum ob_io_class io_class;
+    char power_folder[OB_PATH_MAX], devices_folder[OB_PATH_MAX];
     /* [status] */
     char http[256];                    /* ADDRESS:PORT of the page; "": none */
     char http_token_file[OB_PATH_MAX]; /* "": no token */
@@ -95,6 +105,9 @@ void ob_config_free(struct ob_config *config);
  * there before, to be freed); every other key that differs is shown to `see`, and stays. */
 void ob_config_reload(struct ob_config *config, struct ob_config *from,
                       void (*see)(void *context, const char *section, const char *key), void *context);
+
+/* Of [desk]: run_when, idle_minutes, pause_on_battery and max_cpu become what `from` says. */
+void ob_config_reload_desk(struct ob_config *config, const struct ob_config *from);
 
 /* For documentation and its test: calls `see` for every key. */
 void ob_config_each_key(void (*see)(void *context, const char *section, const char *key,

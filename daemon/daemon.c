@@ -28,10 +28,11 @@
 /* ---- what is asked ---- */
 
 /* After `resume`: what still keeps it from training. */
-static const char *still_paused(const struct ob_daemon *daemon) {
+static const char *still_paused(const struct ob_daemon *daemon, char buffer[OB_DESK_TEXT_MAX]) {
     for (int reason = 0; reason < OB_PAUSE_COUNT; reason++)
         if (ob_pause_has(&daemon->pause, (enum ob_pause_reason)reason))
-            return ob_pause_reason_text((enum ob_pause_reason)reason);
+            return ob_desk_pause_text(&daemon->desk, daemon->session.config, (enum ob_pause_reason)reason,
+                                      buffer);
     return NULL;
 }
 
@@ -65,6 +66,7 @@ static char *answer(struct ob_daemon *daemon, const struct ob_request *request, 
         atomic_store(&daemon->leave_wanted, true);
         return ob_request_done(NULL);
     }
+    char why[OB_DESK_TEXT_MAX];
     if (daemon->stepping) /* within a step there is time for requests only on a full disk */
         return refuse_meanwhile(daemon);
     if (request->kind == OB_REQUEST_CONTROL)
@@ -75,7 +77,7 @@ static char *answer(struct ob_daemon *daemon, const struct ob_request *request, 
     *ret_failed = ob_daemon_drain(daemon, error);
     if (*ret_failed)
         return ob_request_failed(error->text);
-    return ob_request_done(request->kind == OB_REQUEST_RESUME ? still_paused(daemon) : NULL);
+    return ob_request_done(request->kind == OB_REQUEST_RESUME ? still_paused(daemon, why) : NULL);
 }
 
 /* Whatever fails here is the asker's to know. An error is one of a step: the daemon cannot go on. */
@@ -286,6 +288,8 @@ static enum ob_err on_round(struct ob_daemon *daemon, const struct ob_result *re
                              .bytes = result->n,
                              .exponent = (int8_t)daemon->session.config->exponent};
     struct ob_peer_view view = ob_peer_view(daemon->session.peer);
+    if (result->n == 0) /* it was ended before its first sample: it did not happen */
+        return ob_daemon_step(daemon, &event, error);
     daemon->own_rounds++;
     daemon->own_samples += result->n;
     daemon->loss = result->loss;
@@ -467,6 +471,27 @@ static enum ob_err heed(struct ob_daemon *daemon, uint64_t now, struct ob_error 
     return atomic_exchange(&daemon->reload_wanted, false) ? ob_daemon_reload(daemon, error) : OB_OK;
 }
 
+/* Whoever sits down at the machine does not wait for the end of a round. */
+static void tend_desk(struct ob_daemon *daemon, uint64_t now) {
+    unsigned gone, come;
+    char text[OB_DESK_TEXT_MAX], quoted[OB_DESK_TEXT_MAX + 200];
+    if (!ob_desk_pause_tend(&daemon->desk, now, &gone, &come))
+        return;
+    for (int i = 0; i < OB_DESK_REASONS; i++) {
+        enum ob_pause_reason reason = ob_desk_pause_reason((enum ob_desk_reason)i);
+        if (!((gone | come) & 1u << i))
+            continue;
+        bool on = (come & 1u << i) != 0;
+        ob_daemon_pause(daemon, reason, on);
+        (void)ob_desk_pause_text(&daemon->desk, daemon->session.config, reason, text);
+        ob_log(&daemon->logger, OB_LOG_INFO, on ? "paused" : "resumed", "by=%s%s%s",
+               ob_pause_reason_name(reason), on ? " text=" : "",
+               on ? ob_logger_quote(text, quoted, sizeof quoted) : "");
+    }
+    if (come && !daemon->leaving)
+        ob_compute_end_round(daemon->session.compute);
+}
+
 static enum ob_err tick(struct ob_daemon *daemon, uint64_t now, struct ob_error *error) {
     struct ob_event event = {.kind = OB_EVENT_TICK};
     if (now - daemon->last_tick_ns < TICK_NS)
@@ -498,6 +523,7 @@ static enum ob_err on_clock(struct ob_daemon *daemon, struct ob_error *error) {
         failed = tend_snapshots(daemon, error);
     tend_files(daemon);
     tend_catch_up(daemon);
+    tend_desk(daemon, now);
     tell_service(daemon, now);
     if (!failed)
         failed = ob_daemon_drain(daemon, error);
@@ -618,6 +644,7 @@ static enum ob_err start(struct ob_daemon *daemon, struct ob_error *error) {
     if (!failed)
         failed =
             ob_snapshot_join_start(&daemon->join, &daemon->snapshot_context, daemon->join_from_base, error);
+    tend_desk(daemon, daemon->started_ns);
     if (!failed)
         failed = wait_when_alone(daemon, error);
     if (!failed)

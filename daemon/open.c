@@ -16,6 +16,7 @@
 #include "daemon/model_files.h"
 #include "daemon/names.h"
 #include "daemon/rows.h"
+#include "desk/memory.h"
 #include "record/sign.h"
 #include "run/basis_file.h"
 #include "run/journal.h"
@@ -188,6 +189,24 @@ static void tell_samples(const struct ob_daemon *daemon) {
                (long long)pass);
 }
 
+/* Of the activations: a pass that needs more is split. */
+static size_t pass_memory(const struct ob_config *config) {
+    size_t wanted = (size_t)config->pass_memory_mb << 20, limit = (size_t)config->max_memory_mb * 1000000;
+    return limit > 0 && limit / 4 < wanted ? limit / 4 : wanted;
+}
+
+/* Everything that is needed to train has been taken by now. */
+static enum ob_err check_memory(const struct ob_config *config, struct ob_error *error) {
+    double own_mb = (double)ob_memory_own_bytes(OB_MEMORY_FILE) * 1e-6;
+    if (config->max_memory_mb == 0 || own_mb <= (double)config->max_memory_mb)
+        return OB_OK;
+    return ob_fail(
+        error, OB_ETOOBIG,
+        "[desk] max_memory_mb = %lld: this run takes %.0f MB here. Allow more, or make passes smaller "
+        "([training] rows, batch, length)",
+        (long long)config->max_memory_mb, own_mb);
+}
+
 static enum ob_err open_compute(struct ob_daemon *daemon, struct ob_error *error) {
     const struct ob_config *config = daemon->session.config;
     tell_samples(daemon);
@@ -199,7 +218,10 @@ static enum ob_err open_compute(struct ob_daemon *daemon, struct ob_error *error
         .rows_per_sample = (size_t)(config->rows > 0 ? config->rows_per_sample : config->batch),
         .directions = (size_t)config->directions_per_row,
         .one_sided = config->sides == OB_SIDES_ONE,
-        .pass_memory_bytes = (size_t)config->pass_memory_mb << 20,
+        .pass_memory_bytes = pass_memory(config),
+        .memory_limit_bytes = (uint64_t)config->max_memory_mb * 1000000,
+        .cpu_share = config->max_cpu / 100,
+        .processors = ob_processors(),
         .seed = (uint64_t)config->seed,
         .products = config->products,
         .frozen_folder = config->frozen_folder,
@@ -215,7 +237,8 @@ static enum ob_err open_compute(struct ob_daemon *daemon, struct ob_error *error
         .wake = wake,
         .context = daemon,
     };
-    return ob_compute_new(&options, &daemon->session.compute, error);
+    enum ob_err failed = ob_compute_new(&options, &daemon->session.compute, error);
+    return failed ? failed : check_memory(config, error);
 }
 
 static enum ob_err open_transport(struct ob_daemon *daemon, struct ob_error *error) {
@@ -369,7 +392,11 @@ static void connect_parts(struct ob_daemon *daemon) {
 static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
     struct ob_config *config = daemon->session.config;
     atomic_store(&daemon->logger.least, (int)config->log_level);
-    enum ob_err failed = open_identity(daemon, error);
+    enum ob_err failed = ob_priority_set((int)config->nice, config->io_class, error);
+    if (!failed)
+        failed = ob_desk_pause_open(&daemon->desk, config, error);
+    if (!failed)
+        failed = open_identity(daemon, error);
     if (!failed)
         failed = open_manifest(daemon, error);
     if (!failed)
@@ -437,6 +464,7 @@ static void close_outside(struct ob_daemon *daemon) {
     ob_store_close(daemon->session.store);
     daemon->session.store = NULL;
     ob_diary_close(&daemon->diary);
+    ob_desk_pause_close(&daemon->desk);
     ob_identity_wipe(&daemon->identity);
 }
 

@@ -18,6 +18,11 @@ static const struct {
     [OB_PAUSE_DIVERGING] = {"diverging",
                             "the run diverges ([training] pause_when_diverging); lower the learning rate, "
                             "or run `onebyte resume` to continue"},
+    [OB_PAUSE_SCHEDULE] = {"schedule",
+                           "outside the times of [desk] run_when; training continues at the next one"},
+    [OB_PAUSE_IN_USE] = {"in-use", "in use; training continues when nobody uses this machine"},
+    [OB_PAUSE_BATTERY] = {"battery", "on battery; training continues on mains power"},
+    [OB_PAUSE_MEMORY] = {"memory", "above [desk] max_memory_mb; training continues below it"},
 };
 _Static_assert(sizeof REASONS / sizeof *REASONS == OB_PAUSE_COUNT, "every reason has its texts");
 

@@ -15,6 +15,10 @@ enum ob_pause_reason {
     OB_PAUSE_ALONE,     /* the log is empty, others are configured, and none of them was reached yet */
     OB_PAUSE_ISOLATED, /* too few machines hold our records; the peer itself sees to it, here it is only shown */
     OB_PAUSE_DIVERGING, /* pause_when_diverging, until the operator resumes */
+    OB_PAUSE_SCHEDULE,  /* these four are [desk]'s (desk/desk.h): outside the times of run_when */
+    OB_PAUSE_IN_USE,    /* run_when = idle, and somebody is there */
+    OB_PAUSE_BATTERY,   /* pause_on_battery */
+    OB_PAUSE_MEMORY,    /* above max_memory_mb */
     OB_PAUSE_COUNT
 };
 

@@ -53,11 +53,29 @@ static void look_at_life(const struct ob_status *s, struct ob_problems *problems
     for (size_t i = 0; i < sizeof LIVES / sizeof *LIVES; i++)
         if (strcmp(s->life, LIVES[i].life) == 0)
             say(add(problems, LIVES[i].critical, LIVES[i].life, LIVES[i].remedy), "", "%s", LIVES[i].text);
-    for (int reason = 0; reason < OB_PAUSE_COUNT; reason++) {
-        bool wanted = reason == OB_PAUSE_OPERATOR || reason == OB_PAUSE_JOINING;
-        if (ob_pause_has(&s->pause, (enum ob_pause_reason)reason))
-            say(add(problems, !wanted, ob_pause_reason_name((enum ob_pause_reason)reason), ""), "",
-                "paused: %s", ob_pause_reason_text((enum ob_pause_reason)reason));
+}
+
+/* What the owner of the machine wants is no fault. */
+static void look_at_pauses(const struct ob_status *s, struct ob_problems *problems) {
+    static const struct {
+        bool wanted;
+        const char *remedy;
+    } PAUSES[OB_PAUSE_COUNT] = {
+        [OB_PAUSE_OPERATOR] = {true, ""},
+        [OB_PAUSE_JOINING] = {true, ""},
+        [OB_PAUSE_SCHEDULE] = {true, "other times: [desk] run_when, then reload the daemon (SIGHUP)"},
+        [OB_PAUSE_IN_USE] = {true, "to train in any case: [desk] run_when = always, then reload (SIGHUP)"},
+        [OB_PAUSE_BATTERY] = {true, "connect it, or set [desk] pause_on_battery = no and reload (SIGHUP)"},
+        [OB_PAUSE_MEMORY] = {true, "restart the daemon, or raise [desk] max_memory_mb"},
+    };
+    char buffer[OB_DESK_TEXT_MAX];
+    for (int i = 0; i < OB_PAUSE_COUNT; i++) {
+        enum ob_pause_reason reason = (enum ob_pause_reason)i;
+        const char *remedy = PAUSES[i].remedy ? PAUSES[i].remedy : "";
+        if (ob_pause_has(&s->pause, reason))
+            say(add(problems, !PAUSES[i].wanted, ob_pause_reason_name(reason), remedy), "", "paused: %s",
+                s->desk ? ob_desk_pause_text(s->desk, s->config, reason, buffer)
+                        : ob_pause_reason_text(reason));
     }
 }
 
@@ -185,6 +203,7 @@ static void look_at_machine(const struct ob_status *s, const struct ob_status_ma
 void ob_problems_of(const struct ob_status *s, uint64_t wall_s, struct ob_problems *ret_problems) {
     *ret_problems = (struct ob_problems){0};
     look_at_life(s, ret_problems);
+    look_at_pauses(s, ret_problems);
     look_at_wait(s, ret_problems);
     look_at_health(s, ret_problems);
     look_at_certificate(s, wall_s, ret_problems);

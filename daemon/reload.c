@@ -60,6 +60,17 @@ static enum ob_err take_certificate(struct ob_daemon *daemon, struct ob_error *e
     return ob_daemon_step(daemon, &event, error);
 }
 
+/* What cannot be followed here is said, and all of it stays as it was. */
+static void take_desk(struct ob_daemon *daemon, const struct ob_config *new) {
+    struct ob_error why = {0};
+    if (ob_desk_pause_reload(&daemon->desk, new, &why)) {
+        complain(daemon, &why);
+        return;
+    }
+    ob_config_reload_desk(daemon->session.config, new);
+    ob_compute_share(daemon->session.compute, new->max_cpu / 100);
+}
+
 struct differences {
     const struct ob_logger *logger;
     size_t count;
@@ -83,6 +94,7 @@ enum ob_err ob_daemon_reload(struct ob_daemon *daemon, struct ob_error *error) {
     struct differences differences = {.logger = &daemon->logger};
     enum ob_err failed = take_peers(daemon, old, new, error);
     atomic_store(&daemon->logger.least, (int)new->log_level);
+    take_desk(daemon, new);
     ob_config_reload(old, new, name_difference, &differences);
     ob_config_free(new);
     ob_log(&daemon->logger, OB_LOG_INFO, "reload", "file=%s peers=%zu", source->path, old->peer_count);

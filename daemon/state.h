@@ -10,6 +10,7 @@
 #include "daemon/answers.h"
 #include "daemon/catch_up.h"
 #include "daemon/company.h"
+#include "daemon/desk_pause.h"
 #include "daemon/diary.h"
 #include "daemon/event_queue.h"
 #include "daemon/finish.h"
@@ -68,6 +69,8 @@ struct ob_daemon {
     struct ob_membership membership;
     struct ob_catch_up catch_up;
     struct ob_pause pause;
+    uint64_t resumed_ns; /* when the last pause ended; 0: there was none */
+    struct ob_desk_pause desk;
     struct ob_reach_watch reach;
     struct ob_company_watch company;
     struct ob_disk_full disk;

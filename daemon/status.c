@@ -176,6 +176,8 @@ static void gather(const struct ob_daemon *daemon, uint64_t now_ns, struct ob_st
     };
     status->life = ob_daemon_life(daemon, &status->peer);
     status->pause = daemon->pause;
+    status->desk = &daemon->desk;
+    status->config = daemon->session.config;
     (void)ob_pause_set(&status->pause, OB_PAUSE_ISOLATED, status->peer.life == OB_PEER_ISOLATED);
     if (daemon->has_digest)
         status->weights_digest = daemon->weights_digest;

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "daemon/compute.h"
+#include "daemon/desk_pause.h"
 #include "daemon/learning.h"
 #include "daemon/pause.h"
 #include "daemon/problem_list.h"
@@ -41,7 +42,9 @@ struct ob_status {
     const char *waiting_for; /* NULL: nobody */
     const char *log_waits;   /* why the log cannot be written; NULL: it can */
     uint64_t refused_questions;
-    struct ob_pause pause; /* isolation included */
+    struct ob_pause pause;            /* isolation included */
+    const struct ob_desk_pause *desk; /* NULL, and the next one too: a daemon that does not train yet */
+    const struct ob_config *config;
     struct ob_run_id run;
     struct ob_machine_id machine;
     double uptime_s, loss, catch_up_s, wire_bytes_per_sample;

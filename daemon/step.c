@@ -6,8 +6,11 @@
 #include "base/clock.h"
 
 void ob_daemon_pause(struct ob_daemon *daemon, enum ob_pause_reason reason, bool on) {
-    if (ob_pause_set(&daemon->pause, reason, on))
-        ob_event_queue_push(&daemon->queue, ob_pause_any(&daemon->pause) ? OB_EVENT_PAUSE : OB_EVENT_RESUME);
+    if (!ob_pause_set(&daemon->pause, reason, on))
+        return;
+    if (!ob_pause_any(&daemon->pause))
+        daemon->resumed_ns = ob_now_ns();
+    ob_event_queue_push(&daemon->queue, ob_pause_any(&daemon->pause) ? OB_EVENT_PAUSE : OB_EVENT_RESUME);
 }
 
 static enum ob_err step(struct ob_daemon *daemon, struct ob_event *event, struct ob_error *error) {

@@ -13,6 +13,7 @@
 #define LOW_PART      0.02           /* … and than this part of it */
 #define LATELY_NS     (3600 * OB_SECOND_NS)
 #define SILENT_NS     (10 * OB_SECOND_NS)
+#define SETTLED_NS    (30 * OB_SECOND_NS) /* after a pause; longer than what the health looks back at */
 #define SLOW_EVERY_NS (60 * OB_SECOND_NS)
 
 static size_t disagreeing(const struct ob_peer *peer) {
@@ -37,13 +38,22 @@ static size_t silent(const struct ob_peer *peer, const struct ob_machine_id *own
     return count;
 }
 
+/* Of the time of our threads, what the owner of the machine wants left to others. */
+static double rest_of(const struct ob_daemon *daemon) {
+    double threads = ob_pool_threads(daemon->session.replica->pool);
+    double share = daemon->session.config->max_cpu / 100 * ob_processors() / threads;
+    return share < 1 ? 1 - share : 0;
+}
+
 struct ob_health_facts ob_watch_facts(const struct ob_daemon *daemon, uint64_t now_ns, char name[static 64]) {
     const struct ob_peer *peer = daemon->session.peer;
     struct ob_peer_view view = ob_peer_view(peer);
     bool lives = view.life == OB_PEER_TRAINING || view.life == OB_PEER_WAITING;
     struct ob_health_facts facts = {
         .finished = view.life == OB_PEER_FINISHED,
-        .trains = lives && !daemon->session.config->observer && !ob_pause_any(&daemon->pause),
+        .trains = lives && !daemon->session.config->observer && !ob_pause_any(&daemon->pause) &&
+                  now_ns - daemon->resumed_ns > SETTLED_NS,
+        .rest = rest_of(daemon),
         .sample_seconds = ob_compute_view(daemon->session.compute).sample_seconds,
         .since_round_s = daemon->diary.round_ns == 0 ? NAN : (double)(now_ns - daemon->diary.round_ns) * 1e-9,
         .live = view.live,

@@ -302,7 +302,7 @@ void ob_health_of(const struct ob_history *history, const struct ob_health_facts
         v.kind = OB_HEALTH_DIVERGING;
     } else if (is_split(facts, &v)) {
         v.kind = OB_HEALTH_SPLIT;
-    } else if (facts->trains && !facts->finished && v.busy < OB_HEALTH_STARVED) {
+    } else if (facts->trains && !facts->finished && v.busy < OB_HEALTH_STARVED * (1 - facts->rest)) {
         v.kind = OB_HEALTH_IS_STARVED;
         (void)snprintf(v.sentence, sizeof v.sentence, "this machine computes %.0f %% of its time%s%s",
                        100 * v.busy, facts->waits_for ? "; it waits for " : ": it waits for others",

@@ -47,7 +47,8 @@ enum ob_health_kind {
 /* What the history alone does not say. */
 struct ob_health_facts {
     bool finished;
-    bool trains;           /* it is meant to: not paused, not an observer */
+    bool trains;           /* it is meant to, and has been for a while: not paused, not an observer */
+    double rest;           /* share of the time in which it is meant to rest; 0: none */
     double sample_seconds; /* to evaluate a sample here; 0: not known */
     double since_round_s;  /* since our last round ended; NaN: none yet */
     const char *waits_for; /* name of the machine that we wait for now; NULL: none */

@@ -37,13 +37,15 @@ LAYERS = {
     "run": RUN,
     "snapshot": [*RUN, "run", "peer"],
     "web": ["base", "record", "history", "transport"],
-    "daemon": [*RUN, "peer", "transfer", "run", "snapshot", "web"],
+    "desk": ["base"],
+    "daemon": [*RUN, "peer", "transfer", "run", "snapshot", "web", "desk"],
     "cli": [*RUN, "transfer", "run", "snapshot"],
 }
 LIBRARIES = {  # header: the folders that may include it
     "zmq.h": ["transport"],
     "sqlite3.h": ["store", "history"],
     "microhttpd.h": ["web"],
+    "systemd/sd-bus.h": ["desk"],
 }
 bad = []
 

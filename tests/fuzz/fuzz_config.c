@@ -16,6 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     } else {
         assert(config->batch >= 1 && config->length >= 2 && config->shards >= 1);
         assert(config->state_dir[0] != 0);
+        assert(config->when.count <= OB_RUN_WINDOWS_MAX &&
+               (config->when.kind == OB_RUN_TIMES) == (config->when.count > 0));
         ob_config_free(config);
     }
     memory_file_free(&file);

@@ -141,12 +141,70 @@ static void a_slice_ends_at_a_mark_that_keeps_its_place(void **state) {
     ob_compute_queue_done(&queue);
 }
 
+/* Somebody sits down at the machine: this round ends, and the next one is a whole one again. */
+static void a_round_is_ended_and_the_next_is_not(void **state) {
+    (void)state;
+    static struct ob_compute_queue queue;
+    struct ob_turn turn;
+    struct ob_result result;
+    ob_compute_queue_init(&queue, nobody, NULL);
+    ob_compute_queue_end_round(&queue); /* none is there: nothing is remembered */
+    ob_compute_queue_round(&queue, &ROUND);
+    assert_true(ob_compute_queue_take(&queue, &turn) && turn.has_round);
+    assert_true(ob_compute_queue_goes_on(&queue));
+    ob_compute_queue_sample(&queue, 7, 1.0, 0.1);
+    ob_compute_queue_end_round(&queue);
+    assert_false(ob_compute_queue_goes_on(&queue));
+    ob_compute_queue_round_done(&queue);
+    assert_true(ob_compute_queue_result(&queue, &result));
+    assert_int_equal(result.n, 1);
+    ob_compute_queue_round(&queue, &ROUND);
+    ob_compute_queue_end_round(&queue); /* before it has begun */
+    assert_true(ob_compute_queue_take(&queue, &turn) && turn.has_round);
+    assert_false(ob_compute_queue_goes_on(&queue));
+    ob_compute_queue_round_done(&queue);
+    assert_true(ob_compute_queue_result(&queue, &result));
+    assert_int_equal(result.n, 0);
+    ob_compute_queue_round(&queue, &ROUND);
+    assert_true(ob_compute_queue_take(&queue, &turn) && turn.has_round);
+    assert_true(ob_compute_queue_goes_on(&queue));
+    end_round(&queue);
+    ob_compute_queue_done(&queue);
+}
+
+static void a_share_of_the_time_is_rested_for(void **state) {
+    (void)state;
+    static struct ob_compute_queue queue;
+    struct ob_turn turn;
+    ob_compute_queue_init(&queue, nobody, NULL);
+    ob_compute_queue_rest(&queue, 1000, 0, 1); /* no share was set */
+    ob_compute_queue_share(&queue, 1);
+    ob_compute_queue_rest(&queue, 1000, 0, 1);
+    assert_float_equal(ob_compute_queue_view(&queue).rest_seconds, 0, 0);
+    ob_compute_queue_share(&queue, 0.5);
+    ob_compute_queue_rest(&queue, 0.01, 0.01, 1);
+    assert_true(ob_compute_queue_view(&queue).rest_seconds >= 0.01);
+    ob_compute_queue_round(&queue,
+                           &ROUND); /* what is to end does not rest: else these would last for hours */
+    assert_true(ob_compute_queue_take(&queue, &turn) && turn.has_round);
+    ob_compute_queue_end_round(&queue);
+    ob_compute_queue_rest(&queue, 10000, 0, 1);
+    end_round(&queue);
+    ob_compute_queue_hurry(&queue);
+    ob_compute_queue_rest(&queue, 10000, 0, 1);
+    ob_compute_queue_stop(&queue);
+    ob_compute_queue_rest(&queue, 10000, 0, 1);
+    ob_compute_queue_done(&queue);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_round_waits_for_the_log),
         cmocka_unit_test(a_flood_is_replayed_in_slices),
         cmocka_unit_test(what_little_waits_comes_before_the_round),
         cmocka_unit_test(a_slice_ends_at_a_mark_that_keeps_its_place),
+        cmocka_unit_test(a_round_is_ended_and_the_next_is_not),
+        cmocka_unit_test(a_share_of_the_time_is_rested_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,6 +51,34 @@ static void read_samples_of_rows(void **state) {
     ob_config_free(config);
 }
 
+static void read_when_to_train(void **state) {
+    (void)state;
+    struct ob_config *config = NULL, *other = NULL;
+    struct ob_error error = {0};
+    assert_int_equal(read_text(GOOD, NULL, &config, NULL), OB_OK);
+    assert_int_equal(config->when.kind, OB_RUN_ALWAYS);
+    assert_int_equal(config->io_class, OB_IO_NONE);
+    assert_false(config->pause_on_battery);
+    assert_int_equal(read_text(GOOD
+                               "[desk]\nrun_when = 22:00-06:00 12:00-13:00\nio_class = idle\nnice = 19\n",
+                               "desk.max_cpu=25", &other, NULL),
+                     OB_OK);
+    assert_int_equal(other->when.count, 2);
+    assert_int_equal(other->io_class, OB_IO_IDLE);
+    ob_config_reload_desk(config, other);
+    assert_string_equal(config->run_when, "22:00-06:00 12:00-13:00");
+    assert_int_equal(config->when.windows[0].from, 22 * 60);
+    assert_float_equal(config->max_cpu, 25, 0);
+    assert_int_equal(config->nice, 0); /* of the start */
+    ob_config_free(config);
+    ob_config_free(other);
+    config = NULL;
+    assert_int_equal(read_text(GOOD "[desk]\nrun_when = 8-17\n", NULL, &config, &error), OB_EUSAGE);
+    assert_non_null(strstr(error.text, "[desk] run_when: \"8-17\": expected idle, always, or times of day"));
+    assert_int_equal(read_text(GOOD, "desk.max_cpu=0", &config, NULL), OB_EUSAGE);
+    assert_null(config);
+}
+
 static void read_peers(void **state) {
     (void)state;
     struct ob_config *config = NULL;
@@ -231,6 +259,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(read_defaults_and_override),
         cmocka_unit_test(read_samples_of_rows),
+        cmocka_unit_test(read_when_to_train),
         cmocka_unit_test(read_peers),
         cmocka_unit_test(read_join_strings),
         cmocka_unit_test(bad_settings_are_named),

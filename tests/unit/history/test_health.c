@@ -214,6 +214,8 @@ static void waiting_for_most_of_the_time_is_starved(void **state) {
     assert_int_equal(close_history(state) + open_history(state), 0);
     run(&(struct course){100, 3.4, 3.0, 0.1, 0, 0, 4});
     assert_verdict(judge(&facts), "starved");
+    facts.rest = 0.9; /* as its owner wants it: a tenth of its time is all that it computes */
+    assert_verdict(judge(&facts), "learning");
 }
 
 static void half_that_does_not_answer_is_a_split(void **state) {
