@@ -22,8 +22,8 @@
 #include "spsa/curvature.h"
 #include "store/store.h"
 
-#define OB_COMPUTE_TASKS   3
-#define OB_COMPUTE_RESULTS 11
+#define OB_COMPUTE_TASKS   4
+#define OB_COMPUTE_RESULTS 13
 
 typedef enum ob_err (*ob_compute_task_fn)(void *context, struct ob_error *error);
 

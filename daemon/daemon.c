@@ -359,6 +359,8 @@ static enum ob_err on_task(struct ob_daemon *daemon, const struct ob_result *res
     bool evaluated;
     if (ob_held_out_done(&daemon->held_out, result->task, &result->error, &score, &event, &evaluated))
         return evaluated ? ob_daemon_step(daemon, &event, error) : OB_OK;
+    if (ob_audit_done(&daemon->audit, result->task, &result->error))
+        return OB_OK;
     bool ours = ob_snapshot_writer_done(&daemon->writer, result->task, &result->error);
     enum ob_err failed =
         ours ? OB_OK : ob_snapshot_join_done(&daemon->join, result->task, &result->error, &ours, error);
@@ -398,7 +400,9 @@ static enum ob_err tend_snapshots(struct ob_daemon *daemon, struct ob_error *err
     ob_snapshot_serve_tend(&daemon->server, &daemon->snapshots, daemon->session.transport,
                            daemon->session.config->snapshot_upload_kib, ob_now_ns());
     enum ob_err failed = ob_disk_full_retry(&daemon->disk, tend_join, &daemon->join, error);
-    return failed ? failed : ob_perform_waiting_digest(&daemon->performer, error);
+    if (!failed)
+        failed = ob_perform_waiting_digest(&daemon->performer, error);
+    return failed ? failed : ob_perform_audit(&daemon->performer, error);
 }
 
 static bool send_block(void *transport, const struct ob_machine_id *to, const void *data, size_t bytes) {

@@ -79,12 +79,21 @@ static bool is_wanted(const struct ob_held_out *held_out, uint32_t below, const 
            !(held_out->evaluations > 0 && ob_hash_equal(&held_out->asked_log, log));
 }
 
+bool ob_held_out_affords(const struct ob_held_out *held_out, unsigned passes) {
+    double limit = held_out->session->config->held_out_share / 100;
+    double spent = held_out->seconds - held_out->base_seconds + passes * held_out->last_seconds;
+    return spent <= limit * ob_seconds_since(held_out->start_ns);
+}
+
+void ob_held_out_spent(struct ob_held_out *held_out, unsigned passes, double seconds) {
+    held_out->seconds += seconds;
+    held_out->last_seconds = seconds / passes;
+}
+
 /* The share of the time keeps to its bound, whatever the passes cost: then a frontier is left out. The base and the end are
  * never. */
 static bool is_affordable(const struct ob_held_out *held_out, uint32_t below) {
-    double limit = held_out->session->config->held_out_share / 100;
-    double spent = held_out->seconds - held_out->base_seconds + held_out->last_seconds;
-    return below == 0 || below == OB_ROUNDS_ALL || spent <= limit * ob_seconds_since(held_out->start_ns);
+    return below == 0 || below == OB_ROUNDS_ALL || (!held_out->yields && ob_held_out_affords(held_out, 1));
 }
 
 static enum ob_err collect(void *context, const struct ob_record *record, struct ob_error *error) {
@@ -126,8 +135,7 @@ bool ob_held_out_done(struct ob_held_out *held_out, const void *task, const stru
     if (!job || task != job)
         return false;
     held_out->evaluations++;
-    held_out->seconds += job->seconds;
-    held_out->last_seconds = job->seconds;
+    ob_held_out_spent(held_out, 1, job->seconds);
     held_out->base_seconds += job->below == 0 ? job->seconds : 0;
     held_out->not_finite = how->code == OB_ENOTFINITE;
     if (how->code && how->code != OB_ESTATE)

@@ -39,6 +39,7 @@ struct ob_held_out {
         base_seconds; /* of the compute thread: in all, for the last one, and for the base */
     uint64_t start_ns;
     bool not_finite; /* the last one had no finite loss */
+    bool yields;     /* an audit (audit.h) waits for its share of the time: ordinary frontiers make way */
 };
 
 /* Before the compute thread starts. *tokenizer: opened when it is NULL. */
@@ -46,6 +47,11 @@ OB_MUST_USE enum ob_err ob_held_out_open(struct ob_held_out *held_out, const str
                                          struct ob_tokenizer **tokenizer, struct ob_error *error);
 void ob_held_out_hurry(struct ob_held_out *held_out); /* the job ends soon, without a score */
 void ob_held_out_close(struct ob_held_out *held_out); /* after the compute thread ended */
+
+/* So many passes over the rows fit into the share of the time now. */
+bool ob_held_out_affords(const struct ob_held_out *held_out, unsigned passes);
+/* Somebody else took so long for them. */
+void ob_held_out_spent(struct ob_held_out *held_out, unsigned passes, double seconds);
 
 /* The store and the weights hold the frontier now, and perhaps more: evaluates it when it is one of those to be. below:
  * OB_ROUNDS_ALL, the whole log, which then has rounds below `end`. */

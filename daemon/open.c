@@ -379,6 +379,8 @@ static void connect_parts(struct ob_daemon *daemon) {
         .name_of = name_of,
     };
     ob_snapshot_writer_start(&daemon->writer, &daemon->snapshot_context);
+    daemon->audit =
+        (struct ob_audit){.session = session, .held_out = &daemon->held_out, .diary = &daemon->diary};
     daemon->performer = (struct ob_performer){.session = session,
                                               .membership = &daemon->membership,
                                               .join = &daemon->join,
@@ -386,6 +388,7 @@ static void connect_parts(struct ob_daemon *daemon) {
                                               .answers = &daemon->answers,
                                               .diary = &daemon->diary,
                                               .held_out = &daemon->held_out,
+                                              .audit = &daemon->audit,
                                               .mend = &daemon->mend};
 }
 
@@ -487,6 +490,7 @@ void ob_daemon_close(struct ob_daemon *daemon) {
     ob_compute_free(daemon->session.compute); /* first: it wakes the transport and reads replica and corpus */
     ob_snapshot_writer_stop(&daemon->writer);
     ob_snapshot_join_free(&daemon->join);
+    ob_audit_close(&daemon->audit);
     ob_held_out_close(&daemon->held_out);
     close_outside(daemon);
     ob_peer_free(daemon->session.peer);

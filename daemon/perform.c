@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "daemon/names.h"
@@ -149,7 +150,7 @@ static void tell(struct ob_performer *p, const struct ob_effect *effect) {
 
 /* A record counts: how far it moves the weights is kept, and whose records stand out is told. */
 static enum ob_err watch(struct ob_performer *p, const struct ob_record *record, struct ob_error *error) {
-    char name[64];
+    char name[64], text[200], quoted[600];
     struct ob_movements *movements = p->session->movements;
     enum ob_err failed = ob_movements_add(movements, record, error);
     /* what is fetched before the start is of other times than what others sign now */
@@ -157,12 +158,15 @@ static enum ob_err watch(struct ob_performer *p, const struct ob_record *record,
     if (failed || old || !ob_movements_judge(movements, &record->machine))
         return failed;
     const struct ob_movement *outlier = ob_movements_of(movements, &record->machine);
+    (void)snprintf(text, sizeof text,
+                   "its estimates are %.1f times as large as is typical for the others; "
+                   "look at `onebyte audit`, then `onebyte quarantine %s`",
+                   outlier->times, name_of(p, &record->machine, name));
+    ob_diary_event(p->diary, "outlier", name, text);
     if (ob_line_may(p->session->lines, p->session->logger, "outlier"))
-        ob_log(p->session->logger, OB_LOG_ERROR, "outlier",
-               "machine=%s sample=%" PRIu64
-               " text=\"its estimates are %.1f times as large as is typical for the others; "
-               "look at `onebyte audit`, then `onebyte quarantine %s`\"",
-               name_of(p, &record->machine, name), outlier->outlier_from, outlier->times, name);
+        ob_log(p->session->logger, OB_LOG_ERROR, "outlier", "machine=%s sample=%" PRIu64 " text=%s", name,
+               outlier->outlier_from, ob_logger_quote(text, quoted, sizeof quoted));
+    ob_audit_suspect(p->audit, &record->machine, outlier->outlier_from);
     return OB_OK;
 }
 
@@ -221,6 +225,7 @@ static enum ob_err digest(struct ob_performer *p, const struct ob_effect *effect
         failed = ob_compute_digest(p->session->compute, &effect->digest.log, effect->digest.below.index,
                                    too_many ? NULL : &above, error);
     ob_updates_done(&above);
+    ob_audit_frontier(p->audit, end);
     return failed
                ? failed
                : ob_held_out_offer(p->held_out, effect->digest.below.index, end, &effect->digest.log, error);
@@ -236,6 +241,10 @@ enum ob_err ob_perform_waiting_digest(struct ob_performer *p, struct ob_error *e
     bool possible = whole && ob_hash_equal(&log, &p->digest_wait_log);
     return ob_compute_digest(p->session->compute, &p->digest_wait_log, p->digest_wait_round.index,
                              possible ? &none : NULL, error);
+}
+
+enum ob_err ob_perform_audit(struct ob_performer *p, struct ob_error *error) {
+    return ob_snapshot_join_behind(p->join) ? OB_OK : ob_audit_tend(p->audit, error);
 }
 
 static enum ob_err rebuild(struct ob_performer *p, struct ob_error *error) {

@@ -8,6 +8,7 @@
 #define OB_DAEMON_PERFORM_H
 
 #include "daemon/answers.h"
+#include "daemon/audit.h"
 #include "daemon/diary.h"
 #include "daemon/disk_full.h"
 #include "daemon/held_out.h"
@@ -24,6 +25,7 @@ struct ob_performer {
     struct ob_answers *answers;
     struct ob_diary *diary;
     struct ob_held_out *held_out;
+    struct ob_audit *audit;
     struct ob_mend *mend;
     bool left, halted; /* what the peer said last */
 
@@ -38,5 +40,7 @@ OB_MUST_USE enum ob_err ob_perform(struct ob_performer *performer, const struct 
 OB_MUST_USE enum ob_err ob_perform_answers(struct ob_performer *performer, struct ob_error *error);
 /* Carries out a digest that waited, when it can be had now; between two steps. */
 OB_MUST_USE enum ob_err ob_perform_waiting_digest(struct ob_performer *performer, struct ob_error *error);
+/* Starts an audit that is due (audit.h); between two steps. */
+OB_MUST_USE enum ob_err ob_perform_audit(struct ob_performer *performer, struct ob_error *error);
 
 #endif

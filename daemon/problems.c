@@ -164,10 +164,18 @@ static void look_at_conduct(const struct ob_status_machine *m, struct ob_problem
 
 /* Whoever is revoked is dealt with. */
 static void look_at_movement(const struct ob_status_machine *m, struct ob_problems *problems) {
-    if (m->movement && m->movement->outlier && !m->peer.revoked)
-        say(add(problems, true, "outlier", "look at `onebyte audit`, then `onebyte quarantine`"), m->name,
-            "%s: from sample %llu on its estimates were %.1f times as large as is typical for the others",
-            m->name, (unsigned long long)m->movement->outlier_from, m->movement->times);
+    char audit[120] = "";
+    if (!m->movement || !m->movement->outlier || m->peer.revoked)
+        return;
+    if (m->audit.below > 0)
+        (void)snprintf(audit, sizeof audit, "; held-out loss at round %u: %.4f with them, %.4f without",
+                       m->audit.below, m->audit.loss, m->audit.loss_without);
+    say(add(problems, true, "outlier",
+            ob_audit_is_worse(&m->audit) ? "use `onebyte quarantine`"
+                                         : "look at `onebyte audit`, then `onebyte quarantine`"),
+        m->name,
+        "%s: from sample %llu on its estimates were %.1f times as large as is typical for the others%s",
+        m->name, (unsigned long long)m->movement->outlier_from, m->movement->times, audit);
 }
 
 static void look_at_machine(const struct ob_status *s, const struct ob_status_machine *m, uint64_t wall_s,

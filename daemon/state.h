@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "daemon/answers.h"
+#include "daemon/audit.h"
 #include "daemon/catch_up.h"
 #include "daemon/company.h"
 #include "daemon/desk_pause.h"
@@ -63,6 +64,7 @@ struct ob_daemon {
 
     struct ob_diary diary;
     struct ob_held_out held_out;
+    struct ob_audit audit;
     bool told_expiry, told_disk; /* daemon/watch.c */
     uint64_t slow_ns;
 

@@ -50,11 +50,13 @@ static void gather_machine(const struct ob_daemon *daemon, const struct ob_statu
     bool self = ob_machine_equal(&peer.machine, &daemon->identity.machine);
     enum ob_peer_life life = status->peer.life;
     const struct ob_movement *movement = ob_movements_of(&daemon->movements, &peer.machine);
+    const struct ob_audit_result *audit = ob_audit_of(&daemon->audit, &peer.machine);
     *ret_machine = (struct ob_status_machine){
         .peer = peer,
         .self = self,
         .movement = movement,
         .movement_share = movement ? ob_movements_share(&daemon->movements, movement) : 0,
+        .audit = audit ? *audit : (struct ob_audit_result){0},
         .trains = self ? life == OB_PEER_TRAINING || life == OB_PEER_WAITING : peer.paced,
         .linked = self || ob_transport_linked(daemon->session.transport, &peer.machine),
         .last_record_s = age_s(peer.last_record_ns, now_ns),

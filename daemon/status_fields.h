@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "daemon/audit.h"
 #include "daemon/compute.h"
 #include "daemon/desk_pause.h"
 #include "daemon/learning.h"
@@ -28,6 +29,7 @@ struct ob_status_machine {
     bool self, trains, linked;
     double movement_share;              /* 0 … 1 */
     const struct ob_movement *movement; /* NULL: no records */
+    struct ob_audit_result audit;       /* below 0: none */
     double last_record_s, last_heard_s; /* NaN: never */
     uint32_t behind;                    /* rounds, of the furthest that trains */
     double share;                       /* of all samples in the log */

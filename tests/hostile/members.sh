@@ -4,7 +4,7 @@
 BIN=$1 ROOT=$2 ATTACK=$3 kind=$4
 . "$ROOT/tests/integration/common.sh"
 rounds=20000
-[ "$kind" != push ] || run_options=(--exponents 8)
+[ "$kind" != push ] && [ "$kind" != audit ] || run_options=(--exponents 8)
 make_run 4 $rounds 4 # the fourth is the attacker
 trained() { [ "$(get "$1" own_samples)" -ge "$2" ] 2>/dev/null; }
 more() { local p before; for p in "$@"; do before=$(get "$p" own_samples); wait_for 120 trained "$p" $((before + $count)) || fail "peer $p stops"; done; }
@@ -79,6 +79,36 @@ push) # one record of four bytes that say the largest value, in a run that allow
     wait_for 60 agree "${victims[@]}" || fail "no agreement after the quarantine"
     "$BIN/onebyte" log "$work/p3" --manifest "$work/run.json" --json | grep -q "\"machine\":\"$(key 4)\"" && fail "a record of the quarantined machine is still there"
     "$BIN/onebyte" status "$work/p1" >"$work/shown" && grep -q "its estimates were" "$work/shown" && fail "the alarm stays after the quarantine"
+    ;;
+audit) # the same: who has held-out rows finds out by itself what its records do to them
+    for p in 1 2; do sed -i "s|^\[training\]|&\nheld_out = $data/train.jsonl\nheld_out_interval = 16\nheld_out_share = 20|; s|^threads = .*|&\ndigest_interval = 16|" "$work/p$p.conf"; done
+    sed -i "s|^threads = .*|&\ndigest_interval = 16|" "$work/p3.conf"
+    from
+    attack push 8
+    of_attacker() { status "$1" && grep -o '"name":"peer4".*' "$work/p$1.json" >"$work/of4" && field "$work/of4" "$2"; }
+    audited() { [[ $(of_attacker "$1" audit_round) =~ ^[0-9]+$ ]]; }
+    for p in 1 2; do
+        wait_for 120 audited $p || fail "peer $p, which has held-out rows, does not audit a machine that stands out: $(cat "$work/of4" 2>/dev/null)"
+        with=$(of_attacker $p audit_loss) without=$(of_attacker $p audit_loss_without)
+        awk -v a="$with" -v b="$without" 'BEGIN { exit !(b < a) }' || fail "the audit of peer $p: $with with the records, $without without"
+        [ "$(of_attacker $p audit_rows)" -gt 0 ] || fail "the audit of peer $p has no rows"
+        says $p " error audit machine=peer4 .*the run is worse for them; use .onebyte quarantine peer4" || fail "no line about the audit"
+        "$BIN/onebyte" history "$work/p$p" --events >"$work/events" || fail "events"
+        grep -q "outlier.*peer4" "$work/events" && grep -q "audit.*peer4" "$work/events" || fail "no events: $(cat "$work/events")"
+        "$BIN/onebyte" status "$work/p$p" >"$work/shown" || fail status
+        grep -q "held-out loss at round [0-9]*: [0-9.]* with them" "$work/shown" && grep -q "use .onebyte quarantine" "$work/shown" || fail "status does not show the audit: $(cat "$work/shown")"
+    done
+    echo "held-out loss $with with the records, $without without" >&2
+    audited 3 && fail "a peer without held-out rows audits"
+    # what was taken out is back exactly: the weights are those of the peer that audits nothing, and of the log
+    more "${victims[@]}"
+    for p in "${victims[@]}"; do "$BIN/onebyte" pause "$work/p$p" || fail pause; done
+    wait_for 60 agree "${victims[@]}" || fail "no agreement after the audit"
+    for p in "${victims[@]}"; do "$BIN/onebyte" resume "$work/p$p" || fail resume; done
+    "$BIN/onebyte" quarantine "$work/p2" peer4 --authority "$work/run.authority" >"$work/done" || fail "quarantine"
+    gone() { ! audited 1; }
+    wait_for 60 gone || fail "the audit is shown after the quarantine"
+    more "${victims[@]}"
     ;;
 ask) # it is answered with its share of each daemon's bandwidth, and training goes on
     from
