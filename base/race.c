@@ -3,33 +3,53 @@
 #include <assert.h>
 #include <stdio.h>
 
-static void run_round(const struct ob_race_job *job, struct ob_race *race, bool timed) {
+static uint64_t least_of(const struct ob_race *race) {
+    uint64_t least = UINT64_MAX;
+    for (size_t i = 0; i < race->count; i++)
+        if (race->list[i].available && race->list[i].least_ns < least)
+            least = race->list[i].least_ns;
+    return least;
+}
+
+static void run_round(const struct ob_race_job *job, struct ob_race *race, unsigned round) {
     for (size_t i = 0; i < race->count; i++) {
-        if (!race->list[i].available)
+        struct ob_racer *racer = &race->list[i];
+        if (!racer->available || racer->left)
             continue;
-        uint64_t start = timed ? job->now_ns() : 0;
-        job->run(job->context, i);
-        uint64_t took = timed ? job->now_ns() - start : UINT64_MAX;
-        if (took < race->list[i].least_ns)
-            race->list[i].least_ns = took;
+        uint64_t start = round > 0 ? job->now_ns() : 0;
+        racer->available = job->run(job->context, i, round);
+        uint64_t took = round > 0 ? job->now_ns() - start : UINT64_MAX;
+        if (took < racer->least_ns)
+            racer->least_ns = took;
+    }
+}
+
+static void let_leave(const struct ob_race_job *job, struct ob_race *race) {
+    double most = job->behind * (double)least_of(race);
+    for (size_t i = 0; i < race->count; i++) {
+        struct ob_racer *racer = &race->list[i];
+        if (racer->available && !racer->stays && (double)racer->least_ns > most)
+            racer->left = true;
     }
 }
 
 void ob_race_run(const struct ob_race_job *job, struct ob_race *race) {
-    assert(race->count > 0 && race->count <= OB_RACE_MAX && job->rounds > 0);
+    assert(race->count > 0 && race->count <= OB_RACE_MAX && job->rounds > 0 && job->heats > 0);
     for (size_t i = 0; i < race->count; i++)
         race->list[i].least_ns = UINT64_MAX;
-    run_round(job, race, false);
+    run_round(job, race, 0);
     uint64_t start = job->now_ns();
-    for (unsigned round = 0; round < job->rounds && (round == 0 || job->now_ns() - start < job->limit_ns);
-         round++)
-        run_round(job, race, true);
-    uint64_t least = UINT64_MAX;
+    for (unsigned round = 1; round <= job->rounds; round++) {
+        if (round > job->heats && job->now_ns() - start >= job->limit_ns)
+            break;
+        run_round(job, race, round);
+        if (round >= job->heats && job->behind > 0)
+            let_leave(job, race);
+    }
+    uint64_t least = least_of(race);
     for (size_t i = 0; i < race->count; i++)
-        if (race->list[i].available && race->list[i].least_ns <= least) {
-            least = race->list[i].least_ns;
+        if (race->list[i].available && race->list[i].least_ns == least)
             race->fastest = i;
-        }
 }
 
 const char *ob_race_text(const struct ob_race *race, char ret_text[static OB_RACE_TEXT_MAX]) {

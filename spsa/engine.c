@@ -37,7 +37,8 @@ struct trial {
     uint32_t seen; /* keeps what only reads from being left out */
 };
 
-static void run_trial(void *context, size_t index) {
+static bool run_trial(void *context, size_t index, unsigned round) {
+    (void)round;
     struct trial *trial = context;
     const struct ob_spsa_kernels *kernels = ob_spsa_kernels_at(index, NULL);
     const uint8_t *bits[RACE_RECORDS];
@@ -54,6 +55,7 @@ static void run_trial(void *context, size_t index) {
                        trial->minus);
     trial->seen += kernels->sum(trial->values, RACE_ELEMENTS) +
                    (uint32_t)kernels->count_bits(trial->bits[0], RACE_BLOCKS * OB_SPSA_BLOCK_BYTES);
+    return true;
 }
 
 struct ob_spsa_engine ob_spsa_engine_fastest(struct ob_pool *pool, uint64_t (*now_ns)(void),
@@ -74,7 +76,8 @@ struct ob_spsa_engine ob_spsa_engine_fastest(struct ob_pool *pool, uint64_t (*no
                               .context = trial,
                               .now_ns = now_ns,
                               .rounds = RACE_ROUNDS,
-                              .limit_ns = RACE_LIMIT_NS};
+                              .limit_ns = RACE_LIMIT_NS,
+                              .heats = 1};
     ob_race_run(&job, &race);
     free(trial);
     *ret_race = race;

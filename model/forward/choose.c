@@ -6,41 +6,43 @@
 #include <string.h>
 
 #include "base/clock.h"
-
-#define DIRECTIONS     4
-#define DIRECTIONS_MAX 16
+#include "base/race.h"
 
 /* ---- measuring ---- */
 
-struct estimates {
-    double g[DIRECTIONS_MAX]; /* up to a factor that all ways share */
+struct measuring {
+    const struct ob_choose_job *job;
+    struct ob_choices *choices;
+    double g[OB_CHOICES_MAX][OB_CHOOSE_TURNS]; /* up to a factor that all ways share */
+    unsigned turns[OB_CHOICES_MAX];            /* of each: directions [0, turns) */
+    enum ob_err failed;                        /* float32 did */
+    struct ob_error *error;
 };
 
-/* Every direction once, after one for the caches and what is packed at the first use; the least time. */
-static enum ob_err measure(const struct ob_choose_job *job, struct ob_choice *choice,
-                           struct estimates *ret_estimates, struct ob_error *error) {
+/* One direction in one way; round 0 is for the caches and for what is packed at the first use. */
+static bool take_turn(void *context, size_t way, unsigned round) {
+    struct measuring *m = context;
+    struct ob_choice *choice = &m->choices->list[way];
+    struct ob_error own = {0}, *error = way == 0 ? m->error : &own;
     double losses[2];
-    enum ob_err failed = job->use(job->context, choice->products, error);
+    enum ob_err failed = m->failed ? m->failed : m->job->use(m->job->context, choice->products, error);
     if (!failed)
-        failed = job->losses(job->context, 0, losses, error);
-    for (unsigned i = 0; i < job->directions && !failed; i++) {
-        uint64_t start = job->now_ns();
-        failed = job->losses(job->context, i, losses, error);
-        double seconds = (double)(job->now_ns() - start) * 1e-9;
-        if (!choice->measured || seconds < choice->seconds)
-            choice->seconds = seconds;
-        choice->measured = true;
-        ret_estimates->g[i] = losses[0] - losses[1];
-    }
-    return failed;
+        failed = m->job->losses(m->job->context, round > 0 ? round - 1 : 0, losses, error);
+    if (failed && way == 0)
+        m->failed = failed;
+    else if (failed)
+        (void)snprintf(choice->why, sizeof choice->why, "%.*s", (int)sizeof choice->why - 1, own.text);
+    else if (round > 0)
+        m->g[way][m->turns[way]++] = losses[0] - losses[1];
+    return way == 0 || !failed;
 }
 
-static double error_of(const struct ob_choose_job *job, const struct estimates *exact,
-                       const struct estimates *rough) {
+static double error_of(const struct measuring *m, size_t way) {
     double square = 0, difference = 0;
-    for (unsigned i = 0; i < job->directions; i++) {
-        square += exact->g[i] * exact->g[i];
-        difference += (rough->g[i] - exact->g[i]) * (rough->g[i] - exact->g[i]);
+    for (unsigned i = 0; i < m->turns[way]; i++) {
+        double exact = m->g[0][i], off = m->g[way][i] - exact;
+        square += exact * exact;
+        difference += off * off;
     }
     if (difference == 0)
         return 0;
@@ -56,45 +58,57 @@ static void judge(struct ob_choice *choice, const struct ob_choice *plain) {
         choice->passes = true;
 }
 
-static void try_way(const struct ob_choose_job *job, struct ob_choice *choice,
-                    const struct estimates *exact) {
-    struct estimates rough;
-    struct ob_error error = {0};
-    const char *why;
-    if (!ob_products_available(choice->products, &why)) {
-        (void)snprintf(choice->why, sizeof choice->why, "%s", why);
-    } else if (measure(job, choice, &rough, &error)) {
-        (void)snprintf(choice->why, sizeof choice->why, "%.*s", (int)sizeof choice->why - 1, error.text);
-        choice->measured = false;
-    } else {
-        choice->error = error_of(job, exact, &rough);
+static struct ob_race line_up(struct ob_choices *choices) {
+    struct ob_race race = {.count = choices->count};
+    for (size_t i = 0; i < race.count; i++) {
+        struct ob_choice *choice = &choices->list[i];
+        const char *why;
+        bool available = ob_products_available(choice->products, &why);
+        race.list[i] = (struct ob_racer){
+            .name = choice->products->name, .available = available || i == 0, .stays = i == 0};
+        if (!available)
+            (void)snprintf(choice->why, sizeof choice->why, "%s", why);
+    }
+    return race;
+}
+
+/* What the race has shown: the fastest of those whose estimates pass. */
+static void take_fastest(struct ob_choices *choices, const struct ob_race *race, const struct measuring *m) {
+    for (size_t i = 0; i < choices->count; i++) {
+        struct ob_choice *choice = &choices->list[i];
+        choice->measured = race->list[i].available;
+        if (!choice->measured)
+            continue;
+        choice->seconds = (double)race->list[i].least_ns * 1e-9;
+        choice->error = error_of(m, i);
+        choice->passes = i == 0;
+        if (i > 0)
+            judge(choice, &choices->list[0]);
+        if (choice->passes && choice->seconds < choices->list[choices->chosen].seconds)
+            choices->chosen = i;
     }
 }
 
 enum ob_err ob_choose(const struct ob_choose_job *job, struct ob_choices *ret_choices,
                       struct ob_error *error) {
-    assert(job->way_count >= 1 && job->way_count <= OB_CHOICES_MAX && job->directions >= 1 &&
-           job->directions <= DIRECTIONS_MAX);
+    assert(job->way_count >= 1 && job->way_count <= OB_CHOICES_MAX);
     struct ob_choices choices = {.count = job->way_count};
-    struct estimates exact;
+    struct measuring m = {.job = job, .choices = &choices, .error = error};
     for (size_t i = 0; i < choices.count; i++)
         choices.list[i].products = job->ways[i];
-    struct ob_choice *plain = &choices.list[0];
-    enum ob_err failed = measure(job, plain, &exact, error);
-    for (size_t i = 1; i < choices.count && !failed; i++)
-        try_way(job, &choices.list[i], &exact);
-    if (!failed && choices.count > 1) /* again: the machine may have been busy the first time */
-        failed = measure(job, plain, &exact, error);
-    if (failed)
-        return failed;
-    plain->passes = true;
-    for (size_t i = 1; i < choices.count; i++) {
-        if (choices.list[i].measured)
-            judge(&choices.list[i], plain);
-        if (choices.list[i].passes && choices.list[i].seconds < choices.list[choices.chosen].seconds)
-            choices.chosen = i;
-    }
-    failed = job->use(job->context, choices.list[choices.chosen].products, error);
+    struct ob_race race = line_up(&choices);
+    struct ob_race_job turns = {.run = take_turn,
+                                .context = &m,
+                                .now_ns = job->now_ns,
+                                .rounds = OB_CHOOSE_TURNS,
+                                .limit_ns = (uint64_t)(OB_CHOOSE_SECONDS * 1e9),
+                                .heats = OB_CHOOSE_HEATS,
+                                .behind = OB_CHOOSE_BEHIND};
+    ob_race_run(&turns, &race);
+    if (m.failed)
+        return m.failed;
+    take_fastest(&choices, &race, &m);
+    enum ob_err failed = job->use(job->context, choices.list[choices.chosen].products, error);
     if (!failed)
         *ret_choices = choices;
     return failed;
@@ -131,7 +145,7 @@ static enum ob_err time_layers(struct door *door, uint32_t layers, double *ret_s
     return failed;
 }
 
-/* So many layers that all samples of all ways take about OB_CHOOSE_SECONDS, if float32 is as fast as any. */
+/* So many layers that the heats take half of OB_CHOOSE_SECONDS, if float32 is as fast as any. */
 static enum ob_err fit_layers(struct door *door, size_t ways, struct ob_error *error) {
     double one = 0, two = 0;
     enum ob_err failed = time_layers(door, 1, &one, error);
@@ -140,7 +154,7 @@ static enum ob_err fit_layers(struct door *door, size_t ways, struct ob_error *e
     if (failed)
         return failed;
     double layer = two > one ? two - one : 1e-9;
-    double each = OB_CHOOSE_SECONDS / (double)((DIRECTIONS + 1) * (ways + 1));
+    double each = 0.5 * OB_CHOOSE_SECONDS / (double)((OB_CHOOSE_HEATS + 1) * ways);
     double layers = each > one ? 1 + (each - one) / layer : 1;
     ob_forward_limit_layers(door->forward, layers < 1e6 ? (uint32_t)layers : 0);
     return OB_OK;
@@ -161,13 +175,14 @@ enum ob_err ob_forward_choose(struct ob_forward *forward, ob_choose_losses_fn lo
                                 .losses = losses_of,
                                 .now_ns = ob_now_ns,
                                 .ways = ways,
-                                .way_count = count,
-                                .directions = DIRECTIONS};
+                                .way_count = count};
     enum ob_err failed = ob_forward_use(forward, ways[0], error);
     if (!failed && count > 1)
         failed = fit_layers(&door, count, error);
+    ob_forward_keep_ways(forward, true);
     if (!failed)
         failed = ob_choose(&job, ret_choices, error);
+    ob_forward_keep_ways(forward, false);
     ob_forward_limit_layers(forward, 0);
     return failed;
 }

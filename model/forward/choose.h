@@ -1,9 +1,12 @@
 /* choose - measures which way to multiply (products.h) is the fastest here.
  *
  * Each way evaluates the run's own samples, on the run's own rows and shapes, on as many of the model's
- * layers as fit into the time. A way is skipped if this processor lacks what it needs, if its estimates
- * differ from those in float32 by more than OB_CHOOSE_ERROR_MAX (rms of the differences over rms of g), or if it
- * is not faster than float32, which is the default.
+ * layers as fit into the time. They take turns (base/race.h), so that a machine that is busy for a while disturbs all
+ * of them, and the least time of each counts. After OB_CHOOSE_HEATS directions those that are far behind leave, and the
+ * rest of the time goes to the others.
+ * A way is skipped if this processor lacks what it needs, if its estimates differ from those in float32 by more than
+ * OB_CHOOSE_ERROR_MAX (rms of the differences over rms of g, over the directions of its turns), or if it is not faster
+ * than float32, which is the default.
  * Few directions are measured: `onebyte probe` tells a way's error exactly.
  * Errors:  those of the losses in float32. An error in another way only rules that way out.
  * Threads: one call at a time for a forward. */
@@ -13,15 +16,18 @@
 #include "model/forward/forward.h"
 
 #define OB_CHOICES_MAX      8
-#define OB_CHOOSE_ERROR_MAX 0.1
+#define OB_CHOOSE_ERROR_MAX 0.05
 #define OB_CHOOSE_GAIN      0.97 /* of float32's time: a way must take less */
+#define OB_CHOOSE_HEATS     4    /* directions that every way evaluates */
+#define OB_CHOOSE_TURNS     32   /* directions at most */
+#define OB_CHOOSE_BEHIND    1.25 /* times the fastest's time: a way that takes more leaves after the heats */
 #define OB_CHOOSE_SECONDS   1.0  /* for all ways together, about */
 #define OB_CHOICES_TEXT_MAX 512
 
 struct ob_choice {
     const struct ob_products *products;
     bool measured, passes;
-    double seconds; /* of one sample, of the layers that were measured */
+    double seconds; /* of one sample at its best, of the layers that were measured */
     double error;   /* of its estimates */
     char why[128];  /* why it was skipped; "": it was not */
 };
@@ -40,7 +46,6 @@ struct ob_choose_job {
     uint64_t (*now_ns)(void);
     const struct ob_products *const *ways; /* float32 first */
     size_t way_count;
-    unsigned directions;
 };
 
 /* On success the chosen way is in use. */

@@ -104,7 +104,7 @@ static void fill_rope(struct ob_forward *f) {
     }
 }
 
-static size_t widest_of(const struct ob_model_config *c) {
+size_t ob_pass_widest(const struct ob_model_config *c) {
     size_t HD = (size_t)c->heads * c->head_width, G = HD + 2 * (size_t)c->kv_heads * c->head_width;
     return larger(larger(larger(c->width, c->embedding_width), c->ff_width), G);
 }
@@ -115,8 +115,8 @@ static void set_sizes(struct ob_forward *f, size_t tokens_max, size_t sequences_
     f->sequences_max = sequences_max;
     f->rows_max = 2 * tokens_max;
     f->views_max = smaller(2 * sequences_max, OB_VIEWS_MAX);
-    f->vector_elements = (widest_of(c) + 15) / 16 * 16;
-    f->tile_elements = larger(TILE_ELEMENTS, widest_of(c));
+    f->vector_elements = (ob_pass_widest(c) + 15) / 16 * 16;
+    f->tile_elements = larger(TILE_ELEMENTS, ob_pass_widest(c));
     f->vocabulary_tile =
         smaller(smaller(f->tile_elements / c->embedding_width, VOCABULARY_TILE), c->vocabulary);
     if (f->vocabulary_tile > 256) /* of packed tiles whole ones */
@@ -126,7 +126,7 @@ static void set_sizes(struct ob_forward *f, size_t tokens_max, size_t sequences_
 static struct ob_forward sized_for(const struct ob_model_config *config, size_t tokens_max,
                                    size_t sequences_max, struct ob_pool *pool) {
     struct ob_forward f = {
-        .config = *config, .pool = pool, .products = &ob_products_float32, .loops = ob_vector_best()};
+        .config = *config, .pool = pool, .in_use.products = &ob_products_float32, .loops = ob_vector_best()};
     set_sizes(&f, tokens_max, sequences_max);
     f.arena_bytes = lay_out(&f, NULL);
     return f;
@@ -159,89 +159,19 @@ enum ob_err ob_forward_new(const struct ob_model_config *config, size_t tokens_m
     return OB_OK;
 }
 
-/* ---- ways to multiply ---- */
-
-static void close_products(struct ob_forward *f) {
-    ob_frozen_drop(f);
-    f->prefix_model = NULL; /* states are of the products too */
-    if (f->products->close)
-        f->products->close(f->products_state);
-    free(f->packed);
-    free(f->staged);
-    f->packed = f->staged = NULL;
-    f->packed_bytes = f->staged_bytes = 0;
-    f->products_state = NULL;
-    f->products = &ob_products_float32;
-    memset(f->tile_sizes, 0, sizeof f->tile_sizes);
-}
-
 void ob_forward_free(struct ob_forward *forward) {
     if (!forward)
         return;
-    close_products(forward);
+    ob_in_use_close_all(forward);
     ob_prefix_free(forward->prefix);
     free(forward->arena);
     free(forward->shared_folder);
     free(forward);
 }
 
-/* Enough bytes to stage any block of rows, for products of 32 or more terms: padding makes 33 terms the worst
- * case, or else the widest product is. */
-static size_t staged_for(const struct ob_forward *f, const struct ob_products *products) {
-    size_t widest = widest_of(&f->config);
-    return larger(products->staged_bytes(ob_multiply_rows_max(products, 33), 33),
-                  products->staged_bytes(ob_multiply_rows_max(products, widest), widest));
-}
-
-enum ob_err ob_forward_use(struct ob_forward *forward, const struct ob_products *products,
-                           struct ob_error *error) {
-    const char *why;
-    void *state = NULL;
-    if (!ob_products_available(products, &why))
-        return ob_fail(error, OB_EUNSUPPORTED, "products = %s is not available: %s", products->name, why);
-    unsigned threads = ob_pool_threads(forward->pool);
-    enum ob_err failed = products->open ? products->open(threads, forward->loops, &state, error) : OB_OK;
-    if (failed)
-        return failed;
-    uint8_t *packed = NULL, *staged = NULL;
-    size_t packed_bytes = 3 * forward->tile_elements * products->terms * sizeof(uint16_t), staged_bytes = 0;
-    packed_bytes = (packed_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    if (products->packs) {
-        staged_bytes = staged_for(forward, products);
-        packed = aligned_alloc(ALIGNMENT, packed_bytes);
-        staged = aligned_alloc(ALIGNMENT, staged_bytes * threads);
-        if (!packed || !staged) {
-            free(packed);
-            free(staged);
-            if (products->close)
-                products->close(state);
-            return ob_fail(error, OB_ENOMEM, "not enough memory for bfloat16 matmul buffers (%zu MB)",
-                           (packed_bytes + staged_bytes * threads) >> 20);
-        }
-    }
-    close_products(forward);
-    forward->products = products;
-    forward->products_state = state;
-    forward->packed = packed;
-    forward->staged = staged;
-    forward->packed_bytes = products->packs ? packed_bytes : 0;
-    forward->staged_bytes = staged_bytes;
-    return OB_OK;
-}
-
-enum ob_err ob_forward_use_named(struct ob_forward *forward, const char *name, struct ob_error *error) {
-    const struct ob_products *products;
-    enum ob_err failed = ob_products_find(name, &products, error);
-    return failed ? failed : ob_forward_use(forward, products, error);
-}
-
 void ob_forward_use_loops(struct ob_forward *forward, const struct ob_vector_loops *loops) {
     forward->loops = loops;
     forward->prefix_model = NULL;
-}
-
-const struct ob_products *ob_forward_products(const struct ob_forward *forward) {
-    return forward->products;
 }
 
 void ob_forward_observe(struct ob_forward *forward, ob_inputs_fn see, void *context) {
@@ -251,7 +181,7 @@ void ob_forward_observe(struct ob_forward *forward, ob_inputs_fn see, void *cont
 
 void ob_forward_limit_layers(struct ob_forward *forward, uint32_t layers) {
     if (forward->layer_limit != layers)
-        ob_frozen_drop(forward);
+        ob_in_use_drop_frozen(forward);
     forward->layer_limit = layers;
     forward->prefix_model = NULL;
 }
@@ -278,7 +208,7 @@ enum ob_err ob_forward_share_frozen(struct ob_forward *forward, const char *fold
     char *copy = strdup(folder);
     if (!copy)
         return ob_fail(error, OB_ENOMEM, "%s: out of memory", folder);
-    ob_frozen_drop(forward);
+    ob_in_use_drop_frozen(forward);
     free(forward->shared_folder);
     forward->shared_folder = copy;
     forward->shared_base = *base;
@@ -291,12 +221,12 @@ enum ob_err ob_forward_prepare(struct ob_forward *forward, const struct ob_weigh
 }
 
 size_t ob_forward_bytes(const struct ob_forward *forward) {
-    return forward->arena_bytes + forward->packed_bytes +
-           forward->staged_bytes * ob_pool_threads(forward->pool);
+    return forward->arena_bytes + forward->in_use.packed_bytes +
+           forward->in_use.staged_bytes * ob_pool_threads(forward->pool);
 }
 
 size_t ob_forward_frozen_bytes(const struct ob_forward *forward) {
-    return forward->frozen.bytes;
+    return forward->in_use.frozen.bytes;
 }
 
 /* ---- a whole pass ---- */

@@ -41,6 +41,9 @@ OB_MUST_USE enum ob_err ob_forward_use(struct ob_forward *forward, const struct 
 /* The same by name: float32, bfloat16 (the first such way that is available), or one of products.h. */
 OB_MUST_USE enum ob_err ob_forward_use_named(struct ob_forward *forward, const char *name,
                                              struct ob_error *error);
+/* While `keep`, a way that is left keeps what was packed for it, so that returning to it costs nothing: for measurements
+ * that take turns. False: frees that again. */
+void ob_forward_keep_ways(struct ob_forward *forward, bool keep);
 /* The loops between the products (vector.h); ob_vector_best() at first. Call it before ob_forward_use. */
 void ob_forward_use_loops(struct ob_forward *forward, const struct ob_vector_loops *loops);
 const struct ob_products *ob_forward_products(const struct ob_forward *forward);

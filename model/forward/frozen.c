@@ -16,18 +16,19 @@
 
 const uint8_t *ob_frozen_packed(const struct ob_pass *pass, size_t tensor) {
     const struct ob_forward *f = pass->forward;
-    bool packed = f->frozen.tensors && f->frozen_model == pass->source->model && tensor < f->frozen.count;
-    return packed && !ob_pass_trained(pass, (int64_t)tensor) ? f->frozen.tensors[tensor] : NULL;
+    bool packed = f->in_use.frozen.tensors && f->in_use.frozen_model == pass->source->model &&
+                  tensor < f->in_use.frozen.count;
+    return packed && !ob_pass_trained(pass, (int64_t)tensor) ? f->in_use.frozen.tensors[tensor] : NULL;
 }
 
-void ob_frozen_drop(struct ob_forward *forward) {
-    struct ob_frozen *frozen = &forward->frozen;
+void ob_frozen_drop(struct ob_in_use *in_use) {
+    struct ob_frozen *frozen = &in_use->frozen;
     for (size_t i = 0; frozen->tensors && !frozen->file && i < frozen->count; i++)
         free(frozen->tensors[i]);
     ob_frozen_file_close(frozen->file);
     free(frozen->tensors);
     *frozen = (struct ob_frozen){0};
-    forward->frozen_model = NULL;
+    in_use->frozen_model = NULL;
 }
 
 /* A matrix of a layer, or the head; not the token embedding when it is only looked up. */
@@ -38,7 +39,7 @@ static bool is_factor(const struct ob_forward *f, const struct ob_model *model, 
     const struct ob_checkpoint_tensor *file = &model->checkpoint->tensors[model->checkpoint_index[tensor]];
     if (t->shape[0] < 32 || t->shape[1] < 32)
         return false; /* padding would outgrow it */
-    return ob_checkpoint_tensor_bytes(file) >= t->elements * f->products->terms * sizeof(uint16_t);
+    return ob_checkpoint_tensor_bytes(file) >= t->elements * f->in_use.products->terms * sizeof(uint16_t);
 }
 
 struct shape {
@@ -49,7 +50,7 @@ struct shape {
 static struct shape shape_of(struct ob_forward *f, const struct ob_model *model, size_t tensor) {
     const struct ob_model_tensor *t = &model->tensors[tensor];
     struct shape s = {.transposed = !f->config.family->input_major || t->role == OB_ROLE_HEAD};
-    size_t columns = f->products->tile_columns;
+    size_t columns = f->in_use.products->tile_columns;
     s.n = (size_t)t->shape[s.transposed ? 0 : 1];
     s.k = (size_t)t->shape[s.transposed ? 1 : 0];
     s.tiles = (s.n + columns - 1) / columns;
@@ -62,7 +63,7 @@ static struct shape shape_of(struct ob_forward *f, const struct ob_model *model,
 static enum ob_err pack_tensor(struct ob_forward *f, const struct ob_model *model, size_t tensor,
                                uint8_t *packed, struct ob_error *error) {
     struct shape s = shape_of(f, model, tensor);
-    size_t columns = f->products->tile_columns, band = s.transposed ? columns * 4 : s.n;
+    size_t columns = f->in_use.products->tile_columns, band = s.transposed ? columns * 4 : s.n;
     band = band < s.n ? band : s.n;
     float *values = aligned_alloc(64, (band * s.k * sizeof *values + 63) / 64 * 64);
     if (!values)
@@ -115,7 +116,7 @@ static enum ob_err pack_apart(struct ob_forward *f, const struct ob_model *model
     for (size_t tensor = 0; tensor < model->tensor_count && !failed; tensor++) {
         if (bytes[tensor] == 0)
             continue;
-        uint8_t *packed = f->frozen.tensors[tensor] = aligned_alloc(64, bytes[tensor]);
+        uint8_t *packed = f->in_use.frozen.tensors[tensor] = aligned_alloc(64, bytes[tensor]);
         failed = packed ? pack_tensor(f, model, tensor, packed, error)
                         : ob_fail(error, OB_ENOMEM, "not enough memory for %s in bfloat16 (%zu MB)",
                                   model->tensors[tensor].name, bytes[tensor] >> 20);
@@ -132,10 +133,10 @@ static void describe(const struct ob_forward *f, const size_t *bytes, size_t cou
     crypto_generichash(hash, sizeof hash, (const uint8_t *)bytes, count * sizeof *bytes, NULL, 0);
     (void)sodium_bin2hex(tensors, sizeof tensors, hash, sizeof hash);
     (void)sodium_bin2hex(base, sizeof base, f->shared_base.bytes, OB_HASH_BYTES);
-    if (f->products->layout)
-        f->products->layout(f->products_state, layout);
+    if (f->in_use.products->layout)
+        f->in_use.products->layout(f->in_use.state, layout);
     (void)snprintf(ret_what, OB_FROZEN_WHAT_MAX, "base %s; products %s %s; tensors %s; processor %s", base,
-                   f->products->name, layout, tensors, ob_cpu_names(cpu, sizeof cpu));
+                   f->in_use.products->name, layout, tensors, ob_cpu_names(cpu, sizeof cpu));
 }
 
 static enum ob_err pack_shared(struct ob_forward *f, const struct ob_model *model, const size_t *bytes,
@@ -143,43 +144,44 @@ static enum ob_err pack_shared(struct ob_forward *f, const struct ob_model *mode
     char what[OB_FROZEN_WHAT_MAX];
     bool ready;
     describe(f, bytes, model->tensor_count, what);
-    enum ob_err failed = ob_frozen_file_open(f->shared_folder, what, total, &f->frozen.file, &ready, error);
+    enum ob_err failed =
+        ob_frozen_file_open(f->shared_folder, what, total, &f->in_use.frozen.file, &ready, error);
     if (failed)
         return failed;
     size_t at = 0;
     for (size_t tensor = 0; tensor < model->tensor_count && !failed; tensor++) {
         if (bytes[tensor] == 0)
             continue;
-        uint8_t *packed = f->frozen.tensors[tensor] = ob_frozen_file_data(f->frozen.file) + at;
+        uint8_t *packed = f->in_use.frozen.tensors[tensor] = ob_frozen_file_data(f->in_use.frozen.file) + at;
         at += bytes[tensor];
         if (!ready)
             failed = pack_tensor(f, model, tensor, packed, error);
     }
-    return failed || ready ? failed : ob_frozen_file_finish(f->frozen.file, error);
+    return failed || ready ? failed : ob_frozen_file_finish(f->in_use.frozen.file, error);
 }
 
 enum ob_err ob_frozen_prepare(struct ob_forward *forward, const struct ob_weight_source *source,
                               struct ob_error *error) {
     const struct ob_model *model = source->model;
-    if (!forward->products->packs || forward->frozen_model == model)
+    if (!forward->in_use.products->packs || forward->in_use.frozen_model == model)
         return OB_OK;
-    ob_frozen_drop(forward);
+    ob_frozen_drop(&forward->in_use);
     size_t *bytes = calloc(model->tensor_count, sizeof *bytes);
-    forward->frozen.tensors =
-        calloc(model->tensor_count + 2 * model->adapter_count, sizeof *forward->frozen.tensors);
-    if (!forward->frozen.tensors || !bytes) {
+    forward->in_use.frozen.tensors =
+        calloc(model->tensor_count + 2 * model->adapter_count, sizeof *forward->in_use.frozen.tensors);
+    if (!forward->in_use.frozen.tensors || !bytes) {
         free(bytes);
         return ob_fail(error, OB_ENOMEM, "not enough memory for %zu tensors", model->tensor_count);
     }
-    forward->frozen.count = model->tensor_count;
-    forward->frozen.bytes = size_all(forward, source, bytes);
-    bool shared = forward->shared_folder && forward->layer_limit == 0 && forward->frozen.bytes > 0;
-    enum ob_err failed = shared ? pack_shared(forward, model, bytes, forward->frozen.bytes, error)
+    forward->in_use.frozen.count = model->tensor_count;
+    forward->in_use.frozen.bytes = size_all(forward, source, bytes);
+    bool shared = forward->shared_folder && forward->layer_limit == 0 && forward->in_use.frozen.bytes > 0;
+    enum ob_err failed = shared ? pack_shared(forward, model, bytes, forward->in_use.frozen.bytes, error)
                                 : pack_apart(forward, model, bytes, error);
     free(bytes);
     if (failed)
-        ob_frozen_drop(forward);
+        ob_frozen_drop(&forward->in_use);
     else
-        forward->frozen_model = model;
+        forward->in_use.frozen_model = model;
     return failed;
 }

@@ -70,9 +70,9 @@ static void pack_step(const struct ob_pass *pass, const struct ob_step *step, st
     struct ob_packing jobs[OB_VIEWS_MAX];
     size_t tiles = (step->n + step->way->tile_columns - 1) / step->way->tile_columns;
     size_t bytes = tiles * ob_pass_tile_bytes(f, step->way->tile_columns, step->k);
-    assert(count * bytes <= f->packed_bytes);
+    assert(count * bytes <= f->in_use.packed_bytes);
     for (size_t i = 0; i < count; i++) {
-        jobs[i] = (struct ob_packing){.values = operands[i].values, .packed = f->packed + i * bytes};
+        jobs[i] = (struct ob_packing){.values = operands[i].values, .packed = f->in_use.packed + i * bytes};
         operands[i].packed = jobs[i].packed;
     }
     ob_pack(f, step->n, step->k, step->transposed, jobs, count);
@@ -80,11 +80,11 @@ static void pack_step(const struct ob_pass *pass, const struct ob_step *step, st
 
 /* May this tile be packed into the scratch, for two views at least? */
 static bool worth_packing(struct ob_forward *f, size_t n, size_t k) {
-    const struct ob_products *way = f->products;
+    const struct ob_products *way = f->in_use.products;
     if (!way->packs || n * k < SMALL_ELEMENTS || n < 32 || k < 32)
         return false;
     size_t tiles = (n + way->tile_columns - 1) / way->tile_columns;
-    return 2 * tiles * ob_pass_tile_bytes(f, way->tile_columns, k) <= f->packed_bytes;
+    return 2 * tiles * ob_pass_tile_bytes(f, way->tile_columns, k) <= f->in_use.packed_bytes;
 }
 
 /* Views [first, …) whose tiles fit the scratch together; never one half of a pair. */
@@ -94,7 +94,8 @@ static size_t views_at_once(const struct ob_pass *pass, const struct ob_step *st
     size_t most = (2 * f->tile_elements + OB_TILE_SLACK) / slot, left = pass->view_count - first;
     if (step->way->packs) {
         size_t tiles = (step->n + step->way->tile_columns - 1) / step->way->tile_columns;
-        size_t room = f->packed_bytes / (tiles * ob_pass_tile_bytes(f, step->way->tile_columns, step->k));
+        size_t room =
+            f->in_use.packed_bytes / (tiles * ob_pass_tile_bytes(f, step->way->tile_columns, step->k));
         most = room < most ? room : most;
     }
     if (left <= most)
@@ -141,8 +142,8 @@ static void run_frozen(const struct ob_pass *pass, struct ob_step *step, const s
 }
 
 static void run_step(const struct ob_pass *pass, struct ob_step *step, const struct tile *tile) {
-    step->way =
-        worth_packing(pass->forward, step->n, step->k) ? pass->forward->products : &ob_products_float32;
+    step->way = worth_packing(pass->forward, step->n, step->k) ? pass->forward->in_use.products
+                                                               : &ob_products_float32;
     if (ob_pass_trained(pass, (int64_t)tile->tensor))
         run_trained(pass, step, tile);
     else
@@ -210,7 +211,7 @@ static void multiply_packed(const struct ob_pass *pass, const struct ob_linear *
                             struct ob_vectors bias) {
     struct ob_operand all = {.rows = {.rows = l->targets ? pass->target_rows : pass->rows}, .packed = packed};
     struct ob_step step = step_of(l);
-    step.way = pass->forward->products;
+    step.way = pass->forward->in_use.products;
     step.bias = bias;
     step.operands = &all;
     step.operand_count = 1;
@@ -281,14 +282,14 @@ void ob_pass_logits(const struct ob_pass *pass, size_t tensor, const float *x, s
                            .context = context};
     const uint8_t *packed = ob_frozen_packed(pass, tensor);
     struct tile tile = {.tensor = tensor, .first = (uint64_t)first * width, .count = count * width};
-    size_t columns = f->products->packs ? f->products->tile_columns : 1;
+    size_t columns = f->in_use.products->packs ? f->in_use.products->tile_columns : 1;
     if (!packed || first % columns != 0) {
         run_step(pass, &step, &tile);
         return;
     }
     struct ob_operand all = {.rows = {.rows = pass->target_rows},
                              .packed = packed + first / columns * ob_pass_tile_bytes(f, columns, width)};
-    step.way = f->products;
+    step.way = f->in_use.products;
     step.operands = &all;
     step.operand_count = 1;
     ob_multiply(pass, &step);

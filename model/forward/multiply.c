@@ -15,12 +15,12 @@ size_t ob_multiply_rows_max(const struct ob_products *way, size_t k) {
 }
 
 size_t ob_pass_tile_bytes(struct ob_forward *forward, size_t n, size_t k) {
-    struct ob_tile_size *sizes = forward->tile_sizes;
+    struct ob_tile_size *sizes = forward->in_use.tile_sizes;
     size_t i = 0;
     while (i < OB_TILE_SIZES - 1 && sizes[i].bytes && !(sizes[i].n == n && sizes[i].k == k))
         i++;
     if (!sizes[i].bytes || sizes[i].n != n || sizes[i].k != k) {
-        size_t bytes = forward->products->tile_bytes(forward->products_state, n, k);
+        size_t bytes = forward->in_use.products->tile_bytes(forward->in_use.state, n, k);
         sizes[i] = (struct ob_tile_size){.n = n, .k = k, .bytes = bytes};
     }
     return sizes[i].bytes;
@@ -41,7 +41,7 @@ struct pack_job {
 
 static void pack_tile(void *context, size_t index, unsigned thread) {
     const struct pack_job *job = context;
-    const struct ob_products *way = job->forward->products;
+    const struct ob_products *way = job->forward->in_use.products;
     const struct ob_packing *one = &job->jobs[index / job->tiles];
     size_t tile = index % job->tiles, first = tile * way->tile_columns, left = job->n - first;
     struct ob_matrix matrix = {.values = one->values + first * (job->transposed ? job->k : 1),
@@ -49,12 +49,12 @@ static void pack_tile(void *context, size_t index, unsigned thread) {
                                .n = left < way->tile_columns ? left : way->tile_columns,
                                .k = job->k,
                                .transposed = job->transposed};
-    way->pack(job->forward->products_state, thread, &matrix, one->packed + tile * job->tile_bytes);
+    way->pack(job->forward->in_use.state, thread, &matrix, one->packed + tile * job->tile_bytes);
 }
 
 void ob_pack(struct ob_forward *forward, size_t n, size_t k, bool transposed, const struct ob_packing *jobs,
              size_t count) {
-    const struct ob_products *way = forward->products;
+    const struct ob_products *way = forward->in_use.products;
     struct pack_job job = {.forward = forward,
                            .jobs = jobs,
                            .n = n,
@@ -123,15 +123,15 @@ static void multiply_tiles(const struct multiply_job *job, const struct ob_opera
                                             .ld = s->transposed ? s->k : s->n,
                                             .transposed = s->transposed}};
     if (s->way->packs) {
-        uint8_t *staged = f->staged + thread * f->staged_bytes;
-        s->way->stage(f->products_state, thread, product.rows, s->ldx, rows->rows, s->k, staged);
+        uint8_t *staged = f->in_use.staged + thread * f->in_use.staged_bytes;
+        s->way->stage(f->in_use.state, thread, product.rows, s->ldx, rows->rows, s->k, staged);
         product.rows = staged;
     }
     for (size_t tile = from; tile < to; tile++) {
         product.n = s->n - tile * width < width ? s->n - tile * width : width;
         product.c = s->y + rows->first * s->ldy + tile * width;
         product.tile = operand->packed ? operand->packed + tile * job->tile_bytes : NULL;
-        s->way->multiply(s->way->packs ? f->products_state : NULL, thread, &product);
+        s->way->multiply(s->way->packs ? f->in_use.state : NULL, thread, &product);
     }
 }
 

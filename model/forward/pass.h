@@ -67,6 +67,22 @@ struct ob_frozen {
     struct ob_frozen_file *file; /* that all of them lie in; NULL: each is our own */
 };
 
+#define OB_WAYS_MAX 8
+
+/* A way to multiply, with what was packed for it. */
+struct ob_in_use {
+    const struct ob_products *products;
+    void *state;
+    uint8_t *packed; /* (2) tiles in the products' order */
+    uint8_t *staged; /* rows in the products' order, staged_bytes for each thread */
+    size_t packed_bytes, staged_bytes;
+    struct ob_tile_size {
+        size_t n, k, bytes;
+    } tile_sizes[OB_TILE_SIZES];         /* asked for before */
+    const struct ob_model *frozen_model; /* what `frozen` was made of */
+    struct ob_frozen frozen;
+};
+
 struct ob_forward {
     struct ob_model_config config;
     struct ob_pool *pool;
@@ -99,16 +115,9 @@ struct ob_forward {
                      size_t stride); /* NULL: nobody looks at the inputs */
     void *observer_context;
 
-    const struct ob_products *products;
-    void *products_state;
-    uint8_t *packed; /* (2) tiles in the products' order */
-    uint8_t *staged; /* rows in the products' order, staged_bytes for each thread */
-    size_t packed_bytes, staged_bytes;
-    struct ob_tile_size {
-        size_t n, k, bytes;
-    } tile_sizes[OB_TILE_SIZES];         /* asked for before */
-    const struct ob_model *frozen_model; /* what `frozen` was made of */
-    struct ob_frozen frozen;
+    struct ob_in_use in_use;
+    struct ob_in_use aside[OB_WAYS_MAX]; /* left, to return to; products NULL: free */
+    bool keeps_ways;
     char *shared_folder;                 /* of files of packed weights; NULL: they are our own */
     struct ob_hash shared_base;          /* of the model */
     struct ob_prefix *prefix;            /* NULL: no states are kept */
@@ -177,9 +186,18 @@ void ob_pass_logits(const struct ob_pass *pass, size_t tensor, const float *x, s
 /* ---- frozen.c: packs what the source does not train, once for a source's model ---- */
 OB_MUST_USE enum ob_err ob_frozen_prepare(struct ob_forward *forward, const struct ob_weight_source *source,
                                           struct ob_error *error);
-void ob_frozen_drop(struct ob_forward *forward);
+void ob_frozen_drop(struct ob_in_use *in_use);
 /* NULL: the tensor is trained, or not packed. */
 const uint8_t *ob_frozen_packed(const struct ob_pass *pass, size_t tensor);
+
+/* ---- forward.c: columns of the widest rows ---- */
+size_t ob_pass_widest(const struct ob_model_config *config);
+
+/* ---- in_use.c ---- */
+/* Frees the way in use and those set aside; float32 is in use then. */
+void ob_in_use_close_all(struct ob_forward *forward);
+/* Frozen weights must be packed anew, of all ways. */
+void ob_in_use_drop_frozen(struct ob_forward *forward);
 
 /* ---- layer.c: tokens → x; one layer's attention and feed-forward part ---- */
 void ob_pass_embed(const struct ob_pass *pass);

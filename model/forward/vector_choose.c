@@ -61,7 +61,8 @@ struct trial {
 };
 
 /* What lies between the products of a layer: a norm, positions, a softmax, an activation, a residual. */
-static void run_trial(void *context, size_t isa) {
+static bool run_trial(void *context, size_t isa, unsigned round) {
+    (void)round;
     struct trial *t = context;
     const struct ob_vector_loops *loops = ob_vector_loops_of((enum ob_vector_isa)isa);
     for (size_t row = 0; row < RACE_ROWS; row++) {
@@ -79,6 +80,7 @@ static void run_trial(void *context, size_t isa) {
         ob_vector_add(loops, RACE_WIDTH, t->y, x);
         ob_vector_to_bf16(loops, RACE_WIDTH, x, t->half);
     }
+    return true;
 }
 
 const struct ob_vector_loops *ob_vector_fastest(uint64_t (*now_ns)(void), struct ob_race *ret_race) {
@@ -98,7 +100,8 @@ const struct ob_vector_loops *ob_vector_fastest(uint64_t (*now_ns)(void), struct
                               .context = trial,
                               .now_ns = now_ns,
                               .rounds = RACE_ROUNDS,
-                              .limit_ns = RACE_LIMIT_NS};
+                              .limit_ns = RACE_LIMIT_NS,
+                              .heats = 1};
     ob_race_run(&job, &race);
     free(trial);
     *ret_race = race;

@@ -93,6 +93,51 @@ static void products_in_bfloat16(void **state) {
         }
 }
 
+static double loss_in(struct loaded *l, const struct ob_products *products) {
+    struct ob_weight_source frozen = {.model = l->model};
+    double loss;
+    assert_int_equal(ob_forward_use(l->forward, products, NULL), OB_OK);
+    assert_ptr_equal(ob_forward_products(l->forward), products);
+    assert_int_equal(ob_forward_losses(l->forward, &frozen, l->batch, &loss, NULL), OB_OK);
+    return loss;
+}
+
+/* Going from way to way gives each way's own bits, and what was packed for it is still there on return. */
+static void ways_that_are_kept(void **state) {
+    (void)state;
+    struct names names = checkpoints();
+    for (size_t n = 0; n < names.count; n++) {
+        char folder[512], expected[600];
+        struct loaded l;
+        double losses[8] = {0};
+        size_t bytes[8] = {0};
+        const struct ob_products *way;
+        folder_of(names.list[n], folder, expected);
+        load(&l, folder, expected, 2);
+        for (int round = 0; round < 3; round++) { /* forgotten, kept, kept */
+            ob_forward_keep_ways(l.forward, round >= 1);
+            for (size_t i = 0; (way = ob_products_at(i)); i++) {
+                if (!ob_products_available(way, NULL))
+                    continue;
+                assert_int_equal(ob_forward_use(l.forward, way, NULL), OB_OK);
+                if (round == 2)
+                    assert_int_equal(ob_forward_frozen_bytes(l.forward), bytes[i]);
+                double loss = loss_in(&l, way);
+                assert_true(round == 0 || memcmp(&loss, &losses[i], sizeof loss) == 0);
+                losses[i] = loss;
+                bytes[i] = ob_forward_frozen_bytes(l.forward);
+            }
+        }
+        ob_forward_limit_layers(l.forward, 1); /* another set of weights: nothing that was packed stays */
+        for (size_t i = 0; (way = ob_products_at(i)); i++)
+            if (ob_products_available(way, NULL)) {
+                assert_int_equal(ob_forward_use(l.forward, way, NULL), OB_OK);
+                assert_int_equal(ob_forward_frozen_bytes(l.forward), 0);
+            }
+        unload(&l);
+    }
+}
+
 /* Many directions in one pass are what each of them is alone: two-sided, one-sided, without one, overlapping. */
 static void compare_parts(struct loaded *l, const int64_t *trainable) {
     struct ob_spsa_engine engine = ob_spsa_engine_best(l->pool);
@@ -219,6 +264,7 @@ static void kept_states_change_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_in_bfloat16),
+        cmocka_unit_test(ways_that_are_kept),
         cmocka_unit_test(two_lanes_are_two_perturbed_models),
         cmocka_unit_test(parts_are_what_each_is_alone),
         cmocka_unit_test(kept_states_change_nothing),
