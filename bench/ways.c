@@ -1,5 +1,6 @@
 /* ways - one sample of a run by every way to multiply, in turn: seconds, processor seconds, memory, and what
- * the way does to an estimate (rms of the difference to float32 over rms of g). Prints a JSON object a way. */
+ * the way does to an estimate (rms of the difference to float32 over rms of g). Prints a JSON object a way. With --choices
+ * N: what `products = auto` chooses N times, and how its choices compare with the fastest of all ways, which take turns. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
@@ -20,16 +21,18 @@
 #include "run/replica.h"
 
 #define SEQUENCES_MAX 1024
+#define CHOICES_MAX   100
+#define TURNS_MAX     1000
 
 struct arguments {
     const char *model, *trainable, *products;
     struct ob_option_list lora_targets;
-    int64_t batch, length, repeats, samples, lora_rank, threads, targets, prefix_mb;
+    int64_t batch, length, repeats, samples, lora_rank, threads, targets, prefix_mb, choices;
     bool own;
 };
 
 struct ways {
-    int64_t batch, length, repeats, samples, lora_rank, threads, targets, prefix_mb;
+    int64_t batch, length, repeats, samples, lora_rank, threads, targets, prefix_mb, choices;
     const char *trainable;
     const struct ob_option_list *lora_targets;
     bool own;
@@ -210,6 +213,97 @@ static enum ob_err measure(struct ways *w, const struct ob_products *way, struct
     return failed;
 }
 
+/* ---- choices ---- */
+
+struct turns {
+    const struct ob_products *way;
+    double seconds[TURNS_MAX];
+};
+
+static enum ob_err choose_often(struct ways *w, struct ob_forward *forward,
+                                const struct ob_products **ret_chosen, double *ret_seconds,
+                                struct ob_error *error) {
+    struct choosing choosing = {.ways = w, .forward = forward};
+    char text[OB_CHOICES_TEXT_MAX];
+    enum ob_err failed = OB_OK;
+    for (int64_t i = 0; i < w->choices && !failed; i++) {
+        struct ob_choices choices;
+        uint64_t start = ob_now_ns();
+        failed = ob_forward_choose(forward, estimate_to_choose, &choosing, &choices, error);
+        ret_seconds[i] = ob_seconds_since(start);
+        if (!failed) {
+            ret_chosen[i] = choices.list[choices.chosen].products;
+            fprintf(stderr, "%.2f s: %s\n", ret_seconds[i], ob_choices_text(&choices, text));
+        }
+    }
+    return failed;
+}
+
+/* Whole samples by every way, in turn; the first one of each is not timed. */
+static enum ob_err take_turns(struct ways *w, struct ob_forward *forward, struct turns *list, size_t count,
+                              struct ob_error *error) {
+    enum ob_err failed = OB_OK;
+    double g;
+    ob_forward_keep_ways(forward, true);
+    for (int64_t turn = -1; turn < w->repeats && !failed; turn++)
+        for (size_t i = 0; i < count && !failed; i++) {
+            failed = ob_forward_use(forward, list[i].way, error);
+            uint64_t start = ob_now_ns();
+            if (!failed)
+                failed = estimate(w, forward, (uint8_t)(turn + 1), &g, error);
+            if (turn >= 0)
+                list[i].seconds[turn] = ob_seconds_since(start);
+        }
+    for (size_t i = 0; i < count; i++)
+        qsort(list[i].seconds, (size_t)w->repeats, sizeof(double), by_size);
+    return failed;
+}
+
+static void print_choices(const struct ways *w, const struct turns *list, size_t count,
+                          const struct ob_products *const *chosen, double *seconds) {
+    size_t best = 0, middle = (size_t)w->repeats / 2;
+    double worst = 0, sum = 0;
+    for (size_t i = 1; i < count; i++)
+        best = list[i].seconds[middle] < list[best].seconds[middle] ? i : best;
+    printf("{\"ways\": {");
+    for (size_t i = 0; i < count; i++) {
+        double ratio = list[i].seconds[middle] / list[best].seconds[middle];
+        int64_t times = 0;
+        for (int64_t k = 0; k < w->choices; k++)
+            times += chosen[k] == list[i].way;
+        printf("%s\"%s\": {\"least\": %.4g, \"median\": %.4g, \"over_best\": %.3f, \"chosen\": %" PRId64 "}",
+               i > 0 ? ", " : "", list[i].way->name, list[i].seconds[0], list[i].seconds[middle], ratio,
+               times);
+        sum += ratio * (double)times;
+        worst = times > 0 && ratio > worst ? ratio : worst;
+    }
+    qsort(seconds, (size_t)w->choices, sizeof *seconds, by_size);
+    printf(
+        "}, \"chosen_over_best_mean\": %.3f, \"chosen_over_best_worst\": %.3f, \"choosing_seconds\": %.3g}\n",
+        sum / (double)w->choices, worst, seconds[w->choices / 2]);
+}
+
+static enum ob_err compare_choices(struct ways *w, struct ob_error *error) {
+    static struct turns list[OB_CHOICES_MAX];
+    const struct ob_products *chosen[CHOICES_MAX], *way;
+    double seconds[CHOICES_MAX];
+    struct ob_forward *forward = NULL;
+    size_t count = 0;
+    for (size_t i = 0; (way = ob_products_at(i)) && count < OB_CHOICES_MAX; i++)
+        if (ob_products_available(way, NULL))
+            list[count++].way = way;
+    enum ob_err failed = ob_forward_new(&w->replica->model->config, (size_t)(w->batch * w->length),
+                                        (size_t)w->batch, w->replica->pool, &forward, error);
+    if (!failed)
+        failed = choose_often(w, forward, chosen, seconds, error);
+    if (!failed)
+        failed = take_turns(w, forward, list, count, error);
+    if (!failed)
+        print_choices(w, list, count, chosen, seconds);
+    ob_forward_free(forward);
+    return failed;
+}
+
 #define AT(member) OB_ARGUMENT(struct arguments, member)
 static const struct ob_option OPTIONS[] = {
     {"model", "MODEL", "base model", AT(model), .required = true},
@@ -226,6 +320,8 @@ static const struct ob_option OPTIONS[] = {
     {"lora-target", "PATTERN", "matrices with adapters; default: attention and mlp", AT(lora_targets)},
     {"prefix-mb", "MB", "memory for states after the frozen layers; 0: they are computed each time",
      AT(prefix_mb), .low = 0, .high = 1 << 20, .fallback = "0"},
+    {"choices", "N", "choices of products = auto, compared with all ways in turn", AT(choices), .low = 0,
+     .high = CHOICES_MAX, .fallback = "0"},
     {"trainable", "PATTERN", "what is trained", AT(trainable)},
     {"own", NULL, "each sequence has a direction of its own", AT(own)},
     {"threads", "N", "threads", AT(threads), .low = 1, .high = 256, .fallback = "2"},
@@ -249,6 +345,8 @@ static enum ob_err run(struct ways *w, const struct arguments *a, struct ob_erro
         failed = ob_batch_new((size_t)w->batch, (size_t)(w->batch * w->length), &w->batch_of_rows, error);
     if (!failed && !fill_batch(w))
         failed = ob_fail(error, OB_ETOOBIG, "the mini-batch does not fit");
+    if (!failed && w->choices > 0)
+        return compare_choices(w, error);
     const struct ob_products *way;
     for (size_t i = 0; (way = ob_products_at(i)) && !failed; i++) {
         bool wanted = !a->products || strcmp(a->products, way->name) == 0 || (i == 0 && w->samples > 0);
@@ -283,6 +381,7 @@ int main(int argc, char **argv) {
                      .prefix_mb = a.prefix_mb,
                      .lora_targets = &a.lora_targets,
                      .own = a.own,
+                     .choices = a.choices,
                      .exact = calloc((size_t)a.samples + 1, sizeof(double))};
     enum ob_err failed = w.exact ? run(&w, &a, &error) : ob_fail(&error, OB_ENOMEM, "out of memory");
     ob_batch_free(w.batch_of_rows);

@@ -20,7 +20,7 @@
 #define OB_CHOOSE_GAIN      0.97 /* of float32's time: a way must take less */
 #define OB_CHOOSE_HEATS     4    /* directions that every way evaluates */
 #define OB_CHOOSE_TURNS     32   /* directions at most */
-#define OB_CHOOSE_BEHIND    1.25 /* times the fastest's time: a way that takes more leaves after the heats */
+#define OB_CHOOSE_BEHIND    2.0  /* times the fastest's time: a way that takes more leaves after the heats */
 #define OB_CHOOSE_SECONDS   1.0  /* for all ways together, about */
 #define OB_CHOICES_TEXT_MAX 512
 
