@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/forward/multiply.h"
+#include "model/forward/in_use.h"
 #include "model/forward/products_float32.h"
 #include "model/forward/vector.h"
 
@@ -104,7 +104,7 @@ static void fill_rope(struct ob_forward *f) {
     }
 }
 
-size_t ob_pass_widest(const struct ob_model_config *c) {
+static size_t widest_of(const struct ob_model_config *c) {
     size_t HD = (size_t)c->heads * c->head_width, G = HD + 2 * (size_t)c->kv_heads * c->head_width;
     return larger(larger(larger(c->width, c->embedding_width), c->ff_width), G);
 }
@@ -115,8 +115,9 @@ static void set_sizes(struct ob_forward *f, size_t tokens_max, size_t sequences_
     f->sequences_max = sequences_max;
     f->rows_max = 2 * tokens_max;
     f->views_max = smaller(2 * sequences_max, OB_VIEWS_MAX);
-    f->vector_elements = (ob_pass_widest(c) + 15) / 16 * 16;
-    f->tile_elements = larger(TILE_ELEMENTS, ob_pass_widest(c));
+    f->widest = widest_of(c);
+    f->vector_elements = (f->widest + 15) / 16 * 16;
+    f->tile_elements = larger(TILE_ELEMENTS, f->widest);
     f->vocabulary_tile =
         smaller(smaller(f->tile_elements / c->embedding_width, VOCABULARY_TILE), c->vocabulary);
     if (f->vocabulary_tile > 256) /* of packed tiles whole ones */
@@ -167,6 +168,25 @@ void ob_forward_free(struct ob_forward *forward) {
     free(forward->arena);
     free(forward->shared_folder);
     free(forward);
+}
+
+enum ob_err ob_forward_use(struct ob_forward *forward, const struct ob_products *products,
+                           struct ob_error *error) {
+    return ob_in_use_take(forward, products, error);
+}
+
+enum ob_err ob_forward_use_named(struct ob_forward *forward, const char *name, struct ob_error *error) {
+    const struct ob_products *products;
+    enum ob_err failed = ob_products_find(name, &products, error);
+    return failed ? failed : ob_forward_use(forward, products, error);
+}
+
+const struct ob_products *ob_forward_products(const struct ob_forward *forward) {
+    return forward->in_use.products;
+}
+
+void ob_forward_keep_ways(struct ob_forward *forward, bool keep) {
+    ob_in_use_keep(forward, keep);
 }
 
 void ob_forward_use_loops(struct ob_forward *forward, const struct ob_vector_loops *loops) {

@@ -1,9 +1,9 @@
-/* Which way to multiply a pass takes. */
-#include <stdlib.h>
-#include <string.h>
+#include "model/forward/in_use.h"
 
-#include "model/forward/forward.h"
+#include <stdlib.h>
+
 #include "model/forward/multiply.h"
+#include "model/forward/products.h"
 #include "model/forward/products_float32.h"
 
 #define ALIGNMENT 64
@@ -53,7 +53,7 @@ static void replace(struct ob_forward *f, const struct ob_in_use *way) {
     f->in_use = *way;
 }
 
-void ob_forward_keep_ways(struct ob_forward *forward, bool keep) {
+void ob_in_use_keep(struct ob_forward *forward, bool keep) {
     forward->keeps_ways = keep;
     if (!keep)
         close_aside(forward);
@@ -64,9 +64,8 @@ void ob_forward_keep_ways(struct ob_forward *forward, bool keep) {
 /* Enough bytes to stage any block of rows, for products of 32 or more terms: padding makes 33 terms the worst
  * case, or else the widest product is. */
 static size_t staged_for(const struct ob_forward *f, const struct ob_products *products) {
-    size_t widest = ob_pass_widest(&f->config);
     size_t few = products->staged_bytes(ob_multiply_rows_max(products, 33), 33);
-    size_t many = products->staged_bytes(ob_multiply_rows_max(products, widest), widest);
+    size_t many = products->staged_bytes(ob_multiply_rows_max(products, f->widest), f->widest);
     return few > many ? few : many;
 }
 
@@ -93,7 +92,7 @@ static enum ob_err open_way(const struct ob_forward *f, const struct ob_products
     return OB_OK;
 }
 
-enum ob_err ob_forward_use(struct ob_forward *forward, const struct ob_products *products,
+enum ob_err ob_in_use_take(struct ob_forward *forward, const struct ob_products *products,
                            struct ob_error *error) {
     const char *why;
     struct ob_in_use way;
@@ -112,14 +111,4 @@ enum ob_err ob_forward_use(struct ob_forward *forward, const struct ob_products 
     }
     replace(forward, &way);
     return OB_OK;
-}
-
-enum ob_err ob_forward_use_named(struct ob_forward *forward, const char *name, struct ob_error *error) {
-    const struct ob_products *products;
-    enum ob_err failed = ob_products_find(name, &products, error);
-    return failed ? failed : ob_forward_use(forward, products, error);
-}
-
-const struct ob_products *ob_forward_products(const struct ob_forward *forward) {
-    return forward->in_use.products;
 }

@@ -88,6 +88,7 @@ struct ob_forward {
     struct ob_pool *pool;
     const struct ob_vector_loops *loops;
     size_t tokens_max, sequences_max, rows_max, views_max;
+    size_t widest;        /* columns of the widest rows */
     uint32_t layer_limit; /* 0: none */
     size_t tile_elements, vocabulary_tile, vector_elements;
     float *x, *h, *qkv, *attn_out, *up, *gate, *low, *logits;
@@ -189,15 +190,6 @@ OB_MUST_USE enum ob_err ob_frozen_prepare(struct ob_forward *forward, const stru
 void ob_frozen_drop(struct ob_in_use *in_use);
 /* NULL: the tensor is trained, or not packed. */
 const uint8_t *ob_frozen_packed(const struct ob_pass *pass, size_t tensor);
-
-/* ---- forward.c: columns of the widest rows ---- */
-size_t ob_pass_widest(const struct ob_model_config *config);
-
-/* ---- in_use.c ---- */
-/* Frees the way in use and those set aside; float32 is in use then. */
-void ob_in_use_close_all(struct ob_forward *forward);
-/* Frozen weights must be packed anew, of all ways. */
-void ob_in_use_drop_frozen(struct ob_forward *forward);
 
 /* ---- layer.c: tokens → x; one layer's attention and feed-forward part ---- */
 void ob_pass_embed(const struct ob_pass *pass);
