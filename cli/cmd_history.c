@@ -34,8 +34,9 @@ static void number(double value, int width, int digits, bool last) {
 /* As OB_HISTORY_TITLES. */
 static const struct {
     int width, digits;
-} ROUND_COLUMNS[OB_HISTORY_COLUMNS] = {{14, 3}, {9, 0},  {7, 0},  {9, 2},  {9, 0}, {9, 4}, {9, 4}, {10, 8},
-                                       {8, 1},  {10, 4}, {10, 2}, {10, 3}, {9, 4}, {9, 4}, {7, 2}};
+} ROUND_COLUMNS[OB_HISTORY_COLUMNS] = {{14, 3}, {9, 0},  {7, 0}, {9, 2},  {9, 0},  {9, 4},
+                                       {9, 4},  {10, 8}, {8, 1}, {10, 4}, {10, 2}, {10, 3},
+                                       {9, 4},  {9, 4},  {7, 2}, {6, 3},  {10, 1}, {13, 1}};
 
 static void print_rounds(const struct ob_history *history) {
     for (size_t i = 0; i < OB_HISTORY_COLUMNS; i++)

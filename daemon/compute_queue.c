@@ -330,6 +330,7 @@ void ob_compute_queue_push_failure(struct ob_compute_queue *q, const struct ob_e
 void ob_compute_queue_replayed(struct ob_compute_queue *q, uint64_t samples, double seconds) {
     pthread_mutex_lock(&q->lock);
     q->view.samples_replayed += samples;
+    q->view.replay_total_s += seconds;
     q->view.replay_seconds = smooth(q->view.replay_seconds, seconds / (double)samples);
     pthread_mutex_unlock(&q->lock);
 }

@@ -86,6 +86,7 @@ struct ob_compute_view {
     uint64_t samples_evaluated, samples_replayed, waiting_records, waiting_samples, waiting_bytes;
     double sample_seconds, replay_seconds; /* recent means for one sample */
     double rest_seconds;                   /* in all, for the sake of the share of the processors' time */
+    double replay_total_s;                 /* all replays since the start */
     size_t forward_bytes, frozen_bytes; /* activations and scratch; frozen weights in the products' order */
     const char *products;               /* in use; "": nothing is evaluated here */
     char products_measured[OB_CHOICES_TEXT_MAX]; /* how they were chosen; "": they were named */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "daemon/compute.h"
 #include "spsa/code.h"
 
 #define EVERY_NS    OB_SECOND_NS
@@ -72,6 +73,22 @@ static double learning_rate(const struct ob_manifest *manifest, uint32_t round) 
     return ldexp((double)rule->rates[index < rule->rate_count ? index : rule->rate_count - 1], -48);
 }
 
+/* What was replayed, sent and received since the last row. */
+static void add_work(struct ob_diary *diary, struct ob_history_row *row) {
+    struct ob_transport_counters traffic = ob_transport_counters(diary->session->transport);
+    struct ob_diary_totals before = diary->totals;
+    diary->totals = (struct ob_diary_totals){
+        .replay_s = ob_compute_view(diary->session->compute).replay_total_s,
+        .sent_bytes = traffic.published_bytes + traffic.sent_bytes,
+        .received_bytes = traffic.received_bytes,
+    };
+    if (row->seconds <= 0)
+        return;
+    row->replay = fmin((diary->totals.replay_s - before.replay_s) / row->seconds, 1);
+    row->sent_rate = (double)(diary->totals.sent_bytes - before.sent_bytes) / row->seconds;
+    row->received_rate = (double)(diary->totals.received_bytes - before.received_bytes) / row->seconds;
+}
+
 static void add_row(struct ob_diary *diary, uint32_t round, uint32_t rounds, uint16_t samples, double loss,
                     uint16_t live, uint64_t now_ns) {
     struct ob_diary_bytes *seen = &diary->seen;
@@ -94,7 +111,11 @@ static void add_row(struct ob_diary *diary, uint32_t round, uint32_t rounds, uin
         .saturated = seen->saturated,
         .abstained = seen->abstained,
         .size = seen->sized > 0 ? seen->size / (double)seen->sized : NAN,
+        .replay = NAN,
+        .sent_rate = NAN,
+        .received_rate = NAN,
     };
+    add_work(diary, &row);
     ob_history_add_row(diary->history, &row);
     *seen = (struct ob_diary_bytes){0};
     diary->row_ns = now_ns;

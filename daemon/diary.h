@@ -19,6 +19,12 @@ struct ob_diary_bytes {
     double size; /* sum of log2 |estimate| over `sized` of them */
 };
 
+/* Totals at the last row. */
+struct ob_diary_totals {
+    double replay_s;
+    uint64_t sent_bytes, received_bytes;
+};
+
 struct ob_diary_frontier {
     uint32_t below;
     struct ob_hash log;
@@ -31,6 +37,7 @@ struct ob_diary {
     struct ob_history *history;
     struct ob_hook hook; /* hears of each event */
     struct ob_diary_bytes seen;
+    struct ob_diary_totals totals;
     struct ob_diary_frontier recent[OB_DIARY_RECENT];
     size_t recent_count;                          /* ever added */
     uint64_t start_ns, row_ns, round_ns, tend_ns; /* of the last row, own round and tending; 0: none */

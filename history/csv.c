@@ -4,8 +4,9 @@
 #include <string.h>
 
 const char *const OB_HISTORY_TITLES[OB_HISTORY_COLUMNS] = {
-    "time",     "round",      "rounds",     "seconds",   "samples",   "loss",      "deviation", "lr",
-    "machines", "swarm_loss", "swarm_rate", "curvature", "saturated", "abstained", "size",
+    "time",      "round",     "rounds",   "seconds",    "samples",    "loss",
+    "deviation", "lr",        "machines", "swarm_loss", "swarm_rate", "curvature",
+    "saturated", "abstained", "size",     "replay",     "sent_rate",  "received_rate",
 };
 
 void ob_history_values(const struct ob_history_row *row, double ret_values[OB_HISTORY_COLUMNS]) {
@@ -24,7 +25,10 @@ void ob_history_values(const struct ob_history_row *row, double ret_values[OB_HI
                                                row->curvature,
                                                (double)row->saturated / bytes,
                                                (double)row->abstained / bytes,
-                                               row->size};
+                                               row->size,
+                                               row->replay,
+                                               row->sent_rate,
+                                               row->received_rate};
     memcpy(ret_values, values, sizeof values);
 }
 

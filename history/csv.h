@@ -9,7 +9,7 @@
 
 #include "history/history.h"
 
-#define OB_HISTORY_COLUMNS 15
+#define OB_HISTORY_COLUMNS 18
 
 extern const char *const OB_HISTORY_TITLES[OB_HISTORY_COLUMNS];
 /* The columns of a row; time in Unix seconds, NaN: not known. */

@@ -13,7 +13,10 @@
 #include "base/cursor.h"
 #include "base/path.h"
 
-#define SCHEMA         "1"
+#define SCHEMA         "2"
+#define SCHEMA_BEFORE  "1" /* without the last columns of `round` */
+#define ROUND_COLUMNS  21
+#define ROUND_ADDED    3
 #define FILE_BYTES_MAX (256 << 20)
 #define END_BYTES      (OB_KEY_BYTES + 8)
 
@@ -26,13 +29,21 @@ static const char TABLES[] =
     "INTEGER, "
     "level INTEGER, seconds REAL, samples INTEGER, loss REAL, loss_square REAL, lr REAL, machines REAL, "
     "swarm_loss "
-    "REAL, swarm_rate REAL, curvature REAL, bytes INTEGER, saturated INTEGER, abstained INTEGER, size REAL);"
+    "REAL, swarm_rate REAL, curvature REAL, bytes INTEGER, saturated INTEGER, abstained INTEGER, size REAL, "
+    "replay REAL, sent_rate REAL, received_rate REAL);"
     "CREATE TABLE IF NOT EXISTS frontier(round INTEGER PRIMARY KEY, time_ms INTEGER, log BLOB, weights BLOB, "
     "items "
     "INTEGER, units INTEGER, choices INTEGER, right INTEGER, loss REAL, loss_square REAL, loss_units REAL, "
     "units_square REAL, machines INTEGER, ends BLOB);"
     "CREATE TABLE IF NOT EXISTS event(id INTEGER PRIMARY KEY, time_ms INTEGER, kind TEXT, machine TEXT, text "
     "TEXT);";
+
+static const char UPGRADE[] = "BEGIN IMMEDIATE;"
+                              "ALTER TABLE round ADD COLUMN replay REAL;"
+                              "ALTER TABLE round ADD COLUMN sent_rate REAL;"
+                              "ALTER TABLE round ADD COLUMN received_rate REAL;"
+                              "UPDATE meta SET value = CAST('" SCHEMA "' AS BLOB) WHERE key = 'schema';"
+                              "COMMIT;";
 
 enum statement {
     PUT_ROUND,
@@ -45,7 +56,7 @@ enum statement {
 };
 
 static const char *const SQL[STATEMENTS] = {
-    [PUT_ROUND] = "INSERT OR REPLACE INTO round VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [PUT_ROUND] = "INSERT OR REPLACE INTO round VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [PUT_FRONTIER] = "INSERT OR REPLACE INTO frontier VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [PUT_EVENT] = "INSERT OR REPLACE INTO event VALUES (?,?,?,?,?)",
     [REMOVE_ROUND] = "DELETE FROM round WHERE id = ?",
@@ -57,6 +68,7 @@ struct history_file {
     char path[OB_PATH_MAX];
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
+    bool before; /* it has SCHEMA_BEFORE */
     bool in_transaction;
     enum ob_err failed; /* of this transaction */
     struct ob_error error;
@@ -155,7 +167,9 @@ static enum ob_err check_meta(struct history_file *file, const struct ob_run_id 
         failed = put_meta(file, "run", run->hash.bytes, OB_HASH_BYTES, error);
         return failed ? failed : put_meta(file, "schema", SCHEMA, strlen(SCHEMA), error);
     }
-    if (!failed && (schema_bytes != strlen(SCHEMA) || memcmp(schema, SCHEMA, schema_bytes) != 0))
+    file->before = schema_bytes == strlen(SCHEMA_BEFORE) && memcmp(schema, SCHEMA_BEFORE, schema_bytes) == 0;
+    if (!failed && !file->before &&
+        (schema_bytes != strlen(SCHEMA) || memcmp(schema, SCHEMA, schema_bytes) != 0))
         return ob_fail(error, OB_EUNSUPPORTED,
                        "%s: has another schema than this version of onebyte reads (%s)", file->path, SCHEMA);
     if (!failed)
@@ -189,6 +203,17 @@ static enum ob_err is_fresh(struct history_file *file, bool *ret_fresh, struct o
     return failed;
 }
 
+static enum ob_err upgrade(struct history_file *file, struct ob_error *error) {
+    if (sqlite3_exec(file->db, UPGRADE, NULL, NULL, NULL) == SQLITE_OK) {
+        file->before = false;
+        return OB_OK;
+    }
+    enum ob_err failed = sql_error(file, error);
+    if (!sqlite3_get_autocommit(file->db))
+        (void)sqlite3_exec(file->db, "ROLLBACK", NULL, NULL, NULL);
+    return failed;
+}
+
 static enum ob_err prepare(struct history_file *file, struct ob_error *error) {
     for (size_t i = 0; i < STATEMENTS; i++)
         if (sqlite3_prepare_v2(file->db, SQL[i], -1, &file->statements[i], NULL) != SQLITE_OK)
@@ -216,6 +241,8 @@ static enum ob_err open_file(struct history_file *file, const struct ob_run_id *
         failed = sql_error(file, error);
     if (!failed)
         failed = check_meta(file, run, fresh, error);
+    if (!failed && create && file->before)
+        failed = upgrade(file, error);
     return failed || !create ? failed : prepare(file, error);
 }
 
@@ -287,7 +314,7 @@ static void text(struct columns *c, char *ret_text, size_t capacity) {
         memcpy(ret_text, sqlite3_column_text(c->query, column), (size_t)bytes + 1);
 }
 
-static bool read_row(struct columns *c, int64_t *ret_id, struct ob_history_row *ret_row) {
+static bool read_row(struct columns *c, bool before, int64_t *ret_id, struct ob_history_row *ret_row) {
     *ret_id = (int64_t)whole(c, INT64_MAX);
     ret_row->time_ms = whole(c, INT64_MAX);
     ret_row->round = (uint32_t)whole(c, UINT32_MAX);
@@ -306,6 +333,9 @@ static bool read_row(struct columns *c, int64_t *ret_id, struct ob_history_row *
     ret_row->saturated = whole(c, INT64_MAX);
     ret_row->abstained = whole(c, INT64_MAX);
     ret_row->size = real(c);
+    ret_row->replay = before ? NAN : real(c);
+    ret_row->sent_rate = before ? NAN : real(c);
+    ret_row->received_rate = before ? NAN : real(c);
     return !c->bad && ob_history_row_plausible(ret_row);
 }
 
@@ -332,7 +362,8 @@ enum ob_err history_file_each_row(struct history_file *file,
                                   bool (*see)(void *, int64_t, const struct ob_history_row *), void *context,
                                   struct ob_error *error) {
     sqlite3_stmt *query = NULL;
-    enum ob_err failed = begin_query(file, "round", "SELECT * FROM round ORDER BY id", 18, &query, error);
+    int count = file->before ? ROUND_COLUMNS - ROUND_ADDED : ROUND_COLUMNS;
+    enum ob_err failed = begin_query(file, "round", "SELECT * FROM round ORDER BY id", count, &query, error);
     if (failed)
         return failed;
     int step;
@@ -340,7 +371,7 @@ enum ob_err history_file_each_row(struct history_file *file,
         struct columns columns = {.query = query};
         struct ob_history_row row;
         int64_t id;
-        if (!read_row(&columns, &id, &row) || !see(context, id, &row))
+        if (!read_row(&columns, file->before, &id, &row) || !see(context, id, &row))
             break;
     }
     return end_query(file, query, step, "round", error);
@@ -483,6 +514,9 @@ void history_file_put_row(struct history_file *file, int64_t id, const struct ob
     put_whole(s, &at, row->saturated);
     put_whole(s, &at, row->abstained);
     put_real(s, &at, row->size);
+    put_real(s, &at, row->replay);
+    put_real(s, &at, row->sent_rate);
+    put_real(s, &at, row->received_rate);
     run(file, s);
 }
 

@@ -1,7 +1,8 @@
-/* file - history.sqlite, schema 1; private to history/. docs/files.md explains it.
+/* file - history.sqlite, schema 2; private to history/. docs/files.md explains it.
  *
  *   meta(key TEXT PRIMARY KEY, value BLOB)                  schema, run
  *   round(id INTEGER PRIMARY KEY, the members of struct ob_history_row)     by id, oldest first
+ *     schema 1 ends before `replay`: it is read as it is, and opening it for writing adds the columns
  *   frontier(round INTEGER PRIMARY KEY, the members of struct ob_history_frontier, ends BLOB)
  *     ends: for each machine key 32 ‖ next u64, little-endian
  *   event(id INTEGER PRIMARY KEY, time_ms, kind, machine, text)

@@ -21,6 +21,9 @@ void ob_history_row_merge(struct ob_history_row *row, const struct ob_history_ro
     row->swarm_loss = mean(row->swarm_loss, s, later->swarm_loss, t);
     row->swarm_rate = mean(row->swarm_rate, s, later->swarm_rate, t);
     row->curvature = mean(row->curvature, row->rounds, later->curvature, later->rounds);
+    row->replay = mean(row->replay, s, later->replay, t);
+    row->sent_rate = mean(row->sent_rate, s, later->sent_rate, t);
+    row->received_rate = mean(row->received_rate, s, later->received_rate, t);
     row->size = mean(row->size, (double)row->bytes, later->size, (double)later->bytes);
     row->bytes += later->bytes;
     row->saturated += later->saturated;
@@ -47,6 +50,7 @@ bool ob_history_row_plausible(const struct ob_history_row *r) {
            is_mean(r->loss, -1e9, 1e9) && is_mean(r->loss_square, 0, 1e18) && is_mean(r->lr, 0, 1) &&
            is_mean(r->machines, 0, 1e6) && is_mean(r->swarm_loss, -1e9, 1e9) &&
            is_mean(r->swarm_rate, 0, 1e12) && is_mean(r->curvature, -1e12, 1e12) &&
-           is_mean(r->size, -1100, 1100) && r->saturated <= r->bytes && r->abstained <= r->bytes &&
+           is_mean(r->size, -1100, 1100) && is_mean(r->replay, 0, 1) && is_mean(r->sent_rate, 0, 1e15) &&
+           is_mean(r->received_rate, 0, 1e15) && r->saturated <= r->bytes && r->abstained <= r->bytes &&
            r->time_ms < (1ull << 52);
 }

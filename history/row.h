@@ -27,6 +27,8 @@ struct ob_history_row {
     uint64_t bytes, saturated,
         abstained; /* of all records that came in: bytes, those at the code's end, abstentions */
     double size;   /* mean log2 of |estimate| over the bytes that are neither zero nor abstentions */
+    double replay; /* share of the time in which the compute thread replayed records */
+    double sent_rate, received_rate; /* payload, bytes a second; published to all counts once */
 };
 
 /* `later` follows `row` at once: both become one, of the next level. */

@@ -12,18 +12,21 @@
 #include "base/clock.h"
 #include "web/page.h"
 #include "web/sources.h"
+#include "web/streams.h"
 
 #define TURN_MS 200 /* how late a connection's end, or ours, is noticed */
 #define BACKLOG 16
 
 struct connection {
     int fd; /* -1: none */
+    bool streams;
     uint64_t since_ns;
 };
 
 struct ob_web {
     struct ob_web_access access;
     struct ob_web_sources sources;
+    struct ob_web_streams streams;
     char policy[OB_WEB_POLICY_MAX];
     struct MHD_Daemon *http;
     struct connection connections[OB_WEB_CONNECTIONS];
@@ -96,6 +99,18 @@ static enum MHD_Result serve_page(const struct ob_web *web, struct MHD_Connectio
                   MHD_create_response_from_buffer(bytes, (void *)(uintptr_t)page, MHD_RESPMEM_PERSISTENT));
 }
 
+static enum MHD_Result serve_stream(struct ob_web *web, struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct connection *place = info ? info->socket_context : NULL;
+    struct MHD_Response *response = place ? ob_web_stream_open(&web->streams, connection) : NULL;
+    if (!response)
+        return refuse(web, connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+                      "too many listen already; ask for /status.json now and then\n");
+    place->streams = true;
+    return answer(web, connection, MHD_HTTP_OK, "text/event-stream", response);
+}
+
 /* Answered at the first call, before any body: what else comes is not read. */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *data,
@@ -116,6 +131,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
                       "add ?token=TOKEN to the address, or send the header Authorization: Bearer TOKEN\n");
     if (strcmp(url, "/") == 0)
         return serve_page(web, connection);
+    if (strcmp(url, "/events") == 0)
+        return serve_stream(web, connection);
     for (size_t i = 0; i < sizeof ROUTES / sizeof *ROUTES; i++)
         if (strcmp(url, ROUTES[i].path) == 0)
             return serve_source(web, connection, &ROUTES[i]);
@@ -137,7 +154,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     for (size_t i = 0; info && i < OB_WEB_CONNECTIONS; i++)
         if (web->connections[i].fd < 0) {
-            web->connections[i] = (struct connection){info->connect_fd, ob_now_ns()};
+            web->connections[i] = (struct connection){.fd = info->connect_fd, .since_ns = ob_now_ns()};
             *ret_place = &web->connections[i];
             return;
         }
@@ -147,7 +164,8 @@ static void end_late(struct ob_web *web) {
     uint64_t now_ns = ob_now_ns();
     for (size_t i = 0; i < OB_WEB_CONNECTIONS; i++) {
         const struct connection *connection = &web->connections[i];
-        if (connection->fd >= 0 && now_ns - connection->since_ns > OB_WEB_SECONDS * OB_SECOND_NS)
+        if (connection->fd >= 0 && !connection->streams &&
+            now_ns - connection->since_ns > OB_WEB_SECONDS * OB_SECOND_NS)
             (void)shutdown(connection->fd, SHUT_RDWR);
     }
 }
@@ -158,6 +176,7 @@ static void *work(void *context) {
         if (MHD_run_wait(web->http, TURN_MS) != MHD_YES)
             (void)usleep(TURN_MS * 1000);
         end_late(web);
+        ob_web_streams_tend(&web->streams, ob_now_ns());
     }
     return NULL;
 }
@@ -181,12 +200,12 @@ static enum ob_err listen_at(const struct ob_web_access *access, int *ret_fd, st
 }
 
 static enum ob_err start(struct ob_web *web, int fd, struct ob_error *error) {
-    web->http = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, web, MHD_OPTION_LISTEN_SOCKET, fd,
-                                 MHD_OPTION_CONNECTION_LIMIT, (unsigned)OB_WEB_CONNECTIONS,
-                                 MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)OB_WEB_CONNECTIONS_EACH,
-                                 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)OB_WEB_SECONDS,
-                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)OB_WEB_REQUEST_BYTES,
-                                 MHD_OPTION_NOTIFY_CONNECTION, on_connection, web, MHD_OPTION_END);
+    web->http = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, web, MHD_OPTION_LISTEN_SOCKET,
+        fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)OB_WEB_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)OB_WEB_CONNECTIONS_EACH, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)OB_WEB_SECONDS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)OB_WEB_REQUEST_BYTES, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, web, MHD_OPTION_END);
     if (!web->http)
         return ob_fail(error, OB_EIO, "[status] http: cannot start libmicrohttpd: %s", strerror(errno));
     int why = pthread_create(&web->thread, NULL, work, web);
@@ -204,6 +223,7 @@ enum ob_err ob_web_open(const struct ob_web_access *access, const char *state_di
         return ob_fail(error, OB_ENOMEM, "[status] http: out of memory");
     web->access = *access;
     (void)snprintf(web->sources.state_dir, sizeof web->sources.state_dir, "%s", state_dir);
+    web->streams.sources = &web->sources;
     ob_web_page_policy(web->policy);
     atomic_init(&web->stop, false);
     for (size_t i = 0; i < OB_WEB_CONNECTIONS; i++)
@@ -224,6 +244,8 @@ void ob_web_close(struct ob_web *web) {
         return;
     atomic_store(&web->stop, true);
     (void)pthread_join(web->thread, NULL);
+    ob_web_streams_end(&web->streams);
+    (void)MHD_run(web->http);
     MHD_stop_daemon(web->http);
     ob_web_sources_done(&web->sources);
     free(web);

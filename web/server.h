@@ -3,11 +3,11 @@
  *
  *   /               the page                    /history.csv     rounds
  *   /status.json    the status                  /frontiers.csv   frontiers with held-out losses
- *   /metrics        for Prometheus
+ *   /metrics        for Prometheus              /events          news as they come (web/streams.h)
  *
  * Bounds:  GET and HEAD; OB_WEB_CONNECTIONS connections, OB_WEB_CONNECTIONS_EACH of one address; OB_WEB_REQUEST_BYTES of a
- *          request's head; a connection carries one request and ends after OB_WEB_SECONDS whatever it does. Bodies are not
- *          read. What an answer may be is bounded by the status (OB_STATUS_MAX) and the history (history/history.h).
+ *          request's head; a connection carries one request and ends after OB_WEB_SECONDS whatever it does, but for those that
+ *          stream, which have bounds of their own. Bodies are not read. What an answer may be is bounded by the status (OB_STATUS_MAX) and the history (history/history.h).
  * Errors:  OB_EIO, the address cannot be listened on, the thread cannot be started; OB_ENOMEM. They name [status] http.
  * Owns:    its thread and its connections.
  * Threads: open and close from one thread. Close after the status socket is gone: a question to it then ends at once. */

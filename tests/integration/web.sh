@@ -46,10 +46,28 @@ if command -v promtool >/dev/null; then
 else
     echo "skipped: promtool (Debian package prometheus) is not installed"
 fi
+news() { curl -sN --max-time 4 "$@" >"$work/news" 2>>"$work/curl.log"; }
+heard() { news $url/events; [ "$(grep -c '^event: status' "$work/news")" -ge 2 ] && grep -q '^event: rows' "$work/news"; }
+wait_for 60 heard || fail "events: $(head -c 300 "$work/news")"
+python3 - "$work/news" <<'PY' || fail "events are not what they should be"
+import json, sys
+events = [e.split("\n") for e in open(sys.argv[1]).read().split("\n\n")[:-1]]
+rounds, times = [], []
+for kind, *lines in events:
+    assert all(line.startswith("data: ") for line in lines), lines
+    if kind == "event: status":
+        rounds.append(json.loads(lines[0][6:])["round"])
+    elif kind == "event: rows":
+        times += [float(line[6:].split(",")[0]) for line in lines]
+assert rounds == sorted(rounds) and len(rounds) >= 2, rounds
+assert times and all(a < b for a, b in zip(times, times[1:])), times
+PY
+code 200 $url/history.csv; head -1 "$work/body" | grep -q ",replay,sent_rate,received_rate$" || fail "history.csv has no replay share and bytes"
+awk -F, 'NR > 1 && $16 > 0 && $16 < 1 && $17 > 0 && $18 > 0 { found = 1 } END { exit !found }' "$work/body" || fail "no row has a replay share and bytes: $(tail -2 "$work/body")"
 code 200 -I $url/metrics; [ ! -s "$work/body" ] || ! grep -q onebyte_round "$work/body" || fail "HEAD has a body"
 
 # ---- to whom ----
-code 401 $open/metrics; code 401 $open/; code 401 "$open/metrics?token="; code 401 "$open/metrics?token=${token}x"
+code 401 $open/metrics; code 401 $open/events; code 403 -H "Host: page.example" $url/events; code 401 $open/; code 401 "$open/metrics?token="; code 401 "$open/metrics?token=${token}x"
 code 401 -H "Authorization: Bearer nothing" $open/status.json
 code 200 -H "Authorization: Bearer $token" $open/metrics; code 200 "$open/?token=$token"; code 200 -H "Host: page.example" "$open/?token=$token"
 code 403 -H "Host: page.example" $url/status.json; code 200 -H "Host: localhost:$page" $url/status.json
@@ -84,21 +102,30 @@ wait_for 60 goes_on || fail "training stopped"
 settled() { [ "$(files)" -le $((before + 2)) ]; }
 wait_for 60 settled || fail "$(files) descriptors are left, $before before"
 
-# ---- a machine that is gone is said so; a daemon that leaves closes its page ----
-kill -STOP "${pid[2]}"
-silent() { code 200 $url/metrics; grep -q '^onebyte_machine_state{machine="peer2",.*state="silent"} 1' "$work/body"; }
-wait_for 90 silent || fail "a machine that is stopped: $(grep machine_state "$work/body")"
+# ---- in a browser: a machine that is gone is said so, and so is a daemon that leaves, which closes its page and its streams ----
+seen='document.body.innerText'
+drawn='["loss", "rate", "count", "replay", "bytes"].every(id => /d="M[0-9]/.test(document.getElementById(id).innerHTML))'
 if command -v chromium >/dev/null; then
-    timeout 120 chromium --headless --no-sandbox --disable-gpu --user-data-dir="$work/chromium" --enable-logging=stderr --virtual-time-budget=6000 \
-        --dump-dom $url/ >"$work/dom" 2>"$work/console"
-    grep -q '<td>peer2</td><td class="word silent">silent</td>' "$work/dom" || fail "the page in Chromium does not say that peer 2 is silent: $(tail -5 "$work/console")"
-    grep -q 'class="curve one" d="M[0-9]' "$work/dom" || fail "the page draws no curve"
-    ! grep "CONSOLE" "$work/console" || fail "the page complains in Chromium"
+    python3 "$ROOT/tests/support/hold.py" $page 8 >"$work/held" & holder=$!
+    wait_for 30 grep -q held "$work/held" || fail "8 streams are not to be had"
+    python3 "$ROOT/tests/integration/page.py" --errors $url/ "$seen.includes('every 5 s') && $seen.includes('peer2')" "$drawn" || fail "the page without a stream"
+    kill $holder
+    python3 "$ROOT/tests/integration/page.py" $url/ "$seen.includes('live') && /peer2\s+(training|behind)/.test($seen)" "$drawn" \
+        "performance.getEntriesByType('resource').filter(e => e.name.endsWith('status.json')).length <= 1" \
+        "window.first = document.getElementById('figures').innerText" "document.getElementById('figures').innerText !== window.first" \
+        "!kill -STOP ${pid[2]}" "/peer2\s+silent/.test($seen)" "/peer2: no record for [0-9]+ s/.test($seen)" || fail "the page in Chromium"
+    python3 "$ROOT/tests/integration/page.py" --errors $url/ "$seen.includes('live')" "!$BIN/onebyte leave $work/p1 >/dev/null" "$seen.includes('No answer since')" || fail "the page of a daemon that left"
 else
     echo "skipped: chromium is not installed"
+    curl -sN $url/events >"$work/news" & holder=$!
+    kill -STOP "${pid[2]}"
+    silent() { code 200 $url/metrics; grep -q '^onebyte_machine_state{machine="peer2",.*state="silent"} 1' "$work/body"; }
+    wait_for 90 silent || fail "a machine that is stopped: $(grep machine_state "$work/body")"
+    "$BIN/onebyte" leave "$work/p1" >/dev/null || fail leave
+    wait $holder
+    grep -q "^event: status" "$work/news" || fail "a stream of a daemon that left"
 fi
 kill -CONT "${pid[2]}"
-"$BIN/onebyte" leave "$work/p1" >/dev/null || fail leave
 gone() { ! alive 1; }
 wait_for 60 gone || fail "it does not leave"
 [ "$(get_page $url/)" = 000 ] || fail "the page outlives its daemon"

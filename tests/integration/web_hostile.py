@@ -9,6 +9,7 @@ import urllib.request
 
 PORT = int(sys.argv[1])
 LIMIT = 16  # connections of one address (web/server.h)
+STREAMS = 8  # web/streams.h
 
 
 def connect():
@@ -40,7 +41,75 @@ def ended(s):
     return True
 
 
+def listen(receive_bytes=None):
+    """A stream of news, and the first line of the answer."""
+    s = socket.socket()
+    s.settimeout(90)
+    if receive_bytes:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    s.connect(("127.0.0.1", PORT))
+    s.sendall(b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    return s, s.recv(64).split(b"\r\n")[0]
+
+
+def until_accepted():
+    """A stream, as soon as there is a place for one."""
+    end = time.monotonic() + 180
+    while time.monotonic() < end:
+        s, line = listen()
+        if b" 200 " in line:
+            return s
+        s.close()
+        time.sleep(0.5)
+    sys.exit("the places of streams are never free again")
+
+
+def streams():
+    # all places are taken: the next is refused, and everything else is answered
+    held = [listen() for _ in range(STREAMS)]
+    assert all(b" 200 " in line for _, line in held), [line for _, line in held]
+    extra, line = listen()
+    assert b" 503 " in line, line
+    honest()
+    for s, _ in held:
+        s.close()
+    extra.close()
+
+    # who comes and goes leaves no place taken
+    for _ in range(50):
+        until_accepted().close()
+
+    # who never reads costs its place for a while, and nobody else anything
+    deaf = []
+    while len(deaf) < STREAMS:
+        s, line = listen(4096)
+        if b" 200 " in line:
+            deaf.append(s)
+        else:
+            s.close()
+            time.sleep(0.2)
+    assert b" 503 " in listen()[1]
+    honest()
+    until_accepted().close()
+    honest()
+    for s in deaf:
+        s.close()
+
+    # what comes after the request is not read
+    s, line = listen()
+    s.sendall(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 1000)
+    text = b""
+    while text.count(b"event: status") < 2:
+        part = s.recv(65536)
+        if not part:
+            break
+        text += part
+    assert b"onebyte_round" not in text
+    s.close()
+
+
 def main():
+    streams()
     host = b"Host: 127.0.0.1\r\n"
     for data in [b"GET /metrics HTTP/1.1\r\n" + host + b"X: " + b"a" * (1 << 20) + b"\r\n\r\n",
                  b"GET /" + b"a" * (1 << 20) + b" HTTP/1.1\r\n" + host + b"\r\n",

@@ -31,7 +31,10 @@ static struct ob_history_row row_of(uint32_t round) {
                                    .bytes = 8,
                                    .saturated = round % 2,
                                    .abstained = 0,
-                                   .size = -3};
+                                   .size = -3,
+                                   .replay = 0.25,
+                                   .sent_rate = 40,
+                                   .received_rate = NAN};
 }
 
 static struct ob_history *open_history(const char *folder, char warning[OB_ERROR_TEXT_MAX]) {
@@ -174,7 +177,7 @@ static void what_cannot_be_a_history_is_set_aside(void **state) {
     static const struct {
         const char *sql, *says;
     } CASES[] = {
-        {"UPDATE meta SET value = '2' WHERE key = 'schema'", "schema"},
+        {"UPDATE meta SET value = '3' WHERE key = 'schema'", "schema"},
         {"DELETE FROM meta", "schema"},
         {"DROP TABLE round; CREATE TABLE round(id INTEGER PRIMARY KEY)", "damaged"},
         {"UPDATE round SET loss = 'three'", "damaged"},
@@ -182,9 +185,13 @@ static void what_cannot_be_a_history_is_set_aside(void **state) {
         {"UPDATE round SET level = -1", "damaged"},
         {"UPDATE round SET lr = 2", "damaged"},
         {"UPDATE round SET saturated = 9", "damaged"},
+        {"UPDATE round SET replay = 1.5", "damaged"},
+        {"UPDATE round SET sent_rate = -1", "damaged"},
+        {"UPDATE meta SET value = '1' WHERE key = 'schema'", "damaged"}, /* with columns that 1 has not */
         {"INSERT INTO round SELECT id + 1, time_ms, round, rounds, level + 1, seconds, samples, loss, "
          "loss_square, lr, "
-         "machines, swarm_loss, swarm_rate, curvature, bytes, saturated, abstained, size FROM round",
+         "machines, swarm_loss, swarm_rate, curvature, bytes, saturated, abstained, size, replay, sent_rate, "
+         "received_rate FROM round",
          "damaged"},
         {"INSERT INTO frontier VALUES (1, 1, 'x', 'y', 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL)", "damaged"},
         {"INSERT INTO frontier VALUES (1, 1, zeroblob(32), zeroblob(32), 5, 4, 0, 0, 0, 0, 0, 0, 0, NULL)",
@@ -204,6 +211,33 @@ static void what_cannot_be_a_history_is_set_aside(void **state) {
         path_of(folder, "", path);
         assert_int_equal(unlink(path), 0);
     }
+}
+
+/* It is read as it is; a daemon adds what it lacks, and keeps what is there. */
+static void history_of_schema_1_goes_on(void **state) {
+    const char *folder = *state;
+    struct ob_history *history = NULL;
+    struct ob_error error = {0};
+    write_history(folder);
+    execute(folder, "ALTER TABLE round DROP COLUMN replay; ALTER TABLE round DROP COLUMN sent_rate;"
+                    "ALTER TABLE round DROP COLUMN received_rate;"
+                    "UPDATE meta SET value = CAST('1' AS BLOB) WHERE key = 'schema'");
+    assert_int_equal(ob_history_read(folder, &RUN, &history, &error), OB_OK);
+    assert_int_equal(ob_history_row_count(history), 1);
+    assert_true(isnan(ob_history_row_at(history, 0)->replay));
+    assert_float_equal(ob_history_row_at(history, 0)->size, -3, 0);
+    ob_history_close(history);
+    history = open_history(folder, NULL);
+    struct ob_history_row row = row_of(1);
+    ob_history_add_row(history, &row);
+    ob_history_close(history);
+    assert_int_equal(ob_history_read(folder, &RUN, &history, &error), OB_OK);
+    assert_rows(history, 2);
+    assert_true(isnan(ob_history_row_at(history, 0)->sent_rate));
+    assert_float_equal(ob_history_row_at(history, 1)->replay, 0.25, 0);
+    assert_float_equal(ob_history_row_at(history, 1)->sent_rate, 40, 0);
+    assert_true(isnan(ob_history_row_at(history, 1)->received_rate));
+    ob_history_close(history);
 }
 
 static void file_that_is_no_database_is_set_aside(void **state) {
@@ -291,6 +325,8 @@ static void deviation_of_merged_rounds_is_that_of_their_losses(void **state) {
     assert_float_equal(a.loss, 3, 1e-12);
     assert_float_equal(ob_history_row_deviation(&a), sqrt(2), 1e-9);
     assert_true(isnan(a.swarm_loss));
+    assert_float_equal(a.replay, 0.25, 1e-12);
+    assert_true(isnan(a.received_rate));
     assert_int_equal(a.rounds, 2);
     assert_int_equal(a.level, 1);
 }
@@ -312,6 +348,7 @@ int main(void) {
         IN_FOLDER(week_is_kept_in_a_bounded_file),
         IN_FOLDER(what_was_flushed_survives_a_kill),
         IN_FOLDER(what_cannot_be_a_history_is_set_aside),
+        IN_FOLDER(history_of_schema_1_goes_on),
         IN_FOLDER(file_that_is_no_database_is_set_aside),
         IN_FOLDER(history_of_another_run_is_set_aside),
         IN_FOLDER(without_a_file_it_is_kept_in_memory_and_written_later),
