@@ -9,6 +9,7 @@ token=0123456789abcdefghij
 (umask 077; echo $token >"$work/token")
 printf '[status]\nhttp = 127.0.0.1:%d\n' $page >>"$work/p1.conf"
 printf '[status]\nhttp = 0.0.0.0:%d\nhttp_token_file = %s\n' $other "$work/token" >>"$work/p2.conf"
+sed -i "s|^data = .*|&\nheld_out = $data/held_out.jsonl\nheld_out_interval = 32|; s/^threads = .*/&\ndigest_interval = 32/" "$work"/p?.conf
 get_page() { curl -sS --max-time 30 -o "$work/body" -D "$work/head" -w '%{http_code}' "$@" 2>>"$work/curl.log"; }
 # code WANTED CURL_ARGUMENT…
 code() { local wanted=$1 got; shift; got=$(get_page "$@"); [ "$got" = "$wanted" ] || fail "$*: $got, not $wanted: $(head -c 300 "$work/body")"; }
@@ -86,6 +87,8 @@ CONFIG
     prometheus --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/tsdb" --web.listen-address="127.0.0.1:$((base_port + 22))" >"$work/prometheus.out" 2>&1 & pid[9]=$!; disown
     scraped() { curl -s "http://127.0.0.1:$((base_port + 22))/api/v1/query?query=count(onebyte_machines_training==2)" | grep -q '"2"\]'; }
     wait_for 60 scraped || fail "Prometheus does not scrape both: $(tail -3 "$work/prometheus.out")"
+    board() { code 200 $url/metrics; python3 "$ROOT/tests/integration/dashboard.py" "$ROOT/configs/grafana.json" "$work/body" "http://127.0.0.1:$((base_port + 22))" >"$work/board" 2>&1; }
+    wait_for 90 board || fail "the dashboard: $(tail -1 "$work/board")"
     kill "${pid[9]}"
 else
     echo "skipped: prometheus is not installed"

@@ -109,7 +109,6 @@ def streams():
 
 
 def main():
-    streams()
     host = b"Host: 127.0.0.1\r\n"
     for data in [b"GET /metrics HTTP/1.1\r\n" + host + b"X: " + b"a" * (1 << 20) + b"\r\n\r\n",
                  b"GET /" + b"a" * (1 << 20) + b" HTTP/1.1\r\n" + host + b"\r\n",
@@ -156,6 +155,7 @@ def main():
     for s in held + more:
         s.close()
     honest()
+    streams()
 
 
 main()
