@@ -20,6 +20,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DATA = os.path.join(ROOT, "examples", "jargon")
 WIDE = "batch = 8\nlength = 64\n"
+MIDDLE = "batch = 4\nlength = 32\n"
 LONE = "batch = 1\nlength = 8\n"
 HELD_OUT = "held_out = %s/held_out.jsonl\nheld_out_interval = 16\nheld_out_share = 10\n" % DATA
 NO_SCALE = ["--exponents", "3"]
@@ -29,7 +30,7 @@ class Case:
     """machines: [training section of each]; rounds: own ones of the first machine until the end; stop: machines to stop once
     the first has half of them; wanted: the word, and None for none at all."""
 
-    def __init__(self, wanted, what, machines, rounds, rate="3e-5", create=(), stop=(), seconds=240):
+    def __init__(self, wanted, what, machines, rounds, rate="3e-5", create=(), stop=(), seconds=120):
         self.wanted, self.what, self.machines, self.rounds = wanted, what, machines, rounds
         self.rate, self.create, self.stop, self.seconds = rate, list(create), stop, seconds
 
@@ -39,9 +40,9 @@ CASES = {
     "diverging": Case("diverging", "ten times that rate", [WIDE], 120, "3e-4"),
     "unstable": Case("diverging", "a hundred times that rate: no trend, but rate times curvature", [WIDE], 60, "3e-3"),
     "noise": Case("noise", "no rate to speak of, samples of 8 tokens", [LONE + "exponent = 3\n"], 400, "1e-9", NO_SCALE),
-    "flat": Case("flat", "no rate to speak of, samples of 8 rows of 64 tokens", [WIDE + "exponent = 3\n"], 200, "1e-9", NO_SCALE),
-    "flat-held-out": Case("flat", "the same, held-out rows", [WIDE + "exponent = 3\n" + HELD_OUT], 200, "1e-9", NO_SCALE),
-    "saturated": Case("saturated", "the same, estimates of which many are beyond the code's end", [WIDE], 200, "1e-9"),
+    "flat": Case("flat", "no rate to speak of, samples of 4 rows of 32 tokens", [MIDDLE + "exponent = 3\n"], 200, "1e-9", NO_SCALE),
+    "flat-held-out": Case("flat", "the same, held-out rows", [MIDDLE + "exponent = 3\n" + HELD_OUT], 200, "1e-9", NO_SCALE),
+    "saturated": Case("saturated", "the same, estimates of which many are beyond the code's end", [MIDDLE], 200, "1e-9"),
     "starved": Case("starved", "a machine whose mini-batches are six times as large as ours", ["batch = 2\nlength = 16\nproducts = float32\n",
                     "batch = 12\nlength = 16\nproducts = float32\n"], 200),
     "one-of-four": Case(None, "one of four machines is stopped: no split", [LONE] * 4, 200, stop=(3,)),
@@ -89,7 +90,7 @@ def run_case(build, case):
             elif status["own_rounds"] >= case.rounds // 2 and status["live"] == len(case.machines):
                 for i in case.stop:
                     processes[i].send_signal(signal.SIGSTOP)
-                stopped, end = True, time.monotonic() + 45
+                stopped, end = True, time.monotonic() + 30
             if stopped and status["own_rounds"] >= case.rounds and not case.stop:
                 break
     finally:

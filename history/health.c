@@ -193,16 +193,28 @@ static double rate_times_curvature(const struct ob_history *history, size_t firs
 
 /* ---- the word ---- */
 
+/* So many errors of a normal deviate, for a line through so few points: the error is itself an estimate. Student's t at the
+ * two-sided probability of two deviations (4.55 %), by points - 2. */
+static double errors_for(size_t points, double errors) {
+    static const double TWO[] = {13.97, 4.53, 3.31, 2.87, 2.65, 2.52, 2.43, 2.37, 2.32, 2.28};
+    size_t freedom = points > 2 ? points - 2 : 0;
+    double two = freedom == 0                          ? 2
+                 : freedom <= sizeof TWO / sizeof *TWO ? TWO[freedom - 1]
+                                                       : 2 + 2.8 / (double)freedom;
+    return errors * two / 2;
+}
+
 /* What was found to rise goes on to do so until the trend says otherwise. */
 static bool rises(const struct ob_trend *t, size_t points, bool before) {
     if (before)
         return t->points >= points && t->change > t->error;
-    return t->points >= points && t->change > ERRORS_TO_RISE * t->error &&
+    return t->points >= points && t->change > errors_for(t->points, ERRORS_TO_RISE) * t->error &&
            t->change > OB_HEALTH_RISE * fabs(t->first);
 }
 
 static bool falls(const struct ob_trend *t, size_t points) {
-    return t->points >= points && t->change < -ERRORS_TO_LEARN * t->error && t->change < 0;
+    return t->points >= points && t->change < -errors_for(t->points, ERRORS_TO_LEARN) * t->error &&
+           t->change < -OB_HEALTH_LEAST * fabs(t->first);
 }
 
 static bool diverges(const struct ob_health_facts *facts, struct ob_health *v) {
@@ -253,8 +265,8 @@ static bool is_split(const struct ob_health_facts *facts, struct ob_health *v) {
 }
 
 static void say_trend(struct ob_health *v, const struct ob_trend *t, const char *what) {
-    double reach = ERRORS_TO_LEARN * t->error;
-    if (t->change < -reach && t->change < 0) {
+    double reach = errors_for(t->points, ERRORS_TO_LEARN) * t->error;
+    if (falls(t, 2)) {
         v->kind = OB_HEALTH_LEARNING;
         (void)snprintf(v->sentence, sizeof v->sentence,
                        "the %s loss falls, %.4g to %.4g (%.2g ± %.1g) between rounds %u and %u", what,
@@ -302,7 +314,8 @@ void ob_health_of(const struct ob_history *history, const struct ob_health_facts
         v.kind = OB_HEALTH_DIVERGING;
     } else if (is_split(facts, &v)) {
         v.kind = OB_HEALTH_SPLIT;
-    } else if (facts->trains && !facts->finished && v.busy < OB_HEALTH_STARVED * (1 - facts->rest)) {
+    } else if (facts->trains && !facts->finished && facts->live > 1 &&
+               v.busy < OB_HEALTH_STARVED * (1 - facts->rest)) {
         v.kind = OB_HEALTH_IS_STARVED;
         (void)snprintf(v.sentence, sizeof v.sentence, "this machine computes %.0f %% of its time%s%s",
                        100 * v.busy, facts->waits_for ? "; it waits for " : ": it waits for others",

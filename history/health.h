@@ -2,20 +2,21 @@
  * set each threshold.
  *
  *   starting    too little was seen to say anything
- *   learning    the held-out loss, else the training loss, falls by more than twice its standard error
+ *   learning    the held-out loss, else the training loss, falls by more than twice its standard error and by OB_HEALTH_LEAST
  *   flat        it does not, and a change of OB_HEALTH_SMALL of it would have shown
  *   noise       it does not, and could not have been seen: the error is larger than that
  *   diverging   it rises by more than five standard errors and by OB_HEALTH_RISE, losses are not finite, or the learning rate
  *               times the curvature is beyond what is stable
  *   saturated   it does not learn, and more than OB_HEALTH_SATURATED of the bytes stand at the code's end: steps are cut off
- *   starved     this machine waits for others more than half of its time
+ *   starved     this machine waits for others, which there are, more than half of its time
  *   split       half or more of the machines that trained lately are silent, or have other weights; or we are isolated
  *   finished    all rounds are done
  *
  * Of several that hold, the first of: diverging, split, starved, finished; then the trend.
  *
  * A trend is a line through the points of a window, weighted by rounds; its error comes from their scatter about the line, so
- * that it needs no model of the noise. Window: the last quarter of the run, at least OB_HEALTH_ROUNDS rounds.
+ * that it needs no model of the noise; of few points, more errors are asked for, so that a run that stands still is as seldom
+ * said to move (Student's t). Window: the last quarter of the run, at least OB_HEALTH_ROUNDS rounds.
  *
  * Threads: pure functions. */
 #ifndef OB_HISTORY_HEALTH_H
@@ -24,12 +25,13 @@
 #include "history/history.h"
 
 #define OB_HEALTH_ROUNDS       200
-#define OB_HEALTH_SMALL        0.01 /* of the loss */
-#define OB_HEALTH_RISE         0.02 /* of the loss */
-#define OB_HEALTH_SATURATED    0.25 /* of the bytes */
-#define OB_HEALTH_ABSTAINED    0.25 /* of the bytes: losses that are not finite */
-#define OB_HEALTH_STARVED      0.5  /* of the time */
-#define OB_HEALTH_RATE         2.0  /* learning rate times curvature */
+#define OB_HEALTH_SMALL        0.01   /* of the loss */
+#define OB_HEALTH_LEAST        0.0005 /* of the loss: what falls by less is not called learning */
+#define OB_HEALTH_RISE         0.02   /* of the loss */
+#define OB_HEALTH_SATURATED    0.25   /* of the bytes */
+#define OB_HEALTH_ABSTAINED    0.25   /* of the bytes: losses that are not finite */
+#define OB_HEALTH_STARVED      0.5    /* of the time */
+#define OB_HEALTH_RATE         2.0    /* learning rate times curvature */
 #define OB_HEALTH_SENTENCE_MAX 320
 
 enum ob_health_kind {

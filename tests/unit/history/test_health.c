@@ -134,6 +134,36 @@ static void held_out_loss_says_more_than_training_loss(void **state) {
     assert_verdict(judge(&facts), "flat");
 }
 
+/* Three or four points lie on a line by chance: a run that stands still must not be said to move. */
+static void few_evaluations_of_a_run_that_stands_still(void **state) {
+    (void)state;
+    struct ob_health_facts facts = usual();
+    int learning = 0, diverging = 0;
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        assert_int_equal(close_history(state) + open_history(state), 0);
+        random_state.state = seed;
+        for (uint32_t i = 0; i < 3 + seed % 3; i++)
+            evaluate(64 * i, 3.4 + 0.1 * noise());
+        enum ob_health_kind kind = judge(&facts).kind;
+        learning += kind == OB_HEALTH_LEARNING;
+        diverging += kind == OB_HEALTH_DIVERGING;
+    }
+    assert_in_range(learning, 0, 12); /* 2.3 % of 200, and its scatter */
+    assert_in_range(diverging, 0, 4);
+}
+
+/* A rate of nearly nothing moves the weights without noise, and to no use. */
+static void fall_by_next_to_nothing_is_flat(void **state) {
+    (void)state;
+    struct ob_health_facts facts = usual();
+    for (uint32_t i = 0; i < 12; i++)
+        evaluate(64 * i, 3.4 - 1e-6 * i);
+    assert_verdict(judge(&facts), "flat");
+    for (uint32_t i = 0; i < 12; i++)
+        evaluate(64 * i, 3.4 - 1e-3 * i);
+    assert_verdict(judge(&facts), "learning");
+}
+
 static void two_evaluations_are_judged_by_their_own_errors(void **state) {
     (void)state;
     struct ob_health_facts facts = usual();
@@ -216,6 +246,9 @@ static void waiting_for_most_of_the_time_is_starved(void **state) {
     assert_verdict(judge(&facts), "starved");
     facts.rest = 0.9; /* as its owner wants it: a tenth of its time is all that it computes */
     assert_verdict(judge(&facts), "learning");
+    facts.rest = 0;
+    facts.live = 1; /* there is nobody to wait for: other programs take the processor */
+    assert_verdict(judge(&facts), "learning");
 }
 
 static void half_that_does_not_answer_is_a_split(void **state) {
@@ -267,6 +300,8 @@ int main(void) {
         IN_HISTORY(no_change_that_would_have_shown_is_flat),
         IN_HISTORY(change_that_could_not_be_seen_is_noise),
         IN_HISTORY(held_out_loss_says_more_than_training_loss),
+        IN_HISTORY(few_evaluations_of_a_run_that_stands_still),
+        IN_HISTORY(fall_by_next_to_nothing_is_flat),
         IN_HISTORY(two_evaluations_are_judged_by_their_own_errors),
         IN_HISTORY(rise_of_the_training_loss_is_diverging),
         IN_HISTORY(noise_that_rises_by_chance_is_not_diverging),
