@@ -61,25 +61,41 @@ static void chown_argument(uid_t user, char ret_text[static USER_MAX]) {
         (void)snprintf(ret_text, USER_MAX, "%lu", (unsigned long)user);
 }
 
+/* What helps who is not the owner of `path`. Only root can give a file away. What root owns was most often made by a sudo that
+ * was not meant, and is given back; what another user owns is that user's, a service's for example. */
+#define REMEDY_MAX (OB_PATH_MAX + 2 * USER_MAX + 80)
+
+static void remedy_of(const char *path, uid_t owner, char ret_text[static REMEDY_MAX]) {
+    char name[USER_MAX], argument[USER_MAX];
+    name_user(owner, name);
+    chown_argument(geteuid(), argument);
+    if (geteuid() == 0)
+        (void)snprintf(ret_text, REMEDY_MAX, "run it as %s, or run `chown %s %s`", name, argument, path);
+    else if (owner == 0)
+        (void)snprintf(ret_text, REMEDY_MAX,
+                       "run it as root, or, if it is meant to be yours, have root run `chown %s %s`",
+                       argument, path);
+    else
+        (void)snprintf(ret_text, REMEDY_MAX, "run it as %s, or use a path of your own", name);
+}
+
 enum ob_err ob_access_foreign(struct ob_error *error, const char *path, const struct stat *info) {
-    char owner[USER_MAX], user[USER_MAX], argument[USER_MAX];
+    char owner[USER_MAX], user[USER_MAX], remedy[REMEDY_MAX];
     name_user(info->st_uid, owner);
     name_user(geteuid(), user);
-    chown_argument(geteuid(), argument);
-    return ob_fail(
-        error, OB_EREFUSED,
-        "%s: belongs to %s, and this program runs as %s: run it as %s, or run `chown %s %s` as root", path,
-        owner, user, owner, argument, path);
+    remedy_of(path, info->st_uid, remedy);
+    return ob_fail(error, OB_EREFUSED, "%s: belongs to %s, and this program runs as %s: %s", path, owner,
+                   user, remedy);
 }
 
 static enum ob_err denied(struct ob_error *error, const char *path, const char *what, int why) {
-    char closed[OB_PATH_MAX], owner[USER_MAX], user[USER_MAX], argument[USER_MAX];
+    char closed[OB_PATH_MAX], owner[USER_MAX], user[USER_MAX], remedy[REMEDY_MAX];
     struct stat info;
     if (!find_closed(path, closed, &info))
         return ob_fail(error, OB_EREFUSED, "%s: %s: %s", path, what, strerror(why));
     name_user(info.st_uid, owner);
     name_user(geteuid(), user);
-    chown_argument(geteuid(), argument);
+    remedy_of(closed, info.st_uid, remedy);
     const char *folder = S_ISDIR(info.st_mode) ? "the folder " : "",
                *mode = S_ISDIR(info.st_mode) ? "u+rwx" : "u+rw";
     unsigned bits = info.st_mode & 07777u;
@@ -93,11 +109,9 @@ static enum ob_err denied(struct ob_error *error, const char *path, const char *
     if (info.st_uid == geteuid())
         return ob_fail(error, OB_EREFUSED, "%s: %s: %s: %s%s has mode %04o; run `chmod %s %s`", path, what,
                        strerror(why), folder, closed, bits, mode, closed);
-    return ob_fail(
-        error, OB_EREFUSED,
-        "%s: %s: %s: %s%s belongs to %s (mode %04o), and this program runs as %s: run it as %s, or run "
-        "`chown %s %s` as root",
-        path, what, strerror(why), folder, closed, owner, bits, user, owner, argument, closed);
+    return ob_fail(error, OB_EREFUSED,
+                   "%s: %s: %s: %s%s belongs to %s (mode %04o), and this program runs as %s: %s", path, what,
+                   strerror(why), folder, closed, owner, bits, user, remedy);
 }
 
 enum ob_err ob_access_fail(struct ob_error *error, const char *path, const char *what, int why) {
@@ -117,6 +131,15 @@ enum ob_err ob_access_fail(struct ob_error *error, const char *path, const char 
 enum ob_err ob_access_fail_writing(struct ob_error *error, const char *path, const char *what, int why) {
     enum ob_err failed = ob_access_fail(error, path, what, why);
     return failed == OB_ENOTFOUND ? ob_fail(error, OB_EIO, "%s: %s: %s", path, what, strerror(why)) : failed;
+}
+
+enum ob_err ob_access_exists(const char *path, bool *ret_exists, struct ob_error *error) {
+    struct stat info;
+    bool exists = stat(path, &info) == 0;
+    if (!exists && errno != ENOENT && errno != ENOTDIR)
+        return ob_access_fail(error, path, "cannot look whether it is there", errno);
+    *ret_exists = exists;
+    return OB_OK;
 }
 
 /* ---- what is trusted ---- */

@@ -6,6 +6,7 @@
 #ifndef OB_BASE_ACCESS_H
 #define OB_BASE_ACCESS_H
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 #include "base/err.h"
@@ -19,6 +20,9 @@ enum ob_err ob_access_fail_writing(struct ob_error *error, const char *path, con
 
 /* A file whose owner must be the user of this process belongs to somebody else: OB_EREFUSED. */
 enum ob_err ob_access_foreign(struct ob_error *error, const char *path, const struct stat *info);
+
+/* Is there a file or folder of this name? One that may not be looked at is an error, not a no: ob_access_fail's. */
+OB_MUST_USE enum ob_err ob_access_exists(const char *path, bool *ret_exists, struct ob_error *error);
 
 /* A folder whose content nobody but the user of this process may change.
  * Errors:  OB_EREFUSED: it is another user's, or its mode lets others write. ob_access_fail's. */

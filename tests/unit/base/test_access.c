@@ -11,14 +11,57 @@
 
 #define NOBODY 65534
 
+/* Only root can give a file away: what another user owns is not told to be taken. */
 static void files_of_others_are_named_with_both_users(void **state) {
     (void)state;
     struct ob_error error = {0};
-    struct stat info = {.st_uid = 4000000001u, .st_mode = S_IFREG | 0600};
+    struct stat info = {.st_uid = 4000000001u, .st_mode = S_IFREG | 0600}, roots = {.st_uid = 0};
+    uid_t before = geteuid();
     assert_int_equal(ob_access_foreign(&error, "D/identity", &info), OB_EREFUSED);
     assert_non_null(strstr(error.text, "D/identity: belongs to user 4000000001"));
-    assert_non_null(strstr(error.text, "chown"));
+    assert_true((strstr(error.text, "chown") != NULL) == (before == 0));
     assert_null(strstr(error.text, "chmod"));
+    if (before != 0)
+        return;
+    assert_int_equal(seteuid(NOBODY), 0);
+    (void)ob_access_foreign(&error, "D/identity", &info);
+    struct ob_error of_root = {0};
+    (void)ob_access_foreign(&of_root, "D/identity", &roots);
+    assert_int_equal(seteuid(before), 0);
+    assert_null(strstr(error.text, "chown"));
+    assert_non_null(strstr(error.text, "run it as user 4000000001"));
+    assert_non_null(strstr(of_root.text, "have root run `chown nobody D/identity`"));
+}
+
+/* What cannot be looked at is not taken for absent. */
+static void exists_tells_closed_from_absent(void **state) {
+    (void)state;
+    struct test_folder folder;
+    char closed[TEST_PATH_MAX], path[TEST_PATH_MAX + 16];
+    struct ob_error error = {0};
+    bool there = true;
+    uid_t before = geteuid();
+    test_folder_make(&folder);
+    assert_int_equal(ob_file_make_folder(test_folder_path(&folder, "closed", closed), 0700, NULL), OB_OK);
+    (void)snprintf(path, sizeof path, "%s/file", closed);
+    assert_int_equal(ob_access_exists(path, &there, &error), OB_OK);
+    assert_false(there);
+    assert_int_equal(ob_access_exists(closed, &there, &error), OB_OK);
+    assert_true(there);
+    if (before == 0) {
+        assert_int_equal(chmod(folder.path, 0711), 0);
+        assert_int_equal(seteuid(NOBODY), 0);
+    } else {
+        assert_int_equal(chmod(closed, 0), 0);
+    }
+    enum ob_err failed = ob_access_exists(path, &there, &error);
+    if (before == 0)
+        assert_int_equal(seteuid(before), 0);
+    else
+        assert_int_equal(chmod(closed, 0700), 0);
+    assert_int_equal(failed, OB_EREFUSED);
+    assert_non_null(strstr(error.text, closed));
+    test_folder_remove(&folder);
 }
 
 /* As another user, root's ways into everything are closed. */
@@ -81,6 +124,7 @@ static void file_systems_have_names(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_of_others_are_named_with_both_users),
+        cmocka_unit_test(exists_tells_closed_from_absent),
         cmocka_unit_test(a_closed_folder_is_named),
         cmocka_unit_test(errnos_have_their_codes),
         cmocka_unit_test(file_systems_have_names),
