@@ -133,6 +133,8 @@ const char *ob_machine_state(const struct ob_status *s, const struct ob_status_m
         return "expired";
     if (m->peer.compared && !m->peer.agrees)
         return "disagrees";
+    if (m->peer.has_records && s->max_rounds > 0 && m->peer.head_round.index + 1 >= s->max_rounds)
+        return "finished";
     if (m->trains)
         return m->behind > BEHIND ? "behind" : "training";
     if (!m->peer.has_records || isnan(m->last_record_s))

@@ -9,7 +9,7 @@
 #include "daemon/status_fields.h"
 
 void ob_problems_of(const struct ob_status *status, uint64_t wall_s, struct ob_problems *ret_problems);
-/* training, waiting, behind, silent, slow, unreachable, left, revoked, forked, expired, disagrees, idle or new. */
+/* training, waiting, behind, finished (it has done all rounds), silent, slow, unreachable, left, revoked, forked, expired, disagrees, idle or new. */
 const char *ob_machine_state(const struct ob_status *status, const struct ob_status_machine *machine,
                              uint64_t wall_s);
 

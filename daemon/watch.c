@@ -25,13 +25,17 @@ static size_t disagreeing(const struct ob_peer *peer) {
     return count;
 }
 
-/* Machines that trained lately and of which nothing is heard; one that is idle, or said goodbye, is heard or gone. */
-static size_t silent(const struct ob_peer *peer, const struct ob_machine_id *own, uint64_t now_ns) {
+/* Machines that trained lately and of which nothing is heard; one that is idle, has said goodbye or has done all `rounds`, is heard
+ * or gone. */
+static size_t silent(const struct ob_peer *peer, const struct ob_machine_id *own, uint32_t rounds,
+                     uint64_t now_ns) {
     size_t count = 0;
     for (size_t i = 0; i < ob_peer_count(peer); i++) {
         struct ob_peer_machine m = ob_peer_machine(peer, i);
         bool lately = m.last_record_ns > 0 && now_ns - m.last_record_ns < LATELY_NS;
-        bool belongs = !ob_machine_equal(&m.machine, own) && m.admitted && !m.revoked && !m.forked && !m.left;
+        bool done = m.has_records && m.head_round.index + 1 >= rounds;
+        bool belongs =
+            !ob_machine_equal(&m.machine, own) && m.admitted && !m.revoked && !m.forked && !m.left && !done;
         count += lately && belongs && m.has_records && !m.paced && now_ns - m.last_heard_ns > SILENT_NS &&
                  now_ns - m.last_record_ns > SILENT_NS;
     }
@@ -57,7 +61,8 @@ struct ob_health_facts ob_watch_facts(const struct ob_daemon *daemon, uint64_t n
         .sample_seconds = ob_compute_view(daemon->session.compute).sample_seconds,
         .since_round_s = daemon->diary.round_ns == 0 ? NAN : (double)(now_ns - daemon->diary.round_ns) * 1e-9,
         .live = view.live,
-        .silent = silent(peer, &daemon->identity.machine, now_ns),
+        .silent =
+            silent(peer, &daemon->identity.machine, daemon->session.manifest->bounds.max_rounds, now_ns),
         .diverging = daemon->diary.health.kind == OB_HEALTH_DIVERGING,
         .isolated = view.life == OB_PEER_ISOLATED,
         .disagree = disagreeing(peer),

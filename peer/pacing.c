@@ -71,8 +71,8 @@ static void enter(struct ob_peer *peer, struct machine *machine) {
 
 static void leave(struct ob_peer *peer, struct machine *machine) {
     machine->pacing.paced = false;
-    if (ob_machines_left(machine))
-        return; /* LEFT was told */
+    if (ob_machines_left(machine) || finished_rounds(machine) >= peer->options.bounds.max_rounds)
+        return; /* LEFT was told; or it has done all rounds, and nothing is missing */
     machine->pacing.quiet_told = true;
     ob_effects_tell(peer, OB_NOTICE_QUIET, &machine->id,
                     machine->heartbeat.idle ? "not training; no longer waited for"

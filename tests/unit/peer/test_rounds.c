@@ -105,6 +105,29 @@ static void pacing_lockstep_and_staleness(void **state) {
     assert_int_equal(rounds_until_blocked(2, 2), 5);
 }
 
+/* After its last round nothing is missing from it, however long it is silent. */
+static void pacing_a_machine_that_has_done_all_rounds_is_not_told_to_be_quiet(void **state) {
+    (void)state;
+    struct fixture *f = fixture_new();
+    f->options.bounds.max_rounds = 2;
+    fixture_start(f);
+    receive_record(f, 1, 0);
+    receive_record(f, 1, 1);
+    bool told = false, paced = look(f, 1).paced;
+    step_round_done(f, FIXTURE_SAMPLES);
+    step_round_done(f, FIXTURE_SAMPLES); /* as we have */
+    assert_int_equal(life(f), OB_PEER_FINISHED);
+    for (int i = 0; i < 100; i++) {
+        pass(f, 100 * MILLISECOND);
+        paced = paced || look(f, 1).paced;
+        told = told || find_notice(f, OB_NOTICE_QUIET);
+    }
+    assert_true(paced);
+    assert_false(look(f, 1).paced);
+    assert_false(told);
+    fixture_free(f);
+}
+
 static void pacing_quiet_machine_is_left_behind_and_comes_back(void **state) {
     (void)state;
     struct fixture *f = fixture_new();
@@ -489,6 +512,7 @@ int main(void) {
         cmocka_unit_test(round_done_chain_names_the_hash_before),
         cmocka_unit_test(round_done_unusable_results_are_refused),
         cmocka_unit_test(pacing_lockstep_and_staleness),
+        cmocka_unit_test(pacing_a_machine_that_has_done_all_rounds_is_not_told_to_be_quiet),
         cmocka_unit_test(pacing_quiet_machine_is_left_behind_and_comes_back),
         cmocka_unit_test(pacing_long_rounds_make_quiet_later),
         cmocka_unit_test(pacing_idle_machine_is_not_waited_for),
