@@ -21,6 +21,7 @@ struct contact {
     bool expelled;
     unsigned silent; /* knocks without an answer, one after the other */
     uint64_t next_s;
+    uint64_t tried_s;              /* its door, while it was linked; 0: not */
     char why[OB_TROUBLE_TEXT_MAX]; /* it is not linked; "": no attempt has ended yet */
 };
 
@@ -141,6 +142,16 @@ static void connect_now(struct ob_contacts *contacts, struct contact *contact) {
     }
 }
 
+/* A machine that is linked has said where it listens: is that so? Its door learns by the knock that the address is reached. */
+static void try_door(struct ob_contacts *contacts, struct contact *contact, uint64_t now_s) {
+    if (!contact->places[OB_PLACE_SIGNED][0] || contact->expelled || contacts->hello_bytes == 0 ||
+        (contact->tried_s > 0 && now_s - contact->tried_s < REFUSED_REST_S))
+        return;
+    if (ob_transport_knock(contacts->transport, &contact->machine, contact->places[OB_PLACE_SIGNED],
+                           contacts->hello, contacts->hello_bytes, NULL) == OB_OK)
+        contact->tried_s = now_s > 0 ? now_s : 1;
+}
+
 void ob_contacts_set(struct ob_contacts *contacts, const struct ob_machine_id *machine, enum ob_place place,
                      const char *endpoint, uint64_t now_s) {
     struct contact *contact = find(contacts, machine);
@@ -157,6 +168,8 @@ void ob_contacts_set(struct ob_contacts *contacts, const struct ob_machine_id *m
         forget(contacts, contact);
         return;
     }
+    if (linked && place == OB_PLACE_SIGNED)
+        try_door(contacts, contact, now_s);
     if (linked || contact->expelled)
         return; /* what works is left alone */
     if (contact->next_s < now_s + FIRST_KNOCK_S || place == OB_PLACE_CONFIGURED)

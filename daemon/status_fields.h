@@ -26,7 +26,7 @@
 struct ob_status_machine {
     struct ob_peer_machine peer;
     char name[64];
-    bool self, trains, linked;
+    bool self, trains, linked, reaches_us;
     double movement_share;              /* 0 … 1 */
     const struct ob_movement *movement; /* NULL: no records */
     struct ob_audit_result audit;       /* below 0: none */
@@ -41,6 +41,7 @@ struct ob_status_machine {
 
 struct ob_status {
     const char *name, *life;
+    bool observer;
     const char *waiting_for; /* NULL: nobody */
     const char *log_waits;   /* why the log cannot be written; NULL: it can */
     uint64_t refused_questions;

@@ -96,6 +96,10 @@ void ob_transport_answer(struct ob_transport *transport, enum ob_verdict verdict
     zmq_msg_t again;
     if (!transport->knocker_open)
         return;
+    struct ob_link *link =
+        verdict == OB_VERDICT_WELCOME ? ob_link_by_curve(transport, transport->knocker_key) : NULL;
+    if (link)
+        link->dials_us = true;
     zmq_msg_init(&again);
     bool says_why = verdict == OB_VERDICT_REVOKED && why_bytes > 0 &&
                     zmq_msg_copy(&again, &transport->knocker_id) == 0 && may_say_why(transport);

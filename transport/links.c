@@ -275,6 +275,11 @@ bool ob_transport_linked(const struct ob_transport *transport, const struct ob_m
     return link && ob_link_up(link);
 }
 
+bool ob_transport_reached_by(const struct ob_transport *transport, const struct ob_machine_id *machine) {
+    const struct ob_link *link = ob_link_find(transport, machine);
+    return link && link->dials_us;
+}
+
 enum ob_taken ob_link_take_change(struct ob_link *link, struct ob_transport_event *event) {
     if (ob_link_up(link) == link->reported_up)
         return OB_TAKEN_NOTHING;

@@ -54,10 +54,16 @@ static enum ob_err listen_on(const struct ob_transport *transport, struct ob_ser
     }
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, bytes) != 0 || listen(fd, BACKLOG) != 0) {
         int why = errno;
+        char endpoint[OB_ENDPOINT_MAX];
         if (fd >= 0)
             close(fd);
-        return ob_fail(error, why == EADDRINUSE ? OB_EBUSY : OB_EIO, "cannot listen on %s (port + %u): %s",
-                       transport->listen, server->port_offset, strerror(why));
+        failed = ob_endpoint_shift(transport->listen, server->port_offset, endpoint, error);
+        return failed ? failed
+                      : ob_fail(error, why == EADDRINUSE ? OB_EBUSY : OB_EIO, "cannot listen on %s: %s%s",
+                                endpoint, strerror(why),
+                                why == EADDRINUSE ? "; choose another port with `listen` in [network] (the "
+                                                    "two ports after it are used too)"
+                                                  : "");
     }
     server->listen_fd = fd;
     return OB_OK;

@@ -78,6 +78,7 @@ struct ob_link {
     struct ob_source dealer, sub, monitor,
         change;     /* the first three without a socket when there is no endpoint */
     bool dealer_up; /* its ROUTER has shaken hands with our DEALER */
+    bool dials_us;  /* it has shown its key at a socket of ours */
     uint8_t routing_id[OB_ROUTING_ID_MAX];
     size_t routing_id_bytes; /* of its DEALER at our ROUTER; 0: none seen */
     bool reported_up;

@@ -192,5 +192,7 @@ struct ob_transport_counters {
 };
 struct ob_transport_counters ob_transport_counters(const struct ob_transport *transport);
 bool ob_transport_linked(const struct ob_transport *transport, const struct ob_machine_id *machine);
+/* It has connected to an address of ours since our start, and shown its key, there or at our door: we are reached from it. */
+bool ob_transport_reached_by(const struct ob_transport *transport, const struct ob_machine_id *machine);
 
 #endif

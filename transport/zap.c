@@ -63,16 +63,18 @@ static const uint8_t *curve_key(struct request *request) {
 }
 
 /* Data sockets: machines that are admitted. The door: any key, known by itself. */
-static struct verdict judge(const struct ob_transport *transport, struct request *request) {
+static struct verdict judge(struct ob_transport *transport, struct request *request) {
     struct verdict verdict = {0};
     const uint8_t *key = curve_key(request);
     if (!key)
         return verdict;
     if (part_is(request, 2, OB_ZAP_DOMAIN)) {
-        const struct ob_link *link = ob_link_by_curve(transport, key);
+        struct ob_link *link = ob_link_by_curve(transport, key);
         verdict.welcome = link && link->admitted;
-        if (verdict.welcome)
+        if (verdict.welcome) {
+            link->dials_us = true;
             ob_hex_encode(link->machine.key, OB_KEY_BYTES, verdict.user);
+        }
     } else if (part_is(request, 2, OB_ZAP_DOMAIN_DOOR)) {
         verdict.welcome = true;
         ob_hex_encode(key, OB_CURVE_KEY_BYTES, verdict.user);
