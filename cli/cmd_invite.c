@@ -199,16 +199,19 @@ static enum ob_err read_bounds(struct inviting *i, struct ob_error *error) {
     return failed;
 }
 
-static void explain(const struct inviting *i, bool told) {
-    char expiry[OB_TIME_TEXT_MAX];
+static void explain(struct inviting *i, bool told) {
+    char expiry[OB_TIME_TEXT_MAX], last[sizeof i->says.pattern], hint[OB_CLI_HINT_MAX];
+    bool several = i->arguments->count > 1;
     ob_time_to_text(i->says.expiry_s, expiry);
-    fprintf(stderr,
-            "%s admits %u machine%s as \"%s\" until %s. Send it over a channel that others do not read.\n",
-            i->arguments->count > 1 ? "Each" : "It", i->says.uses, i->says.uses == 1 ? "" : "s",
-            i->says.pattern, expiry);
+    (void)snprintf(last, sizeof last, "%s", i->says.pattern);
+    (void)set_pattern(i, 1, NULL);
+    fprintf(stderr, "%s admits %u machine%s as \"%s\"%s%s%s until %s. ", several ? "Each" : "It",
+            i->says.uses, i->says.uses == 1 ? "" : "s", i->says.pattern, several ? " to \"" : "",
+            several ? last : "", several ? "\"" : "", expiry);
+    fprintf(stderr, "Send %s over a channel that others do not read.\n", several ? "each" : "it");
     if (!told)
-        fprintf(stderr, "No daemon is running in %s: start one (`onebyte up`), or nobody can join here.\n",
-                i->place.state_dir);
+        fprintf(stderr, "No daemon is running in %s: start one (`onebyte up%s`), or nobody can join here.\n",
+                i->place.state_dir, ob_cli_hint(i->place.state_dir, "--state ", hint));
 }
 
 static enum ob_err make_tokens(struct inviting *i, struct ob_error *error) {

@@ -6,15 +6,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "base/clock.h"
 #include "base/hex.h"
+#include "cli/adjust.h"
 #include "cli/ask.h"
 #include "cli/base.h"
 #include "cli/command.h"
 #include "cli/conf.h"
 #include "cli/launch.h"
+#include "cli/listen.h"
 #include "cli/model_list.h"
 #include "cli/newplace.h"
+#include "cli/patience.h"
 #include "cli/places.h"
 #include "run/certificate.h"
 
@@ -44,8 +48,7 @@ static const struct ob_option OPTIONS[] = {
      "tcp://ADDRESS:PORT to listen on; none: only connect to others; default: the first free port "
      "from 7300 on",
      AT(listen)},
-    {"threads", "N", "compute threads; 0: all processors", AT(threads), .low = 0, .high = 1024,
-     .fallback = "0"},
+    {"threads", "N", "compute threads; default: 0, all processors", AT(threads), .low = 0, .high = 1024},
     {"observer", NULL, "follow, store and serve the run, but do not train", AT(observer)},
     {"timeout", "SECONDS", "how long to wait for a link", AT(timeout_s), .low = 1, .high = 86400,
      .fallback = "60"},
@@ -57,6 +60,8 @@ static const struct ob_option OPTIONS[] = {
 #define POLL_NS         200000000L
 #define FETCH_TELL_S    5
 #define IN_STEP_SAMPLES 64 /* what may be under way */
+#define REACHED_S       30 /* until others connect to a new machine */
+#define REACHED_AGAIN_S 3
 
 struct joining {
     const struct arguments *arguments;
@@ -64,8 +69,12 @@ struct joining {
     struct ob_control invitation; /* points into the token */
     struct ob_invitation says;
     char state_dir[OB_PATH_MAX], model[OB_PATH_MAX], data[OB_PATH_MAX], certificate[OB_PATH_MAX];
-    bool made;    /* the state directory is new */
-    bool fetches; /* the base model, from members */
+    char listen[OB_ENDPOINT_MAX]; /* of --listen; "": not given, or none */
+    bool member;                  /* it has a certificate of the run already */
+    bool made;                    /* the state directory is new */
+    bool been_here;               /* it has a configuration and a log: it was started before */
+    bool moves;                   /* its port was chosen for it */
+    bool fetches;                 /* the base model, from members */
 };
 
 /* ---- before anything is made ---- */
@@ -96,7 +105,7 @@ static enum ob_err check_clock(const struct joining *j, struct ob_error *error) 
         return ob_fail(error, OB_EUSAGE,
                        "this machine's clock is off: it says %s, but the token was made at %s; set the clock",
                        now, made);
-    if (j->says.expiry_s != 0 && wall_s >= j->says.expiry_s)
+    if (j->says.expiry_s != 0 && wall_s >= j->says.expiry_s && !j->member)
         return ob_fail(error, OB_ETIMEOUT,
                        "the token has expired (%s; this machine's clock says %s): ask for a new one", expiry,
                        now);
@@ -151,6 +160,18 @@ static enum ob_err find_model(struct joining *j, struct ob_error *error) {
     return failed;
 }
 
+/* What a join leaves that reached nobody: an identity, a certificate and a configuration, but neither manifest nor log. */
+static enum ob_err was_ever_in(const struct joining *j, bool *ret_ever, struct ob_error *error) {
+    bool manifest = true, log = true, conf = false;
+    enum ob_err failed = ob_cli_place_has(j->state_dir, "run.json", &manifest, error);
+    if (!failed)
+        failed = ob_cli_place_has(j->state_dir, "log.sqlite", &log, error);
+    if (!failed)
+        failed = ob_cli_place_has(j->state_dir, OB_CLI_CONF, &conf, error);
+    *ret_ever = manifest || log || !conf;
+    return failed;
+}
+
 /* A certificate that is there must be of this run; one of another token of the run is replaced. */
 static enum ob_err check_place(struct joining *j, struct ob_error *error) {
     struct ob_certificate_file file;
@@ -160,27 +181,22 @@ static enum ob_err check_place(struct joining *j, struct ob_error *error) {
         ob_cli_new_place(a->state_dir, a->run ? a->run : j->token.run_name, j->state_dir, error);
     if (!failed)
         failed = ob_path_join(j->certificate, j->state_dir, "certificate", error);
-    if (failed || access(j->certificate, F_OK) != 0)
+    if (!failed)
+        failed = ob_access_exists(j->certificate, &j->member, error);
+    if (failed || !j->member)
         return failed;
     failed = ob_certificate_file_read(j->certificate, &file, error);
     if (failed || ob_hash_equal(&file.certificate.run.hash, &j->token.run.hash))
         return failed;
+    bool ever = true;
+    if (was_ever_in(j, &ever, error) == OB_OK && !ever) {
+        j->member = false;
+        return OB_OK;
+    }
     return ob_fail(
         error, OB_EUSAGE,
         "%.200s belongs to another run (%s): give --run NAME to join this one in a folder of its own",
         j->state_dir, ob_hex_short((const struct ob_machine_id *)&file.certificate.run, text));
-}
-
-static enum ob_err check_room(const struct joining *j, struct ob_error *error) {
-    char folder[OB_PATH_MAX];
-    (void)snprintf(folder, sizeof folder, "%s", j->state_dir);
-    while (access(folder, F_OK) != 0) {
-        char *slash = strrchr(folder, '/');
-        if (!slash || slash == folder)
-            break;
-        *slash = 0;
-    }
-    return ob_cli_check_room(folder, j->token.base_bytes, j->token.trained_bytes, error);
 }
 
 /* ---- making it ---- */
@@ -207,6 +223,8 @@ static enum ob_err admit(const struct joining *j, struct ob_error *error) {
     uint8_t entries[OB_INVITED_BYTES_MAX], key[OB_SECRET_KEY_BYTES];
     char name[128];
     size_t more = 0;
+    if (j->member && j->says.expiry_s != 0 && ob_wall_s() >= j->says.expiry_s)
+        return OB_OK; /* the token admits nobody any more, and need not */
     enum ob_err failed = ob_cli_place_identity(j->state_dir, &identity, error);
     if (failed)
         return failed;
@@ -225,28 +243,49 @@ static enum ob_err admit(const struct joining *j, struct ob_error *error) {
     return failed;
 }
 
-/* A machine that has been here before keeps its configuration, which its owner may have edited, unless an option of this
- * command says something else. Before the first start (there is no log) it is what the last attempt said. */
-static bool keeps_conf(const struct joining *j, const char *path) {
-    const struct arguments *a = j->arguments;
-    char log[OB_PATH_MAX];
-    return !a->listen && a->threads == 0 && !a->exit_when_finished && !a->chat_template && !a->observer &&
-           access(path, F_OK) == 0 && ob_path_join(log, j->state_dir, "log.sqlite", NULL) == OB_OK &&
-           access(log, F_OK) == 0;
+/* A machine that has been here before keeps its configuration, which its owner may have edited, but for what this command says.
+ * Before the first start (there is no log) it is what the last attempt said. */
+static enum ob_err look_back(struct joining *j, struct ob_error *error) {
+    bool conf = false, log = false;
+    enum ob_err failed = ob_cli_place_has(j->state_dir, OB_CLI_CONF, &conf, error);
+    if (!failed)
+        failed = ob_cli_place_has(j->state_dir, "log.sqlite", &log, error);
+    j->been_here = conf && log;
+    return failed;
 }
 
-static enum ob_err configure(const struct joining *j, struct ob_error *error) {
+static enum ob_err adjust(const struct joining *j, bool runs, struct ob_error *error) {
+    const struct arguments *a = j->arguments;
+    char threads[OB_CLI_NUMBER_MAX];
+    const struct ob_cli_setting SETTINGS[] = {
+        {"network", "listen", a->listen ? j->listen : NULL},
+        {"machine", "threads", ob_cli_number(a->threads, threads)},
+        {"run", "model", a->model ? j->model : NULL},
+        {"training", "data", a->data ? j->data : NULL},
+        {"training", "observer",
+         a->observer ? "yes"
+         : a->data   ? "no"
+                     : NULL},
+        {"training", "chat_template", a->chat_template},
+        {"training", "exit_when_finished", a->exit_when_finished ? "yes" : NULL}};
+    return ob_cli_adjust(j->state_dir, SETTINGS, sizeof SETTINGS / sizeof *SETTINGS, runs, error);
+}
+
+static enum ob_err configure(struct joining *j, struct ob_error *error) {
     const struct arguments *a = j->arguments;
     char listen[OB_ENDPOINT_MAX] = "", path[OB_PATH_MAX], parts[OB_HEX_HASH_MAX];
-    enum ob_err failed = ob_path_join(path, j->state_dir, OB_CLI_CONF, error);
-    if (!failed && keeps_conf(j, path))
-        return OB_OK;
-    if (!failed && access(path, F_OK) == 0)
+    enum ob_err failed = look_back(j, error);
+    if (!failed && j->been_here)
+        return adjust(j, false, error);
+    if (!failed)
+        failed = ob_path_join(path, j->state_dir, OB_CLI_CONF, error);
+    if (!failed)
         (void)unlink(path); /* the token and the arguments say it anew */
-    if (!failed && !a->listen)
-        failed = ob_cli_free_listen(listen, error);
-    else if (!failed && strcmp(a->listen, "none") != 0)
-        (void)snprintf(listen, sizeof listen, "%s", a->listen);
+    j->moves = !a->listen;
+    if (a->listen)
+        memcpy(listen, j->listen, sizeof listen);
+    else if (!failed)
+        failed = ob_cli_listen_free(NULL, listen, error);
     ob_hex_encode(j->token.parts.bytes, OB_HASH_BYTES, parts);
     const struct ob_cli_conf conf = {.state_dir = j->state_dir,
                                      .model = j->model,
@@ -255,7 +294,7 @@ static enum ob_err configure(const struct joining *j, struct ob_error *error) {
                                      .data = a->observer ? NULL : j->data,
                                      .chat_template = a->chat_template,
                                      .listen = listen,
-                                     .threads = a->threads,
+                                     .threads = a->threads == OB_NOT_GIVEN ? 0 : a->threads,
                                      .exit_when_finished = a->exit_when_finished,
                                      .places = j->token.places,
                                      .place_count = j->token.place_count};
@@ -283,6 +322,21 @@ static bool in_step(const json_t *status, const json_t *peer, bool observer) {
     return life &&
            (strcmp(life, "training") == 0 || strcmp(life, "finished") == 0 || strcmp(life, "waiting") == 0 ||
             strcmp(life, "paused") == 0 || (observer && strcmp(life, "fetching") != 0));
+}
+
+static void print_in_step(const json_t *status) {
+    double live = json_number_value(json_object_get(status, "live"));
+    const char *life = json_string_value(json_object_get(status, "life"));
+    bool finished = life && strcmp(life, "finished") == 0;
+    printf(live > 0 && !finished ? "  in step: round %.0f of %.0f" : "  up to date: round %.0f of %.0f",
+           json_number_value(json_object_get(status, "round")),
+           json_number_value(json_object_get(status, "max_rounds")));
+    if (finished)
+        puts("; all rounds are done");
+    else if (live > 0)
+        printf(", %.0f machine%s training\n", live, live == 1 ? "" : "s");
+    else
+        puts("; no machine trains at present");
 }
 
 /* A door that said no means it: what else would help than another token? */
@@ -332,72 +386,145 @@ static void watch_fetch(const struct joining *j, const json_t *status, uint64_t 
 }
 
 struct watching {
-    bool linked;
+    bool linked, in_step, ended;
     char why[320];
+    uint64_t started_s, fetched;
+    struct ob_patience patience;
 };
 
-static enum ob_err watch(const struct joining *j, pid_t pid, struct watching *w, struct ob_error *error) {
-    uint64_t started_s = ob_now_s(), fetched = 0;
-    for (;;) {
-        json_t *status = NULL;
-        enum ob_err failed = ob_cli_launched(j->state_dir, pid, error);
-        if (failed)
-            return failed;
-        bool answered = ob_cli_ask_command(j->state_dir, "status", &status, NULL) == OB_OK, done = false;
-        const json_t *peer = answered ? linked_machine(status) : NULL;
-        watch_fetch(j, status, &fetched, &started_s);
-        if (answered && !peer && !w->linked)
-            why_not(status, w->why);
-        if (peer && !w->linked) {
-            w->linked = true;
-            printf("  linked with %s\n", json_string_value(json_object_get(peer, "name")));
-            (void)fflush(stdout);
-        }
-        if (w->linked && peer && in_step(status, peer, j->arguments->observer)) {
-            printf("  in step: round %.0f of %.0f, %.0f machines training\n",
-                   json_number_value(json_object_get(status, "round")),
-                   json_number_value(json_object_get(status, "max_rounds")),
-                   json_number_value(json_object_get(status, "live")));
-            done = true;
-        }
-        json_decref(status);
-        if (done)
-            return OB_OK;
-        bool late = ob_now_s() - started_s >= (uint64_t)j->arguments->timeout_s;
-        if (!w->linked && (late || refused(w->why)))
-            return ob_fail(error, OB_ETIMEOUT, "not linked: %s", w->why[0] ? w->why : "nobody answered");
-        if (late) {
-            puts("  linked, and still catching up; `onebyte status` shows how far it is");
-            return OB_OK;
-        }
-        (void)nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
+/* One look at the daemon. */
+static void look(const struct joining *j, struct watching *w) {
+    json_t *status = NULL;
+    bool answered = ob_cli_ask_command(j->state_dir, "status", &status, NULL) == OB_OK;
+    const json_t *peer = answered ? linked_machine(status) : NULL;
+    ob_patience_tell(&w->patience, "%s%s%.200s",
+                     w->linked ? "linked; catching up with the run" : "not linked yet",
+                     !w->linked && w->why[0] ? ": " : "", w->linked ? "" : w->why);
+    watch_fetch(j, status, &w->fetched, &w->started_s);
+    if (answered && !peer && !w->linked)
+        why_not(status, w->why);
+    if (peer && !w->linked) {
+        w->linked = true;
+        ob_patience_end(&w->patience);
+        printf("  linked with %s\n", json_string_value(json_object_get(peer, "name")));
+        (void)fflush(stdout);
     }
+    if (w->linked && peer && in_step(status, peer, j->arguments->observer)) {
+        w->in_step = true;
+        ob_patience_end(&w->patience);
+        print_in_step(status);
+        (void)fflush(stdout);
+    }
+    json_decref(status);
 }
 
-/* From outside, as far as this machine can tell. */
-static void print_reached(const struct joining *j) {
-    char endpoint[OB_ENDPOINT_MAX];
-    if (ob_cli_own_endpoint(j->state_dir, endpoint))
-        printf("  others reach this machine at %s\n", endpoint);
-    else
+static enum ob_err watch(const struct joining *j, pid_t pid, struct watching *w, struct ob_error *error) {
+    enum ob_err failed = OB_OK;
+    w->started_s = ob_now_s();
+    ob_patience_start(&w->patience);
+    while (!w->in_step && !failed) {
+        failed = ob_cli_launched(j->state_dir, pid, error);
+        w->ended = failed != OB_OK;
+        if (failed)
+            break;
+        look(j, w);
+        bool late = ob_now_s() - w->started_s >= (uint64_t)j->arguments->timeout_s;
+        if (!w->linked && (late || refused(w->why)))
+            failed = ob_fail(error, OB_ETIMEOUT, "not linked: %s", w->why[0] ? w->why : "nobody answered");
+        else if (late && !w->in_step)
+            break;
+        else if (!w->in_step)
+            (void)nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
+    }
+    ob_patience_end(&w->patience);
+    if (!failed && !w->in_step)
+        puts("  linked, and still catching up; `onebyte status` shows how far it is");
+    return failed;
+}
+
+/* ---- is it reached from outside? ---- */
+
+/* The names of the machines that have connected to this one, and how many there are. */
+static size_t who_reaches(const struct joining *j, char ret_names[static 320]) {
+    const json_t *machine;
+    json_t *status = NULL;
+    size_t i, count = 0, used = 0;
+    ret_names[0] = 0;
+    if (ob_cli_ask_command(j->state_dir, "status", &status, NULL) != OB_OK)
+        return 0;
+    json_array_foreach(json_object_get(status, "machines"), i, machine) {
+        const char *name = json_string_value(json_object_get(machine, "name"));
+        if (!json_is_true(json_object_get(machine, "reaches_us")))
+            continue;
+        count++;
+        if (used + strlen(name ? name : "?") + 3 < 320)
+            used +=
+                (size_t)snprintf(ret_names + used, 320 - used, "%s%s", used ? ", " : "", name ? name : "?");
+    }
+    json_decref(status);
+    return count;
+}
+
+/* Others connect to a machine as soon as they know its address. One that has been in the run before may have to wait for them
+ * to try again; one that is new has an address that is not right. */
+static enum ob_err watch_reached(const struct joining *j, struct ob_error *error) {
+    char endpoint[OB_ENDPOINT_MAX], names[320];
+    struct ob_patience patience;
+    uint64_t started_s = ob_now_s(), limit_s = j->been_here ? REACHED_AGAIN_S : REACHED_S;
+    size_t count = 0;
+    if (!ob_cli_own_endpoint(j->state_dir, endpoint)) {
         puts("  this machine does not listen: it reaches others, and what is for it comes over those links");
+        return OB_OK;
+    }
+    ob_patience_start(&patience);
+    while ((count = who_reaches(j, names)) == 0 && ob_now_s() - started_s < limit_s) {
+        ob_patience_tell(&patience, "waiting for a machine to connect to %s", endpoint);
+        (void)nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
+    }
+    ob_patience_end(&patience);
+    if (count > 0)
+        printf("  others reach this machine at %s (%s)\n", endpoint, names);
+    else if (j->been_here)
+        printf("  no machine has connected to %s yet; see [network] in " OB_CLI_CONF "\n", endpoint);
+    else
+        return ob_fail(
+            error, OB_ETIMEOUT,
+            "no machine reaches this one at %s: open that port and the two after it, give --listen "
+            "with an address that others can use, or --listen none to connect to others only",
+            endpoint);
+    return OB_OK;
+}
+
+/* Launched, linked, in step. *ret_runs: it still runs; else its last words are the error. */
+static enum ob_err attempt(const struct joining *j, struct watching *w, pid_t *ret_pid, bool *ret_runs,
+                           struct ob_error *error) {
+    *w = (struct watching){.linked = false};
+    enum ob_err failed = ob_cli_launch(j->state_dir, ret_pid, error);
+    w->ended = failed != OB_OK;
+    if (!failed)
+        failed = watch(j, *ret_pid, w, error);
+    *ret_runs = !w->ended;
+    return failed;
 }
 
 static enum ob_err start(const struct joining *j, struct ob_error *error) {
-    struct watching w = {.linked = false};
-    pid_t pid;
-    enum ob_err failed = ob_cli_launch(j->state_dir, &pid, error);
-    if (failed)
-        return failed;
-    failed = watch(j, pid, &w, error);
-    if (failed) {
+    struct watching w;
+    pid_t pid = -1;
+    bool runs = false;
+    enum ob_err failed = attempt(j, &w, &pid, &runs, error);
+    for (int moves = 0; failed && !runs && j->moves && moves < OB_CLI_MOVES && ob_cli_move(j->state_dir);
+         moves++)
+        failed = attempt(j, &w, &pid, &runs, error);
+    if (!failed)
+        failed = watch_reached(j, error);
+    if (!failed)
+        return OB_OK;
+    if (runs)
         ob_cli_unlaunch(pid);
-        if (j->made && refused(w.why)) /* its key is of no use; one that was only not heard keeps its place */
-            ob_cli_unmake_place(j->state_dir);
-        return failed;
-    }
-    print_reached(j);
-    return OB_OK;
+    /* Its key is of no use when it was refused; one that was only not heard may be known, and keeps its place. */
+    if (j->made && (refused(w.why) || (!runs && !w.linked)))
+        ob_cli_unmake_place(j->state_dir);
+    return failed;
 }
 
 static bool runs_already(const struct joining *j) {
@@ -417,7 +544,9 @@ static bool runs_already(const struct joining *j) {
 static enum ob_err prepare(struct joining *j, struct ob_error *error) {
     enum ob_err failed = check_data(j, error);
     if (!failed)
-        failed = check_room(j, error);
+        failed = ob_cli_check_room(j->state_dir, j->token.base_bytes, j->token.trained_bytes, error);
+    if (!failed)
+        failed = ob_cli_listen_try(j->listen, error);
     if (!failed)
         failed = find_model(j, error);
     if (!failed)
@@ -434,12 +563,20 @@ static enum ob_err prepare(struct joining *j, struct ob_error *error) {
 
 static enum ob_err join_run(struct joining *j, struct ob_error *error) {
     enum ob_err failed = read_token(j, error);
-    if (!failed)
-        failed = check_clock(j, error);
+    if (!failed && j->arguments->listen)
+        failed = ob_cli_listen_read(j->arguments->listen, j->listen, error);
     if (!failed)
         failed = check_place(j, error);
-    if (failed || runs_already(j))
+    if (!failed)
+        failed = check_clock(j, error);
+    if (failed)
         return failed;
+    if (runs_already(j)) {
+        failed = check_data(j, error);
+        if (!failed && j->arguments->model)
+            failed = find_model(j, error);
+        return failed ? failed : adjust(j, true, error);
+    }
     failed = prepare(j, error);
     if (failed)
         return failed;

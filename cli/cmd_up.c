@@ -1,16 +1,19 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/adjust.h"
 #include "cli/ask.h"
 #include "cli/authority.h"
 #include "cli/base.h"
 #include "cli/command.h"
 #include "cli/conf.h"
 #include "cli/launch.h"
+#include "cli/listen.h"
 #include "cli/model_list.h"
 #include "cli/newplace.h"
 #include "cli/places.h"
@@ -25,6 +28,9 @@ struct arguments {
 
 #define AT(member) OB_ARGUMENT(struct arguments, member)
 
+#define NEW_ROUNDS ((int64_t)20000)
+#define SAME_RATE  0.01 /* a rate as it was printed is the run's */
+
 /* What a new run is created with besides what was asked for: options of `onebyte run create`, in this one place. */
 static const char *const RUN_DEFAULTS[] = {NULL};
 
@@ -34,20 +40,17 @@ static const struct ob_option OPTIONS[] = {
     {"run", "NAME",
      "name of the run and of its state directory; default: the name of --data without its ending", AT(run)},
     {"state", "STATE_DIR", "another state directory than $XDG_STATE_HOME/onebyte/NAME", AT(state_dir)},
-    {"rounds", "N", "rounds of a new run", AT(rounds), .low = 1, .high = OB_ROUNDS_MAX, .fallback = "20000"},
-    {"lr", "RATE", "peak learning rate of a new run; auto: probe for it", AT(learning_rate),
-     .fallback = "auto"},
+    {"rounds", "N", "rounds of a new run; default: 20000", AT(rounds), .low = 1, .high = OB_ROUNDS_MAX},
+    {"lr", "RATE", "peak learning rate of a new run; default: auto, probe for it", AT(learning_rate)},
     OB_OPTION_CHAT_TEMPLATE(struct arguments),
     {"listen", "ADDRESS",
      "tcp://ADDRESS:PORT to listen on; none: do not listen; default: the first free port from 7300 on",
      AT(listen)},
-    {"threads", "N", "compute threads; 0: all processors", AT(threads), .low = 0, .high = 1024,
-     .fallback = "0"},
+    {"threads", "N", "compute threads; default: 0, all processors", AT(threads), .low = 0, .high = 1024},
     {"share-model", NULL,
-     "machines that join a new run may fetch the base model from its members; mind its licence",
+     "machines that join may fetch the base model from members of the run; mind its licence",
      AT(share_model)},
-    {"exit-when-finished", NULL, "the daemon of a new run ends when the run is finished",
-     AT(exit_when_finished)},
+    {"exit-when-finished", NULL, "the daemon ends when the run is finished", AT(exit_when_finished)},
     {"foreground", NULL, "be the daemon: messages to the terminal, Ctrl-C leaves", AT(foreground)},
 };
 
@@ -55,6 +58,9 @@ struct starting {
     const struct arguments *arguments;
     char name[OB_NAME_MAX], state_dir[OB_PATH_MAX], model[OB_PATH_MAX], data[OB_PATH_MAX];
     char manifest[OB_PATH_MAX], authority[OB_PATH_MAX], certificate[OB_PATH_MAX];
+    char listen[OB_ENDPOINT_MAX]; /* of --listen; "": not given, or none */
+    bool new;                     /* there is no run yet */
+    bool made;                    /* the folder is new too */
 };
 
 static void name_of(const struct arguments *a, char ret_name[static OB_NAME_MAX]) {
@@ -66,29 +72,32 @@ static void name_of(const struct arguments *a, char ret_name[static OB_NAME_MAX]
         *dot = 0;
 }
 
-/* Where it is; for a new run also what it is made of. */
-static enum ob_err find(struct starting *s, bool *ret_new, struct ob_error *error) {
+/* Where it is, and whether it is new. */
+static enum ob_err find(struct starting *s, struct ob_error *error) {
     const struct arguments *a = s->arguments;
     struct ob_cli_place place;
+    bool there = false;
     enum ob_err failed = OB_OK;
     name_of(a, s->name);
     if (!a->data && !a->run && !a->state_dir) { /* go on with the only one that is here */
         failed = ob_cli_find(&(struct ob_cli_at){0}, OB_NEED_STATE_DIR, &place, error);
         if (!failed)
             failed = ob_path_append(s->state_dir, place.state_dir, "", error);
+        if (failed == OB_EUSAGE && strncmp(error->text, "several", 7) != 0)
+            return ob_fail(error, OB_EUSAGE,
+                           "give --model MODEL and --data ROWS for a new run, or --run NAME to go on");
     } else {
         failed = ob_cli_new_place(a->state_dir, s->name, s->state_dir, error);
     }
-    if (failed == OB_EUSAGE && !a->data)
-        return ob_fail(error, OB_EUSAGE,
-                       "give --model MODEL and --data ROWS for a new run, or --run NAME to go on");
     if (!failed)
         failed = ob_path_join(s->manifest, s->state_dir, "run.json", error);
     if (!failed)
         failed = ob_path_join(s->authority, s->state_dir, "authority", error);
     if (!failed)
         failed = ob_path_join(s->certificate, s->state_dir, "certificate", error);
-    *ret_new = !failed && !ob_cli_place_has(s->state_dir, OB_CLI_CONF);
+    if (!failed)
+        failed = ob_cli_place_has(s->state_dir, OB_CLI_CONF, &there, error);
+    s->new = !there;
     return failed;
 }
 
@@ -97,12 +106,14 @@ static enum ob_err find(struct starting *s, bool *ret_new, struct ob_error *erro
 static enum ob_err create_run(const struct starting *s, struct ob_error *error) {
     const struct arguments *a = s->arguments;
     char rounds[32];
-    (void)snprintf(rounds, sizeof rounds, "%" PRId64, a->rounds);
-    const char *arguments[48] = {"run",       "create",      "--model",    s->model,        "--out",
-                                 s->manifest, "--authority", s->authority, "--name",        s->name,
-                                 "--rounds",  rounds,        "--lr",       a->learning_rate};
+    const char *rate = a->learning_rate ? a->learning_rate : "auto";
+    (void)snprintf(rounds, sizeof rounds, "%" PRId64, a->rounds == OB_NOT_GIVEN ? NEW_ROUNDS : a->rounds);
+    const char *arguments[48] = {"run",       "create",      "--model",    s->model, "--out",
+                                 s->manifest, "--authority", s->authority, "--name", s->name,
+                                 "--rounds",  rounds,        "--lr",       rate};
     size_t count = 14;
-    if (strcmp(a->learning_rate, "auto") == 0) {
+    if (strcmp(rate, "auto") == 0) {
+        puts("  measuring the learning rate on the rows: 768 forward passes");
         arguments[count++] = "--data";
         arguments[count++] = s->data;
         if (a->chat_template) {
@@ -152,16 +163,16 @@ static enum ob_err configure(const struct starting *s, struct ob_error *error) {
     const struct arguments *a = s->arguments;
     char listen[OB_ENDPOINT_MAX] = "";
     enum ob_err failed = OB_OK;
-    if (!a->listen)
-        failed = ob_cli_free_listen(listen, error);
-    else if (strcmp(a->listen, "none") != 0)
-        (void)snprintf(listen, sizeof listen, "%s", a->listen);
+    if (a->listen)
+        memcpy(listen, s->listen, sizeof listen);
+    else
+        failed = ob_cli_listen_free(NULL, listen, error);
     const struct ob_cli_conf conf = {.state_dir = s->state_dir,
                                      .model = s->model,
                                      .data = s->data,
                                      .chat_template = a->chat_template,
                                      .listen = listen,
-                                     .threads = a->threads,
+                                     .threads = a->threads == OB_NOT_GIVEN ? 0 : a->threads,
                                      .share_model = a->share_model,
                                      .exit_when_finished = a->exit_when_finished};
     if (!failed && a->share_model)
@@ -169,10 +180,9 @@ static enum ob_err configure(const struct starting *s, struct ob_error *error) {
     return failed ? failed : ob_cli_conf_write(&conf, error);
 }
 
-static enum ob_err make(struct starting *s, struct ob_error *error) {
+/* What `make` needs, looked at before anything takes time or is written. */
+static enum ob_err check_new(struct starting *s, struct ob_error *error) {
     const struct arguments *a = s->arguments;
-    struct ob_identity identity;
-    bool made = false;
     if (!a->model || !a->data)
         return ob_fail(error, OB_EUSAGE,
                        "%s: there is no run yet; give --model MODEL and --data ROWS to make one",
@@ -181,20 +191,47 @@ static enum ob_err make(struct starting *s, struct ob_error *error) {
     if (!failed)
         failed = ob_cli_absolute("--data", a->data, s->data, error);
     if (!failed)
-        failed = ob_cli_make_place(s->state_dir, &made, error);
-    if (!failed)
-        failed = ob_cli_place_identity(s->state_dir, &identity, error);
+        failed = ob_cli_listen_try(s->listen, error);
     if (failed)
         return failed;
-    if (!ob_cli_place_has(s->state_dir, "run.json"))
+    char name[OB_NAME_MAX];
+    uint64_t base = 0;
+    ob_cli_base_describe(s->model, name, &base);
+    return ob_cli_check_room(s->state_dir, base, 0, error); /* what is trained adds to it: check_room */
+}
+
+static enum ob_err make_files(const struct starting *s, struct ob_error *error) {
+    struct ob_identity identity;
+    bool there = false;
+    enum ob_err failed = ob_cli_place_identity(s->state_dir, &identity, error);
+    if (failed)
+        return failed;
+    failed = ob_cli_place_has(s->state_dir, "run.json", &there, error);
+    if (!failed && !there)
         failed = create_run(s, error);
-    if (!failed && !ob_cli_place_has(s->state_dir, "certificate"))
+    if (!failed)
+        failed = ob_cli_place_has(s->state_dir, "certificate", &there, error);
+    if (!failed && !there)
         failed = certify(s, &identity.machine, error);
     ob_identity_wipe(&identity);
     if (!failed)
         failed = check_room(s, error);
     return failed ? failed : configure(s, error);
 }
+
+/* What was begun and did not come about is taken away, so that the next try is a first one. */
+static enum ob_err make(struct starting *s, struct ob_error *error) {
+    enum ob_err failed = check_new(s, error);
+    if (!failed)
+        failed = ob_cli_make_place(s->state_dir, &s->made, error);
+    if (!failed)
+        failed = make_files(s, error);
+    if (failed && s->made)
+        ob_cli_unmake_place(s->state_dir);
+    return failed;
+}
+
+/* ---- a run that exists ---- */
 
 /* An existing one is what it is: another model or other rows would be another run. */
 static enum ob_err check_same(const struct starting *s, struct ob_error *error) {
@@ -218,6 +255,72 @@ static enum ob_err check_same(const struct starting *s, struct ob_error *error) 
                            s->state_dir, SAME[i].key, there);
     }
     return OB_OK;
+}
+
+static double peak_rate(const struct ob_manifest *manifest) {
+    double peak = 0;
+    for (size_t i = 0; i < manifest->rule.rate_count; i++)
+        peak = fmax(peak, ldexp((double)manifest->rule.rates[i], -48));
+    return peak;
+}
+
+/* Rounds and rate are the run's, in its manifest; one who says the same again is not refused. */
+static enum ob_err check_run(const struct starting *s, struct ob_error *error) {
+    const struct arguments *a = s->arguments;
+    struct ob_manifest *manifest = NULL;
+    bool rate_given = a->learning_rate && strcmp(a->learning_rate, "auto") != 0;
+    if (a->rounds == OB_NOT_GIVEN && !rate_given)
+        return OB_OK;
+    enum ob_err failed = ob_manifest_read(s->manifest, &manifest, error);
+    if (failed)
+        return failed;
+    double rate = rate_given ? strtod(a->learning_rate, NULL) : 0, peak = peak_rate(manifest);
+    if (a->rounds != OB_NOT_GIVEN && a->rounds != (int64_t)manifest->bounds.max_rounds)
+        failed = ob_fail(error, OB_EUSAGE,
+                         "the run in %.200s has %" PRIu32 " rounds, which nobody can change: leave --rounds "
+                         "out to go on, or give --run NAME for another run",
+                         s->state_dir, manifest->bounds.max_rounds);
+    else if (rate_given && !(fabs(rate - peak) <= SAME_RATE * peak))
+        failed = ob_fail(error, OB_EUSAGE,
+                         "the run in %.200s has the peak learning rate %.3g, which nobody can change: leave "
+                         "--lr out to go on, or give --run NAME for another run",
+                         s->state_dir, peak);
+    ob_manifest_free(manifest);
+    return failed;
+}
+
+static enum ob_err adjust(const struct starting *s, bool runs, struct ob_error *error) {
+    const struct arguments *a = s->arguments;
+    char threads[OB_CLI_NUMBER_MAX], model[OB_PATH_MAX];
+    const struct ob_cli_setting SETTINGS[] = {
+        {"network", "listen", a->listen ? s->listen : NULL},
+        {"machine", "threads", ob_cli_number(a->threads, threads)},
+        {"training", "chat_template", a->chat_template},
+        {"training", "exit_when_finished", a->exit_when_finished ? "yes" : NULL},
+        {"run", "share_model", a->share_model ? "yes" : NULL}};
+    enum ob_err failed = OB_OK;
+    if (a->listen && !runs)
+        failed = ob_cli_listen_try(s->listen, error);
+    if (!failed && a->share_model)
+        failed = ob_cli_conf_value(s->state_dir, "run", "model", model, error);
+    if (!failed && a->share_model)
+        failed = ob_cli_model_list_make(s->state_dir, model, error);
+    return failed ? failed
+                  : ob_cli_adjust(s->state_dir, SETTINGS, sizeof SETTINGS / sizeof *SETTINGS, runs, error);
+}
+
+static bool is_running(const struct starting *s) {
+    json_t *status = NULL;
+    bool runs = ob_cli_ask_command(s->state_dir, "status", &status, NULL) == OB_OK;
+    json_decref(status);
+    return runs;
+}
+
+static enum ob_err go_on(const struct starting *s, struct ob_error *error) {
+    enum ob_err failed = check_same(s, error);
+    if (!failed)
+        failed = check_run(s, error);
+    return failed ? failed : adjust(s, is_running(s), error);
 }
 
 /* ---- what it says ---- */
@@ -268,13 +371,15 @@ static enum ob_err watch_first_rounds(const struct starting *s, pid_t pid, struc
 }
 
 static void print_up(const struct starting *s) {
-    char endpoint[OB_ENDPOINT_MAX];
+    char endpoint[OB_ENDPOINT_MAX], hint[OB_CLI_HINT_MAX], option[OB_CLI_HINT_MAX];
     const char *folder = strrchr(s->state_dir, '/');
     bool reached = ob_cli_own_endpoint(s->state_dir, endpoint);
-    printf("  run \"%s\" is up%s%s. Stop it with `onebyte down`, watch it with `onebyte status`.\n",
-           folder ? folder + 1 : s->state_dir, reached ? " on " : "", reached ? endpoint : "");
+    (void)ob_cli_hint(s->state_dir, "", hint);
+    printf("  run \"%s\" is up%s%s. Stop it with `onebyte down%s`, watch it with `onebyte status%s`.\n",
+           folder ? folder + 1 : s->state_dir, reached ? " on " : "", reached ? endpoint : "", hint, hint);
     if (access(s->authority, F_OK) == 0)
-        printf("  Admit a machine: onebyte invite NAME     (authority: %s, keep a copy)\n", s->authority);
+        printf("  Admit a machine: onebyte invite NAME%s     (authority: %s, keep a copy)\n",
+               ob_cli_hint(s->state_dir, "--state ", option), s->authority);
 }
 
 static enum ob_err start(const struct starting *s, struct ob_error *error) {
@@ -293,6 +398,12 @@ static enum ob_err start(const struct starting *s, struct ob_error *error) {
         return ob_cli_become_daemon(s->state_dir, error);
     }
     enum ob_err failed = ob_cli_launch(s->state_dir, &pid, error);
+    for (int moves = 0;
+         failed && s->new && !s->arguments->listen &&moves < OB_CLI_MOVES &&ob_cli_move(s->state_dir);
+         moves++)
+        failed = ob_cli_launch(s->state_dir, &pid, error);
+    if (failed && s->made) /* it never was up */
+        ob_cli_unmake_place(s->state_dir);
     if (failed)
         return failed;
     print_up(s);
@@ -303,16 +414,18 @@ static enum ob_err start(const struct starting *s, struct ob_error *error) {
 static int up(const void *arguments) {
     struct ob_error error = {0};
     struct starting s = {.arguments = arguments};
-    bool new = false;
-    enum ob_err failed = find(&s, &new, &error);
+    enum ob_err failed =
+        s.arguments->listen ? ob_cli_listen_read(s.arguments->listen, s.listen, &error) : OB_OK;
     if (!failed)
-        failed = new ? make(&s, &error) : check_same(&s, &error);
+        failed = find(&s, &error);
+    if (!failed)
+        failed = s.new ? make(&s, &error) : go_on(&s, &error);
     if (!failed)
         failed = start(&s, &error);
     if (!failed)
         return OB_EXIT_DONE;
-    int code = ob_cli_fail(&error);
-    return failed == OB_EREFUSED ? OB_EXIT_USAGE : code; /* a restart does not mend it */
+    (void)ob_cli_fail(&error);
+    return OB_EXIT_USAGE; /* as of `join`: it is not up, and what was said is to be mended first */
 }
 
 const struct ob_command OB_COMMAND_UP = {
@@ -321,7 +434,8 @@ const struct ob_command OB_COMMAND_UP = {
     .details = "Makes what is missing: identity, learning rate, manifest, authority key, certificate, "
                "configuration; then "
                "starts the daemon in the background. The same command goes on where it was. Everything is in "
-               "the state directory; its onebyte.conf may be edited.",
+               "the state directory; its onebyte.conf may be edited, and options of this command that are a "
+               "machine's change it. Ends with exit code 2 when the run is not up, and says why.",
     OB_OPTIONS(OPTIONS),
     .arguments_bytes = sizeof(struct arguments),
     .run = up,

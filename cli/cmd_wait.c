@@ -18,7 +18,10 @@ struct arguments {
 
 static const struct ob_operand OPERANDS[] = {OB_OPERAND_STATE_DIR(struct arguments)};
 static const struct ob_option OPTIONS[] = {
-    {"for", "WHAT", "finished, round=N (it has come that far), or loss<X (of its last round)",
+    {"for", "WHAT",
+     "finished (all rounds are done, and no machine that this one hears trains any more), round=N (this "
+     "machine has come "
+     "that far), or loss<X (of its last round)",
      OB_ARGUMENT(struct arguments, what), .fallback = "finished"},
     {"timeout", "SECONDS", "give up after so long, with exit code 3; default: never",
      OB_ARGUMENT(struct arguments, timeout_s), .low = 1, .high = 1000000000},
@@ -49,10 +52,31 @@ static enum ob_err read_condition(const char *text, struct condition *ret_condit
     return OB_OK;
 }
 
+static bool word_is(const json_t *object, const char *key, const char *word) {
+    const char *text = json_string_value(json_object_get(object, key));
+    return text && strcmp(text, word) == 0;
+}
+
+/* This machine has done all rounds, or one that an observer follows, and no other that it hears is still training: the weights do
+ * not change any more. */
+static bool run_is_finished(const json_t *status) {
+    const json_t *machine;
+    size_t i, finished = 0;
+    json_array_foreach(json_object_get(status, "machines"), i, machine) {
+        if (!json_is_true(json_object_get(machine, "self")) &&
+            json_is_true(json_object_get(machine, "training")) && !word_is(machine, "state", "finished"))
+            return false;
+        finished += word_is(machine, "state", "finished");
+    }
+    bool observer = json_is_true(json_object_get(status, "observer"));
+    return word_is(status, "life", "finished") || (observer && finished > 0);
+}
+
 static bool holds(const struct condition *c, const json_t *status) {
-    const char *life = json_string_value(json_object_get(status, "life"));
     const json_t *loss = json_object_get(status, "loss");
-    if (life && strcmp(life, "finished") == 0 && (c->finished || !isnan(c->round)))
+    if (c->finished)
+        return run_is_finished(status);
+    if (word_is(status, "life", "finished") && !isnan(c->round))
         return true;
     if (!isnan(c->round))
         return json_number_value(json_object_get(status, "round")) >= c->round;
@@ -73,8 +97,7 @@ static int wait_for(const void *arguments) {
         json_t *status = NULL;
         failed = ob_cli_ask_command(place.state_dir, "status", &status, &error);
         done = !failed && holds(&condition, status);
-        const char *life = json_string_value(json_object_get(status, "life"));
-        if (!failed && !done && life && strcmp(life, "halted") == 0)
+        if (!failed && !done && word_is(status, "life", "halted"))
             failed = ob_fail(&error, OB_ESTATE, "the daemon has halted: `onebyte status` says why");
         json_decref(status);
         if (failed || done)

@@ -36,9 +36,13 @@ static void choose(void *context, const struct ob_cli_invitation *invitation) {
     char key[OB_HEX_KEY_MAX];
     size_t length = strlen(c->wanted);
     ob_machine_to_text(&invitation->key, key);
-    bool named = strcmp(invitation->says.pattern, c->wanted) == 0 && !invitation->withdrawn;
+    bool named = strcmp(invitation->says.pattern, c->wanted) == 0;
     if (!named && !(length >= 8 && strncmp(key, c->wanted, length) == 0))
         return;
+    if (c->count > 0 && invitation->withdrawn && !c->found.withdrawn)
+        return; /* of several with a name, one that can still be used is meant */
+    if (c->count > 0 && !invitation->withdrawn && c->found.withdrawn)
+        c->count = 0;
     c->found = *invitation;
     c->count++;
 }
@@ -110,7 +114,9 @@ static int withdraw(const void *arguments) {
         failed = ob_cli_table_read(&place, &table, &error);
     if (!failed)
         failed = find(&table, a->invitation, &invitation, &error);
-    if (!failed)
+    if (!failed && invitation.withdrawn && !a->nobody)
+        printf("%s is withdrawn already\n", invitation.says.pattern);
+    else if (!failed)
         failed = sign_and_tell(a, &place, &table, &invitation, &error);
     ob_cli_table_free(&table);
     return failed ? ob_cli_fail(&error) : OB_EXIT_DONE;

@@ -34,7 +34,7 @@ enum {
 #define OB_OPTION_CHAT_TEMPLATE(type)                                                                        \
     { "chat-template", "NAME", OB_CHAT_TEMPLATE_HELP, OB_ARGUMENT(type, chat_template) }
 
-/* Prints "onebyte: …" and returns the exit code that the error has. */
+/* Prints "onebyte: …" (nothing for an empty text) and returns the exit code that the error has. */
 int ob_cli_fail(const struct ob_error *error);
 int ob_cli_fail_usage(const char *what);
 /* Prints what is complete (`good`) as one line of JSON; complains otherwise: then there was no memory. Takes `root`.

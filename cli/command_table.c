@@ -48,6 +48,9 @@ const char *ob_command_suggest(int count, char **words) {
         const struct ob_command *command = OB_COMMAND_ROWS[i].command;
         if (!command)
             continue;
+        const char *last = strchr(command->name, ' ');
+        if (last && strcmp(last + 1, words[0]) == 0)
+            return command->name; /* "list" */
         ob_suggestion_try(&one, command->name);
         if (second && bytes < (int)sizeof both)
             ob_suggestion_try(&two, command->name);

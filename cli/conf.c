@@ -1,19 +1,16 @@
 #include "cli/conf.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "base/file.h"
 
-#define CONF_MAX   65536
-#define FIRST_PORT 7300
-#define LAST_PORT  (65536 - OB_ENDPOINT_PORTS)
+#define CONF_MAX 65536
 
 /* What inih would take for something else. */
 static enum ob_err check_value(const char *what, const char *value, struct ob_error *error) {
@@ -120,33 +117,98 @@ enum ob_err ob_cli_conf_value(const char *state_dir, const char *section, const 
     return line == 0 ? OB_OK : ob_fail(error, OB_EFORMAT, "%s:%d: cannot be read", path, line);
 }
 
-/* ---- ports ---- */
+/* ---- changing one value ---- */
 
-static bool free_port(int family, uint16_t port) {
-    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
-    int one = 1, fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return family == AF_INET6; /* a host without IPv6 */
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (family == AF_INET6)
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-    bool good = family == AF_INET6 ? bind(fd, (struct sockaddr *)&six, sizeof six) == 0
-                                   : bind(fd, (struct sockaddr *)&four, sizeof four) == 0;
-    close(fd);
-    return good || (family == AF_INET6 && errno == EADDRNOTAVAIL);
+static size_t skip_blanks(const char *text, size_t at, size_t end) {
+    while (at < end && (text[at] == ' ' || text[at] == '\t'))
+        at++;
+    return at;
 }
 
-enum ob_err ob_cli_free_listen(char ret_listen[static OB_ENDPOINT_MAX], struct ob_error *error) {
-    for (unsigned port = FIRST_PORT; port <= LAST_PORT; port += OB_ENDPOINT_PORTS) {
-        bool good = true;
-        for (unsigned i = 0; i < OB_ENDPOINT_PORTS && good; i++)
-            good = free_port(AF_INET, (uint16_t)(port + i)) && free_port(AF_INET6, (uint16_t)(port + i));
-        if (!good)
+/* Where a value stands in a text, or would: [from, to) is replaced by it. */
+struct spot {
+    size_t from, to;
+    bool section, key; /* what is there already */
+};
+
+static bool is_key(const char *text, size_t at, size_t end, const char *key) {
+    size_t length = strlen(key);
+    if (end - at <= length || strncmp(text + at, key, length) != 0)
+        return false;
+    at = skip_blanks(text, at + length, end);
+    return at < end && (text[at] == '=' || text[at] == ':');
+}
+
+/* As inih reads: the last of several lines counts; an indented one goes on with the value before it, when there is one. */
+static struct spot find_spot(const char *text, size_t bytes, const char *section, const char *key) {
+    struct spot spot = {.from = bytes, .to = bytes};
+    bool inside = false, in_value = false;
+    for (size_t line = 0, next; line < bytes; line = next) {
+        const char *newline = memchr(text + line, '\n', bytes - line);
+        size_t end = newline ? (size_t)(newline - text) : bytes, at = skip_blanks(text, line, end);
+        next = newline ? end + 1 : bytes;
+        if (at == end || text[at] == ';' || text[at] == '#' || (in_value && at > line))
             continue;
-        (void)snprintf(ret_listen, OB_ENDPOINT_MAX, "tcp://*:%u", port);
-        return OB_OK;
+        if (text[at] == '[') {
+            size_t length = strlen(section);
+            inside = end - at > length + 1 && strncmp(text + at + 1, section, length) == 0 &&
+                     text[at + 1 + length] == ']';
+            in_value = false;
+            if (inside && !spot.section)
+                spot = (struct spot){.from = next, .to = next, .section = true};
+            continue;
+        }
+        in_value = true;
+        if (inside && is_key(text, at, end, key))
+            spot = (struct spot){.from = line, .to = next, .section = true, .key = true};
     }
-    return ob_fail(error, OB_EBUSY, "no three free ports in a row from %d on; give --listen tcp://*:PORT",
-                   FIRST_PORT);
+    return spot;
+}
+
+/* There completely, or as it was. */
+static enum ob_err replace(const char *path, const char *text, size_t bytes, struct ob_error *error) {
+    char next[OB_PATH_MAX];
+    enum ob_err failed = ob_path_append(next, path, ".new", error);
+    if (failed)
+        return failed;
+    (void)unlink(next); /* of a program that was killed */
+    failed = ob_file_write_new(next, text, bytes, 0600, error);
+    if (!failed && rename(next, path) != 0)
+        failed = ob_access_fail_writing(error, path, "cannot replace", errno);
+    return failed;
+}
+
+enum ob_err ob_cli_conf_set(const char *state_dir, const char *section, const char *key, const char *value,
+                            struct ob_error *error) {
+    char path[OB_PATH_MAX], there[OB_PATH_MAX], *text = NULL, *changed = NULL;
+    size_t bytes = 0, changed_bytes = 0;
+    enum ob_err failed = check_value(key, value, error);
+    if (!failed)
+        failed = ob_path_join(path, state_dir, OB_CLI_CONF, error);
+    if (!failed)
+        failed = ob_file_read(path, CONF_MAX, &text, &bytes, error);
+    if (failed)
+        return failed;
+    FILE *to = open_memstream(&changed, &changed_bytes);
+    if (to) {
+        struct spot spot = find_spot(text, bytes, section, key);
+        fwrite(text, 1, spot.from, to);
+        if (spot.from > 0 && text[spot.from - 1] != '\n')
+            fputc('\n', to);
+        if (!spot.section)
+            fprintf(to, "[%s]\n", section);
+        fprintf(to, "%s = %s\n", key, value);
+        fwrite(text + spot.to, 1, bytes - spot.to, to);
+    }
+    if (!to || fclose(to) != 0)
+        failed = ob_fail(error, OB_ENOMEM, "%s: not enough memory", path);
+    free(text);
+    if (!failed)
+        failed = replace(path, changed, changed_bytes, error);
+    free(changed);
+    if (!failed)
+        failed = ob_cli_conf_value(state_dir, section, key, there, error);
+    if (!failed && strcmp(there, value) != 0)
+        failed = ob_fail(error, OB_EFORMAT, "%s: cannot set %s; edit it by hand", path, key);
+    return failed;
 }

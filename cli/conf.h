@@ -26,7 +26,8 @@ OB_MUST_USE enum ob_err ob_cli_conf_write(const struct ob_cli_conf *conf, struct
 /* A value of an existing one; "" when the key is not there. OB_ENOTFOUND: there is no such file. */
 OB_MUST_USE enum ob_err ob_cli_conf_value(const char *state_dir, const char *section, const char *key,
                                           char ret_value[static OB_PATH_MAX], struct ob_error *error);
-/* All addresses ("tcp://…:PORT" with a star for the host), with the first port from 7300 on such that it and the two after it are free. */
-OB_MUST_USE enum ob_err ob_cli_free_listen(char ret_listen[static OB_ENDPOINT_MAX], struct ob_error *error);
+/* Sets a value of an existing one; comments and all other lines stay. */
+OB_MUST_USE enum ob_err ob_cli_conf_set(const char *state_dir, const char *section, const char *key,
+                                        const char *value, struct ob_error *error);
 
 #endif

@@ -13,6 +13,8 @@
 
 #include "cli/ask.h"
 #include "cli/conf.h"
+#include "cli/listen.h"
+#include "cli/patience.h"
 
 #define LOG          "onebyted.log"
 #define PROGRAM      "onebyted"
@@ -117,6 +119,8 @@ void ob_cli_unlaunch(pid_t pid) {
 
 enum ob_err ob_cli_launch(const char *state_dir, pid_t *ret_pid, struct ob_error *error) {
     char log[OB_PATH_MAX], before[OB_PATH_MAX];
+    struct ob_patience patience;
+    bool answers = false;
     enum ob_err failed = ob_path_join(log, state_dir, LOG, error);
     if (!failed)
         failed = ob_path_join(before, state_dir, LOG ".1", error);
@@ -128,19 +132,30 @@ enum ob_err ob_cli_launch(const char *state_dir, pid_t *ret_pid, struct ob_error
         return ob_fail(error, OB_EIO, "cannot start a process: %s", strerror(errno));
     if (pid == 0)
         be_daemon(state_dir, log);
-    for (;;) {
+    ob_patience_start(&patience);
+    while (!answers && !failed) {
         json_t *answer = NULL;
         failed = ob_cli_launched(state_dir, pid, error);
-        if (failed)
-            return failed;
-        bool answers = ob_cli_ask_command(state_dir, "status", &answer, NULL) == OB_OK;
+        answers = !failed && ob_cli_ask_command(state_dir, "status", &answer, NULL) == OB_OK;
         json_decref(answer);
-        if (answers)
+        if (answers || failed)
             break;
+        ob_patience_tell(&patience, "the daemon is starting; its messages are in %s", log);
         pause_a_little();
     }
-    *ret_pid = pid;
-    return OB_OK;
+    ob_patience_end(&patience);
+    if (!failed)
+        *ret_pid = pid;
+    return failed;
+}
+
+bool ob_cli_move(const char *state_dir) {
+    char listen[OB_PATH_MAX] = "", next[OB_ENDPOINT_MAX];
+    if (ob_cli_conf_value(state_dir, "network", "listen", listen, NULL) != OB_OK ||
+        strlen(listen) >= OB_ENDPOINT_MAX || ob_cli_listen_try(listen, NULL) != OB_EBUSY)
+        return false;
+    return ob_cli_listen_free(listen, next, NULL) == OB_OK &&
+           ob_cli_conf_set(state_dir, "network", "listen", next, NULL) == OB_OK;
 }
 
 enum ob_err ob_cli_run_self(const char *const *arguments, struct ob_error *error) {
@@ -160,5 +175,6 @@ enum ob_err ob_cli_run_self(const char *const *arguments, struct ob_error *error
         continue;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return OB_OK;
-    return ob_fail(error, OB_ESTATE, "`onebyte %s` failed", arguments[0]);
+    return ob_fail(error, WIFEXITED(status) && WEXITSTATUS(status) == EXIT_LASTING ? OB_EUSAGE : OB_ESTATE,
+                   "%s", "");
 }

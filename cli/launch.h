@@ -7,6 +7,7 @@
 #ifndef OB_CLI_LAUNCH_H
 #define OB_CLI_LAUNCH_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/path.h"
@@ -15,12 +16,16 @@
 OB_MUST_USE enum ob_err ob_cli_become_daemon(const char *state_dir, struct ob_error *error);
 /* Starts it and waits until its status socket answers. */
 OB_MUST_USE enum ob_err ob_cli_launch(const char *state_dir, pid_t *ret_pid, struct ob_error *error);
+/* It has ended, and its port was chosen for it, not by its owner: when another program was faster, its configuration gets the next
+ * free one. True: it is worth another start; at most OB_CLI_MOVES of them. */
+#define OB_CLI_MOVES 8
+bool ob_cli_move(const char *state_dir);
 /* Is it still there? When not, as an error, what it last said. */
 OB_MUST_USE enum ob_err ob_cli_launched(const char *state_dir, pid_t pid, struct ob_error *error);
 /* Ends one that was launched, and waits for it. */
 void ob_cli_unlaunch(pid_t pid);
 /* Runs another subcommand of this program with our terminal, and waits for it. `arguments` end with NULL.
- * OB_ESTATE: its exit code was not 0 (it said why). */
+ * Errors: it said why itself, so the text is empty. OB_EUSAGE: its exit code was that of one; else OB_ESTATE. */
 OB_MUST_USE enum ob_err ob_cli_run_self(const char *const *arguments, struct ob_error *error);
 
 /* The files of this program and of the daemon that belongs to it. */

@@ -48,7 +48,8 @@ static void print_help(FILE *to) {
           to);
     print_commands(NULL, to);
     fputs("\nRun `onebyte help COMMAND` for the options of a command.\n"
-          "Exit codes: 0 success, 1 failure, 2 usage error, 3 a check found a difference.\n",
+          "Exit codes: 0 success, 1 failure, 2 usage error (`up`, `join`: the machine does not take part),\n"
+          "3 a check found a difference.\n",
           to);
 }
 

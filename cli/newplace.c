@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "base/file.h"
 #include "cli/place.h"
 
@@ -18,7 +19,7 @@ enum ob_err ob_cli_absolute(const char *what, const char *path, char ret_path[st
                             struct ob_error *error) {
     char *real = realpath(path, NULL);
     if (!real)
-        return ob_fail(error, errno == ENOENT ? OB_ENOTFOUND : OB_EIO, "%s: %s: %s", what, path,
+        return ob_fail(error, errno == ENOENT ? OB_ENOTFOUND : OB_EIO, "%s %s: %s", what, path,
                        strerror(errno));
     enum ob_err failed = ob_path_append(ret_path, real, "", error);
     free(real);
@@ -46,7 +47,11 @@ enum ob_err ob_cli_new_place(const char *state_dir, const char *name, char ret_p
 enum ob_err ob_cli_make_place(const char *path, bool *ret_made, struct ob_error *error) {
     char part[OB_PATH_MAX];
     struct stat info;
-    *ret_made = stat(path, &info) != 0;
+    bool there = false;
+    enum ob_err closed = ob_access_exists(path, &there, error);
+    if (closed)
+        return closed;
+    *ret_made = !there;
     for (size_t i = 1; *ret_made && path[i]; i++) {
         if (path[i] != '/')
             continue;
@@ -70,18 +75,22 @@ void ob_cli_unmake_place(const char *path) {
     (void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
-bool ob_cli_place_has(const char *state_dir, const char *name) {
+enum ob_err ob_cli_place_has(const char *state_dir, const char *name, bool *ret_has, struct ob_error *error) {
     char path[OB_PATH_MAX];
-    return ob_path_join(path, state_dir, name, NULL) == OB_OK && access(path, F_OK) == 0;
+    enum ob_err failed = ob_path_join(path, state_dir, name, error);
+    return failed ? failed : ob_access_exists(path, ret_has, error);
 }
 
 enum ob_err ob_cli_place_identity(const char *state_dir, struct ob_identity *ret_identity,
                                   struct ob_error *error) {
     char path[OB_PATH_MAX];
+    bool there = false;
     enum ob_err failed = ob_path_join(path, state_dir, "identity", error);
+    if (!failed)
+        failed = ob_access_exists(path, &there, error);
     if (failed)
         return failed;
-    if (access(path, F_OK) == 0)
+    if (there)
         return ob_identity_load(path, ret_identity, error);
     ob_identity_generate(ret_identity);
     return ob_identity_save(ret_identity, path, error);
@@ -114,18 +123,30 @@ static uint64_t free_memory(void) {
     return group < host ? group : host;
 }
 
+/* The path, or the nearest folder above it that exists. */
+static void climb(const char *path, char ret_folder[static OB_PATH_MAX]) {
+    (void)snprintf(ret_folder, OB_PATH_MAX, "%.*s", OB_PATH_MAX - 1, path);
+    for (char *slash; access(ret_folder, F_OK) != 0 && (slash = strrchr(ret_folder, '/')); *slash = 0)
+        if (slash == ret_folder) {
+            slash[1] = 0;
+            return;
+        }
+}
+
 enum ob_err ob_cli_check_room(const char *path, uint64_t base_bytes, uint64_t trained_bytes,
                               struct ob_error *error) {
+    char folder[OB_PATH_MAX];
     struct statvfs disk;
     uint64_t memory = base_bytes + trained_bytes + trained_bytes / 2 + WORK_BYTES, there = free_memory();
     uint64_t room = 3 * trained_bytes + WORK_BYTES; /* two snapshots and one that is written; the log */
+    climb(path, folder);
     if (there < memory)
         return ob_fail(
             error, OB_EUSAGE,
             "too little memory: the run needs about %.2f GB here (base model %.2f GB, trained weights "
             "%.2f GB), %.2f GB are free",
             (double)memory / 1e9, (double)base_bytes / 1e9, (double)trained_bytes / 1e9, (double)there / 1e9);
-    if (statvfs(path, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < room)
+    if (statvfs(folder, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < room)
         return ob_fail(
             error, OB_EUSAGE,
             "too little disk: the run needs about %.2f GB at %s (snapshots of the weights, the log), "

@@ -1,6 +1,6 @@
 /* newplace - a state directory that is made for a run on this machine: folder, identity, room.
  *
- * Errors:  OB_EUSAGE (a name that is none, too little memory or disk: with numbers), those of files. */
+ * Errors:  OB_EUSAGE (a name that is none, too little memory or disk: with numbers), those of files and of base/access.h. */
 #ifndef OB_CLI_NEWPLACE_H
 #define OB_CLI_NEWPLACE_H
 
@@ -14,12 +14,14 @@ OB_MUST_USE enum ob_err ob_cli_new_place(const char *state_dir, const char *name
 OB_MUST_USE enum ob_err ob_cli_make_place(const char *path, bool *ret_made, struct ob_error *error);
 /* Takes away what ob_cli_make_place made and whatever is in it. */
 void ob_cli_unmake_place(const char *path);
-bool ob_cli_place_has(const char *state_dir, const char *name);
+/* A folder on the way that is closed to this user is an error. */
+OB_MUST_USE enum ob_err ob_cli_place_has(const char *state_dir, const char *name, bool *ret_has,
+                                         struct ob_error *error);
 /* The identity in it, made if it is not there. The caller wipes it. */
 OB_MUST_USE enum ob_err ob_cli_place_identity(const char *state_dir, struct ob_identity *ret_identity,
                                               struct ob_error *error);
-/* Does what a run needs fit this machine? base_bytes are mapped from a file, trained_bytes are held. `path`: a folder
- * that exists, on the disk that is meant. */
+/* Does what a run needs fit this machine? base_bytes are mapped from a file, trained_bytes are held. `path`: on the disk that is
+ * meant; it need not exist yet. */
 OB_MUST_USE enum ob_err ob_cli_check_room(const char *path, uint64_t base_bytes, uint64_t trained_bytes,
                                           struct ob_error *error);
 /* An absolute path of a file or folder that must exist. */

@@ -1,21 +1,31 @@
 #include "cli/place.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "run/last_start.h"
 
 #define SYSTEM_STATE_DIR "/var/lib/onebyte"
 
-static bool has(const char *folder, const char *name) {
+static enum ob_err has(const char *folder, const char *name, bool *ret_has, struct ob_error *error) {
     char path[OB_PATH_MAX];
-    return ob_path_join(path, folder, name, NULL) == OB_OK && access(path, F_OK) == 0;
+    enum ob_err failed = ob_path_join(path, folder, name, error);
+    return failed ? failed : ob_access_exists(path, ret_has, error);
 }
 
+/* One that may not be looked into counts: whoever uses it is told so. */
 static bool is_state_dir(const char *path) {
-    return has(path, "log.sqlite") || has(path, "start") || has(path, "identity");
+    static const char *const NAMES[] = {"log.sqlite", "start", "identity"};
+    bool there = false;
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES && !there; i++)
+        if (has(path, NAMES[i], &there, NULL) == OB_EREFUSED)
+            return true;
+    return there;
 }
 
 static enum ob_err copy(const char *text, char ret_path[static OB_PATH_MAX], struct ob_error *error) {
@@ -31,14 +41,15 @@ enum ob_err ob_cli_runs_root(char ret_path[static OB_PATH_MAX], struct ob_error 
     return ob_path_join(ret_path, home, ".local/state/onebyte", error);
 }
 
-enum ob_err ob_cli_each_run(void (*see)(void *context, const char *name, const char *path), void *context,
-                            struct ob_error *error) {
-    char root[OB_PATH_MAX], path[OB_PATH_MAX];
+typedef void (*see_fn)(void *context, const char *name, const char *path);
+
+/* A root that is not there has no runs; one that may not be listed is an error. */
+static enum ob_err each_in(const char *root, see_fn see, void *context, struct ob_error *error) {
+    char path[OB_PATH_MAX];
     struct dirent **entries = NULL;
-    enum ob_err failed = ob_cli_runs_root(root, error);
-    if (failed)
-        return failed;
-    int count = scandir(root, &entries, NULL, alphasort); /* -1: there is no such folder */
+    int count = scandir(root, &entries, NULL, alphasort);
+    if (count < 0 && errno != ENOENT && errno != ENOTDIR)
+        return ob_access_fail(error, root, "cannot look for runs", errno);
     for (int i = 0; i < count; i++) {
         if (entries[i]->d_name[0] != '.' && ob_path_join(path, root, entries[i]->d_name, NULL) == OB_OK &&
             is_state_dir(path))
@@ -47,6 +58,16 @@ enum ob_err ob_cli_each_run(void (*see)(void *context, const char *name, const c
     }
     free(entries);
     return OB_OK;
+}
+
+enum ob_err ob_cli_each_run(see_fn see, void *context, struct ob_error *error) {
+    char root[OB_PATH_MAX];
+    enum ob_err failed = ob_cli_runs_root(root, error);
+    if (!failed)
+        failed = each_in(root, see, context, error);
+    if (!failed && access(SYSTEM_STATE_DIR, R_OK | X_OK) == 0) /* else they are not this user's */
+        failed = each_in(SYSTEM_STATE_DIR, see, context, error);
+    return failed;
 }
 
 struct choosing {
@@ -60,15 +81,18 @@ static void choose(void *context, const char *name, const char *path) {
     size_t used = strlen(c->names);
     if (c->count++ == 0)
         memcpy(c->path, path, strlen(path) + 1);
-    (void)snprintf(c->names + used, sizeof c->names - used, "%s%s", used ? ", " : "", name);
+    if (used + strlen(name) + 3 < sizeof c->names)
+        (void)snprintf(c->names + used, sizeof c->names - used, "%s%.200s", used ? ", " : "", name);
 }
 
 static enum ob_err only_one(char ret_path[static OB_PATH_MAX], struct ob_error *error) {
     char root[OB_PATH_MAX];
     struct choosing c = {0};
-    enum ob_err failed = ob_cli_each_run(choose, &c, error);
+    enum ob_err failed = ob_cli_runs_root(root, error);
     if (!failed)
-        failed = ob_cli_runs_root(root, error);
+        failed = each_in(root, choose, &c, error);
+    if (!failed && c.count == 0 && access(SYSTEM_STATE_DIR, R_OK | X_OK) == 0)
+        failed = each_in(SYSTEM_STATE_DIR, choose, &c, error);
     if (failed)
         return failed;
     if (c.count > 1)
@@ -79,9 +103,33 @@ static enum ob_err only_one(char ret_path[static OB_PATH_MAX], struct ob_error *
     if (is_state_dir(SYSTEM_STATE_DIR))
         return copy(SYSTEM_STATE_DIR, ret_path, error);
     return ob_fail(error, OB_EUSAGE,
-                   "no state directory in %.200s or at " SYSTEM_STATE_DIR
-                   "; give STATE_DIR, or set ONEBYTE_STATE",
+                   "no run on this machine yet (none in %.200s or " SYSTEM_STATE_DIR
+                   "): `onebyte up` creates one, `onebyte join TOKEN` joins one; for one elsewhere, give its "
+                   "state directory",
                    root);
+}
+
+/* A name as one word for a shell. */
+static bool plain(const char *text) {
+    return !text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/+@%:,=~")];
+}
+
+const char *ob_cli_hint(const char *state_dir, const char *option, char ret_text[static OB_CLI_HINT_MAX]) {
+    char root[OB_PATH_MAX], found[OB_PATH_MAX];
+    const struct ob_cli_at nothing = {0};
+    struct ob_cli_place place;
+    size_t length = ob_cli_runs_root(root, NULL) == OB_OK ? strlen(root) : 0;
+    bool in_root = length > 0 && strncmp(state_dir, root, length) == 0 && state_dir[length] == '/' &&
+                   !strchr(state_dir + length + 1, '/');
+    ret_text[0] = 0;
+    if (ob_cli_find(&nothing, OB_NEED_STATE_DIR, &place, NULL) == OB_OK &&
+        copy(place.state_dir, found, NULL) == OB_OK && strcmp(found, state_dir) == 0)
+        return ret_text;
+    if (in_root)
+        (void)snprintf(ret_text, OB_CLI_HINT_MAX, " --run %.200s", state_dir + length + 1);
+    else if (strlen(state_dir) < OB_CLI_HINT_MAX - 32)
+        (void)snprintf(ret_text, OB_CLI_HINT_MAX, plain(state_dir) ? " %s%s" : " %s'%s'", option, state_dir);
+    return ret_text;
 }
 
 static enum ob_err find_state_dir(const char *given, const char *run, char ret_path[static OB_PATH_MAX],
@@ -100,18 +148,26 @@ static enum ob_err find_state_dir(const char *given, const char *run, char ret_p
     enum ob_err failed = ob_cli_runs_root(root, error);
     if (!failed)
         failed = ob_path_join(ret_path, root, run, error);
-    if (!failed && !is_state_dir(ret_path))
-        failed = ob_fail(error, OB_ENOTFOUND,
-                         "%s is not a state directory; `onebyte run list` shows the runs here", ret_path);
-    return failed;
+    if (failed || is_state_dir(ret_path))
+        return failed;
+    char system[OB_PATH_MAX];
+    if (ob_path_join(system, SYSTEM_STATE_DIR, run, NULL) == OB_OK && is_state_dir(system) &&
+        access(SYSTEM_STATE_DIR, X_OK) == 0)
+        return copy(system, ret_path, error);
+    return ob_fail(error, OB_ENOTFOUND,
+                   "no run \"%s\" on this machine; `onebyte run list` shows the runs here", run);
 }
 
 static enum ob_err find_manifest(const char *state_dir, const char *given, char ret_path[static OB_PATH_MAX],
                                  struct ob_error *error) {
     struct ob_last_start start;
+    bool there = false;
     if (given)
         return copy(given, ret_path, error);
-    if (has(state_dir, "run.json"))
+    enum ob_err failed = has(state_dir, "run.json", &there, error);
+    if (failed)
+        return failed;
+    if (there)
         return ob_path_join(ret_path, state_dir, "run.json", error);
     if (ob_last_start_read(state_dir, &start, NULL))
         return ob_fail(error, OB_EUSAGE,

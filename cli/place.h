@@ -2,13 +2,15 @@
  *
  * The state directory is, in this order
  *   1. the operand STATE_DIR
- *   2. --run NAME: ROOT/NAME, ROOT being $XDG_STATE_HOME/onebyte or ~/.local/state/onebyte
+ *   2. --run NAME: ROOT/NAME, ROOT being $XDG_STATE_HOME/onebyte or ~/.local/state/onebyte; else /var/lib/onebyte/NAME
  *   3. $ONEBYTE_STATE
- *   4. the only state directory in ROOT, else /var/lib/onebyte when that is one
+ *   4. the only state directory in ROOT, else the only one in /var/lib/onebyte, else that itself
  * The manifest is --manifest, STATE_DIR/run.json, or the one of the last start (run/last_start.h); the base model is --model
  * or that of the last start.
  *
- * Errors:  OB_EUSAGE, which says what to give; OB_ENOTFOUND. */
+ * A folder that may not be looked into is not taken for an empty one: the commands that use it name it and its owner.
+ *
+ * Errors:  OB_EUSAGE, which says what to give; OB_ENOTFOUND; OB_EREFUSED (permissions). */
 #ifndef OB_CLI_PLACE_H
 #define OB_CLI_PLACE_H
 
@@ -57,8 +59,12 @@ OB_MUST_USE enum ob_err ob_cli_find(const struct ob_cli_at *at, enum ob_cli_need
 
 /* ROOT, which may not exist. */
 OB_MUST_USE enum ob_err ob_cli_runs_root(char ret_path[static OB_PATH_MAX], struct ob_error *error);
-/* Calls `see` with the name and the path of each state directory in ROOT, by name. */
+/* Calls `see` with the name and the path of each state directory in ROOT, by name, then of those in /var/lib/onebyte. */
 OB_MUST_USE enum ob_err ob_cli_each_run(void (*see)(void *context, const char *name, const char *path),
                                         void *context, struct ob_error *error);
+/* What a command needs to be told to mean this state directory: "" when it is what it would find by itself, else " --run NAME", or
+ * " STATE_DIR" ("" for a path that is too long). `option`: what stands before the path, "" or "--state ". Returns ret_text. */
+#define OB_CLI_HINT_MAX 512
+const char *ob_cli_hint(const char *state_dir, const char *option, char ret_text[static OB_CLI_HINT_MAX]);
 
 #endif

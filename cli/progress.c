@@ -8,6 +8,7 @@
 
 #define FIRST_NS (OB_SECOND_NS / 2)
 #define EVERY_NS (OB_SECOND_NS / 5)
+#define PLAIN_NS (10 * OB_SECOND_NS) /* where it is no terminal: lines for a log */
 
 static void put_time(double seconds, char *text, size_t bytes) {
     if (seconds < 100)
@@ -43,7 +44,8 @@ void ob_progress_start(struct ob_progress *p, const char *what, const char *unit
     *p = (struct ob_progress){.what = what,
                               .unit = unit,
                               .total = total,
-                              .enabled = isatty(STDERR_FILENO) == 1,
+                              .enabled = true,
+                              .terminal = isatty(STDERR_FILENO) == 1,
                               .start_ns = ob_now_ns()};
 }
 
@@ -52,11 +54,13 @@ void ob_progress_at(struct ob_progress *p, uint64_t done) {
     if (!p || !p->enabled)
         return;
     uint64_t now = ob_now_ns();
-    if (now - p->start_ns < FIRST_NS || now - p->last_ns < EVERY_NS)
+    if (now - p->start_ns < (p->terminal ? FIRST_NS : PLAIN_NS) ||
+        now - p->last_ns < (p->terminal ? EVERY_NS : PLAIN_NS))
         return;
     p->last_ns = now;
-    p->shown = true;
-    fprintf(stderr, "\r%s\033[K", ob_progress_line(p, done, 1e-9 * (double)(now - p->start_ns), line));
+    p->shown = p->terminal;
+    fprintf(stderr, p->terminal ? "\r%s\033[K" : "%s\n",
+            ob_progress_line(p, done, 1e-9 * (double)(now - p->start_ns), line));
     (void)fflush(stderr);
 }
 

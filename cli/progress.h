@@ -1,5 +1,5 @@
 /* progress - how far a long command is: a line on standard error with share, rate and time left, rewritten a few times a
- * second, when that is a terminal; in a pipe or a file nothing is written.
+ * second, when that is a terminal; in a pipe or a file a line every ten seconds.
  *
  *     verifying   37 %  1,240 of 3,351 records  812 a second  3 s left
  *
@@ -14,7 +14,7 @@
 struct ob_progress {
     const char *what, *unit; /* "verifying", "records" */
     uint64_t total;          /* 0: not known */
-    bool enabled, shown;
+    bool enabled, terminal, shown;
     uint64_t start_ns, last_ns;
 };
 

@@ -4,7 +4,8 @@
 #include "model/formats/json_value.h"
 
 int ob_cli_fail(const struct ob_error *error) {
-    fprintf(stderr, "onebyte: %s\n", error->text);
+    if (error->text[0]) /* else a program that this one ran has said it */
+        fprintf(stderr, "onebyte: %s\n", error->text);
     return error->code == OB_EUSAGE ? OB_EXIT_USAGE : OB_EXIT_FAILED;
 }
 

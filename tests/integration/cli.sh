@@ -90,7 +90,8 @@ awk -v r="$rate" 'BEGIN { exit !(r > 5e-6 && r < 5e-5) }' || fail "run create --
 for key in passes curvature curvature_error signal signal_error rows_per_sample bound walk_share; do
     grep -q "\"$key\": " auto.json || fail "the manifest does not say $key of how its rate was found: $(sed -n '/rate_found/,/}/p' auto.json)"
 done
-[ ! -s auto.err ] || fail "progress, or something else, on standard error: $(cat auto.err)"
+# on a busy machine it may take longer than ten seconds, and then says how far it is
+! grep -v '^measuring the curvature' auto.err >/dev/null || fail "progress, or something else, on standard error: $(cat auto.err)"
 [ "$(ls auto*)" = "$(printf '%s\n' auto.authority auto.authority.pub auto.err auto.json auto.out)" ] || fail "run create --lr auto leaves $(ls auto*)"
 "$BIN/onebyte" probe --manifest auto.json --model "$model" --data "$data/train.jsonl" --samples 4 --length 16 >probe.out
 awk -v r="$rate" '/peak rate is/ { sub(/.*peak rate is /, ""); good = $1 + 0 > 0.99 * r && $1 + 0 < 1.01 * r } END { exit !good }' probe.out || fail "the rate is not the run's: $(cat probe.out)"

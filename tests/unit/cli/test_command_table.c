@@ -83,6 +83,8 @@ static void commands_are_found_by_one_or_two_words(void **state) {
     assert_string_equal(ob_command_suggest(2, none), "run create");
     char *mistyped[] = {"stauts", "dir"};
     assert_string_equal(ob_command_suggest(2, mistyped), "status");
+    char *list[] = {"list"};
+    assert_string_equal(ob_command_suggest(1, list), "run list");
     char *nothing[] = {"xyzzy"};
     assert_null(ob_command_suggest(1, nothing));
 }

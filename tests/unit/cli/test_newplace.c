@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "cli/conf.h"
+#include "cli/listen.h"
 #include "cli/newplace.h"
 #include "tests/support/folder.h"
 
@@ -39,7 +40,9 @@ static void folders_are_made_and_taken_away(void **state) {
     assert_int_equal(ob_cli_place_identity(path, &one, NULL), OB_OK);
     assert_int_equal(ob_cli_place_identity(path, &other, NULL), OB_OK); /* the same one */
     assert_memory_equal(&one, &other, sizeof one);
-    assert_true(ob_cli_place_has(path, "identity"));
+    bool there = false;
+    assert_int_equal(ob_cli_place_has(path, "identity", &there, NULL), OB_OK);
+    assert_true(there);
     ob_cli_unmake_place(path);
     assert_int_not_equal(stat(path, &info), 0);
     test_folder_remove(&folder);
@@ -65,7 +68,7 @@ static void configuration_comes_back(void **state) {
     test_folder_make(&folder);
     test_folder_path(&folder, "state", path);
     assert_int_equal(ob_cli_make_place(path, &made, NULL), OB_OK);
-    assert_int_equal(ob_cli_free_listen(listen, NULL), OB_OK);
+    assert_int_equal(ob_cli_listen_free(NULL, listen, NULL), OB_OK);
     struct ob_cli_conf conf = {.state_dir = path,
                                .model = "/models/with a blank",
                                .data = "/rows;1.jsonl",
