@@ -56,6 +56,9 @@ break_it flips-unheard peer/dispute.c \
 break_it own-fork-unshown peer/fork.c \
     '/^void ob_fork_own/,/^}/s/^    peer->own_fork =/    halt(peer);\n    return;\n&/' \
     "who finds that its own key was used twice stops without showing where" fork-owner-and-one
+break_it halted-deaf peer/peer.c \
+    's/event->data\[0\] == OB_MESSAGE_HEARTBEAT \|\| //' \
+    "a host of a copied identity that has stopped does not stop one that starts later" copy-put-back
 break_it not-told-why peer/view.c \
     '/^const uint8_t \*ob_peer_why_out/,/^}/s/return why;/return NULL;/' \
     "a machine that all others cut off is not told why" fork-owner-and-one
