@@ -19,13 +19,14 @@ struct arguments {
     double learning_rate, lora_alpha, epsilon;
     struct ob_option_list lora_targets;
     bool one_sided;
-    int combine, schedule; /* enum ob_spsa_combine, enum ob_schedule */
+    int combine, schedule, distribution; /* enums: ob_spsa_combine, ob_schedule, ob_spsa_distribution */
 };
 
 #define AT(member) OB_ARGUMENT(struct arguments, member)
 
 static const char *const COMBINES[] = {"capped", "sum", "sqrt", "mean", NULL};
 static const char *const SCHEDULES[] = {"constant", "linear", "cosine", NULL};
+static const char *const DISTRIBUTIONS[] = {"rademacher", "gaussian", NULL};
 static const struct ob_option OPTIONS[] = {
     {"model", "MODEL", "base model", AT(model), .required = true},
     {"data", "FILE", "rows to train on", AT(data), .required = true},
@@ -60,13 +61,19 @@ static const struct ob_option OPTIONS[] = {
      .least = 1e-9, .most = 1},
     {"combine", "NAME", "how samples are combined", AT(combine), .choices = COMBINES, .fallback = "sum"},
     {"schedule", "NAME", "of the rate", AT(schedule), .choices = SCHEDULES, .fallback = "linear"},
-    {"lora-rank", "N", "rank of the adapters; 0: none", AT(lora_rank), .low = 0, .high = OB_ADAPTER_RANK_MAX,
-     .fallback = "0"},
-    {"basis", "FILE", "a basis that onebyte run create has made: train adapters on it", AT(basis)},
+    {"distribution", "NAME", "elements of directions", AT(distribution), .choices = DISTRIBUTIONS,
+     .fallback = "rademacher"},
+    {"lora-rank", "N", "rank of random adapters; 0: none", AT(lora_rank), .low = 0,
+     .high = OB_ADAPTER_RANK_MAX, .fallback = "0"},
+    {"basis", "FILE", "a basis that onebyte run create has made: train adapters on all its matrices",
+     AT(basis)},
     {"prefix-mib", "N", "memory for what layers before the first trained one make of rows", AT(prefix_mib),
      .low = 0, .high = 1 << 20, .fallback = "0"},
-    {"lora-alpha", "A", "of the adapters", AT(lora_alpha), .least = 1e-3, .most = 1e6, .fallback = "16"},
-    {"lora-target", "PATTERN", "matrices that get an adapter; default: attention", AT(lora_targets)},
+    {"lora-alpha", "A", "of random adapters; of a basis it is the rank", AT(lora_alpha), .least = 1e-3,
+     .most = 1e6, .fallback = "16"},
+    {"lora-target", "PATTERN",
+     "matrices that get an adapter, those of the basis; default: attention, of a basis attention and mlp",
+     AT(lora_targets)},
     {"scale-adapter", "K", "log2 of the adapters' direction scale", AT(lora_scale), .low = -16, .high = 16,
      .fallback = "0"},
 };
@@ -93,6 +100,8 @@ static enum ob_err check(const struct arguments *a, struct ob_error *error) {
     if (a->samples_per_round > OB_SAMPLES_PER_ROUND_MAX)
         return ob_fail(error, OB_EUSAGE, "a pass has more samples than a record holds (%d)",
                        OB_SAMPLES_PER_ROUND_MAX);
+    if (a->basis && a->lora_rank > 0)
+        return ob_fail(error, OB_EUSAGE, "a basis has its rank: --lora-rank is for random adapters");
     if (a->samples < a->machines * a->samples_per_round)
         return ob_fail(error, OB_EUSAGE, "--samples is less than one round has");
     return OB_OK;
@@ -110,6 +119,7 @@ static struct ob_manifest_options run_options(const struct arguments *a) {
     run.lora_alpha = a->lora_alpha;
     run.lora_targets = a->lora_targets.values;
     run.lora_target_count = a->lora_targets.count;
+    run.distribution = (enum ob_spsa_distribution)a->distribution;
     run.log2_scale[OB_ROLE_ADAPTER] = (int32_t)a->lora_scale;
     return run;
 }
@@ -148,15 +158,16 @@ static json_t *describe(const struct arguments *a, const struct swarm *swarm) {
     uint64_t trained = 0;
     for (size_t t = 0; t < swarm->manifest->tensor_count; t++)
         trained += swarm->manifest->tensors[t].layout.elements;
-    json_t *object = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:I, s:f, s:f, s:I, s:I, s:I, s:s}", "machines",
-        (json_int_t)a->machines, "samples_per_round", (json_int_t)a->samples_per_round, "staleness",
-        (json_int_t)a->staleness, "rows", (json_int_t)a->rows, "rows_per_sample",
-        (json_int_t)a->rows_per_sample, "directions", (json_int_t)a->directions, "one_sided",
-        (int)a->one_sided, "combine", ob_spsa_combine_name((enum ob_spsa_combine)a->combine), "s0",
-        (json_int_t)a->s0, "lr", a->learning_rate, "epsilon", (double)swarm->manifest->epsilon, "seed",
-        (json_int_t)a->seed, "lora_rank", (json_int_t)a->lora_rank, "trained", (json_int_t)trained,
-        "products", ob_forward_products(ob_sampler_forward(swarm->sampler))->name);
+    json_t *object =
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:s, s:I, s:f, s:f, s:I, s:I, s:I, s:s}",
+                  "machines", (json_int_t)a->machines, "samples_per_round", (json_int_t)a->samples_per_round,
+                  "staleness", (json_int_t)a->staleness, "rows", (json_int_t)a->rows, "rows_per_sample",
+                  (json_int_t)a->rows_per_sample, "directions", (json_int_t)a->directions, "one_sided",
+                  (int)a->one_sided, "distribution", DISTRIBUTIONS[a->distribution], "combine",
+                  ob_spsa_combine_name((enum ob_spsa_combine)a->combine), "s0", (json_int_t)a->s0, "lr",
+                  a->learning_rate, "epsilon", (double)swarm->manifest->epsilon, "seed", (json_int_t)a->seed,
+                  "lora_rank", (json_int_t)swarm->manifest->lora_rank, "trained", (json_int_t)trained,
+                  "products", ob_forward_products(ob_sampler_forward(swarm->sampler))->name);
     return object;
 }
 

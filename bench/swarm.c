@@ -116,9 +116,10 @@ enum ob_err swarm_evaluate(struct swarm *swarm, struct swarm_score *ret_score, s
 
 /* ---- setting up ---- */
 
-/* The basis as a file beside the manifest, and its name. */
+/* The basis as a file beside the manifest, and its name; adapters of its rank. */
 static enum ob_err lend_basis(const struct swarm_options *o, const char *beside, struct ob_hash *ret_name,
-                              struct ob_error *error) {
+                              struct ob_manifest_options *run, struct ob_error *error) {
+    static const char *const ALL[] = {"attention", "mlp"};
     struct ob_basis *basis = NULL;
     size_t count;
     enum ob_err failed = ob_basis_open(o->basis, &basis, error);
@@ -126,6 +127,13 @@ static enum ob_err lend_basis(const struct swarm_options *o, const char *beside,
         return failed;
     const uint8_t *bytes = ob_basis_bytes(basis, &count);
     failed = ob_run_basis_name(bytes, count, ret_name, error);
+    run->basis = ret_name;
+    run->lora_rank = ob_basis_facts(basis)->rank;
+    run->lora_alpha = run->lora_rank;
+    if (run->lora_target_count == 0) {
+        run->lora_targets = ALL;
+        run->lora_target_count = sizeof ALL / sizeof *ALL;
+    }
     ob_basis_free(basis);
     char *whole = failed ? NULL : realpath(o->basis, NULL);
     if (!failed && (!whole || symlink(whole, beside)))
@@ -146,8 +154,7 @@ static enum ob_err create_run(struct swarm *swarm, const char *folder, struct ob
     (void)snprintf(file, sizeof file, "%s/run.json", folder);
     (void)snprintf(basis, sizeof basis, "%s/run.basis.safetensors", folder);
     struct ob_hash name;
-    enum ob_err failed = o->basis ? lend_basis(o, basis, &name, error) : OB_OK;
-    run.basis = o->basis ? &name : NULL;
+    enum ob_err failed = o->basis ? lend_basis(o, basis, &name, &run, error) : OB_OK;
     if (!failed)
         failed = ob_model_open(o->model, &model, error);
     if (!failed)
@@ -175,6 +182,14 @@ static enum ob_err open_run(struct swarm *swarm, struct ob_error *error) {
     return failed;
 }
 
+static enum ob_err multiply_as_asked(const struct swarm_options *o, struct ob_forward *forward,
+                                     struct ob_error *error) {
+    enum ob_err failed = ob_forward_use_named(forward, o->products, error);
+    if (!failed && o->prefix_mib > 0)
+        failed = ob_forward_keep_prefix(forward, (size_t)o->prefix_mib << 20, NULL, 0, error);
+    return failed;
+}
+
 static enum ob_err open_sampler(struct swarm *swarm, struct ob_error *error) {
     const struct swarm_options *o = &swarm->options;
     struct ob_sampler_options options = {.model = &swarm->replica->model->config,
@@ -190,12 +205,7 @@ static enum ob_err open_sampler(struct swarm *swarm, struct ob_error *error) {
                                          .one_sided = o->one_sided,
                                          .memory_bytes = PASS_MEMORY_BYTES};
     enum ob_err failed = ob_sampler_new(&options, &swarm->sampler, error);
-    if (!failed)
-        failed = ob_forward_use_named(ob_sampler_forward(swarm->sampler), o->products, error);
-    if (!failed && o->prefix_mib > 0)
-        failed = ob_forward_keep_prefix(ob_sampler_forward(swarm->sampler), (size_t)o->prefix_mib << 20, NULL,
-                                        0, error);
-    return failed;
+    return failed ? failed : multiply_as_asked(o, ob_sampler_forward(swarm->sampler), error);
 }
 
 /* A mini-batch of any held-out items fits. */
@@ -204,6 +214,8 @@ static enum ob_err open_evaluation(struct swarm *swarm, struct ob_error *error) 
     size_t sequences = items * ob_corpus_item_sequences(swarm->held_out);
     enum ob_err failed = ob_forward_new(&swarm->replica->model->config, tokens, sequences,
                                         swarm->replica->pool, &swarm->forward, error);
+    if (!failed)
+        failed = multiply_as_asked(&swarm->options, swarm->forward, error);
     if (!failed)
         failed = ob_batch_new(sequences, tokens, &swarm->batch, error);
     if (!failed)

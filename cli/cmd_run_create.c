@@ -86,9 +86,9 @@ static const struct ob_option OPTIONS[] = {
      "one, measured with --lr auto; else as far as an estimate of 14.7 does",
      AT(exponents), .low = 0, .high = OB_EXPONENT_LIMIT, .fallback = "0"},
     {"trainable", "PATTERN",
-     "tensors to train: all, norms, biases, head, embedding, positions, attention, mlp, or a shell pattern "
-     "over "
-     "tensor names. The rest stays in the checkpoint's file",
+     "tensors to train: all, norms, biases, head, embedding, positions, attention, mlp, upper-half (matrices "
+     "of the layers from the middle on), or a shell pattern over tensor names. The rest stays in the "
+     "checkpoint's file",
      AT(trainable)},
     {"lora-rank", "N",
      "train low-rank adapters of this rank, and of the base model only what --trainable names", AT(lora_rank),

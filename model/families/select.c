@@ -5,6 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A matrix of the layers from the middle on; of an odd number the middle one too. */
+static bool in_upper_half(const struct ob_model *model, const struct ob_model_tensor *tensor) {
+    uint32_t layers = model->config.layers;
+    if (tensor->role != OB_ROLE_ATTENTION && tensor->role != OB_ROLE_MLP)
+        return false;
+    for (uint32_t layer = layers / 2; layer < layers; layer++)
+        for (int slot = 0; slot < OB_SLOT_COUNT; slot++)
+            if (ob_model_slot(model, layer, (enum ob_slot)slot) == tensor - model->tensors)
+                return true;
+    return false;
+}
+
 static bool in_group(const struct ob_model *model, const struct ob_model_tensor *tensor, const char *group,
                      bool *ret_is_group) {
     static const struct {
@@ -20,6 +32,8 @@ static bool in_group(const struct ob_model *model, const struct ob_model_tensor 
     *ret_is_group = true;
     if (strcmp(group, "all") == 0)
         return true;
+    if (strcmp(group, "upper-half") == 0)
+        return in_upper_half(model, tensor);
     for (size_t i = 0; i < sizeof GROUPS / sizeof *GROUPS; i++)
         if (strcmp(group, GROUPS[i].name) == 0)
             return tensor->role == GROUPS[i].role || (model->config.tied && tensor->role == OB_ROLE_HEAD &&
@@ -48,7 +62,7 @@ enum ob_err ob_model_select(const struct ob_model *model, const char *const *pat
             failed = ob_fail(
                 error, OB_EUSAGE,
                 "%s: no tensor matches \"%.60s\" (use all, norms, biases, head, embedding, positions, "
-                "attention, mlp, or a pattern such as \"%s\")",
+                "attention, mlp, upper-half, or a pattern such as \"%s\")",
                 model->path, patterns[p], model->tensors[model->tensor_count - 1].name);
     }
     if (!failed)

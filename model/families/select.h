@@ -1,8 +1,8 @@
 /* select - which tensors of a model a list of patterns names.
  *
  * A pattern is `all`, a group (`norms`, `biases`, `head`, `embedding`, `positions`, `attention`, `mlp`: the
- * tensors of that role), or a shell pattern over canonical names (fnmatch(3): `*`, `?`, `[...]`), such as
- * "transformer.h.1?.attn.*". A tied embedding is both `head` and `embedding`.
+ * tensors of that role; `upper-half`: the attention's and mlp's matrices of the layers from the middle on), or a shell
+ * pattern over canonical names (fnmatch(3): `*`, `?`, `[...]`), such as "transformer.h.1?.attn.*". A tied embedding is both `head` and `embedding`.
  * Errors:  OB_EUSAGE for a pattern that names no tensor: the message has it.
  * Threads: pure function. */
 #ifndef OB_MODEL_FAMILIES_SELECT_H

@@ -1,6 +1,8 @@
 #include "tests/unit/cmocka_all.h"
 
+#include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/convert/open_model.h"
@@ -58,6 +60,36 @@ static void select_tied_embedding_is_the_head_too(void **state) {
     ob_model_free(model);
 }
 
+/* The number in "model.layers.12.mlp.up_proj.weight"; -1: not of a layer. */
+static long layer_of(const char *name) {
+    const char *digit = strpbrk(name, "0123456789");
+    return digit && digit > name && digit[-1] == '.' ? strtol(digit, NULL, 10) : -1;
+}
+
+/* By their names, in every family: the matrices of a layer from the middle on, and nothing else. */
+static void select_upper_half_of_every_family(void **state) {
+    (void)state;
+    int models = 0;
+    DIR *folder = opendir(OB_SOURCE_ROOT "/tests/parity/checkpoints");
+    assert_non_null(folder);
+    for (const struct dirent *entry; (entry = readdir(folder));) {
+        bool upper[TENSORS_MAX], matrices[TENSORS_MAX];
+        if (entry->d_name[0] == '.')
+            continue;
+        struct ob_model *model = open_model(entry->d_name);
+        size_t chosen = count_of(model, (const char *[]){"upper-half"}, 1, upper);
+        (void)count_of(model, (const char *[]){"attention", "mlp"}, 2, matrices);
+        assert_true(chosen > 0);
+        for (size_t i = 0; i < model->tensor_count; i++)
+            if (upper[i] != (matrices[i] && layer_of(model->tensors[i].name) >= model->config.layers / 2))
+                fail_msg("%s: %s", entry->d_name, model->tensors[i].name);
+        ob_model_free(model);
+        models++;
+    }
+    (void)closedir(folder);
+    assert_true(models > 10);
+}
+
 static void select_pattern_that_names_nothing_is_refused(void **state) {
     (void)state;
     bool selected[TENSORS_MAX] = {true};
@@ -74,6 +106,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(select_groups_and_patterns),
         cmocka_unit_test(select_tied_embedding_is_the_head_too),
+        cmocka_unit_test(select_upper_half_of_every_family),
         cmocka_unit_test(select_pattern_that_names_nothing_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
