@@ -134,7 +134,7 @@ def main():
         if not os.path.exists(os.path.join(arguments.model, "tokenizer.json")):
             shutil.copy(os.path.join(ROOT, "examples", "kjv-1m", "tokenizer.json"), arguments.model)
         bench.tool("run", "create", "--model", arguments.model, "--out", bench.place("run.json"), "--rounds", "1000000",
-                   "--samples-per-round", "128", "--lr", "1e-5")
+                   "--samples-per-round", "128", "--lr", "1e-5", "--adapters", "none")
         keys = [bench.machine("p%d" % i) for i in range(arguments.servers + 1)]
         signers = ["m%d" % i for i in range(arguments.machines)]
         for name in signers:

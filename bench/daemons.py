@@ -30,7 +30,7 @@ class Swarm:
         self.processes = []
         self.make_model()
         self.tool("run", "create", "--model", self.path("model"), "--out", self.path("run.json"), "--rounds", "1000000",
-                  "--samples-per-round", str(samples_per_round), "--lr", "1e-6")
+                  "--samples-per-round", str(samples_per_round), "--lr", "1e-6", "--adapters", "none")
         keys = []
         for i in range(count):
             os.mkdir(self.path("p%d" % i), 0o700)

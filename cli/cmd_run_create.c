@@ -1,5 +1,6 @@
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,14 @@ static const char *const SCHEDULES[] = {"constant", "linear", "cosine", NULL}; /
 static const char *const COMBINES[] = {"capped", "sum", "sqrt", "mean", NULL}; /* enum ob_spsa_combine */
 
 static const char *const DISTRIBUTIONS[] = {"rademacher", "gaussian", NULL}; /* enum ob_spsa_distribution */
+
+/* What depends on what is trained: a sample is 8 rows in turn, or a row of a pass of 64 (daemon/sampling.h). */
+#define ROWS          8
+#define BASIS_SAMPLES 64
+#define BASIS_ROWS    1
+#define BASIS_EPSILON 0.004 /* smaller steps drown in bfloat16's rounding (docs/performance.md) */
+#define BASIS_RANK    4
+
 enum adapters { ADAPTERS_NONE, ADAPTERS_RANDOM, ADAPTERS_BASIS };
 static const char *const ADAPTERS[] = {"none", "random", "basis", NULL};
 
@@ -48,27 +57,31 @@ static const struct ob_option OPTIONS[] = {
      .required = true},
     {"name", "TEXT", "name of the run", AT(name), .fallback = "run"},
     {"lr", "RATE",
-     "peak learning rate, below 1; auto: measure the curvature on --data first, as `onebyte probe` does",
-     AT(learning_rate), .fallback = "2e-5"},
-    {"data", "FILE", "with --lr auto: rows to train on, JSON Lines", AT(data)},
+     "peak learning rate, below 1; auto: measure the curvature on --data first, as `onebyte probe` does. "
+     "Default: auto with --data, else 2e-5",
+     AT(learning_rate)},
+    {"data", "FILE", "rows to train on, JSON Lines, to find the learning rate and the basis with", AT(data)},
     {"probe-samples", "N", "with --lr auto: directions to measure", AT(probe_samples), .low = 2,
      .high = 100000, .fallback = "32"},
     {"probe-rows", "N", "with --lr auto: rows of each; each costs three forward passes", AT(probe_rows),
      .low = 1, .high = 4096, .fallback = "8"},
-    {"rows-per-sample", "N", "with --lr auto: rows of a sample ([training] rows_per_sample, or batch)",
-     AT(rows_per_sample), .low = 1, .high = 4096, .fallback = "8"},
+    {"rows-per-sample", "N",
+     "with --lr auto: rows of a sample ([training] rows_per_sample, or batch); default: 8, with a basis 1",
+     AT(rows_per_sample), .low = 1, .high = 4096},
     {"machines", "N", "with --lr auto: machines that will train", AT(machines), .low = 1,
      .high = OB_MACHINES_MAX, .fallback = "1"},
     OB_OPTION_CHAT_TEMPLATE(struct arguments),
     {"rounds", "N", "rounds of the run", AT(rounds), .low = 1, .high = OB_ROUNDS_MAX, .fallback = "10000"},
-    {"samples-per-round", "N", "maximum number of samples in one record", AT(samples_per_round), .low = 1,
-     .high = OB_SAMPLES_PER_ROUND_MAX, .fallback = "8"},
+    {"samples-per-round", "N", "maximum number of samples in one record; default: 8, with a basis 64",
+     AT(samples_per_round), .low = 1, .high = OB_SAMPLES_PER_ROUND_MAX},
     {"schedule", "NAME", "how the rate changes after the warm-up", AT(schedule), .choices = SCHEDULES,
      .fallback = "linear"},
     {"warm-up", "PART", "fraction of the rounds over which the rate rises", AT(warm_up), .least = 0,
      .most = 0.9, .fallback = "0.02"},
-    {"epsilon", "NUMBER", "half the distance between the two weights whose losses are compared", AT(epsilon),
-     .least = 1e-9, .most = 1, .fallback = "0.001"},
+    {"epsilon", "NUMBER",
+     "half the distance between the two weights whose losses are compared; default: 0.001, with a basis "
+     "0.004",
+     AT(epsilon), .least = 1e-9, .most = 1},
     {"distribution", "NAME",
      "elements of directions: rademacher (+1 or -1), or gaussian (the paper's; replay costs about eight "
      "times as much)",
@@ -94,16 +107,15 @@ static const struct ob_option OPTIONS[] = {
      "train low-rank adapters of this rank, and of the base model only what --trainable names", AT(lora_rank),
      .low = 1, .high = OB_ADAPTER_RANK_MAX},
     {"adapters", "KIND",
-     "what is trained beside the base's matrices: random (the same as --lora-rank: both factors of a "
-     "low-rank adapter), or "
-     "basis (one factor; the other is fixed to the principal directions of each matrix's inputs, found with "
-     "--calibrate)",
-     AT(adapters), .choices = ADAPTERS, .fallback = "none"},
-    {"rank", "R", "with --adapters: rank of the adapters", AT(rank), .low = 1, .high = OB_ADAPTER_RANK_MAX},
+     "low-rank adapters beside the base's matrices: basis (one factor; the other is fixed to the principal "
+     "directions of each matrix's inputs), random (both factors, as --lora-rank), or none: the base's own "
+     "tensors. Default: basis; with --trainable none",
+     AT(adapters), .choices = ADAPTERS},
+    {"rank", "R", "rank of the adapters; default: of a basis 4", AT(rank), .low = 1,
+     .high = OB_ADAPTER_RANK_MAX},
     {"calibrate", "FILE",
-     "with --adapters basis: rows whose inputs are measured, JSON Lines. The basis, an average over them, is "
-     "written beside "
-     "the manifest and travels with it",
+     "rows whose inputs the basis is made of, JSON Lines; default: those of --data. The basis, an average "
+     "over them, is written beside the manifest and travels with it",
      AT(calibrate)},
     {"calibrate-rows", "N", "at most so many of them, evenly over the file", AT(calibrate_rows), .low = 1,
      .high = 1 << 20, .fallback = "256"},
@@ -116,7 +128,8 @@ static const struct ob_option OPTIONS[] = {
      "scale of the adapters: alpha / rank multiplies them; default: twice the rank, of a basis the rank",
      AT(lora_alpha), .least = 1e-3, .most = 1e6},
     {"lora-target", "PATTERN",
-     "matrices that get an adapter; default: attention, of a basis attention and mlp", AT(lora_targets)},
+     "matrices that get an adapter, as in --trainable; default: attention, of a basis upper-half",
+     AT(lora_targets)},
     {"authority", "FILE",
      "key that admits machines; created if the file does not exist. Default: FILE of --out with "
      "the "
@@ -141,12 +154,25 @@ static void set_scales(const struct arguments *a, struct ob_manifest_options *op
 }
 
 static bool is_auto(const struct arguments *a) {
-    return strcmp(a->learning_rate, "auto") == 0;
+    return a->learning_rate ? strcmp(a->learning_rate, "auto") == 0 : a->data != NULL;
+}
+
+/* --lora-rank N is --adapters random --rank N; who chooses tensors wants no adapters beside them. */
+static enum adapters adapters_of(const struct arguments *a) {
+    if (a->lora_rank != OB_NOT_GIVEN)
+        return ADAPTERS_RANDOM;
+    if (a->adapters >= 0)
+        return (enum adapters)a->adapters;
+    return a->trainable.count > 0 ? ADAPTERS_NONE : ADAPTERS_BASIS;
+}
+
+static const char *calibration_of(const struct arguments *a) {
+    return a->calibrate ? a->calibrate : a->data;
 }
 
 static bool multiplies(const void *arguments) {
     const struct arguments *a = arguments;
-    return is_auto(a) || a->calibrate;
+    return is_auto(a) || adapters_of(a) == ADAPTERS_BASIS;
 }
 
 static enum ob_err check_auto(const struct arguments *a, struct ob_error *error) {
@@ -175,62 +201,78 @@ static enum ob_err check_name(const char *name, struct ob_error *error) {
     return OB_OK;
 }
 
-/* --lora-rank N is --adapters random --rank N. */
-static enum adapters adapters_of(const struct arguments *a) {
-    return a->lora_rank != OB_NOT_GIVEN ? ADAPTERS_RANDOM : (enum adapters)a->adapters;
-}
-
 static enum ob_err check_adapters(const struct arguments *a, struct ob_error *error) {
     enum adapters kind = adapters_of(a);
-    if (a->lora_rank != OB_NOT_GIVEN && (a->adapters != ADAPTERS_NONE || a->rank != OB_NOT_GIVEN))
+    if (a->lora_rank != OB_NOT_GIVEN && (a->adapters >= 0 || a->rank != OB_NOT_GIVEN))
         return ob_fail(error, OB_EUSAGE,
                        "--lora-rank N is short for --adapters random --rank N; give one of them");
     if (kind == ADAPTERS_NONE && (a->lora_alpha > 0 || a->lora_targets.count > 0 || a->rank != OB_NOT_GIVEN))
         return ob_fail(error, OB_EUSAGE,
                        "--rank, --lora-alpha and --lora-target need --adapters or --lora-rank");
-    if (kind != ADAPTERS_NONE && a->rank == OB_NOT_GIVEN && a->lora_rank == OB_NOT_GIVEN)
-        return ob_fail(error, OB_EUSAGE, "--adapters needs --rank R");
-    if ((kind == ADAPTERS_BASIS) != (a->calibrate != NULL))
-        return ob_fail(error, OB_EUSAGE, "--adapters basis and --calibrate FILE need each other");
+    if (kind == ADAPTERS_RANDOM && a->rank == OB_NOT_GIVEN && a->lora_rank == OB_NOT_GIVEN)
+        return ob_fail(error, OB_EUSAGE, "--adapters random needs --rank R");
+    if (kind != ADAPTERS_BASIS && a->calibrate)
+        return ob_fail(error, OB_EUSAGE, "--calibrate is for --adapters basis");
+    if (kind == ADAPTERS_BASIS && !calibration_of(a))
+        return ob_fail(
+            error, OB_EUSAGE,
+            "give --data ROWS or --calibrate ROWS: %s trains adapters that fit what the model makes "
+            "of rows. --adapters none trains the whole model",
+            a->adapters >= 0 ? "--adapters basis" : "a run");
     return OB_OK;
 }
 
 static void set_adapters(const struct arguments *a, struct ob_manifest_options *options) {
-    static const char *const ALL[] = {"attention", "mlp"};
+    static const char *const OF_BASIS[] = {"upper-half"};
     enum adapters kind = adapters_of(a);
-    int64_t rank = a->lora_rank != OB_NOT_GIVEN ? a->lora_rank : a->rank;
+    int64_t rank = a->lora_rank != OB_NOT_GIVEN ? a->lora_rank
+                   : a->rank != OB_NOT_GIVEN    ? a->rank
+                                                : BASIS_RANK;
     options->lora_rank = kind != ADAPTERS_NONE ? (uint32_t)rank : 0;
     options->lora_alpha =
         a->lora_alpha > 0 ? a->lora_alpha : (kind == ADAPTERS_BASIS ? 1.0 : 2.0) * options->lora_rank;
     options->lora_targets = a->lora_targets.values;
     options->lora_target_count = a->lora_targets.count;
     if (kind == ADAPTERS_BASIS && a->lora_targets.count == 0) {
-        options->lora_targets = ALL;
-        options->lora_target_count = sizeof ALL / sizeof *ALL;
+        options->lora_targets = OF_BASIS;
+        options->lora_target_count = sizeof OF_BASIS / sizeof *OF_BASIS;
     }
+}
+
+static int64_t given_or(int64_t given, int64_t otherwise) {
+    return given != OB_NOT_GIVEN ? given : otherwise;
+}
+
+static int64_t rows_of_sample(const struct arguments *a) {
+    return given_or(a->rows_per_sample, adapters_of(a) == ADAPTERS_BASIS ? BASIS_ROWS : ROWS);
 }
 
 static enum ob_err set_options(const struct arguments *a, struct ob_manifest_options *options,
                                struct ob_error *error) {
     double rate = ob_manifest_defaults().learning_rate;
     enum ob_err failed = check_name(a->name, error);
-    if (!failed)
-        failed = is_auto(a) ? check_auto(a, error) : read_rate(a->learning_rate, &rate, error);
+    if (!failed && is_auto(a))
+        failed = check_auto(a, error);
+    else if (!failed && a->learning_rate)
+        failed = read_rate(a->learning_rate, &rate, error);
     if (!failed)
         failed = check_adapters(a, error);
     if (failed)
         return failed;
+    bool basis = adapters_of(a) == ADAPTERS_BASIS;
     *options = ob_manifest_defaults();
     options->name = a->name;
     options->learning_rate = rate;
     options->warm_up = a->warm_up;
     options->schedule = (enum ob_schedule)a->schedule;
-    options->epsilon = a->epsilon;
+    if (basis || !isnan(a->epsilon))
+        options->epsilon = isnan(a->epsilon) ? BASIS_EPSILON : a->epsilon;
     options->distribution = (enum ob_spsa_distribution)a->distribution;
     options->combine = (enum ob_spsa_combine)a->combine;
     options->s0 = (uint32_t)a->s0;
     options->rounds = (uint32_t)a->rounds;
-    options->samples_per_round = (uint16_t)a->samples_per_round;
+    options->samples_per_round =
+        (uint16_t)given_or(a->samples_per_round, basis ? BASIS_SAMPLES : options->samples_per_round);
     options->max_machines = (uint16_t)a->max_machines;
     options->exponents = (int8_t)a->exponents;
     options->trainable = a->trainable.values;
@@ -309,7 +351,7 @@ static enum ob_err make_basis(const struct arguments *a, const struct ob_manifes
     struct ob_calibrated made;
     uint64_t start = ob_now_ns();
     struct ob_calibration calibration = {.model = a->model,
-                                         .data = a->calibrate,
+                                         .data = calibration_of(a),
                                          .chat_template = a->chat_template,
                                          .rows = a->calibrate_rows,
                                          .rank = options->lora_rank,
@@ -370,7 +412,7 @@ static enum ob_err probe(const struct arguments *a, const struct ob_manifest_opt
     ob_progress_end(&progress);
     struct ob_rate_plan plan = {.manifest = manifest,
                                 .machines = a->machines,
-                                .rows_per_sample = a->rows_per_sample,
+                                .rows_per_sample = rows_of_sample(a),
                                 .is_constant = options->schedule == OB_SCHEDULE_CONSTANT};
     if (!failed)
         *ret_rate = ob_curvature_rate(ret_curvature, &plan);
@@ -400,7 +442,7 @@ static enum ob_err find_rate(const struct arguments *a, struct ob_manifest_optio
                                             .square = curvature.square,
                                             .signal = curvature.signal,
                                             .signal_error = curvature.signal_error,
-                                            .rows_per_sample = (uint32_t)a->rows_per_sample,
+                                            .rows_per_sample = (uint32_t)rows_of_sample(a),
                                             .machines = (uint32_t)a->machines,
                                             .bound = rate.bound,
                                             .walk_share = rate.walk_share};

@@ -23,6 +23,7 @@
 struct arguments {
     const char *model, *data, *run, *state_dir, *learning_rate, *listen, *chat_template;
     int64_t rounds, threads;
+    int adapters; /* of ADAPTERS */
     bool foreground, exit_when_finished, share_model;
 };
 
@@ -31,8 +32,9 @@ struct arguments {
 #define NEW_ROUNDS ((int64_t)20000)
 #define SAME_RATE  0.01 /* a rate as it was printed is the run's */
 
-/* What a new run is created with besides what was asked for: options of `onebyte run create`, in this one place. */
-static const char *const RUN_DEFAULTS[] = {NULL};
+/* Of what `onebyte run create` can train, what --data alone describes. */
+static const char *const ADAPTERS[] = {"none", "basis", NULL};
+enum { WHOLE, BASIS };
 
 static const struct ob_option OPTIONS[] = {
     {"model", "MODEL", "base model: a Hugging Face folder or a GGUF file; needed for a new run", AT(model)},
@@ -42,6 +44,10 @@ static const struct ob_option OPTIONS[] = {
     {"state", "STATE_DIR", "another state directory than $XDG_STATE_HOME/onebyte/NAME", AT(state_dir)},
     {"rounds", "N", "rounds of a new run; default: 20000", AT(rounds), .low = 1, .high = OB_ROUNDS_MAX},
     {"lr", "RATE", "peak learning rate of a new run; default: auto, probe for it", AT(learning_rate)},
+    {"adapters", "KIND",
+     "what a new run trains: adapters on a basis, made from --data (`onebyte run create --help`); none: the "
+     "whole model; default: basis",
+     AT(adapters), .choices = ADAPTERS},
     OB_OPTION_CHAT_TEMPLATE(struct arguments),
     {"listen", "ADDRESS",
      "tcp://ADDRESS:PORT to listen on; none: do not listen; default: the first free port from 7300 on",
@@ -103,26 +109,30 @@ static enum ob_err find(struct starting *s, struct ob_error *error) {
 
 /* ---- a new run: each step makes a file, and is left out when that is there ---- */
 
+static int kind_of(const struct arguments *a) {
+    return a->adapters < 0 ? BASIS : a->adapters;
+}
+
 static enum ob_err create_run(const struct starting *s, struct ob_error *error) {
     const struct arguments *a = s->arguments;
-    char rounds[32];
+    char rounds[32], basis[OB_PATH_MAX];
     const char *rate = a->learning_rate ? a->learning_rate : "auto";
     (void)snprintf(rounds, sizeof rounds, "%" PRId64, a->rounds == OB_NOT_GIVEN ? NEW_ROUNDS : a->rounds);
-    const char *arguments[48] = {"run",       "create",      "--model",    s->model, "--out",
-                                 s->manifest, "--authority", s->authority, "--name", s->name,
-                                 "--rounds",  rounds,        "--lr",       rate};
-    size_t count = 14;
-    if (strcmp(rate, "auto") == 0) {
+    const char *arguments[48] = {
+        "run",         "create",     "--model", s->model, "--out",      s->manifest,
+        "--authority", s->authority, "--name",  s->name,  "--rounds",   rounds,
+        "--lr",        rate,         "--data",  s->data,  "--adapters", ADAPTERS[kind_of(a)]};
+    size_t count = 18;
+    if (strcmp(rate, "auto") == 0)
         puts("  measuring the learning rate on the rows: 768 forward passes");
-        arguments[count++] = "--data";
-        arguments[count++] = s->data;
-        if (a->chat_template) {
-            arguments[count++] = "--chat-template";
-            arguments[count++] = a->chat_template;
-        }
+    if (a->chat_template) {
+        arguments[count++] = "--chat-template";
+        arguments[count++] = a->chat_template;
     }
-    for (size_t i = 0; RUN_DEFAULTS[i]; i++)
-        arguments[count++] = RUN_DEFAULTS[i];
+    enum ob_err failed = ob_basis_path(s->manifest, basis, error);
+    if (failed)
+        return failed;
+    (void)unlink(basis); /* of a command that was killed: without a manifest no run has it */
     return ob_cli_run_self(arguments, error);
 }
 
@@ -264,12 +274,12 @@ static double peak_rate(const struct ob_manifest *manifest) {
     return peak;
 }
 
-/* Rounds and rate are the run's, in its manifest; one who says the same again is not refused. */
+/* Rounds, rate and what is trained are the run's, in its manifest; one who says the same again is not refused. */
 static enum ob_err check_run(const struct starting *s, struct ob_error *error) {
     const struct arguments *a = s->arguments;
     struct ob_manifest *manifest = NULL;
     bool rate_given = a->learning_rate && strcmp(a->learning_rate, "auto") != 0;
-    if (a->rounds == OB_NOT_GIVEN && !rate_given)
+    if (a->rounds == OB_NOT_GIVEN && !rate_given && a->adapters < 0)
         return OB_OK;
     enum ob_err failed = ob_manifest_read(s->manifest, &manifest, error);
     if (failed)
@@ -285,6 +295,11 @@ static enum ob_err check_run(const struct starting *s, struct ob_error *error) {
                          "the run in %.200s has the peak learning rate %.3g, which nobody can change: leave "
                          "--lr out to go on, or give --run NAME for another run",
                          s->state_dir, peak);
+    else if (a->adapters >= 0 && (a->adapters == BASIS) != manifest->has_basis)
+        failed = ob_fail(error, OB_EUSAGE,
+                         "the run in %.200s trains %s, which nobody can change: leave --adapters out to go "
+                         "on, or give --run NAME for another run",
+                         s->state_dir, manifest->has_basis ? "adapters on a basis" : "without a basis");
     ob_manifest_free(manifest);
     return failed;
 }

@@ -34,7 +34,7 @@ struct key {
 /* enum ob_log_level */
 static const char *const LOG_LEVELS[] = {"debug", "info", "warn", "error", NULL};
 /* enum ob_config_sides */
-static const char *const SIDES[] = {"two", "one", NULL};
+static const char *const SIDES[] = {"auto", "two", "one", NULL};
 /* enum ob_io_class */
 static const char *const IO_CLASSES[] = {"none", "best-effort", "idle", NULL};
 /* enum ob_snapshot_mode */
@@ -68,8 +68,8 @@ static const struct key KEYS[] = {
     {"training", "batch", INTEGER, AT(batch), 1, 4096, "8"},
     {"training", "rows", INTEGER, AT(rows), 0, 4096, "0"},
     {"training", "rows_per_sample", INTEGER, AT(rows_per_sample), 1, 4096, "1"},
-    {"training", "directions_per_row", INTEGER, AT(directions_per_row), 1, 256, "1"},
-    {"training", "sides", WORD, AT(sides), 0, 0, "two", SIDES},
+    {"training", "directions_per_row", INTEGER, AT(directions_per_row), 0, 256, "0"},
+    {"training", "sides", WORD, AT(sides), 0, 0, "auto", SIDES},
     {"training", "pass_memory_mb", INTEGER, AT(pass_memory_mb), 1, 1e6, "256"},
     {"training", "curvature_interval", INTEGER, AT(curvature_interval), 0, 1e9, "32"},
     {"training", "length", INTEGER, AT(length), 2, 1 << 20, "128"},
@@ -323,7 +323,8 @@ static enum ob_err check_samples(const struct ob_config *c, const char *path, st
                        "%s: [training] rows_per_sample is set, but rows, the rows of a pass, is not", path);
     if (c->rows % c->rows_per_sample != 0)
         return ob_fail(error, OB_EUSAGE, "%s: [training] rows must be a multiple of rows_per_sample", path);
-    int64_t samples = (c->rows > 0 ? c->rows / c->rows_per_sample : 1) * c->directions_per_row;
+    int64_t directions = c->directions_per_row > 0 ? c->directions_per_row : 1;
+    int64_t samples = (c->rows > 0 ? c->rows / c->rows_per_sample : 1) * directions;
     if (samples > OB_SAMPLES_PER_ROUND_MAX)
         return ob_fail(
             error, OB_EUSAGE,

@@ -32,7 +32,7 @@ struct ob_config_peer {
     char endpoint[256]; /* "" when there is none */
 };
 
-enum ob_config_sides { OB_SIDES_TWO, OB_SIDES_ONE };
+enum ob_config_sides { OB_SIDES_AUTO, OB_SIDES_TWO, OB_SIDES_ONE };
 
 struct ob_config {
     /* [machine] */

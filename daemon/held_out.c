@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "daemon/rows.h"
+#include "daemon/sampling.h"
 
 /* A pass of rows along a direction evaluates both sides at once and costs 1.2 to 2 passes of the rows alone. */
 #define PASSES_PER_SAMPLE 1.2
@@ -12,9 +13,9 @@
 /* Rows whose passes cost the share of those of an interval's rounds. */
 static size_t rows_for(const struct ob_session *session) {
     const struct ob_config *config = session->config;
-    double samples = config->samples_per_round > 0 ? (double)config->samples_per_round
-                                                   : (double)session->manifest->bounds.samples_per_round;
-    double rows_per_sample = (double)(config->rows > 0 ? config->rows_per_sample : config->batch);
+    struct ob_sampling sampling = ob_sampling_of(config, session->manifest);
+    double samples = (double)ob_sampling_round(config, session->manifest);
+    double rows_per_sample = (double)sampling.rows_per_sample;
     double passes = PASSES_PER_SAMPLE * samples * rows_per_sample * (double)config->held_out_interval;
     double rows = floor(passes * config->held_out_share / 100);
     return rows < 1 ? 1 : rows > 1e9 ? (size_t)1e9 : (size_t)rows;

@@ -16,6 +16,7 @@
 #include "daemon/model_files.h"
 #include "daemon/names.h"
 #include "daemon/rows.h"
+#include "daemon/sampling.h"
 #include "desk/memory.h"
 #include "record/sign.h"
 #include "run/basis_file.h"
@@ -167,26 +168,28 @@ static enum ob_err open_data(struct ob_daemon *daemon, struct ob_error *error) {
 }
 
 /* What is allowed, but hardly meant. */
-static void tell_samples(const struct ob_daemon *daemon) {
+static void tell_samples(const struct ob_daemon *daemon, const struct ob_sampling *sampling) {
     const struct ob_config *config = daemon->session.config;
     const struct ob_manifest *manifest = daemon->session.manifest;
-    if (config->observer || config->rows == 0)
+    if (config->observer)
         return;
-    int64_t pass = config->rows / config->rows_per_sample * config->directions_per_row;
-    int64_t round = manifest->bounds.samples_per_round;
-    if (config->samples_per_round > 0 && config->samples_per_round < round)
-        round = config->samples_per_round;
+    int64_t pass = ob_sampling_pass(sampling), round = ob_sampling_round(config, manifest);
+    ob_log(&daemon->logger, OB_LOG_INFO, "samples",
+           "rows=%lld rows_per_sample=%lld directions_per_row=%lld sides=%s", (long long)sampling->rows,
+           (long long)sampling->rows_per_sample, (long long)sampling->directions,
+           sampling->one_sided ? "one" : "two");
     if (pass > round)
         ob_log(&daemon->logger, OB_LOG_WARN, "samples",
                "pass=%lld round=%lld text=\"a pass has more samples than a round may have, and is cut to it; "
                "create the run with more samples a round, or set fewer rows\"",
                (long long)pass, (long long)round);
     if (manifest->lora_rank == 0 && pass > 1)
-        ob_log(&daemon->logger, OB_LOG_WARN, "samples",
-               "text=\"the run has no adapters: each of the %lld samples of a pass perturbs every trained "
-               "weight, which "
-               "takes as long as a pass of its own; train adapters, or set rows = 0 and use batch\"",
-               (long long)pass);
+        ob_log(
+            &daemon->logger, OB_LOG_WARN, "samples",
+            "text=\"the run has no adapters: each of the %lld samples of a pass perturbs every trained "
+            "weight, which "
+            "takes as long as a pass of its own; train adapters, or leave rows and directions_per_row at 0\"",
+            (long long)pass);
 }
 
 /* Of the activations: a pass that needs more is split. */
@@ -209,15 +212,16 @@ static enum ob_err check_memory(const struct ob_config *config, struct ob_error 
 
 static enum ob_err open_compute(struct ob_daemon *daemon, struct ob_error *error) {
     const struct ob_config *config = daemon->session.config;
-    tell_samples(daemon);
+    struct ob_sampling sampling = ob_sampling_of(config, daemon->session.manifest);
+    tell_samples(daemon, &sampling);
     struct ob_compute_options options = {
         .replica = daemon->session.replica,
         .corpus = daemon->corpus,
         .machine = daemon->identity.machine,
-        .rows = (size_t)(config->rows > 0 ? config->rows : config->batch),
-        .rows_per_sample = (size_t)(config->rows > 0 ? config->rows_per_sample : config->batch),
-        .directions = (size_t)config->directions_per_row,
-        .one_sided = config->sides == OB_SIDES_ONE,
+        .rows = (size_t)sampling.rows,
+        .rows_per_sample = (size_t)sampling.rows_per_sample,
+        .directions = (size_t)sampling.directions,
+        .one_sided = sampling.one_sided,
         .pass_memory_bytes = pass_memory(config),
         .memory_limit_bytes = (uint64_t)config->max_memory_mb * 1000000,
         .cpu_share = config->max_cpu / 100,

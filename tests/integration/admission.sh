@@ -41,7 +41,7 @@ invite 4 --expiry 1s; sleep 1.1
 "$BIN/onebyte" cert show "$work/p4/certificate" >/dev/null 2>&1; [ $? = 3 ] || fail "cert show does not notice an expired one"
 "$BIN/onebyted" --config "$work/p4.conf" 2>"$work/p4.log" && fail "starts with an expired certificate"
 says 4 "has expired" || fail "does not say that it has expired"
-"$BIN/onebyte" run create --model "$model" --out "$work/other.json" --rounds 10 >/dev/null || fail "run create"
+"$BIN/onebyte" run create --model "$model" --adapters none --out "$work/other.json" --rounds 10 >/dev/null || fail "run create"
 rm "$work/p4/certificate"
 "$BIN/onebyte" invite --authority "$work/other.authority" --manifest "$work/other.json" --machine "$(key 4)" --name x \
     --out "$work/p4/certificate" >/dev/null || fail invite

@@ -5,7 +5,7 @@ BIN=$1 ROOT=$2
 . "$ROOT/tests/integration/common.sh"
 make_run 3 100000 16
 rm "$work/run.json" "$work"/run.authority* "$work"/p?/certificate
-"$BIN/onebyte" run create --model "$model" --out "$work/run.json" --rounds 100000 --warm-up 0 --samples-per-round 16 --lr 4e-6 --schedule constant --exponents 4 >/dev/null || fail "run create"
+"$BIN/onebyte" run create --model "$model" --adapters none --out "$work/run.json" --rounds 100000 --warm-up 0 --samples-per-round 16 --lr 4e-6 --schedule constant --exponents 4 >/dev/null || fail "run create"
 for p in 1 2 3; do invite $p; done
 for p in 1 2 3; do sed -i "s|^batch = .*|batch = 4|; s|^length = .*|length = 32|" "$work/p$p.conf"; done
 sed -i "s|^\[training\]|[training]\nclip = 8\nnoise = 200\nexponent = 4|" "$work/p3.conf"

@@ -29,11 +29,11 @@ printf '{"prompt":"a","choices":[" b"," c"],"label":0}\n{"prompt":"d","choices":
 python3 -c 'import json; e = json.load(open("nan.json"), parse_constant=lambda x: 1 / 0); assert e["loss"] is None and e["rows"] == 2' || fail "eval of choices with NaN prints $(cat nan.json)"
 
 # every command fails when its output cannot be written
-"$BIN/onebyte" run create --model "$model" --out run.json --lr 3e-5 >create.out || fail "run create"
+"$BIN/onebyte" run create --model "$model" --adapters none --out run.json --lr 3e-5 >create.out || fail "run create"
 grep -q "^run.authority: new key" create.out || fail "run create does not name the authority's file: $(cat create.out)"
 for c in "--help" "--version" "help eval" "run --help" "keygen full-key" "eval --model $model --data rows.jsonl --length 16 --json" \
     "generate --model $model --tokens 2" "data check rows.jsonl --model $model" "bench --model $model --seconds 0 --length 8 --batch 1" \
-    "probe --manifest run.json --model $model --data rows.jsonl --samples 4 --length 8 --json" "run create --model $model --out full.json"; do
+    "probe --manifest run.json --model $model --data rows.jsonl --samples 4 --length 8 --json" "run create --model $model --adapters none --out full.json"; do
     "$BIN/onebyte" $c >/dev/full 2>err && fail "onebyte $c >/dev/full"
     grep -q "cannot write to standard output: No space left on device" err || fail "onebyte $c >/dev/full says $(cat err)"
     rm -f full*
@@ -75,16 +75,16 @@ head -c 60 cert >short; "$BIN/onebyte" cert show short 2>err && fail "cert show 
 grep -q "short: damaged or truncated; copy the certificate again" err || fail "cert show of half a certificate says $(cat err)"
 "$BIN/onebyte" cert show cert | grep -q "^name       café$" || fail "cert show"
 "$BIN/onebyte" cert show run.json 2>err; [ $? = 1 ] && grep -q "run.json: not a certificate" err || fail "cert show of another file: $(cat err)"
-"$BIN/onebyte" run create --model "$model" --out run.json 2>err && fail "run create overwrites"
+"$BIN/onebyte" run create --model "$model" --adapters none --out run.json 2>err && fail "run create overwrites"
 grep -q "run.json already exists; choose another name" err || fail "run create says $(cat err)"
-rm run.json && "$BIN/onebyte" run create --model "$model" --out run.json >create.out || fail "run create again: the authority's key is not used again"
+rm run.json && "$BIN/onebyte" run create --model "$model" --adapters none --out run.json >create.out || fail "run create again: the authority's key is not used again"
 grep -q "^run.authority: existing key" create.out || fail "run create with a key that exists says $(cat create.out)"
 "$BIN/onebyte" evla 2>err; [ $? = 2 ] && grep -q 'did you mean `onebyte eval`' err || fail "a mistyped command: $(cat err)"
 "$BIN/onebyte" eval --modle x 2>err; [ $? = 2 ] && grep -q 'did you mean --model' err || fail "a mistyped option: $(cat err)"
 "$BIN/onebyte" verify "$work" --manifest run.json --model "$model" --digest abc 2>err; [ $? = 2 ] || fail "a digest that is none"
 
 # the rate: measured, far from what is usual, no rate at all
-"$BIN/onebyte" run create --model "$model" --out auto.json --lr auto --rounds 1000 --data "$data/train.jsonl" >auto.out 2>auto.err || fail "run create --lr auto: $(cat auto.err)"
+"$BIN/onebyte" run create --model "$model" --adapters none --out auto.json --lr auto --rounds 1000 --data "$data/train.jsonl" >auto.out 2>auto.err || fail "run create --lr auto: $(cat auto.err)"
 rate=$(sed -n 's/^learning rate \([^:]*\): probed in .*/\1/p' auto.out)
 awk -v r="$rate" 'BEGIN { exit !(r > 5e-6 && r < 5e-5) }' || fail "run create --lr auto says $(cat auto.out)"
 for key in passes curvature curvature_error signal signal_error rows_per_sample bound walk_share; do
@@ -95,15 +95,34 @@ done
 [ "$(ls auto*)" = "$(printf '%s\n' auto.authority auto.authority.pub auto.err auto.json auto.out)" ] || fail "run create --lr auto leaves $(ls auto*)"
 "$BIN/onebyte" probe --manifest auto.json --model "$model" --data "$data/train.jsonl" --samples 4 --length 16 >probe.out
 awk -v r="$rate" '/peak rate is/ { sub(/.*peak rate is /, ""); good = $1 + 0 > 0.99 * r && $1 + 0 < 1.01 * r } END { exit !good }' probe.out || fail "the rate is not the run's: $(cat probe.out)"
-"$BIN/onebyte" run create --model "$model" --out high.json --lr 0.2 >/dev/null 2>err && grep -q "warning: the learning rate 0.2 is far above what is usual" err || fail "a rate that is too high: $(cat err)"
-"$BIN/onebyte" run create --model "$model" --out usual.json --lr 3e-5 2>err >/dev/null && [ ! -s err ] || fail "a usual rate: $(cat err)"
-for bad in "--lr auto" "--lr nan" "--lr 1" "--lr 2%"; do
-    "$BIN/onebyte" run create --model "$model" --out bad.json $bad 2>err; [ $? = 2 ] || fail "run create $bad: $(cat err)"
+"$BIN/onebyte" run create --model "$model" --adapters none --out high.json --lr 0.2 >/dev/null 2>err && grep -q "warning: the learning rate 0.2 is far above what is usual" err || fail "a rate that is too high: $(cat err)"
+"$BIN/onebyte" run create --model "$model" --adapters none --out usual.json --lr 3e-5 2>err >/dev/null && [ ! -s err ] || fail "a usual rate: $(cat err)"
+for bad in "--lr auto" "--lr nan" "--lr 1" "--lr 2%" "--rank 4" "--calibrate rows.jsonl"; do
+    "$BIN/onebyte" run create --model "$model" --adapters none --out bad.json $bad 2>err; [ $? = 2 ] || fail "run create $bad: $(cat err)"
 done
 for name in $'a\nb' $'a\x1b[31m' $'caf\xe9' ""; do
-    "$BIN/onebyte" run create --model "$model" --out bad.json --name "$name" 2>err; [ $? = 2 ] || fail "run create --name: $(cat err)"
+    "$BIN/onebyte" run create --model "$model" --adapters none --out bad.json --name "$name" 2>err; [ $? = 2 ] || fail "run create --name: $(cat err)"
 done
 [ ! -e bad.json ] && [ ! -e bad.authority ] || fail "something was written for a run that was refused"
+
+# what is trained: adapters on a basis of rows, unless another thing is asked for
+"$BIN/onebyte" run create --model "$model" --out bad.json 2>err; [ $? = 2 ] || fail "run create without rows: $(cat err)"
+grep -q -- "give --data ROWS or --calibrate ROWS: .* --adapters none trains the whole model" err || fail "run create without rows says $(cat err)"
+"$BIN/onebyte" run create --model "$model" --out bad.json --adapters random 2>err; [ $? = 2 ] && grep -q -- "random needs --rank" err || fail "random adapters: $(cat err)"
+"$BIN/onebyte" run create --model "$model" --out basis.json --calibrate "$data/train.jsonl" --calibrate-rows 16 --lr 1e-4 >basis.out || fail "run create --calibrate"
+grep -q "basis.json: trains 8 of 52 tensors, 9216 of 940800 parameters" basis.out && [ -f basis.basis.safetensors ] || fail "run create --calibrate says $(cat basis.out)"
+"$BIN/onebyte" run create --model "$model" --out data.json --data "$data/train.jsonl" --calibrate-rows 16 --probe-samples 4 --probe-rows 2 >data.out || fail "run create --data"
+grep -q "^learning rate .*probed in" data.out && cmp -s basis.basis.safetensors data.basis.safetensors || fail "run create --data says $(cat data.out)"
+python3 - <<'END' || fail "see above"
+import json
+basis, whole, data = (json.load(open(name + ".json")) for name in ("basis", "run", "data"))
+assert basis["bounds"]["samples_per_round"] == 64 and whole["bounds"]["samples_per_round"] == 8, (basis, whole)
+assert abs(basis["direction"]["epsilon"] - 0.004) < 1e-6 and abs(whole["direction"]["epsilon"] - 0.001) < 1e-6, (basis, whole)
+assert basis["lora"]["rank"] == 4 and "lora" not in whole, basis["lora"]
+assert all(t["name"].split(".")[2] in "23" for t in basis["tensors"]), basis["tensors"] # of four layers
+assert data["rate_found"]["rows_per_sample"] == 1, data["rate_found"]
+END
+"$BIN/onebyte" run create --model "$model" --out norms.json --trainable norms --lr 3e-5 >norms.out && grep -q "trains 9 of 52 tensors" norms.out || fail "--trainable norms: $(cat norms.out)"
 
 # progress: on a terminal, cleared at the end; an interrupt ends the command; results are elsewhere
 cat >progress.py <<'P'

@@ -55,8 +55,8 @@ give_ports_back() {
     local link
     for link in /tmp/onebyte-ports-*; do [ "$(readlink "$link")" = $$ ] && rm -f "$link"; done
 }
-# make_run PEERS ROUNDS SAMPLES: manifest (with run_options, if there are any), identities and configurations
-run_options=()
+# make_run PEERS ROUNDS SAMPLES: manifest (of the whole model, unless run_options say otherwise), identities and configurations
+run_options=(--adapters none)
 make_run() {
     local peers=$1 i k
     base_port=$(free_ports)

@@ -27,8 +27,8 @@ cmp -s "$work/hf/model.safetensors" "$work/applied/model.safetensors" || fail "a
 apply --delta "$work/run.delta" --out "$work/applied-gguf" --format gguf >/dev/null || fail "apply to GGUF"
 apply --delta "$work/run.delta" --out "$work/applied-pinned" --authority "$work/run.authority.pub" >/dev/null || fail "apply --authority FILE.pub"
 cmp -s "$work/gguf/model.gguf" "$work/applied-gguf/model.gguf" || fail "apply gives another GGUF file than export"
-"$BIN/onebyte" run create --model "$work/gguf/model.gguf" --out "$work/a.json" --name a || fail "run create from GGUF"
-"$BIN/onebyte" run create --model "$work/hf" --out "$work/b.json" --name a || fail "run create from a folder"
+"$BIN/onebyte" run create --model "$work/gguf/model.gguf" --out "$work/a.json" --adapters none --name a || fail "run create from GGUF"
+"$BIN/onebyte" run create --model "$work/hf" --out "$work/b.json" --adapters none --name a || fail "run create from a folder"
 [ "$(grep base_hash "$work/a.json")" = "$(grep base_hash "$work/b.json")" ] || fail "GGUF and safetensors are different models"
 loss() { "$BIN/onebyte" eval --model "$1" --data "$data/held_out.jsonl" --length 16 --json; }
 [ "$(loss "$work/gguf/model.gguf")" = "$(loss "$work/hf")" ] || fail "another loss from GGUF"

@@ -15,7 +15,7 @@ begin() { stop_all; rm -rf "$work"/p* "$work"/run.*; make_run "$@"; }
 # ---- diverging: ten times the rate ----
 begin 1 100000 8 2>/dev/null
 rm -f "$work/run.json" "$work/run.authority"
-"$BIN/onebyte" run create --model "$model" --out "$work/run.json" --rounds 2000 --samples-per-round 8 --schedule constant --warm-up 0 --lr 3e-4 2>/dev/null || fail "run create"
+"$BIN/onebyte" run create --model "$model" --adapters none --out "$work/run.json" --rounds 2000 --samples-per-round 8 --schedule constant --warm-up 0 --lr 3e-4 2>/dev/null || fail "run create"
 invite 1
 sed -i "s/^data = .*/&\npause_when_diverging = yes/; s/^length = .*/length = 64/; s/^batch = .*/batch = 8/" "$work/p1.conf"
 printf '#!/bin/sh\ncat >>%s/events\n' "$work" >"$work/hook"; chmod +x "$work/hook"

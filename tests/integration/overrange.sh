@@ -5,7 +5,7 @@ BIN=$1 ROOT=$2
 . "$ROOT/tests/integration/common.sh"
 make_run 1 100000 4
 rm "$work/run.json" "$work/run.authority" "$work/run.authority.pub" "$work/p1/certificate"
-"$BIN/onebyte" run create --model "$model" --out "$work/run.json" --rounds 100000 --samples-per-round 4 --lr 0.9 --schedule constant \
+"$BIN/onebyte" run create --model "$model" --adapters none --out "$work/run.json" --rounds 100000 --samples-per-round 4 --lr 0.9 --schedule constant \
     --combine sum >/dev/null || fail "run create"
 invite 1
 start 1 --set machine.digest_interval=8

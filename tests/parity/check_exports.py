@@ -74,7 +74,7 @@ class Checker:
         os.mkdir(state, 0o700)
         run = os.path.join(place, "run.json")
         self.onebyte("run", "create", "--model", model, "--out", run, "--rounds", str(rounds), "--samples-per-round", "4",
-                     "--schedule", "constant", *options)
+                     "--schedule", "constant", *([] if "--lora-rank" in options else ["--adapters", "none"]), *options)
         self.onebyte("keygen", os.path.join(state, "identity"))
         self.onebyte("invite", "--authority", os.path.join(place, "run.authority"), "--manifest", run, "--machine",
                      open(os.path.join(state, "identity.pub")).read().strip(), "--name", "one", "--out",

@@ -36,10 +36,10 @@ static void read_defaults_and_override(void **state) {
 static void read_samples_of_rows(void **state) {
     (void)state;
     struct ob_config *config = NULL;
-    assert_int_equal(read_text(GOOD, NULL, &config, NULL), OB_OK); /* as ever: batch rows a sample */
+    assert_int_equal(read_text(GOOD, NULL, &config, NULL), OB_OK); /* what suits the run: daemon/sampling */
     assert_int_equal(config->rows, 0);
-    assert_int_equal(config->directions_per_row, 1);
-    assert_int_equal(config->sides, OB_SIDES_TWO);
+    assert_int_equal(config->directions_per_row, 0);
+    assert_int_equal(config->sides, OB_SIDES_AUTO);
     ob_config_free(config);
     assert_int_equal(read_text(GOOD "rows = 64\nrows_per_sample = 2\ndirections_per_row = 128\nsides = one\n",
                                NULL, &config, NULL),
@@ -141,7 +141,7 @@ static void bad_settings_are_named(void **state) {
     assert_refused(GOOD "rows_per_sample = 2\n", NULL, "rows, the rows of a pass, is not");
     assert_refused(GOOD "rows = 9\nrows_per_sample = 2\n", NULL, "multiple");
     assert_refused(GOOD "rows = 64\ndirections_per_row = 65\n", NULL, "4160 samples of a pass");
-    assert_refused(GOOD "sides = three\n", NULL, "expected one of two, one");
+    assert_refused(GOOD "sides = three\n", NULL, "expected one of auto, two, one");
 }
 
 /* A key of configs/onebyte.conf, with its section and the default that stands there. */
