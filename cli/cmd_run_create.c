@@ -38,6 +38,7 @@ static const char *const DISTRIBUTIONS[] = {"rademacher", "gaussian", NULL}; /* 
 #define ROWS          8
 #define BASIS_SAMPLES 64
 #define BASIS_ROWS    1
+#define BASIS_S0      512   /* rows, as 64 samples of 8 are (docs/learning.md: machines) */
 #define BASIS_EPSILON 0.004 /* smaller steps drown in bfloat16's rounding (docs/performance.md) */
 #define BASIS_RANK    4
 
@@ -89,8 +90,10 @@ static const struct ob_option OPTIONS[] = {
     {"combine", "NAME", "how the samples of a round are combined", AT(combine), .choices = COMBINES,
      .fallback = "capped"},
     {"s0", "N",
-     "with `capped`: number of parallel samples up to which each moves the weights at the full rate", AT(s0),
-     .low = 1, .high = 1 << 24, .fallback = "64"},
+     "with `capped`: number of parallel samples up to which each moves the weights at the full rate; "
+     "default: "
+     "64, with a basis 512",
+     AT(s0), .low = 1, .high = 1 << 24},
     {"max-machines", "N", "maximum number of machines that train at once", AT(max_machines), .low = 1,
      .high = OB_MACHINES_MAX, .fallback = "1024"},
     {"exponents", "N",
@@ -269,7 +272,7 @@ static enum ob_err set_options(const struct arguments *a, struct ob_manifest_opt
         options->epsilon = isnan(a->epsilon) ? BASIS_EPSILON : a->epsilon;
     options->distribution = (enum ob_spsa_distribution)a->distribution;
     options->combine = (enum ob_spsa_combine)a->combine;
-    options->s0 = (uint32_t)a->s0;
+    options->s0 = (uint32_t)given_or(a->s0, basis ? BASIS_S0 : options->s0);
     options->rounds = (uint32_t)a->rounds;
     options->samples_per_round =
         (uint16_t)given_or(a->samples_per_round, basis ? BASIS_SAMPLES : options->samples_per_round);

@@ -4,7 +4,7 @@
 # basis that is missing, damaged or another run's is refused by name.
 BIN=$1 ROOT=$2
 . "$ROOT/tests/integration/common.sh"
-run_options=(--adapters basis --rank 2 --calibrate "$data/train.jsonl" --calibrate-rows 32 --lr 0.0001 --schedule constant)
+run_options=(--adapters basis --rank 2 --lora-target attention --lora-target mlp --calibrate "$data/train.jsonl" --calibrate-rows 32 --lr 0.0001 --schedule constant)
 make_run 3 40 64 >"$work/create.out"
 grep -q "trains 16 of 52 tensors, 9216 of 940800 parameters" "$work/create.out" || fail "run create says $(cat "$work/create.out")"
 basis=$work/run.basis.safetensors

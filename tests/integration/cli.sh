@@ -118,6 +118,7 @@ import json
 basis, whole, data = (json.load(open(name + ".json")) for name in ("basis", "run", "data"))
 assert basis["bounds"]["samples_per_round"] == 64 and whole["bounds"]["samples_per_round"] == 8, (basis, whole)
 assert abs(basis["direction"]["epsilon"] - 0.004) < 1e-6 and abs(whole["direction"]["epsilon"] - 0.001) < 1e-6, (basis, whole)
+assert (basis["update"]["s0"], whole["update"]["s0"]) == (512, 64), (basis, whole)
 assert basis["lora"]["rank"] == 4 and "lora" not in whole, basis["lora"]
 assert all(t["name"].split(".")[2] in "23" for t in basis["tensors"]), basis["tensors"] # of four layers
 assert data["rate_found"]["rows_per_sample"] == 1, data["rate_found"]

@@ -102,7 +102,6 @@ static void defaults_of_run_create_are_the_manifests(void **state) {
     (void)state;
     struct ob_manifest_options d = ob_manifest_defaults();
     assert_true(default_of("warm-up") == d.warm_up);
-    assert_true(default_of("s0") == d.s0);
     assert_true(default_of("rounds") == d.rounds);
     assert_true(default_of("max-machines") == d.max_machines);
     assert_true(default_of("scale-norm") == d.log2_scale[OB_ROLE_NORM]);
