@@ -3,6 +3,16 @@
 #include "record/invitation.h"
 #include "tests/sim/checks.h"
 
+/* Put back from a backup, and nobody else belongs any more: nobody can tell it what it signed, and it waits for good. */
+static bool waits_alone(const struct sim_cluster *cluster, size_t number, enum ob_peer_life life) {
+    if (life != OB_PEER_RECONCILING || !cluster->nodes[number].put_back)
+        return false;
+    for (size_t i = 0; i < cluster->count; i++)
+        if (i != number && sim_cluster_counts(cluster, i))
+            return false;
+    return true;
+}
+
 bool sim_check_agree(const struct sim_cluster *cluster, size_t *ret_node) {
     bool any = false;
     struct ob_peer_view first = {0};
@@ -11,7 +21,8 @@ bool sim_check_agree(const struct sim_cluster *cluster, size_t *ret_node) {
             continue;
         struct ob_peer_view view = ob_peer_view(cluster->nodes[i].peer);
         *ret_node = i;
-        if (cluster->nodes[i].round_running || view.life != OB_PEER_PAUSED)
+        if (cluster->nodes[i].round_running ||
+            (view.life != OB_PEER_PAUSED && !waits_alone(cluster, i, view.life)))
             return false;
         if (!any)
             first = view;

@@ -294,6 +294,7 @@ void sim_cluster_start(struct sim_cluster *cluster, size_t number) {
     if (ob_peer_new(&options, &node->peer, NULL) != OB_OK)
         abort();
     node->joined = true;
+    node->put_back = node->restored;
     node->leaving = node->round_running = node->gone = node->restored = false;
     node->incarnation++;
     node->rebuilds = 0;

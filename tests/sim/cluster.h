@@ -60,6 +60,7 @@ struct sim_node {
     bool joined, gone, leaving;
     bool lost;     /* an attacker had it: no peer runs there again */
     bool restored; /* from a copy: its state directory is not the one that it left */
+    bool put_back; /* the same when it was started last: it may not begin alone */
     bool round_running;
     uint16_t round_samples;
     size_t round_number;
