@@ -53,8 +53,9 @@ static bool ask(const struct ob_mend *mend, const struct ob_session *session) {
         struct ob_records_ask question = {
             .run = session->manifest->run, .machine = mend->machine, .first = mend->at};
         uint8_t data[OB_SMALL_MESSAGE_BYTES_MAX];
-        if (machine.linked && ob_transport_send(session->transport, &machine.machine, data,
-                                                ob_records_ask_encode(&question, data)))
+        size_t bytes = ob_records_ask_encode(&question, data);
+        data[1] = ob_peer_speaks(session->peer, &machine.machine);
+        if (machine.linked && ob_transport_send(session->transport, &machine.machine, data, bytes))
             return true;
     }
     return false;
@@ -84,7 +85,8 @@ static size_t read_records(const struct ob_mend *mend, const struct ob_session *
     struct ob_run_id run;
     struct ob_list list;
     size_t count = 0, length;
-    if (ob_read_u8(&reader) != OB_MESSAGE_RECORDS || ob_read_u8(&reader) != OB_PROTOCOL_VERSION ||
+    if (ob_read_u8(&reader) != OB_MESSAGE_RECORDS ||
+        !ob_peer_understands(session->peer, ob_read_u8(&reader)) ||
         !ob_list_decode(reader, false, &run, &list) ||
         !ob_hash_equal(&run.hash, &session->manifest->run.hash))
         return 0;

@@ -19,6 +19,7 @@
 #include "daemon/sampling.h"
 #include "desk/memory.h"
 #include "record/sign.h"
+#include "record/wire.h"
 #include "run/basis_file.h"
 #include "run/journal.h"
 #include "spsa/memory_check.h"
@@ -317,6 +318,8 @@ static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
         .authority = daemon->session.manifest->authority,
         .isolation_rounds = config->solo ? 0 : (uint32_t)config->isolation_rounds,
         .digest_interval = (uint32_t)config->digest_interval,
+        .protocol_lowest = OB_PROTOCOL_LOWEST,
+        .protocol_highest = OB_PROTOCOL_VERSION,
         .share_metrics = config->share_metrics,
         .version = OB_VERSION,
     };

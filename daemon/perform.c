@@ -71,6 +71,7 @@ static enum ob_err answer(void *context, struct ob_error *error) {
     if (failed)
         return failed;
     size_t bytes = ob_message_records_end(&serving.message);
+    serving.buffer[1] = ob_peer_speaks(session->peer, &question->machine);
     ob_answers_paid(answering->p->answers, &question->machine, bytes, ob_now_ns());
     (void)ob_transport_send(session->transport, &question->machine, serving.buffer, bytes);
     return OB_OK;

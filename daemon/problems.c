@@ -153,6 +153,20 @@ static void say_silent(const struct ob_status_machine *m, struct ob_problems *pr
         say(problem, m->name, "%s: no record for %.0f s%s", m->name, m->last_record_s, link);
 }
 
+/* Neither understands the other. */
+static void look_at_protocol(const struct ob_status *s, const struct ob_status_machine *m,
+                             struct ob_problems *problems) {
+    bool said = m->peer.protocol_highest > 0;
+    unsigned lowest = said ? m->peer.protocol_lowest : m->peer.protocol_last;
+    unsigned highest = said ? m->peer.protocol_highest : m->peer.protocol_last;
+    bool newer = highest > s->peer.protocol_highest;
+    if (m->linked && m->peer.protocol == 0 && highest > 0)
+        say(add(problems, true, "version",
+                newer ? "upgrade onebyte on this machine" : "upgrade onebyte there"),
+            m->name, "%s: speaks versions %u to %u of the protocol, this machine %u to %u", m->name, lowest,
+            highest, s->peer.protocol_lowest, s->peer.protocol_highest);
+}
+
 /* What the pacing and the comparison of weights have found out about it. */
 static void look_at_conduct(const struct ob_status_machine *m, struct ob_problems *problems) {
     if (m->peer.slow)
@@ -206,6 +220,7 @@ static void look_at_machine(const struct ob_status *s, const struct ob_status_ma
     if (!m->self && m->peer.admitted && m->peer.expiry_s > 0 && left > 0 && left < SOON_S)
         say(add(problems, false, "expires", "the run's authority renews it (`onebyte renew`)"), m->name,
             "%s: its certificate expires in %.1f days", m->name, left / 86400);
+    look_at_protocol(s, m, problems);
     look_at_conduct(m, problems);
     look_at_movement(m, problems);
 }

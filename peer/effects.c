@@ -4,8 +4,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "peer/spoken.h"
 #include "peer/state.h"
+#include "record/wire.h"
 
 #define EFFECTS_SPARE 128 /* left for what follows the records of a message */
 
@@ -50,19 +53,33 @@ uint8_t *ob_effects_scratch(struct ob_peer *peer, size_t bytes) {
     return place;
 }
 
-void ob_effects_publish(struct ob_peer *peer, const uint8_t *data, size_t bytes) {
-    assert(bytes <= OB_MESSAGE_MAX);
+static void publish_as(struct ob_peer *peer, uint8_t version, uint8_t *data, size_t bytes) {
     struct ob_effect *effect = ob_effects_add(peer, OB_EFFECT_PUBLISH);
+    data[1] = version;
     effect->data = data;
     effect->bytes = bytes;
 }
 
-void ob_effects_send(struct ob_peer *peer, const struct machine *to, const uint8_t *data, size_t bytes) {
+void ob_effects_publish(struct ob_peer *peer, uint8_t *data, size_t bytes) {
+    assert(bytes >= OB_MESSAGE_HEADER_BYTES && bytes <= OB_MESSAGE_MAX);
+    uint8_t version = ob_spoken_published(peer, 0), *copy;
+    publish_as(peer, version, data, bytes);
+    while ((version = ob_spoken_published(peer, version)) > 0 && (copy = ob_effects_scratch(peer, bytes)))
+        publish_as(peer, version, memcpy(copy, data, bytes), bytes);
+}
+
+void ob_effects_send_as(struct ob_peer *peer, const struct machine *to, const uint8_t *data, size_t bytes) {
     assert(bytes <= OB_MESSAGE_MAX);
     struct ob_effect *effect = ob_effects_add(peer, OB_EFFECT_SEND);
     effect->machine = to->id;
     effect->data = data;
     effect->bytes = bytes;
+}
+
+void ob_effects_send(struct ob_peer *peer, const struct machine *to, uint8_t *data, size_t bytes) {
+    assert(bytes >= OB_MESSAGE_HEADER_BYTES);
+    data[1] = ob_spoken_to(peer, to);
+    ob_effects_send_as(peer, to, data, bytes);
 }
 
 /* The text lives until the next step; a step that says too much says less at its end. */

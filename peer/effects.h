@@ -20,8 +20,11 @@ bool ob_effects_room(const struct ob_peer *peer); /* for another record */
 struct ob_effect *ob_effects_add(struct ob_peer *peer, enum ob_effect_kind kind);
 uint8_t *ob_effects_scratch(struct ob_peer *peer, size_t bytes); /* NULL: none left in this step */
 bool ob_effects_texts_left(const struct ob_peer *peer);          /* for what is told if there is room */
-void ob_effects_publish(struct ob_peer *peer, const uint8_t *data, size_t bytes);
-void ob_effects_send(struct ob_peer *peer, const struct machine *to, const uint8_t *data, size_t bytes);
+/* Messages from ob_effects_scratch; their version is written here, as spoken.h has it … */
+void ob_effects_publish(struct ob_peer *peer, uint8_t *data, size_t bytes);
+void ob_effects_send(struct ob_peer *peer, const struct machine *to, uint8_t *data, size_t bytes);
+/* … or is there already. */
+void ob_effects_send_as(struct ob_peer *peer, const struct machine *to, const uint8_t *data, size_t bytes);
 void ob_effects_tell(struct ob_peer *peer, enum ob_notice notice, const struct ob_machine_id *about,
                      const char *format, ...) OB_PRINTF(4, 5);
 /* OB_NOTICE_REFUSED about a machine, not more than one in TELL_EVERY_NS. */

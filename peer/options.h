@@ -53,6 +53,8 @@ struct ob_peer_options {
     uint32_t isolation_rounds;
     /* Weights digests at named frontiers, multiples of so many rounds; 0: only of the whole log at rest. */
     uint32_t digest_interval;
+    /* Protocol versions that it speaks; 0: all that this program does (record/wire.h). */
+    uint8_t protocol_lowest, protocol_highest;
     /* Aggregates of ours are told to others (report.h, evaluation.h), with the version of our program. */
     bool share_metrics;
     char version[32];

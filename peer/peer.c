@@ -26,6 +26,7 @@
 #include "peer/report.h"
 #include "peer/rounds.h"
 #include "peer/state.h"
+#include "peer/versions.h"
 
 static enum ob_err check_options(const struct ob_peer_options *options, struct ob_error *error) {
     const struct ob_record_bounds *bounds = &options->bounds;
@@ -39,6 +40,9 @@ static enum ob_err check_options(const struct ob_peer_options *options, struct o
     if (options->isolation_rounds > OB_ISOLATION_ROUNDS_MAX)
         return ob_fail(error, OB_ETOOBIG, "isolation_rounds is %u, must be at most %d",
                        options->isolation_rounds, OB_ISOLATION_ROUNDS_MAX);
+    if (options->protocol_lowest > options->protocol_highest ||
+        (options->protocol_highest > 0 && options->protocol_lowest == 0))
+        return ob_fail(error, OB_EUSAGE, "a peer speaks protocol versions from 1 on, the lowest first");
     if (options->crypto.sign == NULL || options->crypto.verify == NULL)
         return ob_fail(error, OB_EUSAGE, "a peer needs functions that sign and verify");
     return OB_OK;
@@ -67,6 +71,10 @@ enum ob_err ob_peer_new(const struct ob_peer_options *options, struct ob_peer **
     if (peer == NULL)
         return ob_fail(error, OB_ENOMEM, "a peer's tables");
     peer->options = *options;
+    if (options->protocol_highest == 0) {
+        peer->options.protocol_lowest = OB_PROTOCOL_LOWEST;
+        peer->options.protocol_highest = OB_PROTOCOL_VERSION;
+    }
     if (!allocate(peer, options->machines_max)) {
         ob_peer_free(peer);
         return ob_fail(error, OB_ENOMEM, "a peer's tables for %zu machines", options->machines_max);
@@ -109,17 +117,8 @@ static void take_message(struct ob_peer *peer, const struct ob_event *event) {
         ob_effects_refuse(peer, sender, "a message of %zu bytes", event->bytes);
         return;
     }
-    if (version != OB_PROTOCOL_VERSION) {
-        peer->counters.refused++;
-        if (sender->contact.told_version_ns == 0 ||
-            peer->now_ns - sender->contact.told_version_ns >= TELL_EVERY_NS) {
-            sender->contact.told_version_ns = peer->now_ns;
-            ob_effects_tell(peer, OB_NOTICE_VERSION, &sender->id,
-                            "speaks protocol version %u, we speak %d: upgrade onebyte %s", version,
-                            OB_PROTOCOL_VERSION, version > OB_PROTOCOL_VERSION ? "on this machine" : "there");
-        }
+    if (kind != OB_MESSAGE_VERSIONS && !ob_versions_admit(peer, sender, version))
         return;
-    }
     receive_fn receive = kind < sizeof RECEIVE / sizeof RECEIVE[0] ? RECEIVE[kind] : NULL;
     if (receive == NULL) {
         ob_effects_refuse(peer, sender, "a message of unknown kind %u", kind);
@@ -128,9 +127,17 @@ static void take_message(struct ob_peer *peer, const struct ob_event *event) {
     receive(peer, sender, reader);
 }
 
+/* Links that were there before the start. */
+static void greet(struct ob_peer *peer) {
+    for (size_t i = 0; i < peer->machines.count && ob_effects_room(peer); i++)
+        if (peer->machines.order[i]->contact.linked)
+            ob_versions_send(peer, peer->machines.order[i]);
+}
+
 static void start(struct ob_peer *peer) {
     if (peer->life != OB_PEER_RECOVERING)
         return;
+    greet(peer);
     ob_reconcile_start(peer);
     ob_authority_changed(peer); /* what was restored, or handed in before, may not count */
     ob_admission_refresh(peer, peer->own);
@@ -147,6 +154,7 @@ static void link_up(struct ob_peer *peer, const struct ob_machine_id *id) {
     ob_fetch_link(peer, machine);
     if (peer->life == OB_PEER_RECOVERING)
         return;
+    ob_versions_send(peer, machine);
     ob_heartbeat_send(peer, machine);
     if (peer->life == OB_PEER_RECONCILING && !machine->rejoin.answered)
         ob_frontier_ask(peer, machine);
@@ -157,6 +165,7 @@ static void link_down(struct ob_peer *peer, const struct ob_machine_id *id) {
     if (machine == NULL)
         return;
     machine->contact.linked = false;
+    ob_versions_forget(machine);
     machine->frontier.open = false;
     ob_fetch_drop_link(peer, machine);
 }

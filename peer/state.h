@@ -80,6 +80,12 @@ struct contact {
     uint64_t told_refused_ns, told_version_ns;
 };
 
+/* Protocol versions that it speaks: versions.c, spoken.c. */
+struct machine_versions {
+    uint8_t lowest, highest; /* as it said; 0: it has not */
+    uint8_t last;            /* of its last message that is not about versions; 0: none */
+};
+
 struct machine_heartbeat {
     bool heard; /* a heartbeat since START; the fields below are from the last one */
     bool idle;  /* it said that it starts no rounds */
@@ -175,6 +181,7 @@ struct machine {
     struct machine_rejoin rejoin; /* reconcile.c */
     struct doubts doubts;
     struct contact contact; /* peer.c */
+    struct machine_versions versions;
     struct machine_heartbeat heartbeat;
     struct machine_dispute dispute;
     struct machine_frontier frontier;

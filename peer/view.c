@@ -12,6 +12,7 @@
 #include "peer/named.h"
 #include "peer/pacing.h"
 #include "peer/patience.h"
+#include "peer/spoken.h"
 #include "peer/state.h"
 #include "record/invited.h"
 
@@ -58,6 +59,9 @@ struct ob_peer_view ob_peer_view(const struct ob_peer *peer) {
         .unacknowledged = peer->isolation.unacknowledged,
         .samples_per_s = peer->rate.per_s,
         .disputed = peer->dispute.open,
+        .protocol_lowest = peer->options.protocol_lowest,
+        .protocol_highest = peer->options.protocol_highest,
+        .protocol_published = ob_spoken_published(peer, 0),
         .waits = waits_for != NULL,
         .waits_for = waits_for != NULL ? waits_for->id : (struct ob_machine_id){{0}},
         .named = peer->named.known ? peer->named.below : 0,
@@ -107,6 +111,15 @@ bool ob_peer_find(const struct ob_peer *peer, const struct ob_machine_id *machin
     return false;
 }
 
+uint8_t ob_peer_speaks(const struct ob_peer *peer, const struct ob_machine_id *machine) {
+    const struct machine *found = ob_machines_find(peer, machine);
+    return found ? ob_spoken_to(peer, found) : peer->options.protocol_lowest;
+}
+
+bool ob_peer_understands(const struct ob_peer *peer, uint8_t version) {
+    return ob_spoken_here(peer, version);
+}
+
 struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i) {
     assert(i < peer->machines.count);
     const struct machine *machine = peer->machines.order[i];
@@ -136,6 +149,10 @@ struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i) {
         .report_ns = machine->report.heard ? machine->report.heard_ns : 0,
         .reported_loss = machine->report.loss,
         .reported_rate = machine->report.rate,
+        .protocol = machine == peer->own ? peer->options.protocol_highest : ob_spoken_common(peer, machine),
+        .protocol_last = machine->versions.last,
+        .protocol_lowest = machine == peer->own ? peer->options.protocol_lowest : machine->versions.lowest,
+        .protocol_highest = machine == peer->own ? peer->options.protocol_highest : machine->versions.highest,
         .expiry_s = certificate.expiry_s,
         .cut = {machine->standing.cut},
     };

@@ -37,6 +37,8 @@ struct ob_peer_view {
     bool disputed;                               /* our weights are being verified against base and log */
     bool waits;                                  /* the next round waits for records … */
     struct ob_machine_id waits_for;              /* … of this machine */
+    uint8_t protocol_lowest, protocol_highest;   /* versions that we speak … */
+    uint8_t protocol_published;                  /* … and the lowest in which we publish now */
     uint32_t named;                              /* the last named frontier: rounds below this; 0: none … */
     struct ob_hash named_log, named_weights;     /* … its digests; zeros while they are not known */
 };
@@ -65,6 +67,9 @@ struct ob_peer_machine {
     uint64_t report_ns;                  /* when it last told of itself; 0: never: */
     double reported_loss, reported_rate; /* its training loss (NaN: none) and samples a second */
     char version[32];
+    uint8_t protocol;      /* version of the protocol that we speak with it; 0: none in common */
+    uint8_t protocol_last; /* of its last message; 0: none yet */
+    uint8_t protocol_lowest, protocol_highest; /* that it speaks, as it said; 0: it has not */
     struct ob_score score;       /* of its last evaluation of held-out rows; items 0: none … */
     struct ob_round score_below; /* … at this frontier */
     struct ob_sample cut;        /* records from here on do not count; UINT64_MAX: no cut */
@@ -74,6 +79,10 @@ struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i);
 /* By its key; false: nothing is known of it. */
 bool ob_peer_find(const struct ob_peer *peer, const struct ob_machine_id *machine,
                   struct ob_peer_machine *ret_machine);
+
+/* For callers that make messages of their own: the protocol version for this machine; may this one be read? (spoken.h) */
+uint8_t ob_peer_speaks(const struct ob_peer *peer, const struct ob_machine_id *machine);
+bool ob_peer_understands(const struct ob_peer *peer, uint8_t version);
 
 /* Held-out rows at the frontier with this log digest: the sums of all machines that evaluated there. Returns how many. */
 size_t ob_peer_score(const struct ob_peer *peer, const struct ob_hash *log, struct ob_score *ret_score);

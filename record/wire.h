@@ -9,7 +9,10 @@
 #define OB_MESSAGE_HEADER_BYTES 2
 
 /* ROW(number, KIND, receiver): peer/peer.c calls ob_receive_RECEIVER. 1 to 31. */
-#define OB_PROTOCOL_VERSION 2
+#ifndef OB_PROTOCOL_VERSION   /* tests build a program of another one */
+#define OB_PROTOCOL_VERSION 2 /* the highest that this program speaks … */
+#define OB_PROTOCOL_LOWEST  2 /* … and the lowest: it should be one less once there are two */
+#endif
 #define OB_PEER_MESSAGES(ROW)                                                                                \
     ROW(1, RECORD, record)             /* published: a record as it was taken or made */                     \
     ROW(2, HEARTBEAT, heartbeat)       /* published, sent: signed; what a machine says of itself */          \
@@ -24,7 +27,8 @@
     ROW(11, HELD_ASK, held_ask)        /* handed on from peer to peer: do you hold the asker's chain? */     \
     ROW(12, HELD, held)                /* handed on: its signed answer */                                    \
     ROW(13, REPORT, report)            /* published, handed on: signed; aggregates for people */             \
-    ROW(14, EVALUATION, evaluation)    /* published, handed on: signed; held-out sums at a frontier */
+    ROW(14, EVALUATION, evaluation)    /* published, handed on: signed; held-out sums at a frontier */       \
+    ROW(15, VERSIONS, versions)        /* sent: the protocol versions that a machine speaks */
 
 #define OB_TRANSFER_VERSION 1
 

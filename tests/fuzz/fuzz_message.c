@@ -66,6 +66,8 @@ static struct ob_peer *start(uint64_t now_ns) {
         .machines_max = 8,
         .digest_interval = 2,
         .open = true,
+        .protocol_lowest = 2,
+        .protocol_highest = 3,
         .crypto = {.sign = sign, .verify = verify},
     };
     struct ob_peer *peer;

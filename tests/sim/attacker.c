@@ -300,7 +300,8 @@ void sim_attacker_shown(struct sim_cluster *cluster, const struct sim_buffer *bu
     struct ob_list list;
     const uint8_t *record;
     size_t bytes;
-    if (ob_read_u8(&reader) != OB_PROTOCOL_VERSION)
+    uint8_t version = ob_read_u8(&reader);
+    if (version < OB_PROTOCOL_LOWEST || version > SIM_PROTOCOL_HIGHEST)
         return; /* garbled */
     if (kind == OB_MESSAGE_RECORD)
         sim_ledger_show(&cluster->ledger, reader.at, reader.left);

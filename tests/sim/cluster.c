@@ -207,6 +207,9 @@ static struct ob_peer_options options_of(struct sim_cluster *cluster, size_t num
         .may_start_alone = !node->restored,
         .observer = !sim_cluster_trains(cluster, number),
         .relay = plan->relay != 0,
+        .protocol_lowest = OB_PROTOCOL_LOWEST,
+        .protocol_highest = cluster->count <= SIM_PROTOCOL_NODES && number % 2 == 1 ? SIM_PROTOCOL_HIGHEST
+                                                                                    : OB_PROTOCOL_VERSION,
         .machines_max = seats < cluster->machine_count ? seats : cluster->machine_count,
         .crypto = sim_machine_crypto(&cluster->machines[node->machine]),
         .store = {.context = &cluster->nodes[number].looker, .find = find},

@@ -8,6 +8,7 @@
 #define OB_SIM_CLUSTER_H
 
 #include "peer/peer.h"
+#include "record/wire.h"
 #include "tests/sim/authority.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/events.h"
@@ -18,6 +19,9 @@
 
 #define SIM_NOBODY     SIZE_MAX
 #define SIM_MAX_ROUNDS 100000
+/* Every other node speaks one more version of the protocol, as during an upgrade; not in clusters of thousands. */
+#define SIM_PROTOCOL_HIGHEST (OB_PROTOCOL_VERSION + 1)
+#define SIM_PROTOCOL_NODES   64
 
 struct sim_attacker;
 struct sim_cluster;

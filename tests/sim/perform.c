@@ -132,6 +132,7 @@ static void serve(struct sim_cluster *cluster, size_t number, const struct ob_ef
     size_t bytes =
         sim_chain_message(&cluster->nodes[number].disk.now.chains[subject], &cluster->run,
                           effect->serve.first.index, effect->serve.count, effect->serve.bytes_max, data);
+    data[1] = ob_peer_speaks(cluster->nodes[number].peer, &effect->machine);
     send_data(cluster, number, &effect->machine, data, bytes);
 }
 

@@ -5,6 +5,7 @@
 #include "peer/evaluation.h"
 #include "peer/message.h"
 #include "peer/report.h"
+#include "peer/versions.h"
 #include "record/sign.h"
 #include "tests/unit/record/golden.h"
 
@@ -116,6 +117,9 @@ static size_t make_any(struct fixture *f, uint8_t kind, uint8_t *message) {
                                signature);
         evaluation.signature = signature;
         return ob_evaluation_encode(&evaluation, message);
+    case OB_MESSAGE_VERSIONS:
+        return ob_versions_encode(
+            &(struct ob_versions){f->options.run, OB_PROTOCOL_LOWEST, OB_PROTOCOL_VERSION}, message);
     case OB_MESSAGE_CONTROL_ASK:
         return ob_control_ask_encode(&f->options.run, LEAVES, message);
     default:
