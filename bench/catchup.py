@@ -30,7 +30,7 @@ class Bench:
         self.port, self.servers, self.processes, self.set = random.randrange(20000, 40000), arguments.servers, {}, arguments.set
 
     def tool(self, *arguments):
-        return subprocess.run([os.path.join(self.build, "daemon", "onebyte"), *arguments], check=True, capture_output=True,
+        return subprocess.run([os.path.join(self.build, "onebyte"), *arguments], check=True, capture_output=True,
                               text=True).stdout
 
     def place(self, name):
@@ -60,7 +60,7 @@ class Bench:
         name = "p%d" % i
         settings = [word for value in self.set for word in ("--set", value)]
         with open(self.place(name + ".log"), "a", encoding="utf-8") as log:
-            self.processes[i] = subprocess.Popen([os.path.join(self.build, "daemon", "onebyted"), "--config",
+            self.processes[i] = subprocess.Popen([os.path.join(self.build, "onebyted"), "--config",
                                                   self.place(name + ".conf"), *settings], stderr=log)
 
     def status(self, i):

@@ -44,7 +44,7 @@ class Swarm:
         return os.path.join(self.folder, name)
 
     def tool(self, *arguments):
-        return subprocess.run([os.path.join(self.build, "daemon", "onebyte"), *arguments], check=True, capture_output=True,
+        return subprocess.run([os.path.join(self.build, "onebyte"), *arguments], check=True, capture_output=True,
                               text=True).stdout
 
     def make_model(self):
@@ -82,7 +82,7 @@ rejoin_wait_s = 2
         for i in range(self.count):
             log = open(self.path("p%d.log" % i), "w", encoding="utf-8")
             self.processes.append(subprocess.Popen(
-                [os.path.join(self.build, "daemon", "onebyted"), "--config", self.path("p%d.conf" % i)], stderr=log))
+                [os.path.join(self.build, "onebyted"), "--config", self.path("p%d.conf" % i)], stderr=log))
         return self
 
     def __exit__(self, *_):
@@ -174,7 +174,7 @@ def main():
     parser.add_argument("--counts", default="2,4,8,16")
     arguments = parser.parse_args()
     print(json.dumps({"rounds": [rounds(arguments.build, int(n), arguments.seconds) for n in arguments.counts.split(",")],
-                      "wire": [wire(arguments.build, n, arguments.seconds) for n in (1, 8, 128)],
+                      "wire": [wire(arguments.build, n, arguments.seconds) for n in (1, 8, 128, 256, 1024)],
                       "latency": latency(arguments.build, arguments.seconds)}))
 
 

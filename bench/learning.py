@@ -65,20 +65,26 @@ METHODS = {
     "basis R = 4, 64 rows a pass": basis(4, ["--rows", "64"], [1e-4, 2e-4], [3e-5]),
     "basis R = 4, 256 rows a pass": basis(4, ["--rows", "256"], [1e-4, 2e-4], [3e-5]),
 }
+METHODS["backpropagation in PyTorch, LoRA R = 4"] = dict(torch=["--lora-rank", "4"], learning=["--rows", "8"], kjv=[1e-3, 3e-3, 1e-2],
+                                                        sst2=[3e-4, 1e-3])
 METHODS.update({"%d machine%s, staleness %d" % (m, "" if m == 1 else "s", k): machines(m, k)
                 for m in (1, 2, 4, 8, 16, 64) for k in (0, 1)})
 
 
 def arguments_of(name, task):
     """Adapters want a wider step than the whole model: at their start one of 0.001 is lost in rounding (docs/performance.md)."""
+    if "torch" in METHODS[name]:
+        return METHODS[name]["learning"] + METHODS[name]["torch"]
     adapters = [] if "whole" in name else ["--epsilon", "0.004"]
     prefix = ["--prefix-mib", "512"] if task == "sst2" and not "whole" in name else []
     return METHODS[name]["learning"] + adapters + prefix
 
 
-def passes_per_sample(arguments):
+def passes_per_sample(name, arguments):
     def value(name, default):
         return int(arguments[arguments.index(name) + 1]) if name in arguments else default
+    if "torch" in METHODS[name]:
+        return 3 # forward and backward
     rows, directions = value("--rows-per-sample", 1), value("--directions", 1)
     return rows * ((directions + 1) / directions if "--one-sided" in arguments else 2)
 
@@ -90,10 +96,10 @@ def round_samples(arguments):
     return value("--rows", rows) // rows * value("--directions", 1) * value("--machines", 1)
 
 
-def play(build, arguments):
-    done = subprocess.run([os.path.join(build, "bench", "learning")] + arguments, capture_output=True, text=True, check=False)
+def play(program, arguments):
+    done = subprocess.run(program + arguments, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        sys.exit("learning %s failed: %s" % (" ".join(arguments), done.stderr.strip()[-400:]))
+        sys.exit("%s failed: %s" % (" ".join(program + arguments), done.stderr.strip()[-400:]))
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -129,8 +135,12 @@ def run(options):
         method = METHODS[name]
         with tempfile.TemporaryDirectory() as folder:
             given = arguments_of(name, options.task)
+            if "torch" in method:
+                program = [options.python, os.path.join(ROOT, "bench/lora_torch.py")]
+            else:
+                program = [os.path.join(options.build, "bench/learning"), "--products", options.products]
             unit = round_samples(given)
-            samples = max(unit, int(options.passes / passes_per_sample(given)) // unit * unit)
+            samples = max(unit, int(options.passes / passes_per_sample(name, given)) // unit * unit)
             for first, seed in enumerate(int(s) for s in options.seeds.split(",")):
                 rates = [float(r) for r in options.rates.split(",")] if options.rates else method[options.task]
                 if first > 0:
@@ -138,9 +148,9 @@ def run(options):
                 for rate in rates:
                     if (options.task, name, rate, seed, options.passes) in seen:
                         continue
-                    lines = play(options.build, task + given + basis_file(options.build, method, task, folder) + [
+                    lines = play(program, task + given + basis_file(options.build, method, task, folder) + [
                         "--lr", "%g" % rate, "--seed", str(seed), "--samples", str(samples), "--looks", str(options.looks),
-                        "--products", options.products, "--threads", str(options.threads), "--held-out-rows", str(options.held_out_rows)])
+                        "--threads", str(options.threads), "--held-out-rows", str(options.held_out_rows)])
                     with open(options.results, "a", encoding="utf-8") as file:
                         file.write(json.dumps(dict(task=options.task, method=name, rate=rate, seed=seed, passes=options.passes, lines=lines)) + "\n")
                     print("%s, %g, seed %d: %.4f -> %.4f" % (name, rate, seed, lines[0]["loss"], lines[-1]["loss"]), flush=True)
@@ -238,8 +248,9 @@ def quick(build):
             continue
         with tempfile.TemporaryDirectory() as folder:
             given = JARGON + arguments_of(name, "kjv") + basis_file(build, method, JARGON, folder)
-            lines = play(build, given + method["quick"] + ["--held-out-rows", "64"])
-            again = [play(build, given + ["--lr", "1e-4", "--samples", "64", "--held-out-rows", "4"]) for _ in range(2)]
+            program = [os.path.join(build, "bench/learning")]
+            lines = play(program, given + method["quick"] + ["--held-out-rows", "64"])
+            again = [play(program, given + ["--lr", "1e-4", "--samples", "64", "--held-out-rows", "4"]) for _ in range(2)]
         print("%s: %.3f -> %.3f" % (name, lines[0]["loss"], lines[-1]["loss"]), flush=True)
         if not lines[-1]["loss"] < lines[0]["loss"] - 0.2:
             sys.exit("%s did not learn" % name)
@@ -262,6 +273,7 @@ def main():
     command.add_argument("--threads", type=int, default=0)
     command.add_argument("--held-out-rows", type=int, default=400)
     command.add_argument("--products", default="float32")
+    command.add_argument("--python", default=sys.executable, help="with torch and transformers, for bench/lora_torch.py")
     for name in ("--model", "--data", "--held-out"):
         command.add_argument(name)
     for name in ("table", "plot"):

@@ -6,6 +6,7 @@
  *     data as store/row.h says; machine and first are the row's key
  *   control(kind INTEGER, signer BLOB, subject BLOB, data BLOB, PRIMARY KEY(kind, signer, subject)) */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,6 +97,19 @@ static enum ob_err prepare(struct ob_store *store, struct ob_error *error) {
     return OB_OK;
 }
 
+#define ROW_BESIDE_SAMPLES 128 /* bytes of a record's row beside its samples, at most */
+
+/* Of a new log. A row longer than (page - 12) · 64 / 255 - 23 bytes would get a page of its own (SQLite's file format, b-tree
+ * pages), which at 1,024 samples a record is mostly empty. */
+static enum ob_err choose_page_size(struct ob_store *store, struct ob_error *error) {
+    char pragma[48];
+    unsigned page = 4096, row = store->bounds.samples_per_round + ROW_BESIDE_SAMPLES;
+    while (page < 65536 && (page - 12) * 64 / 255 - 23 < row)
+        page *= 2;
+    (void)snprintf(pragma, sizeof pragma, "PRAGMA page_size = %u", page);
+    return ob_store_execute(store, pragma, error);
+}
+
 enum ob_err ob_store_open_database(struct ob_store *store, struct ob_error *error) {
     int flags = store->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     if (sqlite3_open_v2(store->path, &store->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
@@ -105,6 +119,8 @@ enum ob_err ob_store_open_database(struct ob_store *store, struct ob_error *erro
     sqlite3_busy_timeout(store->db, 5000);
     enum ob_err failed = OB_OK;
     if (!store->read_only)
+        failed = choose_page_size(store, error);
+    if (!failed && !store->read_only)
         failed = ob_store_execute(store, OB_STORE_SCHEMA, error);
     if (!failed)
         failed = check_meta(store, error);
