@@ -58,8 +58,6 @@ METHODS = {
     "basis R = 1, upper half, one-sided, 8 directions a row": basis(1, ["--rows", "8"] + ONE_SIDED, [2e-4, 4e-4], [1e-4], where=UPPER),
     "basis R = 4, upper half, one-sided, 8 directions a row": basis(4, ["--rows", "8"] + ONE_SIDED, [1e-4, 2e-4], [1e-4], where=UPPER),
     "basis R = 1, one-sided, 8 directions a row": basis(1, ["--rows", "8"] + ONE_SIDED, [1e-4, 2e-4], [3e-5]),
-    "basis R = 4, unit": basis(4, ["--rows", "8"], [1e-4, 4e-4, 1.6e-3], [1e-4], rule="unit"),
-    "basis R = 4, centred": basis(4, ["--rows", "8"], [2e-4, 4e-4], [3e-5], rule="centred"),
     "basis R = 4, tamed": basis(4, ["--rows", "8"], [2e-4, 4e-4], [3e-5], rule="tamed"),
     "basis R = 4, Gaussian": basis(4, ["--rows", "8", "--distribution", "gaussian"], [1e-4, 2e-4], [3e-5]),
     "basis R = 4, 64 rows a pass": basis(4, ["--rows", "64"], [1e-4, 2e-4], [3e-5]),

@@ -3,7 +3,7 @@
  * Gaussian directions, from records of 64, 256 and 1,024 samples, with and without the sums of the memory check.
  * Medians; prints one JSON object.
  *
- *   small_replay [RANK [REPEATS]] */
+ *   small_replay [RANK [REPEATS [LAYERS]]]      LAYERS: how many of the 30 have adapters */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,15 +90,17 @@ int main(int argc, char **argv) {
     struct ob_spsa_weights *weights = NULL;
     struct ob_error error = {0};
     int rank = argc > 1 ? atoi(argv[1]) : 1, repeats = argc > 2 ? atoi(argv[2]) : 9;
+    int layers = argc > 3 ? atoi(argv[3]) : LAYERS;
     uint64_t elements = 0;
-    if (rank < 1 || rank > 256 || repeats < 1 || repeats > REPEATS_MAX)
+    if (rank < 1 || rank > 256 || repeats < 1 || repeats > REPEATS_MAX || layers < 1 || layers > LAYERS)
         return 2;
-    for (size_t i = 0; i < LAYERS * MATRICES; i++) {
+    size_t tensors = (size_t)layers * MATRICES;
+    for (size_t i = 0; i < tensors; i++) {
         layout[i] = (struct ob_spsa_tensor){.elements = OUT[i % MATRICES] * (uint64_t)rank, .exponent = 26};
         elements += layout[i].elements;
     }
     struct ob_spsa_engine engine = ob_spsa_engine_best(NULL);
-    enum ob_err failed = ob_spsa_weights_new(layout, LAYERS * MATRICES, &weights, &error);
+    enum ob_err failed = ob_spsa_weights_new(layout, tensors, &weights, &error);
     printf("{\"kernels\": \"%s\", \"elements\": %llu", ob_spsa_engine_name(&engine),
            (unsigned long long)elements);
     printf(", \"keystream_bytes_a_second\": %.3g", keystream_rate());

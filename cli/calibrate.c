@@ -1,6 +1,5 @@
 #include "cli/calibrate.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,11 +114,7 @@ static enum ob_err put_tensor(struct calibrating *k, const struct direction_job 
     tensor->values = calloc(rank * tensor->in, sizeof *tensor->values);
     if (!tensor->values)
         return ob_fail(error, OB_ENOMEM, "not enough memory for a basis");
-    for (uint32_t r = 0; r < rank; r++) {
-        double factor = k->c->rule == OB_BASIS_UNIT ? 1 / sqrt(job->values[number * rank + r]) : 1;
-        for (uint64_t i = 0; i < tensor->in; i++)
-            tensor->values[r * tensor->in + i] = factor * job->vectors[number][r * tensor->in + i];
-    }
+    memcpy(tensor->values, job->vectors[number], rank * tensor->in * sizeof *tensor->values);
     k->energy += job->energy[number];
     return OB_OK;
 }
@@ -172,7 +167,6 @@ static enum ob_err calibrate_layers(struct calibrating *k, struct ob_error *erro
         struct ob_moments *moments = NULL;
         struct ob_moments_options options = {.model = k->model,
                                              .wanted = k->wanted,
-                                             .centred = k->c->rule == OB_BASIS_CENTRED,
                                              .without_giants = k->c->rule == OB_BASIS_TAMED,
                                              .first_layer = layer,
                                              .bytes_max = MOMENTS_BYTES,

@@ -42,6 +42,8 @@ static const char *const DISTRIBUTIONS[] = {"rademacher", "gaussian", NULL}; /* 
 #define BASIS_EPSILON 0.004 /* smaller steps drown in bfloat16's rounding (docs/performance.md) */
 #define BASIS_RANK    4
 
+static const char *const SCALES[] = {"orthonormal", "tamed", NULL};
+static const enum ob_basis_rule RULES[] = {OB_BASIS_ORTHONORMAL, OB_BASIS_TAMED};
 enum adapters { ADAPTERS_NONE, ADAPTERS_RANDOM, ADAPTERS_BASIS };
 static const char *const ADAPTERS[] = {"none", "random", "basis", NULL};
 
@@ -123,10 +125,9 @@ static const struct ob_option OPTIONS[] = {
     {"calibrate-rows", "N", "at most so many of them, evenly over the file", AT(calibrate_rows), .low = 1,
      .high = 1 << 20, .fallback = "256"},
     {"basis-scale", "RULE",
-     "which directions a basis has, and how long: orthonormal; unit (projected inputs have size one); "
-     "centred (less the "
-     "inputs' mean); tamed (without inputs far longer than the others)",
-     AT(basis_scale), .choices = OB_BASIS_RULES, .fallback = "orthonormal"},
+     "which directions a basis has: orthonormal, the principal ones; tamed, those of inputs that are not far "
+     "longer than the others",
+     AT(basis_scale), .choices = SCALES, .fallback = "orthonormal"},
     {"lora-alpha", "NUMBER",
      "scale of the adapters: alpha / rank multiplies them; default: twice the rank, of a basis the rank",
      AT(lora_alpha), .least = 1e-3, .most = 1e6},
@@ -358,7 +359,7 @@ static enum ob_err make_basis(const struct arguments *a, const struct ob_manifes
                                          .chat_template = a->chat_template,
                                          .rows = a->calibrate_rows,
                                          .rank = options->lora_rank,
-                                         .rule = (enum ob_basis_rule)a->basis_scale,
+                                         .rule = RULES[a->basis_scale],
                                          .targets = options->lora_targets,
                                          .target_count = options->lora_target_count,
                                          .path = path,

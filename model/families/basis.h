@@ -33,9 +33,9 @@
 
 enum ob_basis_rule {
     OB_BASIS_ORTHONORMAL, /* principal directions of the inputs, of length one */
-    OB_BASIS_UNIT,        /* the same, each divided by the root mean square of the inputs' projections */
-    OB_BASIS_CENTRED,     /* principal directions of the inputs less their mean, of length one */
-    OB_BASIS_TAMED,       /* those of the inputs without giants, of length one */
+    OB_BASIS_UNIT,    /* no longer made: each divided by the root mean square of the inputs' projections */
+    OB_BASIS_CENTRED, /* no longer made: those of the inputs less their mean */
+    OB_BASIS_TAMED,   /* those of the inputs without giants, of length one */
     OB_BASIS_RULE_COUNT
 };
 extern const char *const OB_BASIS_RULES[OB_BASIS_RULE_COUNT + 1]; /* their names; then NULL */

@@ -13,9 +13,7 @@
 struct input {
     size_t in, leader; /* leader: the matrix at whose product it is looked at */
     float *sums;       /* (in, in) */
-    double *mean;      /* (in) sum of the rows; NULL: not wanted */
     uint64_t rows;
-    bool settled;
 };
 
 struct ob_moments {
@@ -46,10 +44,8 @@ static enum ob_err add_input(struct ob_moments *m, size_t tensor, struct ob_erro
     struct input *input = &m->inputs[m->count];
     *input = (struct input){.in = inputs_of(m->options.model, tensor), .leader = tensor};
     input->sums = calloc(input->in * input->in, sizeof *input->sums);
-    if (m->options.centred)
-        input->mean = calloc(input->in, sizeof *input->mean);
     m->count++;
-    return input->sums && (input->mean || !m->options.centred)
+    return input->sums
                ? OB_OK
                : ob_fail(error, OB_ENOMEM, "not enough memory for second moments of %zu inputs (%zu MB)",
                          input->in, input->in * input->in * sizeof *input->sums >> 20);
@@ -119,10 +115,8 @@ enum ob_err ob_moments_new(const struct ob_moments_options *options, struct ob_m
 void ob_moments_free(struct ob_moments *m) {
     if (!m)
         return;
-    for (size_t i = 0; m->inputs && i < m->count; i++) {
+    for (size_t i = 0; m->inputs && i < m->count; i++)
         free(m->inputs[i].sums);
-        free(m->inputs[i].mean);
-    }
     free(m->inputs);
     free(m->input_of);
     free(m->kept);
@@ -192,13 +186,10 @@ void ob_moments_see(void *context, size_t tensor, const float *x, size_t rows, s
     if (number < 0 || m->inputs[number].leader != tensor || rows == 0)
         return;
     struct input *input = &m->inputs[number];
-    assert(input->in == columns && !input->settled);
+    assert(input->in == columns);
     struct panel_job job = {.input = input, .x = x, .rows = rows, .stride = stride};
     if (m->options.without_giants)
         (void)leave_giants(m, &job);
-    for (size_t r = 0; input->mean && r < job.rows; r++)
-        for (size_t i = 0; i < input->in; i++)
-            input->mean[i] += (double)job.x[r * job.stride + i];
     input->rows += job.rows;
     ob_pool_run(m->options.pool, (input->in + PANEL - 1) / PANEL, add_panel, &job);
 }
@@ -209,14 +200,9 @@ size_t ob_moments_count(const struct ob_moments *m) {
     return m->count;
 }
 
-struct ob_moment ob_moments_get(struct ob_moments *m, size_t number) {
-    struct input *input = &m->inputs[number];
-    size_t in = input->in;
-    for (size_t i = 0; input->mean && !input->settled && i < in; i++)
-        for (size_t j = i; j < in; j++)
-            input->sums[i * in + j] -= (float)(input->mean[i] * input->mean[j] / (double)input->rows);
-    input->settled = true;
-    return (struct ob_moment){.in = in, .rows = input->rows, .upper = input->sums};
+struct ob_moment ob_moments_get(const struct ob_moments *m, size_t number) {
+    const struct input *input = &m->inputs[number];
+    return (struct ob_moment){.in = input->in, .rows = input->rows, .upper = input->sums};
 }
 
 int64_t ob_moments_of(const struct ob_moments *m, size_t tensor) {

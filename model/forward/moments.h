@@ -17,7 +17,6 @@ struct ob_moments;
 struct ob_moments_options {
     const struct ob_model *model;
     const bool *wanted;   /* (model->tensor_count) the matrices whose inputs are wanted */
-    bool centred;         /* less the inputs' mean */
     bool without_giants;  /* rows of more than ten times the median length are left out */
     uint32_t first_layer; /* … of the model */
     size_t bytes_max;
@@ -39,8 +38,7 @@ struct ob_moment {
     uint64_t rows;      /* that were summed */
     const float *upper; /* (in, in) row-major, of which the upper triangle counts */
 };
-/* Takes the mean out, when it is to be: call it once, after the last row. */
-struct ob_moment ob_moments_get(struct ob_moments *moments, size_t number);
+struct ob_moment ob_moments_get(const struct ob_moments *moments, size_t number);
 /* Which of them a matrix's inputs are; -1: not summed. */
 int64_t ob_moments_of(const struct ob_moments *moments, size_t tensor);
 
