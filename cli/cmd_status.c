@@ -50,25 +50,32 @@ static void print_all(const json_t *value, const char *path) {
     }
 }
 
-/* What else an operator looks for, on a line each. */
-static void print_numbers(const struct ob_terminal *terminal, const json_t *s) {
+/* What else an operator looks for; returns the lines that it took. */
+static int print_numbers(const struct ob_terminal *terminal, const json_t *s) {
     bool known = *ob_status_text(s, "weights_digest") != 0,
          current = json_is_true(json_object_get(s, "weights_digest_current"));
     const char *more = terminal->utf8 ? "…" : "...";
-    printf("run    %.16s%s, machine %.16s%s, up %.0f s\n", ob_status_text(s, "run"), more,
-           ob_status_text(s, "machine"), more, ob_status_number(s, "uptime_s"));
-    printf("log    %.0f records, %.0f samples, %.0f bytes; digest %.16s%s, "
-           "weights %.16s%s%s\n",
-           ob_status_number(s, "log.records"), ob_status_number(s, "log.samples"),
-           ob_status_number(s, "log.file_bytes"), ob_status_text(s, "log_digest"), more,
-           known ? ob_status_text(s, "weights_digest") : "not computed yet", known ? more : "",
-           known && !current ? " (before the latest records)" : "");
-    printf("speed  %.4f s a sample, replay %.6f s (ratio %.4f); %.2f bytes on "
-           "the wire a sample; %s, %s, peak %.0f MB\n\n",
-           ob_status_number(s, "work.sample_seconds"), ob_status_number(s, "work.replay_seconds"),
-           ob_status_number(s, "work.replay_ratio"), ob_status_number(s, "traffic.wire_bytes_per_sample"),
-           ob_status_text(s, "work.blas_core"), ob_status_text(s, "work.kernels"),
-           ob_status_number(s, "work.peak_memory_bytes") / 1e6);
+    char text[512];
+    (void)snprintf(text, sizeof text, "%.16s%s, machine %.16s%s, up %.0f s", ob_status_text(s, "run"), more,
+                   ob_status_text(s, "machine"), more, ob_status_number(s, "uptime_s"));
+    int lines = ob_status_line(terminal, stdout, "run", text);
+    (void)snprintf(text, sizeof text,
+                   "%.0f records, %.0f samples, %.0f bytes; digest %.16s%s, weights %.16s%s%s",
+                   ob_status_number(s, "log.records"), ob_status_number(s, "log.samples"),
+                   ob_status_number(s, "log.file_bytes"), ob_status_text(s, "log_digest"), more,
+                   known ? ob_status_text(s, "weights_digest") : "not computed yet", known ? more : "",
+                   known && !current ? " (before the latest records)" : "");
+    lines += ob_status_line(terminal, stdout, "log", text);
+    (void)snprintf(
+        text, sizeof text,
+        "%.4f s a sample, replay %.6f s (ratio %.4f); %.2f bytes on the wire a sample; %s, %s, peak %.0f MB",
+        ob_status_number(s, "work.sample_seconds"), ob_status_number(s, "work.replay_seconds"),
+        ob_status_number(s, "work.replay_ratio"), ob_status_number(s, "traffic.wire_bytes_per_sample"),
+        ob_status_text(s, "work.blas_core"), ob_status_text(s, "work.kernels"),
+        ob_status_number(s, "work.peak_memory_bytes") / 1e6);
+    lines += ob_status_line(terminal, stdout, "speed", text);
+    putchar('\n');
+    return lines + 1;
 }
 
 static void print_status(const json_t *s) {
@@ -77,8 +84,8 @@ static void print_status(const json_t *s) {
     int head = ob_status_head(&terminal, stdout, s, rows > 0 ? rows / 2 : 0);
     if (!json_is_array(json_object_get(s, "machines")))
         return; /* it is still fetching */
-    print_numbers(&terminal, s);
-    ob_status_machines(&terminal, stdout, s, OB_COLUMN_NAME, false, rows > head + 4 ? rows - head - 4 : 0);
+    head += print_numbers(&terminal, s);
+    ob_status_machines(&terminal, stdout, s, OB_COLUMN_NAME, false, rows > head ? rows - head : 0);
 }
 
 /* ---- for monitoring systems ---- */

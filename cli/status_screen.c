@@ -226,6 +226,13 @@ static int print_problem(const struct ob_terminal *t, FILE *to, const json_t *pr
     return 2 + more;
 }
 
+int ob_status_line(const struct ob_terminal *t, FILE *to, const char *label, const char *text) {
+    ob_terminal_column(t, to, label, LABEL_COLUMNS, false, OB_DIM);
+    int more = print_wrapped(t, to, text, t->columns > 0 ? t->columns - LABEL_COLUMNS : -1, OB_PLAIN);
+    fputc('\n', to);
+    return 1 + more;
+}
+
 int ob_status_head(const struct ob_terminal *t, FILE *to, const json_t *s, int lines) {
     const json_t *problems = json_object_get(s, "problems");
     size_t count = json_array_size(problems), i = 0;

@@ -64,6 +64,7 @@ struct ob_health_facts ob_watch_facts(const struct ob_daemon *daemon, uint64_t n
         .silent =
             silent(peer, &daemon->identity.machine, daemon->session.manifest->bounds.max_rounds, now_ns),
         .diverging = daemon->diary.health.kind == OB_HEALTH_DIVERGING,
+        .starved = daemon->diary.health.kind == OB_HEALTH_IS_STARVED,
         .isolated = view.life == OB_PEER_ISOLATED,
         .disagree = disagreeing(peer),
         .loss_finite = (daemon->diary.round_ns == 0 || isfinite(daemon->diary.last_loss)) &&

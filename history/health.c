@@ -315,7 +315,7 @@ void ob_health_of(const struct ob_history *history, const struct ob_health_facts
     } else if (is_split(facts, &v)) {
         v.kind = OB_HEALTH_SPLIT;
     } else if (facts->trains && !facts->finished && facts->live > 1 &&
-               v.busy < OB_HEALTH_STARVED * (1 - facts->rest)) {
+               v.busy < (facts->starved ? OB_HEALTH_FED : OB_HEALTH_STARVED) * (1 - facts->rest)) {
         v.kind = OB_HEALTH_IS_STARVED;
         (void)snprintf(v.sentence, sizeof v.sentence, "this machine computes %.0f %% of its time%s%s",
                        100 * v.busy, facts->waits_for ? "; it waits for " : ": it waits for others",

@@ -30,7 +30,8 @@
 #define OB_HEALTH_RISE         0.02   /* of the loss */
 #define OB_HEALTH_SATURATED    0.25   /* of the bytes */
 #define OB_HEALTH_ABSTAINED    0.25   /* of the bytes: losses that are not finite */
-#define OB_HEALTH_STARVED      0.5    /* of the time */
+#define OB_HEALTH_STARVED      0.5    /* of the time at work, from below … */
+#define OB_HEALTH_FED          0.65   /* … until there is more than this */
 #define OB_HEALTH_RATE         2.0    /* learning rate times curvature */
 #define OB_HEALTH_SENTENCE_MAX 320
 
@@ -55,10 +56,10 @@ struct ob_health_facts {
     double since_round_s;  /* since our last round ended; NaN: none yet */
     const char *waits_for; /* name of the machine that we wait for now; NULL: none */
     size_t live, silent; /* machines that train now, we among them; that trained lately and now are silent */
-    bool diverging;      /* that was the verdict before */
-    bool isolated;       /* too few machines hold our records: training is paused */
-    size_t disagree;     /* machines with other weights for the same records */
-    bool loss_finite;    /* of the last round */
+    bool diverging, starved; /* that was the verdict before */
+    bool isolated;           /* too few machines hold our records: training is paused */
+    size_t disagree;         /* machines with other weights for the same records */
+    bool loss_finite;        /* of the last round */
 };
 
 /* A line through the points of a window. NaN: not known. */

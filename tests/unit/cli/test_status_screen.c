@@ -73,6 +73,20 @@ static void head_says_how_far_and_how_well(void **state) {
     free(text);
 }
 
+static void line_is_broken_between_words(void **state) {
+    (void)state;
+    struct ob_terminal terminal = {.columns = 24};
+    char *text = NULL;
+    size_t bytes;
+    FILE *to = open_memstream(&text, &bytes);
+    assert_int_equal(ob_status_line(&terminal, to, "log", "273 records, 2184 samples, 57344 bytes"), 3);
+    assert_int_equal(ob_status_line(&(struct ob_terminal){0}, to, "log", "273 records, 2184 samples"), 1);
+    assert_int_equal(fclose(to), 0);
+    assert_string_equal(text, "log    273 records, 2184\n       samples, 57344\n       bytes\n"
+                              "log    273 records, 2184 samples\n");
+    free(text);
+}
+
 static void narrow_terminal_gets_what_fits(void **state) {
     (void)state;
     struct ob_terminal terminal = {.utf8 = true, .columns = 40};
@@ -129,9 +143,8 @@ static void machines_are_sorted_by_any_column(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(head_says_how_far_and_how_well),
-        cmocka_unit_test(narrow_terminal_gets_what_fits),
-        cmocka_unit_test(missing_fields_do_no_harm),
+        cmocka_unit_test(head_says_how_far_and_how_well),    cmocka_unit_test(line_is_broken_between_words),
+        cmocka_unit_test(narrow_terminal_gets_what_fits),    cmocka_unit_test(missing_fields_do_no_harm),
         cmocka_unit_test(machines_are_sorted_by_any_column),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -247,6 +247,11 @@ static void waiting_for_most_of_the_time_is_starved(void **state) {
     facts.rest = 0.9; /* as its owner wants it: a tenth of its time is all that it computes */
     assert_verdict(judge(&facts), "learning");
     facts.rest = 0;
+    assert_int_equal(close_history(state) + open_history(state), 0);
+    run(&(struct course){100, 3.4, 3.0, 0.1, 0, 0, 1.7}); /* 56 % at work */
+    assert_verdict(judge(&facts), "learning");
+    facts.starved = true; /* it does not come and go with each second */
+    assert_verdict(judge(&facts), "starved");
     facts.live = 1; /* there is nobody to wait for: other programs take the processor */
     assert_verdict(judge(&facts), "learning");
 }
