@@ -25,6 +25,7 @@
 struct arguments {
     const char *token, *data, *model, *run, *state_dir, *name, *listen, *chat_template;
     int64_t threads, timeout_s;
+    struct ob_option_list set;
     bool observer, foreground, exit_when_finished;
 };
 
@@ -53,6 +54,7 @@ static const struct ob_option OPTIONS[] = {
     {"timeout", "SECONDS", "how long to wait for a link", AT(timeout_s), .low = 1, .high = 86400,
      .fallback = "60"},
     {"exit-when-finished", NULL, "the daemon ends when the run is finished", AT(exit_when_finished)},
+    OB_CLI_OPTION_SET(struct arguments),
     {"foreground", NULL, "be the daemon: messages to the terminal, Ctrl-C leaves", AT(foreground)},
 };
 
@@ -257,18 +259,20 @@ static enum ob_err look_back(struct joining *j, struct ob_error *error) {
 static enum ob_err adjust(const struct joining *j, bool runs, struct ob_error *error) {
     const struct arguments *a = j->arguments;
     char threads[OB_CLI_NUMBER_MAX];
-    const struct ob_cli_setting SETTINGS[] = {
-        {"network", "listen", a->listen ? j->listen : NULL},
-        {"machine", "threads", ob_cli_number(a->threads, threads)},
-        {"run", "model", a->model ? j->model : NULL},
-        {"training", "data", a->data ? j->data : NULL},
-        {"training", "observer",
-         a->observer ? "yes"
-         : a->data   ? "no"
-                     : NULL},
-        {"training", "chat_template", a->chat_template},
-        {"training", "exit_when_finished", a->exit_when_finished ? "yes" : NULL}};
-    return ob_cli_adjust(j->state_dir, SETTINGS, sizeof SETTINGS / sizeof *SETTINGS, runs, error);
+    struct ob_cli_settings settings = {
+        .items = {{"network", "listen", a->listen ? j->listen : NULL},
+                  {"machine", "threads", ob_cli_number(a->threads, threads)},
+                  {"run", "model", a->model ? j->model : NULL},
+                  {"training", "data", a->data ? j->data : NULL},
+                  {"training", "observer",
+                   a->observer ? "yes"
+                   : a->data   ? "no"
+                               : NULL},
+                  {"training", "chat_template", a->chat_template},
+                  {"training", "exit_when_finished", a->exit_when_finished ? "yes" : NULL}},
+        .count = 7};
+    enum ob_err failed = ob_cli_settings_add(&settings, &a->set, error);
+    return failed ? failed : ob_cli_adjust(j->state_dir, settings.items, settings.count, runs, error);
 }
 
 static enum ob_err configure(struct joining *j, struct ob_error *error) {
@@ -298,7 +302,9 @@ static enum ob_err configure(struct joining *j, struct ob_error *error) {
                                      .exit_when_finished = a->exit_when_finished,
                                      .places = j->token.places,
                                      .place_count = j->token.place_count};
-    return failed ? failed : ob_cli_conf_write(&conf, error);
+    if (!failed)
+        failed = ob_cli_conf_write(&conf, error);
+    return failed ? failed : ob_cli_adjust_new(j->state_dir, &a->set, error);
 }
 
 /* ---- is it linked, and in step? ---- */

@@ -24,6 +24,7 @@ struct arguments {
     const char *model, *data, *run, *state_dir, *learning_rate, *listen, *chat_template;
     int64_t rounds, threads;
     int adapters; /* of ADAPTERS */
+    struct ob_option_list set;
     bool foreground, exit_when_finished, share_model;
 };
 
@@ -57,6 +58,7 @@ static const struct ob_option OPTIONS[] = {
      "machines that join may fetch the base model from members of the run; mind its licence",
      AT(share_model)},
     {"exit-when-finished", NULL, "the daemon ends when the run is finished", AT(exit_when_finished)},
+    OB_CLI_OPTION_SET(struct arguments),
     {"foreground", NULL, "be the daemon: messages to the terminal, Ctrl-C leaves", AT(foreground)},
 };
 
@@ -187,7 +189,9 @@ static enum ob_err configure(const struct starting *s, struct ob_error *error) {
                                      .exit_when_finished = a->exit_when_finished};
     if (!failed && a->share_model)
         failed = ob_cli_model_list_make(s->state_dir, s->model, error);
-    return failed ? failed : ob_cli_conf_write(&conf, error);
+    if (!failed)
+        failed = ob_cli_conf_write(&conf, error);
+    return failed ? failed : ob_cli_adjust_new(s->state_dir, &a->set, error);
 }
 
 /* What `make` needs, looked at before anything takes time or is written. */
@@ -307,21 +311,21 @@ static enum ob_err check_run(const struct starting *s, struct ob_error *error) {
 static enum ob_err adjust(const struct starting *s, bool runs, struct ob_error *error) {
     const struct arguments *a = s->arguments;
     char threads[OB_CLI_NUMBER_MAX], model[OB_PATH_MAX];
-    const struct ob_cli_setting SETTINGS[] = {
-        {"network", "listen", a->listen ? s->listen : NULL},
-        {"machine", "threads", ob_cli_number(a->threads, threads)},
-        {"training", "chat_template", a->chat_template},
-        {"training", "exit_when_finished", a->exit_when_finished ? "yes" : NULL},
-        {"run", "share_model", a->share_model ? "yes" : NULL}};
-    enum ob_err failed = OB_OK;
-    if (a->listen && !runs)
+    struct ob_cli_settings settings = {
+        .items = {{"network", "listen", a->listen ? s->listen : NULL},
+                  {"machine", "threads", ob_cli_number(a->threads, threads)},
+                  {"training", "chat_template", a->chat_template},
+                  {"training", "exit_when_finished", a->exit_when_finished ? "yes" : NULL},
+                  {"run", "share_model", a->share_model ? "yes" : NULL}},
+        .count = 5};
+    enum ob_err failed = ob_cli_settings_add(&settings, &a->set, error);
+    if (!failed && a->listen && !runs)
         failed = ob_cli_listen_try(s->listen, error);
     if (!failed && a->share_model)
         failed = ob_cli_conf_value(s->state_dir, "run", "model", model, error);
     if (!failed && a->share_model)
         failed = ob_cli_model_list_make(s->state_dir, model, error);
-    return failed ? failed
-                  : ob_cli_adjust(s->state_dir, SETTINGS, sizeof SETTINGS / sizeof *SETTINGS, runs, error);
+    return failed ? failed : ob_cli_adjust(s->state_dir, settings.items, settings.count, runs, error);
 }
 
 static bool is_running(const struct starting *s) {

@@ -1,6 +1,7 @@
 #include "daemon/status_fields.h"
 
 #include <math.h>
+#include <unistd.h>
 
 #include "model/formats/json_value.h"
 

@@ -57,6 +57,8 @@ as alice up --model "$work" --data "$rows"; expect 2; one_sentence; nothing_left
 head -c 4000 /dev/urandom >"$work/noise"
 as alice up --model "$model" --data "$work/noise"; expect 2; one_sentence; nothing_left alice
 as alice up --model "$model" --data "$work/noise" --lr 3e-5; expect 2; one_sentence; nothing_left alice
+as alice "${up[@]}" --set batch=2; expect 2 "SECTION.KEY=VALUE"; one_sentence; nothing_left alice
+as alice "${up[@]}" --lr 3e-5 --listen none --set training.btach=2; expect 2 "btach"; one_sentence; nothing_left alice
 as alice "${up[@]}" --lr fast; expect 2; one_sentence; nothing_left alice
 python3 - $((base_port + 4)) <<'P' & occupier=$!
 import socket, sys, time
@@ -68,11 +70,12 @@ wait_for 30 taken || fail "no occupier"
 as alice "${up[@]}" --lr 3e-5 --listen "$(at 1)"; expect 2 "127.0.0.1:$((base_port + 4))" "another program listens"; one_sentence; nothing_left alice
 
 echo "== a run that exists: a machine's options change its configuration, the run's are refused"
-as alice "${up[@]}" --lr 3e-5 --rounds 100000 --listen "$(at 2)"; expect 0 'run "rows" is up on '"$(at 2)" 'Stop it with `onebyte down`,' "onebyte invite NAME "
+as alice "${up[@]}" --lr 3e-5 --rounds 100000 --listen "$(at 2)" --set training.batch=2; expect 0 'run "rows" is up on '"$(at 2)" 'Stop it with `onebyte down`,' "onebyte invite NAME "
 as alice "${up[@]}" --lr 3e-5 --rounds 100000; expect 0 "already running"
 [[ $out != *"is now"* ]] || fail "the same options change something: $out"
 as alice "${up[@]}" --threads 2 --listen "$(at 3)" --share-model; expect 0 'threads is now "2"' 'listen is now' 'share_model is now "yes"' "at its next start" "already running"
 [ "$(conf alice rows threads) $(conf alice rows listen) $(conf alice rows share_model)" = "2 $(at 3) yes" ] || fail "the configuration: $(cat "$work/alice/$state/rows/onebyte.conf")"
+[ "$(conf alice rows batch)" = 2 ] || fail "--set is not in the configuration"
 as alice "${up[@]}" --rounds 5; expect 2 "100000 rounds" "--run NAME"; one_sentence
 as alice "${up[@]}" --lr 1e-3; expect 2 "learning rate 3e-05" "--run NAME"; one_sentence
 as alice "${up[@]}" --listen tcp://x; expect 2 "--listen"; one_sentence

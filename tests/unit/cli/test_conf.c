@@ -82,12 +82,41 @@ static void options_change_what_they_say(void **state) {
     test_folder_remove(&folder);
 }
 
+/* --set: a section, a key and any value; nothing else. */
+static void any_line_can_be_set(void **state) {
+    (void)state;
+    static const char *const BAD[] = {"",
+                                      "training",
+                                      "training.batch",
+                                      ".batch=1",
+                                      "training.=1",
+                                      "Training.batch=1",
+                                      "training.batch 8",
+                                      "a b.c=1",
+                                      "[peers].x=1"};
+    struct test_folder folder;
+    struct ob_cli_settings settings = {.count = 0};
+    struct ob_option_list good = {.count = 2, .values = {"training.batch=8", "peers.bob=KEY@tcp://b:1=2"}};
+    struct ob_error error = {0};
+    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
+        const struct ob_option_list bad = {.count = 1, .values = {BAD[i]}};
+        assert_int_equal(ob_cli_settings_add(&settings, &bad, &error), OB_EUSAGE);
+        assert_non_null(strstr(error.text, "SECTION.KEY=VALUE"));
+    }
+    test_folder_make(&folder);
+    test_folder_print(&folder, OB_CLI_CONF, "[training]\ndata = /d\n");
+    assert_int_equal(ob_cli_adjust_new(folder.path, &good, NULL), OB_OK);
+    expect_file(&folder, "[training]\nbatch = 8\ndata = /d\n[peers]\nbob = KEY@tcp://b:1=2\n");
+    test_folder_remove(&folder);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_value_is_replaced_and_comments_stay),
         cmocka_unit_test(a_key_or_a_section_that_is_missing_is_added),
         cmocka_unit_test(what_cannot_stand_in_it_is_refused),
         cmocka_unit_test(options_change_what_they_say),
+        cmocka_unit_test(any_line_can_be_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
