@@ -55,6 +55,7 @@ interrupted() {
     trap 'kill_peers; exit 130' INT TERM HUP
     say "stopping after the current sample (press Ctrl-C again to stop at once; nothing is lost either way) ..."
     stop_peers $PEERS
+    [ -z "${training:-}" ] || since "$training" >trained.now
     say "stopped; the same command continues from here"
     exit 130
 }
@@ -124,31 +125,36 @@ once() {
     [ -f "$file" ] || { "$@" >"$file.new" && mv "$file.new" "$file"; }
 }
 held_out_of() { "$bin/onebyte" eval --model "$1" --data held_out.jsonl --length $LENGTH --batch $BATCH --json; }
-# The rate is measured on the rows (two minutes here); what is left of an attempt that was stopped is made anew.
+# The rate is measured on the rows (two minutes here); what is left of an attempt that was stopped is made anew. What `onebyte up`
+# does not ask for is in the manifest that it finds.
 make_run() {
     [ -f ready ] && return
-    rm -f run.json run.basis.safetensors run.authority*
-    "$bin/onebyte" run create --model "$base" --out run.json --name smollm2 --rounds "$rounds" --samples-per-round $PER_ROUND \
-        --adapters basis --rank 1 --calibrate train.jsonl "${targets[@]}" --epsilon $EPSILON --schedule linear \
-        --lr auto --data train.jsonl --rows-per-sample 1 --machines 2 >created.txt || die "cannot create the run"
+    rm -rf p1 p2 token run.json && mkdir -m 700 p1
+    "$bin/onebyte" run create --model "$base" --out p1/run.json --authority p1/authority --name smollm2 --rounds "$rounds" \
+        --samples-per-round $PER_ROUND --adapters basis --rank 1 --calibrate train.jsonl "${targets[@]}" --epsilon $EPSILON \
+        --schedule linear --lr auto --data train.jsonl --rows-per-sample 1 --machines 2 >created.txt || die "cannot create the run"
     rate=$(sed -n 's/^learning rate \([^:]*\):.*/\1/p' created.txt)
     [ -n "$rate" ] || die "no learning rate was found: see $work/created.txt"
-    for i in $PEERS; do admit "$i"; done
-    echo "$rate" >ready.new && mv ready.new ready
+    cp p1/run.json run.json && echo "$rate" >ready.new && mv ready.new ready
 }
-configure() {
-    local i k threads=$(($(nproc) / 2))
+# machine PEER: options of `onebyte up` and `onebyte join` for it; its address is chosen once
+machine() {
+    local threads=$(($(nproc) / 2))
+    options=(--data "$PWD/train.jsonl" --model "$base" --state "$PWD/p$1" --threads $((threads > 0 ? threads : 1)))
+    [ -f "p$1/onebyte.conf" ] || options+=(--listen "tcp://127.0.0.1:$((base_port + 3 * $1))")
+    options+=(--set training.length=$LENGTH --set training.shard=$(($1 - 1)) --set training.shards=2 --set training.rows=$ROWS
+        --set training.rows_per_sample=1 --set training.directions_per_row=$DIRECTIONS --set training.sides=one
+        --set swarm.rejoin_wait_s=3)
+}
+begin_peers() {
     free_ports 2
-    for i in $PEERS; do
-        {
-            printf '[machine]\nstate_dir = %s\nthreads = %d\n' "$PWD/p$i" $((threads > 0 ? threads : 1))
-            printf '[run]\nmanifest = %s\nmodel = %s\n[network]\nlisten = tcp://127.0.0.1:%d\n' "$PWD/run.json" "$base" $((base_port + 3 * i))
-            printf '[training]\ndata = %s\nlength = %d\nshard = %d\nshards = 2\n' "$PWD/train.jsonl" $LENGTH $((i - 1))
-            printf 'rows = %d\nrows_per_sample = 1\ndirections_per_row = %d\nsides = one\n' $ROWS $DIRECTIONS
-            printf '[swarm]\nrejoin_wait_s = 3\n[peers]\n'
-            for k in $PEERS; do peer_line "$k"; done
-        } >"p$i.conf"
-    done
+    machine 1
+    typed up "${options[@]}"
+    began 1
+    [ -s token ] || (umask 077 && invited 2 p1 >token.new && mv token.new token) || exit 1
+    machine 2
+    typed join "$(cat token)" "${options[@]}" --timeout 300
+    began 2
 }
 # Peers of a demonstration that was killed without being able to stop them.
 stop_orphans() {
@@ -177,11 +183,11 @@ show_progress() {
 # Returns when both peers are finished and hold the same log. The time goes into `trained`, over all stops.
 train() {
     local last=-1 shown=0 i now begun=
-    for i in $PEERS; do start "$i"; done
     training=$(seconds_now) first_rounds=0
+    begin_peers
     while :; do
         sleep 1
-        for i in $PEERS; do alive "$i" || die "peer $i failed: $(tail -1 "p$i.log"); run the same command to try again"; done
+        for i in $PEERS; do alive "$i" || die "peer $i failed: $(tail -1 "p$i/onebyted.log"); run the same command to try again"; done
         for i in $PEERS; do status "$i" || continue 2; done
         now=$(rounds_done)
         [ -n "$begun" ] || { begun=yes first_rounds=$now; }
@@ -218,7 +224,7 @@ report() {
     say "log             $(log_count final-status.json records) records, $(log_count final-status.json samples) samples of a row"
     say "bytes a sample  payload $payload, on the wire $wire (framing, encryption and a heartbeat a second included)"
     say "time            $(in_words "$trained_seconds") training, $(in_words "$in_all") in total; estimate $(in_words "$estimate")"
-    say "model           $PWD/model/model.gguf (the exact weights: onebyte export $PWD/p1 --manifest $PWD/run.json --model $base)"
+    say "model           $PWD/model/model.gguf (the exact weights: onebyte export $PWD/p1 --out FOLDER)"
     if [ $json = yes ]; then
         printf '{"rows_held_out":%s,"accuracy_base":%s,"accuracy_final":%s,"held_out_loss_base":%s,"held_out_loss_final":%s,"peers":2,"digests_equal":true,"records":%s,"samples":%s,"learning_rate":%s,"payload_bytes_per_sample":%s,"wire_bytes_per_sample":%s,"estimated_seconds":%s,"train_seconds":%s,"seconds":%s,"export_dir":"%s"}\n' \
             "$rows" "$(has_labels && field base.json accuracy || echo null)" "$(has_labels && field final.json accuracy || echo null)" "$base_loss" "$final_loss" "$(log_count final-status.json records)" \
@@ -269,14 +275,13 @@ if [ ! -f final.json ]; then
     [ -f around ] || since "$begin" >around
     if [ ! -f digest ]; then
         say "before: $(accuracy base.json)loss $(field base.json loss) on the held-out rows; two peers start"
-        configure
         train
         add_trained
         say "both peers have finished with the same log and the same weights; exporting"
     fi
     begin=$(seconds_now)
-    "$bin/onebyte" verify p1 --manifest run.json --model "$base" --digest "$(cat digest)" >verify.txt || die "verification failed: see $work/verify.txt"
-    rm -rf model && "$bin/onebyte" export p1 --manifest run.json --model "$base" --out model --format gguf --dtype f16 >/dev/null || die "the export failed"
+    "$bin/onebyte" verify p1 --model "$base" --digest "$(cat digest)" >verify.txt || die "verification failed: see $work/verify.txt"
+    rm -rf model && "$bin/onebyte" export p1 --model "$base" --out model --format gguf --dtype f16 >/dev/null || die "the export failed"
     once final.json held_out_of model/model.gguf || die "cannot evaluate the fine-tuned model"
     awk -v a="$(cat around)" -v b="$(since "$begin")" 'BEGIN { print a + b }' >around.new && mv around.new around
 fi
