@@ -4,7 +4,7 @@
 BIN=$1 ROOT=$2 ATTACK=$3 kind=$4
 . "$ROOT/tests/integration/common.sh"
 rounds=20000
-[ "$kind" != push ] && [ "$kind" != audit ] || run_options=(--exponents 8)
+[ "$kind" != push ] && [ "$kind" != audit ] || run_options=(--adapters none --exponents 8)
 make_run 4 $rounds 4 # the fourth is the attacker
 trained() { [ "$(get "$1" own_samples)" -ge "$2" ] 2>/dev/null; }
 more() { local p before; for p in "$@"; do before=$(get "$p" own_samples); wait_for 120 trained "$p" $((before + $count)) || fail "peer $p stops"; done; }

@@ -82,7 +82,7 @@ wait_for 30 gone || fail "the daemons do not stop"
 # the second run starts from the first one's merged model: its values have to be rounded to fixed point
 mv "$work/out" "$work/base" && model=$work/base
 rm -rf "$work"/p? "$work"/run.* "$work"/p?.conf
-run_options=(--combine sqrt --epsilon 0.002)
+run_options=(--adapters none --combine sqrt --epsilon 0.002)
 make_run 3 4 3
 for p in 1 2 3; do start $p; done
 for p in 1 2 3; do wait_for 120 life_is $p finished || fail "peer $p does not finish"; done
@@ -119,7 +119,7 @@ stop_all
 # a log
 cut_run() { # COMBINE
     rm -rf "$work"/p? "$work"/run.* "$work"/p?.conf "$work"/p?.log "$work/renewed"
-    run_options=(--combine "$1")
+    run_options=(--adapters none --combine "$1")
     make_run 3 40 3
     for p in 1 2 3; do start $p; done
     for p in 1 2 3; do wait_for 120 life_is $p finished || fail "$1: peer $p does not finish: $(get $p life)"; done
