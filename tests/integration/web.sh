@@ -113,6 +113,8 @@ if command -v chromium >/dev/null; then
     wait_for 30 grep -q held "$work/held" || fail "8 streams are not to be had"
     python3 "$ROOT/tests/integration/page.py" --errors $url/ "$seen.includes('every 5 s') && $seen.includes('peer2')" "$drawn" || fail "the page without a stream"
     kill $holder
+    place() { [ "$(curl -sN -m 1 -o /dev/null -w '%{http_code}' $url/events)" = 200 ]; }
+    wait_for 60 place || fail "a stream's place does not become free"
     python3 "$ROOT/tests/integration/page.py" $url/ "$seen.includes('live') && /peer2\s+(training|behind)/.test($seen)" "$drawn" \
         "performance.getEntriesByType('resource').filter(e => e.name.endsWith('status.json')).length <= 1" \
         "window.first = document.getElementById('figures').innerText" "document.getElementById('figures').innerText !== window.first" \
