@@ -30,7 +30,7 @@ cat >"$SLURM_CONF" <<CONF
 ClusterName=onebyte
 SlurmctldHost=$host(127.0.0.1)
 SlurmctldPort=$port
-AuthInfo=socket=$work/munge.socket
+AuthInfo=socket=$work/munge.socket,cred_expire=15
 CredType=cred/munge
 SlurmUser=root
 SlurmdUser=root
@@ -114,6 +114,17 @@ job=$(submit) || fail "sbatch again"
 train "${samples[@]}"
 keys | cmp -s - "$work/keys" || fail "other machines than before"
 [ "$(onebyte machines "$work/alice" --json | grep -o '"name"' | wc -l)" -ge 3 ] || fail "not every node is admitted by the token"
+
+# requeued, as Slurm does itself when a node fails: the same job goes on by itself, each machine with its own state
+: >"$work/job.log"
+scontrol requeue "$job" || fail "scontrol requeue"
+began() { [ "$(grep -c ' start run=' "$work/job.log")" -ge 2 ]; }
+wait_for 240 began || { squeue; scontrol show job "$job"; tail -20 "$work/job.log"; fail "the requeued job does not begin again"; }
+[ "$(grep -c ' stop rounds=' "$work/job.log")" -ge 2 ] || { cat "$work/job.log"; fail "not everybody said goodbye before the job was requeued"; }
+scontrol show job "$job" | grep -q 'Restarts=1' || fail "it was not requeued: $(scontrol show job "$job")"
+train 0 0
+keys | cmp -s - "$work/keys" || fail "other machines after the job was requeued"
+for task in 0 1; do [ "$(of "$work/state-$task" next_sample)" -gt "${samples[task]}" ] || fail "task $task begins anew"; done
 scancel "$job" || fail "scancel" # to everything at once, killed after KillWait
 left "$job" CANCELLED
 
