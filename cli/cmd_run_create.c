@@ -40,7 +40,7 @@ static const char *const DISTRIBUTIONS[] = {"rademacher", "gaussian", NULL}; /* 
 #define BASIS_ROWS    1
 #define BASIS_S0      512   /* rows, as 64 samples of 8 are (docs/learning.md: machines) */
 #define BASIS_EPSILON 0.004 /* smaller steps drown in bfloat16's rounding (docs/performance.md) */
-#define BASIS_RANK    4
+#define BASIS_RANK    1
 
 static const char *const SCALES[] = {"orthonormal", "tamed", NULL};
 static const enum ob_basis_rule RULES[] = {OB_BASIS_ORTHONORMAL, OB_BASIS_TAMED};
@@ -116,7 +116,7 @@ static const struct ob_option OPTIONS[] = {
      "directions of each matrix's inputs), random (both factors, as --lora-rank), or none: the base's own "
      "tensors. Default: basis; with --trainable none",
      AT(adapters), .choices = ADAPTERS},
-    {"rank", "R", "rank of the adapters; default: of a basis 4", AT(rank), .low = 1,
+    {"rank", "R", "rank of the adapters; default: of a basis 1", AT(rank), .low = 1,
      .high = OB_ADAPTER_RANK_MAX},
     {"calibrate", "FILE",
      "rows whose inputs the basis is made of, JSON Lines; default: those of --data. The basis, an average "

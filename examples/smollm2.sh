@@ -27,7 +27,6 @@ GGUF_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 # A sample is a row and a direction; 8 rows with 8 directions each are a pass, and a record. Only the upper half of the layers
 # is trained (docs/learning.md): what the lower half makes of a row is computed once, and kept.
 BATCH=8 LENGTH=96 ROWS=8 DIRECTIONS=8 PER_ROUND=64 EPSILON=0.004 PEERS="1 2"
-UPPER_HALF=(--lora-target 'model.layers.1[5-9].*_proj*' --lora-target 'model.layers.2?.*_proj*')
 
 json=no data= held_out= samples=38400 work=demo-smollm2 fresh=no base=
 while [ $# -gt 0 ]; do
@@ -131,7 +130,7 @@ make_run() {
     [ -f ready ] && return
     rm -rf p1 p2 token run.json && mkdir -m 700 p1
     "$bin/onebyte" run create --model "$base" --out p1/run.json --authority p1/authority --name smollm2 --rounds "$rounds" \
-        --samples-per-round $PER_ROUND --adapters basis --rank 1 --calibrate train.jsonl "${targets[@]}" --epsilon $EPSILON \
+        --samples-per-round $PER_ROUND --adapters basis --rank 1 --lora-target upper-half --epsilon $EPSILON --s0 64 \
         --schedule linear --lr auto --data train.jsonl --rows-per-sample 1 --machines 2 >created.txt || die "cannot create the run"
     rate=$(sed -n 's/^learning rate \([^:]*\):.*/\1/p' created.txt)
     [ -n "$rate" ] || die "no learning rate was found: see $work/created.txt"
@@ -236,8 +235,7 @@ report() {
 # ---- all of it, from where it was ----
 
 build_programs
-targets=()
-[ -n "$base" ] || { fetch_model; targets=("${UPPER_HALF[@]}"); }
+[ -n "$base" ] || fetch_model
 [ -e "$base" ] || die "no model at $base"
 base=$(realpath "$base")
 mkdir -p "$work" || die "cannot make $work"

@@ -110,7 +110,7 @@ done
 grep -q -- "give --data ROWS or --calibrate ROWS: .* --adapters none trains the whole model" err || fail "run create without rows says $(cat err)"
 "$BIN/onebyte" run create --model "$model" --out bad.json --adapters random 2>err; [ $? = 2 ] && grep -q -- "random needs --rank" err || fail "random adapters: $(cat err)"
 "$BIN/onebyte" run create --model "$model" --out basis.json --calibrate "$data/train.jsonl" --calibrate-rows 16 --lr 1e-4 >basis.out || fail "run create --calibrate"
-grep -q "basis.json: trains 8 of 52 tensors, 9216 of 940800 parameters" basis.out && [ -f basis.basis.safetensors ] || fail "run create --calibrate says $(cat basis.out)"
+grep -q "basis.json: trains 8 of 52 tensors, 2304 of 940800 parameters" basis.out && [ -f basis.basis.safetensors ] || fail "run create --calibrate says $(cat basis.out)"
 "$BIN/onebyte" run create --model "$model" --out data.json --data "$data/train.jsonl" --calibrate-rows 16 --probe-samples 4 --probe-rows 2 >data.out || fail "run create --data"
 grep -q "^learning rate .*probed in" data.out && cmp -s basis.basis.safetensors data.basis.safetensors || fail "run create --data says $(cat data.out)"
 python3 - <<'END' || fail "see above"
@@ -119,7 +119,7 @@ basis, whole, data = (json.load(open(name + ".json")) for name in ("basis", "run
 assert basis["bounds"]["samples_per_round"] == 64 and whole["bounds"]["samples_per_round"] == 8, (basis, whole)
 assert abs(basis["direction"]["epsilon"] - 0.004) < 1e-6 and abs(whole["direction"]["epsilon"] - 0.001) < 1e-6, (basis, whole)
 assert (basis["update"]["s0"], whole["update"]["s0"]) == (512, 64), (basis, whole)
-assert basis["lora"]["rank"] == 4 and "lora" not in whole, basis["lora"]
+assert basis["lora"]["rank"] == 1 and "lora" not in whole, basis["lora"]
 assert all(t["name"].split(".")[2] in "23" for t in basis["tensors"]), basis["tensors"] # of four layers
 assert data["rate_found"]["rows_per_sample"] == 1, data["rate_found"]
 END
