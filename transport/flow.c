@@ -1,4 +1,5 @@
-/* flow - what connections to us may send and must take, once they are there. The kernel counts (TCP_INFO).
+/* flow - what connections may send and must take, once they are there; of those that we opened, what they send. The kernel counts
+ * (TCP_INFO).
  *
  * Who reads too slowly: bytes lie in the socket for slow_ms, and fewer than SLOW_A_SECOND of them a second are taken. It is
  * closed, and what waited for it is freed. ZeroMQ alone would keep thousands of messages for it.
@@ -61,13 +62,16 @@ static bool reads_too_slowly(const struct ob_transport *transport, struct ob_gue
 static const char *complaint(const struct ob_transport *transport, struct ob_guest *guest,
                              const struct tcp_info *info) {
     uint64_t age_s = ob_now_s() - guest->since_s, got = info->tcpi_bytes_received;
+    bool endless = got > guest->delivered + UNDELIVERED_MAX;
+    if (guest->ours)
+        return endless ? "sends a message without an end; closed" : NULL;
     if (reads_too_slowly(transport, guest, info))
         return "does not read what it is sent; closed";
     if (guest->server == OB_SERVER_DOOR && got > DOOR_BYTES)
         return "sends too much to the door; closed";
     if (guest->server == OB_SERVER_PUB && got > SUBSCRIBER_BYTES + SUBSCRIBER_A_S * age_s)
         return "sends more than a subscription; closed";
-    if (guest->server == OB_SERVER_ROUTER && got > guest->delivered + UNDELIVERED_MAX)
+    if (guest->server == OB_SERVER_ROUTER && endless)
         return "sends a message without an end; closed";
     return NULL;
 }
@@ -83,7 +87,8 @@ static enum ob_taken look(struct ob_transport *transport, struct ob_guest *guest
     const char *why = getsockopt(copy, IPPROTO_TCP, TCP_INFO, &info, &bytes) == 0
                           ? complaint(transport, guest, &info)
                           : NULL;
-    bool over = guest->server == OB_SERVER_DOOR && ob_now_s() - guest->since_s > DOOR_STAY_S, told = false;
+    bool over = !guest->ours && guest->server == OB_SERVER_DOOR && ob_now_s() - guest->since_s > DOOR_STAY_S,
+         told = false;
     if (why) /* what it did not take goes at once, and it is told */
         (void)setsockopt(copy, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
     if (why || over)
@@ -92,7 +97,9 @@ static enum ob_taken look(struct ob_transport *transport, struct ob_guest *guest
         char text[INET6_ADDRSTRLEN + 4];
         ob_address_to_text(&address, text);
         transport->counters.closed_connections++;
-        told = ob_refuse(transport, event, "%s: port + %u: %s", text, guest->server, why);
+        guest->floods = guest->ours;
+        told = guest->ours ? ob_refuse(transport, event, "%s: %s", text, why)
+                           : ob_refuse(transport, event, "%s: port + %u: %s", text, guest->server, why);
     }
     ob_gate_look_away(transport, copy);
     return told ? OB_TAKEN_EVENT : OB_TAKEN_NOTHING;

@@ -130,13 +130,17 @@ void ob_gate_look_away(struct ob_transport *transport, int copy) {
         close(copy);
 }
 
+static int duplicate(const struct ob_transport *transport, int fd) {
+    return transport->reserve >= 0 && fd != transport->reserve ? dup3(fd, transport->reserve, O_CLOEXEC)
+                                                               : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
 /* A duplicate of a connection's descriptor and where it comes from; -1 when it is not one to this server. */
 static int look_at(struct ob_transport *transport, const struct ob_server *server, int fd,
                    struct ob_address *ret_address) {
     struct sockaddr_storage peer = {0}, here = {0}, listens = {0};
     socklen_t peer_bytes = sizeof peer, here_bytes = sizeof here, listens_bytes = sizeof listens;
-    int copy = transport->reserve >= 0 && fd != transport->reserve ? dup3(fd, transport->reserve, O_CLOEXEC)
-                                                                   : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int copy = duplicate(transport, fd);
     if (copy < 0)
         return -1;
     if (getpeername(copy, (struct sockaddr *)&peer, &peer_bytes) == 0 &&
@@ -148,8 +152,35 @@ static int look_at(struct ob_transport *transport, const struct ob_server *serve
     return -1;
 }
 
+/* The port that a connection has here; 0: it is none. */
+static uint16_t port_here(int fd) {
+    struct sockaddr_storage here = {0};
+    socklen_t bytes = sizeof here;
+    bool internet = getsockname(fd, (struct sockaddr *)&here, &bytes) == 0 &&
+                    (here.ss_family == AF_INET || here.ss_family == AF_INET6);
+    return internet ? port_of(&here) : 0;
+}
+
+/* The same of a connection that we opened; its number may be another's by now. */
+static int look_at_ours(struct ob_transport *transport, int fd, struct ob_address *ret_address) {
+    struct sockaddr_storage peer = {0};
+    socklen_t bytes = sizeof peer;
+    int copy = duplicate(transport, fd);
+    if (copy < 0)
+        return -1;
+    if (port_here(copy) == transport->guests[fd].port &&
+        getpeername(copy, (struct sockaddr *)&peer, &bytes) == 0 &&
+        ob_address_from_socket((struct sockaddr *)&peer, ret_address))
+        return copy;
+    ob_gate_look_away(transport, copy);
+    transport->guests[fd] = (struct ob_guest){0};
+    return -1;
+}
+
 int ob_gate_look(struct ob_transport *transport, int fd, struct ob_address *ret_address) {
-    return look_at(transport, &transport->servers[transport->guests[fd].server], fd, ret_address);
+    const struct ob_guest *guest = &transport->guests[fd];
+    return guest->ours ? look_at_ours(transport, fd, ret_address)
+                       : look_at(transport, &transport->servers[guest->server], fd, ret_address);
 }
 
 static struct ob_guest *guest_of(struct ob_transport *transport, int fd) {
@@ -168,11 +199,35 @@ static struct ob_guest *guest_of(struct ob_transport *transport, int fd) {
 }
 
 static void forget(struct ob_transport *transport, struct ob_guest *guest) {
+    if (guest->ours) {
+        *guest = (struct ob_guest){0};
+        return;
+    }
     struct ob_visitor *visitor = &transport->visitors[guest->visitor];
     visitor->open--;
     visitor->shaking -= !guest->shaken;
     transport->connections--;
     *guest = (struct ob_guest){0};
+}
+
+void ob_gate_opened(struct ob_transport *transport, int fd) {
+    struct ob_guest *guest = guest_of(transport, fd);
+    uint16_t port = port_here(fd);
+    if (!guest || port == 0)
+        return; /* it is gone already */
+    if (guest->open)
+        forget(transport, guest); /* its end has not been told yet */
+    *guest =
+        (struct ob_guest){.open = true, .shaken = true, .ours = true, .port = port, .since_s = ob_now_s()};
+}
+
+bool ob_gate_ended(struct ob_transport *transport, int fd) {
+    struct ob_guest *guest = fd >= 0 && (size_t)fd < transport->guest_room ? &transport->guests[fd] : NULL;
+    if (!guest || !guest->open || !guest->ours)
+        return false;
+    bool floods = guest->floods;
+    forget(transport, guest);
+    return floods;
 }
 
 static const char *too_much(const struct ob_transport *transport, const struct ob_visitor *visitor) {
@@ -231,7 +286,7 @@ enum ob_taken ob_gate_take(struct ob_transport *transport, struct ob_server *ser
                    ? OB_TAKEN_EVENT
                    : OB_TAKEN_MORE;
     struct ob_guest *guest = (size_t)value < transport->guest_room ? &transport->guests[value] : NULL;
-    if (!guest || !guest->open || &transport->servers[guest->server] != server)
+    if (!guest || !guest->open || guest->ours || &transport->servers[guest->server] != server)
         return OB_TAKEN_MORE;
     if (kind == ZMQ_EVENT_DISCONNECTED)
         forget(transport, guest);

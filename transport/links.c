@@ -13,6 +13,8 @@
 #define NAMES_OLD_S    5  /* … and to connect again, when what it led to is gone */
 #define DIALS_A_SECOND 32
 #define REST_MAX_S     60
+#define FLOODS_MAX     16
+#define FLOOD_FAILURES 2 /* the first rest after a message without an end is of 8 seconds */
 
 bool ob_link_up(const struct ob_link *link) {
     return link->dealer_up || link->routing_id_bytes > 0;
@@ -29,6 +31,9 @@ static void close_link(struct ob_transport *transport, struct ob_link *link) {
         transport->connected--;
     }
     ob_source_close(transport, &link->monitor);
+    if (link->sub.socket)
+        zmq_socket_monitor(link->sub.socket, NULL, 0);
+    ob_source_close(transport, &link->watch);
     ob_source_close(transport, &link->dealer);
     ob_source_close(transport, &link->sub);
     link->dealer_up = false;
@@ -48,12 +53,23 @@ static enum ob_err open_monitor(struct ob_transport *transport, struct ob_link *
     char name[OB_MONITOR_NAME_MAX];
     ob_monitor_name(transport, name);
     if (zmq_socket_monitor(link->dealer.socket, name,
-                           ZMQ_EVENT_CONNECT_DELAYED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
-                               ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-                               ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_DISCONNECTED) != 0)
+                           ZMQ_EVENT_CONNECT_DELAYED | ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CLOSED |
+                               ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                               ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+                               ZMQ_EVENT_DISCONNECTED) != 0)
         return ob_fail(error, OB_EIO, "cannot watch a socket: %s", zmq_strerror(zmq_errno()));
     return ob_source_open(transport, &link->monitor, OB_SOURCE_MONITOR, link,
                           ob_monitor_reader(transport, name), error);
+}
+
+/* What a publisher sends has to be looked at by its descriptor. */
+static enum ob_err open_watch(struct ob_transport *transport, struct ob_link *link, struct ob_error *error) {
+    char name[OB_MONITOR_NAME_MAX];
+    ob_monitor_name(transport, name);
+    if (zmq_socket_monitor(link->sub.socket, name, ZMQ_EVENT_CONNECTED | ZMQ_EVENT_DISCONNECTED) != 0)
+        return ob_fail(error, OB_EIO, "cannot watch a socket: %s", zmq_strerror(zmq_errno()));
+    return ob_source_open(transport, &link->watch, OB_SOURCE_WATCH, link, ob_monitor_reader(transport, name),
+                          error);
 }
 
 static enum ob_err open_subscriber(struct ob_transport *transport, struct ob_link *link,
@@ -63,6 +79,8 @@ static enum ob_err open_subscriber(struct ob_transport *transport, struct ob_lin
     if (!failed)
         failed = ob_source_open(transport, &link->sub, OB_SOURCE_SUB, link,
                                 ob_socket_new(transport, ZMQ_SUB, link->curve_key), error);
+    if (!failed)
+        failed = open_watch(transport, link, error);
     if (failed)
         return failed;
     zmq_setsockopt(link->sub.socket, ZMQ_SUBSCRIBE, "", 0);
@@ -311,7 +329,7 @@ static void take_monitored(struct ob_link *link, uint16_t kind) {
         break;
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
         link->dealer_up = link->proven = true;
-        link->failures = 0;
+        link->failures = link->floods;
         ob_link_trouble(link, OB_TROUBLE_NONE, "%s", "");
         break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
@@ -348,13 +366,44 @@ static void take_end(struct ob_transport *transport, struct ob_link *link) {
     (void)dial(transport, link, NAMES_FRESH_S, NULL);
 }
 
+/* Whoever sends a message without an end is left alone for a while, each time twice as long. */
+static void take_flood(struct ob_transport *transport, struct ob_link *link) {
+    link->floods += link->floods < FLOODS_MAX;
+    link->failures = link->floods + FLOOD_FAILURES;
+    ob_link_trouble(link, OB_TROUBLE_LOST, "%s: sent a message without an end", link->number);
+    rest(transport, link);
+}
+
+/* A connection that we opened began, or ended. True: it ended for what it sent. */
+static bool take_connection(struct ob_transport *transport, uint16_t kind, int fd) {
+    if (kind == ZMQ_EVENT_CONNECTED)
+        ob_gate_opened(transport, fd);
+    return kind == ZMQ_EVENT_DISCONNECTED && ob_gate_ended(transport, fd);
+}
+
+enum ob_taken ob_link_take_watch(struct ob_transport *transport, struct ob_link *link) {
+    uint16_t kind;
+    int value;
+    if (!ob_monitor_receive(link->watch.socket, &kind, &value))
+        return OB_TAKEN_NOTHING;
+    if (take_connection(transport, kind, value))
+        take_flood(transport, link);
+    ob_link_changed(transport, link);
+    return OB_TAKEN_MORE;
+}
+
 enum ob_taken ob_link_take_monitor(struct ob_transport *transport, struct ob_link *link,
                                    struct ob_transport_event *event) {
     uint16_t kind;
     int value;
     if (!ob_monitor_receive(link->monitor.socket, &kind, &value))
         return OB_TAKEN_NOTHING;
+    bool flooded = take_connection(transport, kind, value);
     take_monitored(link, kind);
+    if (flooded) {
+        take_flood(transport, link);
+        return ob_link_take_change(link, event) == OB_TAKEN_EVENT ? OB_TAKEN_EVENT : OB_TAKEN_MORE;
+    }
     if (link->dealer_up && !link->sub.socket && open_subscriber(transport, link, NULL))
         link->over = true;
     if (link->over)

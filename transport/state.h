@@ -23,7 +23,7 @@
 #define OB_CONNECT_MS       5000 /* until a connection that nobody answers is given up, and tried again */
 #define OB_KNOCKS_MAX       16   /* doors that we stand at, at a time */
 #define OB_DOOR_MESSAGE_MAX 1024
-#define OB_LINK_DESCRIPTORS 8 /* at most, of one link: four sockets, two connections out, two in */
+#define OB_LINK_DESCRIPTORS 10 /* at most, of one link: six sockets, two connections out, two in */
 #define OB_SERVER_COUNT     3
 #define OB_STATUS_CLIENTS   8 /* who ask the status socket, at a time; the idle make way for more */
 
@@ -37,6 +37,7 @@ enum ob_source_kind {
     OB_SOURCE_DOOR,
     OB_SOURCE_BEACON,
     OB_SOURCE_MONITOR,
+    OB_SOURCE_WATCH, /* over the connection of our subscription */
     OB_SOURCE_DEALER,
     OB_SOURCE_SUB,
     OB_SOURCE_NAMES,  /* host names that were looked up */
@@ -72,11 +73,12 @@ struct ob_link {
     bool eager; /* its sockets were opened when it was proven: ZeroMQ connects again by itself */
     bool over;  /* an attempt has come to nothing, or the connection of one has ended */
     unsigned failures;
+    unsigned floods; /* times that it sent a message without an end: rests begin longer each time */
     uint64_t redial_s, rest_max_s; /* when it is tried again; the longest rest in between */
     enum ob_trouble trouble;
     char why[OB_TROUBLE_TEXT_MAX];
-    struct ob_source dealer, sub, monitor,
-        change;     /* the first three without a socket when there is no endpoint */
+    struct ob_source dealer, sub, monitor, watch,
+        change;     /* the first four without a socket when there is no endpoint */
     bool dealer_up; /* its ROUTER has shaken hands with our DEALER */
     bool dials_us;  /* it has shown its key at a socket of ours */
     uint8_t routing_id[OB_ROUTING_ID_MAX];
@@ -133,8 +135,10 @@ struct ob_status_client {
 /* An accepted connection, by its descriptor. */
 struct ob_guest {
     bool open, shaken;
+    bool ours, floods; /* ours: we opened it (the next two say nothing); floods: it was closed for that */
     uint8_t server;
     uint32_t visitor; /* index */
+    uint16_t port;    /* here, of ours */
     uint64_t since_s;
     uint64_t delivered; /* bytes of what came to us over it, framing included */
     uint64_t stuck_ns,
@@ -259,6 +263,7 @@ bool ob_link_up(const struct ob_link *link);
 void ob_link_changed(struct ob_transport *transport, struct ob_link *link);
 /* Whether another connection may be tried now: so many a second, whoever named the address. */
 bool ob_dial_allowed(struct ob_transport *transport);
+enum ob_taken ob_link_take_watch(struct ob_transport *transport, struct ob_link *link);
 enum ob_taken ob_link_take_monitor(struct ob_transport *transport, struct ob_link *link,
                                    struct ob_transport_event *event);
 enum ob_taken ob_link_take_change(struct ob_link *link, struct ob_transport_event *event);
@@ -297,6 +302,10 @@ bool ob_gate_hello(struct ob_transport *transport, const char *address);
 bool ob_refuse(struct ob_transport *transport, struct ob_transport_event *event, const char *format, ...)
     OB_PRINTF(3, 4);
 
+/* A connection that we opened: it is looked at like those of guests (flow.c). */
+void ob_gate_opened(struct ob_transport *transport, int fd);
+/* It has ended. True: because it sent a message without an end. */
+bool ob_gate_ended(struct ob_transport *transport, int fd);
 /* A duplicate of a guest's descriptor, for as long as ob_gate_look_away is not called; -1: it is gone. */
 int ob_gate_look(struct ob_transport *transport, int fd, struct ob_address *ret_address);
 void ob_gate_look_away(struct ob_transport *transport, int copy);

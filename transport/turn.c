@@ -44,6 +44,8 @@ static enum ob_taken take_from(struct ob_transport *transport, struct ob_source 
         return ob_beacon_take(transport, event);
     case OB_SOURCE_MONITOR:
         return ob_link_take_monitor(transport, source->owner, event);
+    case OB_SOURCE_WATCH:
+        return ob_link_take_watch(transport, source->owner);
     case OB_SOURCE_NAMES:
         return take_names(transport);
     case OB_SOURCE_CHANGE:

@@ -7,6 +7,7 @@
  *   drag     a record of one zero byte every 4.4 s, and heartbeats
  *   accuse   five times a second a heartbeat with a wrong weights digest, and at once one with the right one
  *   ask      the first bytes of the manifest and all records of each daemon, as fast as it can
+ *   burst    19,819 records of the rounds to come, as fast as they are taken, each full of zeros
  *   push     one record whose bytes all say the largest value, with the largest exponent
  *
  * Exit status 0: it was done, for so many seconds; 2: it could not be done. tests/hostile/members.sh says what must follow. */
@@ -20,10 +21,12 @@
 #include "peer/fetch.h"
 #include "tests/hostile/member.h"
 
-#define WAIT_MS    60000
-#define DRAG_NS    4400000000ull
-#define ACCUSE_NS  200000000ull
-#define HEARTBEATS 1000000000ull
+#define WAIT_MS       60000
+#define DRAG_NS       4400000000ull
+#define ACCUSE_NS     200000000ull
+#define HEARTBEATS    1000000000ull
+#define BURST         19819
+#define BURST_AT_ONCE 500
 
 struct attack {
     struct member member;
@@ -105,6 +108,19 @@ static void ask(struct attack *attack) {
     }
 }
 
+/* So many at a time that no queue on the way overflows: what is lost would be asked for, but later. */
+static void burst(struct attack *attack) {
+    static const uint8_t ZEROS[OB_SAMPLES_PER_ROUND_MAX];
+    struct member *member = &attack->member;
+    const struct ob_record_bounds *bounds = &member->manifest->bounds;
+    for (int i = 0; i < BURST_AT_ONCE && attack->acts < BURST; i++, attack->acts++) {
+        uint32_t round = attack->acts == 0 ? present_round(member) : member->round;
+        if (round < bounds->max_rounds)
+            member_record(member, round, 1, bounds->exponent_min, ZEROS, bounds->samples_per_round);
+    }
+    beat(attack);
+}
+
 static void push(struct attack *attack) {
     struct member *member = &attack->member;
     uint8_t bytes[OB_SAMPLES_PER_ROUND_MAX];
@@ -119,8 +135,8 @@ static void push(struct attack *attack) {
 static const struct {
     const char *name;
     void (*act)(struct attack *attack);
-} ATTACKS[] = {{"honest", honest}, {"jump", jump}, {"drag", drag},
-               {"accuse", accuse}, {"ask", ask},   {"push", push}};
+} ATTACKS[] = {{"honest", honest}, {"jump", jump},   {"drag", drag}, {"accuse", accuse},
+               {"ask", ask},       {"burst", burst}, {"push", push}};
 
 static void run(struct attack *attack, void (*act)(struct attack *attack)) {
     if (!member_wait(&attack->member, WAIT_MS)) {

@@ -5,6 +5,7 @@ BIN=$1 ROOT=$2 ATTACK=$3 kind=$4
 . "$ROOT/tests/integration/common.sh"
 rounds=20000
 [ "$kind" != push ] && [ "$kind" != audit ] || run_options=(--adapters none --exponents 8)
+[ "$kind" != burst ] || rounds=200000
 make_run 4 $rounds 4 # the fourth is the attacker
 trained() { [ "$(get "$1" own_samples)" -ge "$2" ] 2>/dev/null; }
 more() { local p before; for p in "$@"; do before=$(get "$p" own_samples); wait_for 120 trained "$p" $((before + $count)) || fail "peer $p stops"; done; }
@@ -109,6 +110,36 @@ audit) # the same: who has held-out rows finds out by itself what its records do
     gone() { ! audited 1; }
     wait_for 60 gone || fail "the audit is shown after the quarantine"
     more "${victims[@]}"
+    ;;
+burst) # one that stood still meets more records than it can replay in a round: it trains on meanwhile, and says how far it is behind
+    from
+    kill -STOP "${pid[1]}"
+    attack burst 60 &
+    attacker=$! most=0 before=0 looks=0 rounds_behind=0
+    of_attacker() { status "$1" && grep -o '"name":"peer4".*' "$work/p$1.json" | grep -o '"samples":[0-9]*' | head -1 | cut -d: -f2; }
+    held() { [ "$(of_attacker 2)" -ge 40000 ] 2>/dev/null; }
+    wait_for 240 held || fail "the records of the member are not taken: $(of_attacker 2) samples"
+    kill -CONT "${pid[1]}"
+    all_replayed() { # counts the looks in a row at which samples were not in the weights yet, and those at which own rounds had ended meanwhile
+        local waiting own held
+        held=$(of_attacker 1) || return 1
+        waiting=$(grep -o '"waiting_samples":[0-9]*' "$work/p1.json" | cut -d: -f2) own=$(field "$work/p1.json" own_samples)
+        [ "$waiting" -gt "$most" ] && most=$waiting
+        if [ "$waiting" -gt 32 ]; then
+            [ $before -gt 0 ] && looks=$((looks + 1))
+            [ $before -gt 0 ] && [ "$own" -gt $before ] && rounds_behind=$((rounds_behind + 1))
+            before=$own
+        else before=0; fi
+        [ "${held:-0}" -ge 40000 ] && [ "$waiting" -le 32 ]
+    }
+    began=$SECONDS
+    wait_for 240 all_replayed || fail "the records of the member are not replayed: $most waited, $(of_attacker 1) of its samples are held"
+    echo "$(of_attacker 1) samples of the member in $((SECONDS - began)) s: up to $most waited; at $rounds_behind of $looks looks with samples waiting an own round had ended" >&2
+    [ $looks -lt 5 ] || [ $rounds_behind -gt 0 ] || fail "no training while records wait to be replayed"
+    wait $attacker || fail "the attack did not take place"
+    more "${victims[@]}"
+    for p in "${victims[@]}"; do "$BIN/onebyte" pause "$work/p$p" || fail pause; done
+    wait_for 120 agree "${victims[@]}" || fail "no agreement"
     ;;
 ask) # it is answered with its share of each daemon's bandwidth, and training goes on
     from
