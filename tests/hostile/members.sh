@@ -114,6 +114,7 @@ audit) # the same: who has held-out rows finds out by itself what its records do
 burst) # one that stood still meets more records than it can replay in a round: it trains on meanwhile, and says how far it is behind
     from
     kill -STOP "${pid[1]}"
+    victims=(2 3)
     attack burst 60 &
     attacker=$! most=0 before=0 looks=0 rounds_behind=0
     of_attacker() { status "$1" && grep -o '"name":"peer4".*' "$work/p$1.json" | grep -o '"samples":[0-9]*' | head -1 | cut -d: -f2; }
@@ -137,6 +138,7 @@ burst) # one that stood still meets more records than it can replay in a round: 
     echo "$(of_attacker 1) samples of the member in $((SECONDS - began)) s: up to $most waited; at $rounds_behind of $looks looks with samples waiting an own round had ended" >&2
     [ $looks -lt 5 ] || [ $rounds_behind -gt 0 ] || fail "no training while records wait to be replayed"
     wait $attacker || fail "the attack did not take place"
+    victims=(1 2 3)
     more "${victims[@]}"
     for p in "${victims[@]}"; do "$BIN/onebyte" pause "$work/p$p" || fail pause; done
     wait_for 120 agree "${victims[@]}" || fail "no agreement"

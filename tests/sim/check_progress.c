@@ -1,10 +1,26 @@
 #include "tests/sim/checks.h"
 
+/* Fewer than half are left of those that signed and neither said goodbye nor were revoked: who is isolated then must stay so,
+ * until its operator says otherwise. */
+static bool is_minority(const struct sim_cluster *cluster) {
+    size_t left = 0, all = 0;
+    for (size_t i = 0; i < cluster->count; i++)
+        left += sim_cluster_counts(cluster, i) && sim_cluster_trains(cluster, i);
+    for (size_t machine = 0; machine < cluster->ledger.machines; machine++) {
+        const struct sim_node *host = &cluster->nodes[machine];
+        bool out = (host->gone && !host->lost) || cluster->machines[machine].revoked;
+        all += cluster->ledger.chains[machine].count > 0 && !out;
+    }
+    return 2 * left < all;
+}
+
 const char *sim_check_progress(const struct sim_cluster *cluster, size_t *ret_node) {
     for (size_t i = 0; i < cluster->count; i++) {
         const struct sim_node *node = &cluster->nodes[i];
         if (!sim_cluster_counts(cluster, i) || !sim_cluster_trains(cluster, i) ||
             !cluster->machines[node->machine].honest)
+            continue;
+        if (ob_peer_view(node->peer).life == OB_PEER_ISOLATED && is_minority(cluster))
             continue;
         *ret_node = i;
         if (cluster->ledger.chains[node->machine].count == node->records_before)

@@ -17,7 +17,7 @@ bool sim_check_agree(const struct sim_cluster *cluster, size_t *ret_node);
 const char *sim_check_logs(const struct sim_cluster *cluster);
 /* The same bits everywhere, and the same as from the log in another order. */
 const char *sim_check_weights(struct sim_cluster *cluster);
-/* Everybody has signed something since the cluster healed; else ret_node is one that has not. */
+/* Everybody has signed something since the cluster healed, but for who is isolated in a minority that stays one; else ret_node is one that has not. */
 const char *sim_check_progress(const struct sim_cluster *cluster, size_t *ret_node);
 /* Of the hosts of a copied identity at most one goes on, and none when both have signed, as far as anybody who belongs, or a
  * host of the key, holds it. */
