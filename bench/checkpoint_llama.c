@@ -1,7 +1,7 @@
 /* checkpoint_llama - writes random weights of a Llama's shape, for benchmarks that need the size and not the sense: a folder
- * with safetensors in bfloat16, or a GGUF file in Q4_0. The same bytes each time.
- *     checkpoint_llama FOLDER|FILE.gguf 1b|7b
- * 1b: TinyLlama's shape, 1.10e9 weights; 7b: Llama 2's, 6.74e9. Matrices are uniform with a deviation near 0.02, norms' gains 1. */
+ * with safetensors in bfloat16, or a GGUF file in Q4_0 or Q8_0. The same bytes each time.
+ *     checkpoint_llama FOLDER|FILE.gguf 135m|1b|7b [Q4_0|Q8_0]
+ * 135m: SmolLM2's shape with a head of its own, 1.63e8 weights; 1b: TinyLlama's shape, 1.10e9 weights; 7b: Llama 2's, 6.74e9. Matrices are uniform with a deviation near 0.02, norms' gains 1. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +15,7 @@
 #define TENSORS_MAX 512
 #define ALIGNMENT   32
 #define Q4_0_SCALE  0x1ca4 /* 0.0045 as float16: times -8 … 7 a deviation of 0.021 */
+#define Q8_0_SCALE  0x0d47 /* 0.000322: times -128 … 127 a deviation of 0.024 */
 #define BF16_FROM   0x3c00 /* 0.0078; 0.031 is two octaves above */
 
 struct shape {
@@ -22,7 +23,8 @@ struct shape {
     uint32_t layers, width, ff, heads, kv_heads, vocabulary, context;
 };
 
-static const struct shape SHAPES[] = {{"1b", 22, 2048, 5632, 32, 4, 32000, 2048},
+static const struct shape SHAPES[] = {{"135m", 30, 576, 1536, 9, 3, 49152, 2048},
+                                      {"1b", 22, 2048, 5632, 32, 4, 32000, 2048},
                                       {"7b", 32, 4096, 11008, 32, 32, 32000, 4096}};
 
 struct tensor {
@@ -32,6 +34,7 @@ struct tensor {
 
 struct checkpoint {
     const struct shape *shape;
+    enum ob_dtype dtype; /* of matrices */
     struct tensor tensors[TENSORS_MAX];
     size_t count;
 };
@@ -74,10 +77,14 @@ static void list_tensors(struct checkpoint *c) {
     add(c, "lm_head.weight", "output.weight", s->vocabulary, s->width);
 }
 
-static uint64_t bytes_of(const struct tensor *t, bool gguf) {
+static size_t block_bytes(enum ob_dtype dtype) {
+    return dtype == OB_DTYPE_Q4_0 ? 18 : dtype == OB_DTYPE_Q8_0 ? 34 : 64;
+}
+
+static uint64_t bytes_of(const struct tensor *t, enum ob_dtype dtype) {
     if (t->columns == 0)
         return t->rows * sizeof(float);
-    return gguf ? t->rows * t->columns / 32 * 18 : t->rows * t->columns * 2;
+    return t->rows * t->columns / 32 * block_bytes(dtype);
 }
 
 /* ---- data ---- */
@@ -87,13 +94,14 @@ static uint64_t draw(uint64_t *state) {
     return *state ^ *state >> 29;
 }
 
-/* Blocks of 32: a scale, and nibbles in 16 bytes. */
-static void fill_q4_0(uint64_t *state, uint8_t *to, size_t bytes) {
-    for (size_t i = 0; i < bytes; i += 18) {
-        uint64_t nibbles[2] = {draw(state), draw(state)};
-        uint16_t scale = Q4_0_SCALE;
+/* Blocks of 32: a scale, and numbers of 4 or 8 bits in 16 or 32 bytes. */
+static void fill_blocks(uint64_t *state, uint16_t scale, size_t block, uint8_t *to, size_t bytes) {
+    for (size_t i = 0; i < bytes; i += block) {
         memcpy(to + i, &scale, sizeof scale);
-        memcpy(to + i + 2, nibbles, sizeof nibbles);
+        for (size_t k = sizeof scale; k < block; k += 8) {
+            uint64_t numbers = draw(state);
+            memcpy(to + i + k, &numbers, sizeof numbers);
+        }
     }
 }
 
@@ -105,19 +113,21 @@ static void fill_bf16(uint64_t *state, uint8_t *to, size_t bytes) {
     }
 }
 
-static bool write_tensor(const struct tensor *t, bool gguf, uint64_t *state, FILE *file) {
-    static uint8_t part[18 * 8192]; /* whole blocks, and whole groups of four */
-    uint64_t left = bytes_of(t, gguf);
+static bool write_tensor(const struct tensor *t, enum ob_dtype dtype, uint64_t *state, FILE *file) {
+    static uint8_t part[64 * 8192];
+    size_t whole = block_bytes(dtype) * 8192;
+    uint64_t left = bytes_of(t, dtype);
     float one = 1.0f;
     for (uint64_t i = 0; t->columns == 0 && i < t->rows; i++)
         if (fwrite(&one, sizeof one, 1, file) != 1)
             return false;
     while (t->columns > 0 && left > 0) {
-        size_t bytes = left < sizeof part ? (size_t)left : sizeof part;
-        if (gguf)
-            fill_q4_0(state, part, bytes);
-        else
+        size_t bytes = left < whole ? (size_t)left : whole;
+        if (dtype == OB_DTYPE_BF16)
             fill_bf16(state, part, bytes);
+        else
+            fill_blocks(state, dtype == OB_DTYPE_Q4_0 ? Q4_0_SCALE : Q8_0_SCALE, block_bytes(dtype), part,
+                        bytes);
         if (fwrite(part, 1, bytes, file) != bytes)
             return false;
         left -= bytes;
@@ -152,9 +162,9 @@ static void describe_gguf(const struct checkpoint *c, struct ob_gguf_writer *hea
         if (t->columns)
             ob_gguf_put_u64(head, t->columns);
         ob_gguf_put_u64(head, t->rows);
-        ob_gguf_put_u32(head, ob_gguf_dtype_number(t->columns ? OB_DTYPE_Q4_0 : OB_DTYPE_F32));
+        ob_gguf_put_u32(head, ob_gguf_dtype_number(t->columns ? c->dtype : OB_DTYPE_F32));
         ob_gguf_put_u64(head, offset);
-        offset += (bytes_of(t, true) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        offset += (bytes_of(t, c->dtype) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     }
 }
 
@@ -170,7 +180,7 @@ static bool write_gguf(const struct checkpoint *c, const char *path) {
                 fwrite(numbers, sizeof numbers, 1, file) == 1 && fwrite(head.data, head.used, 1, file) == 1 &&
                 pad(file);
     for (size_t i = 0; i < c->count && good; i++)
-        good = write_tensor(&c->tensors[i], true, &state, file) && pad(file);
+        good = write_tensor(&c->tensors[i], c->dtype, &state, file) && pad(file);
     ob_gguf_writer_done(&head);
     return file && fclose(file) == 0 && good;
 }
@@ -209,8 +219,8 @@ static bool write_head(const struct checkpoint *c, FILE *file) {
         used += (size_t)snprintf(text + used, sizeof text - used,
                                  "%c\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%llu,%llu]}",
                                  i ? ',' : '{', t->name, t->columns ? "BF16" : "F32", shape,
-                                 (unsigned long long)at, (unsigned long long)(at + bytes_of(t, false)));
-        at += bytes_of(t, false);
+                                 (unsigned long long)at, (unsigned long long)(at + bytes_of(t, c->dtype)));
+        at += bytes_of(t, c->dtype);
     }
     used += (size_t)snprintf(text + used, sizeof text - used, "}");
     while (used % 8)
@@ -225,22 +235,25 @@ static bool write_folder(const struct checkpoint *c, const char *folder) {
     FILE *file = create(folder, "model.safetensors");
     bool good = file && write_config(c->shape, folder) && write_head(c, file);
     for (size_t i = 0; i < c->count && good; i++)
-        good = write_tensor(&c->tensors[i], false, &state, file);
+        good = write_tensor(&c->tensors[i], c->dtype, &state, file);
     return file && fclose(file) == 0 && good;
 }
 
 int main(int argc, char **argv) {
     static struct checkpoint c;
-    for (size_t i = 0; argc == 3 && i < sizeof SHAPES / sizeof *SHAPES; i++)
+    size_t length = argc >= 3 ? strlen(argv[1]) : 0;
+    bool gguf = length > 5 && strcmp(argv[1] + length - 5, ".gguf") == 0;
+    for (size_t i = 0; length > 0 && i < sizeof SHAPES / sizeof *SHAPES; i++)
         if (strcmp(argv[2], SHAPES[i].name) == 0)
             c.shape = &SHAPES[i];
-    if (!c.shape) {
-        fputs("usage: checkpoint_llama FOLDER|FILE.gguf 1b|7b\n", stderr);
+    c.dtype = !gguf                                       ? OB_DTYPE_BF16
+              : argc == 4 && strcmp(argv[3], "Q8_0") == 0 ? OB_DTYPE_Q8_0
+                                                          : OB_DTYPE_Q4_0;
+    if (!c.shape || (argc > 3 && !(gguf && argc == 4))) {
+        fputs("usage: checkpoint_llama FOLDER|FILE.gguf 135m|1b|7b [Q4_0|Q8_0]\n", stderr);
         return 2;
     }
     list_tensors(&c);
-    size_t length = strlen(argv[1]);
-    bool gguf = length > 5 && strcmp(argv[1] + length - 5, ".gguf") == 0;
     bool good = gguf ? write_gguf(&c, argv[1]) : write_folder(&c, argv[1]);
     if (!good)
         perror(argv[1]);

@@ -28,11 +28,13 @@ struct arguments {
     const char *model, *trainable, *products;
     struct ob_option_list lora_targets;
     int64_t batch, length, repeats, samples, lora_rank, threads, targets, prefix_mb, choices;
-    bool own;
+    double epsilon;
+    bool own, no_auto;
 };
 
 struct ways {
     int64_t batch, length, repeats, samples, lora_rank, threads, targets, prefix_mb, choices;
+    double epsilon;
     const char *trainable;
     const struct ob_option_list *lora_targets;
     bool own;
@@ -105,7 +107,7 @@ static enum ob_err estimate(struct ways *w, struct ob_forward *forward, uint8_t 
     struct ob_weight_source source = ob_replica_source(w->replica);
     double losses[2];
     source.key = keys;
-    source.epsilon = 1e-3f;
+    source.epsilon = (float)w->epsilon;
     memset(keys, 0, sizeof keys);
     for (int64_t s = 0; s < w->batch; s++) {
         memcpy(keys[s].bytes, &s, sizeof s);
@@ -117,9 +119,9 @@ static enum ob_err estimate(struct ways *w, struct ob_forward *forward, uint8_t 
                                 : ob_forward_losses(forward, &source, w->batch_of_rows, losses, error);
     *ret_g = 0;
     for (int64_t s = 0; w->own && s < w->batch; s++)
-        *ret_g += (sums[2 * s] - sums[2 * s + 1]) / counts[2 * s] / 2e-3;
+        *ret_g += (sums[2 * s] - sums[2 * s + 1]) / counts[2 * s] / (2 * w->epsilon);
     if (!w->own)
-        *ret_g = (losses[0] - losses[1]) / 2e-3;
+        *ret_g = (losses[0] - losses[1]) / (2 * w->epsilon);
     return failed;
 }
 
@@ -323,6 +325,9 @@ static const struct ob_option OPTIONS[] = {
     {"choices", "N", "choices of products = auto, compared with all ways in turn", AT(choices), .low = 0,
      .high = CHOICES_MAX, .fallback = "0"},
     {"trainable", "PATTERN", "what is trained", AT(trainable)},
+    {"epsilon", "NUMBER", "half the distance of the two sides", AT(epsilon), .least = 1e-6, .most = 1,
+     .fallback = "1e-3"},
+    {"no-auto", NULL, "what auto chooses is not measured", AT(no_auto)},
     {"own", NULL, "each sequence has a direction of its own", AT(own)},
     {"threads", "N", "threads", AT(threads), .low = 1, .high = 256, .fallback = "2"},
 };
@@ -353,7 +358,7 @@ static enum ob_err run(struct ways *w, const struct arguments *a, struct ob_erro
         if (wanted && ob_products_available(way, NULL))
             failed = measure(w, way, error);
     }
-    if (!failed && (!a->products || strcmp(a->products, "auto") == 0))
+    if (!failed && !a->no_auto && (!a->products || strcmp(a->products, "auto") == 0))
         failed = measure(w, NULL, error);
     return failed;
 }
@@ -382,6 +387,7 @@ int main(int argc, char **argv) {
                      .lora_targets = &a.lora_targets,
                      .own = a.own,
                      .choices = a.choices,
+                     .epsilon = a.epsilon,
                      .exact = calloc((size_t)a.samples + 1, sizeof(double))};
     enum ob_err failed = w.exact ? run(&w, &a, &error) : ob_fail(&error, OB_ENOMEM, "out of memory");
     ob_batch_free(w.batch_of_rows);
