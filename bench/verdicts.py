@@ -22,7 +22,7 @@ DATA = os.path.join(ROOT, "examples", "jargon")
 ROWS = "batch = 4\nlength = 32\n"
 LONE = "batch = 1\nlength = 8\n"
 HELD_OUT = "held_out = %s/held_out.jsonl\nheld_out_interval = 16\nheld_out_share = 10\n" % DATA
-NO_SCALE = ["--exponents", "3"]
+SCALES = ["--exponents", "6"]
 
 
 class Case:
@@ -38,10 +38,10 @@ CASES = {
     "learning": Case("learning", "the rate that suits the model, held-out rows", [ROWS + HELD_OUT], 200),
     "diverging": Case("diverging", "ten times that rate", [ROWS], 120, "3e-4"),
     "unstable": Case("diverging", "a hundred times that rate: no trend, but rate times curvature", [ROWS], 60, "3e-3"),
-    "noise": Case("noise", "no rate to speak of, samples of 8 tokens", [LONE + "exponent = 3\n"], 250, "1e-9", NO_SCALE),
-    "flat": Case("flat", "no rate to speak of, samples of 4 rows of 32 tokens", [ROWS + "exponent = 3\n"], 120, "1e-9", NO_SCALE),
-    "flat-held-out": Case("flat", "the same, held-out rows", [ROWS + "exponent = 3\n" + HELD_OUT], 120, "1e-9", NO_SCALE),
-    "saturated": Case("saturated", "the same, estimates of which many are beyond the code's end", [ROWS], 120, "1e-9"),
+    "noise": Case("noise", "no rate to speak of, samples of 8 tokens", [LONE + "exponent = 5\n"], 250, "1e-9", SCALES),
+    "flat": Case("flat", "no rate to speak of, samples of 4 rows of 32 tokens", [ROWS + "exponent = 5\n"], 250, "1e-9", SCALES),
+    "flat-held-out": Case("flat", "no rate to speak of, samples of 8 tokens, held-out rows", [LONE + "exponent = 5\n" + HELD_OUT], 150, "1e-9", SCALES),
+    "saturated": Case("saturated", "the same, estimates scaled so that many are beyond the code's end", [LONE + "exponent = -3\n"], 250, "1e-9", SCALES),
     "starved": Case("starved", "a machine whose mini-batches are six times as large as ours", ["batch = 2\nlength = 16\nproducts = float32\n",
                     "batch = 12\nlength = 16\nproducts = float32\n"], 200),
     "one-of-four": Case(None, "one of four machines is stopped: no split", [LONE] * 4, 200, stop=(3,)),

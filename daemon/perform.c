@@ -303,6 +303,7 @@ static enum ob_err persist_own(struct ob_performer *p, const struct ob_record *r
 
 static enum ob_err apply(struct ob_performer *p, const struct ob_record *record, struct ob_error *error) {
     trace(p, "apply", record);
+    ob_diary_record(p->diary, record);
     enum ob_err failed = watch(p, record, error);
     if (failed || ob_snapshot_join_puts_off(p->join))
         return failed;

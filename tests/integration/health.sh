@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What a run is said to be, by real runs that earn it: one that diverges at ten times the usual rate, one with a machine that
-# is waited for, one whose machine falls silent, one of which half is gone; and one that learns, with its held-out loss.
+# is waited for, one whose machine falls silent, one of which half is gone, three that stand still; and one that learns, with
+# its held-out loss.
 BIN=$1 ROOT=$2
 . "$ROOT/tests/integration/common.sh"
 health() { get "$1" verdict; }
@@ -40,6 +41,31 @@ sleep 1.5 # the history is written once a second
 [ "$(wc -l <"$work/csv")" -ge 5 ] || fail "history --csv is short"
 
 echo "diverging: done" >&2
+# ---- a rate of nearly nothing: first all is noise, then it is flat; and saturated where estimates are beyond the code's end ----
+still() { # ROWS LENGTH EXPONENT OPTION… # with held-out rows if $held_out
+    begin 1 100000 8 2>/dev/null
+    rm -f "$work/run.json" "$work/run.authority"
+    "$BIN/onebyte" run create --model "$model" --out "$work/run.json" --rounds 100000 --samples-per-round 8 --schedule constant --warm-up 0 --lr 1e-9 "${@:4}" 2>/dev/null || fail "run create"
+    invite 1
+    sed -i "s|^data = .*|data = $data/train.jsonl\nexponent = $3|; s/^length = .*/length = $2/; s/^batch = .*/batch = $1/" "$work/p1.conf"
+    [ -z "$held_out" ] || sed -i "s|^data = .*|&\nheld_out = $data/held_out.jsonl\nheld_out_interval = 8\nheld_out_share = 10|; s/^threads = .*/&\ndigest_interval = 8/" "$work/p1.conf"
+    start 1
+}
+held_out=
+still 1 8 5 --exponents 6
+wait_for 120 verdict_is 1 noise || fail "a run of single short rows that stands still is $(health 1): $(get 1 sentence)"
+grep -q "now=noise .*is lost in noise" "$work/p1.log" || fail "noise without its figures: $(grep verdict "$work/p1.log")"
+held_out=yes
+still 1 8 5 --exponents 6
+wait_for 240 verdict_is 1 flat || fail "a run that stands still is $(health 1): $(get 1 sentence)"
+check_is 1 0 || fail "--check of a flat run: $(cat "$work/check.txt")"
+held_out=
+still 1 8 -3 --exponents 3
+wait_for 240 verdict_is 1 saturated || fail "a run whose estimates are cut off is $(health 1): $(get 1 sentence)"
+problem 1 saturated "" || fail "saturated is no problem"
+event 1 saturated "" || fail "no event says that it is saturated"
+
+echo "flat, noise, saturated: done" >&2
 # ---- starved: it waits for a slow one; then silent ----
 begin 2 100000 4
 sed -i 's/^batch = .*/batch = 2\nproducts = float32/; s/^length = .*/length = 16/' "$work"/p?.conf
