@@ -95,7 +95,7 @@ static void look_at_health(const struct ob_status *s, struct ob_problems *proble
     bool bad = kind == OB_HEALTH_DIVERGING || kind == OB_HEALTH_SPLIT;
     if (bad || kind == OB_HEALTH_IS_SATURATED || kind == OB_HEALTH_IS_STARVED)
         say(add(problems, bad, ob_health_name(kind), ""), "", "%s", s->health->sentence);
-    else if (s->health->saturated > OB_HEALTH_SATURATED)
+    else if (kind != OB_HEALTH_FINISHED && s->health->saturated > OB_HEALTH_SATURATED)
         say(add(problems, false, "saturated",
                 "raise [training] exponent by one if the run allows it; `run create --lr auto` measures how "
                 "large estimates are"),
