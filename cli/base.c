@@ -55,6 +55,23 @@ void ob_cli_base_describe(const char *model, char ret_name[static OB_NAME_MAX], 
     *ret_bytes = weight_bytes(model);
 }
 
+const char *ob_cli_model_file(const char *given, char ret_model[static OB_PATH_MAX]) {
+    char path[OB_PATH_MAX];
+    size_t count = 0;
+    (void)snprintf(ret_model, OB_PATH_MAX, "%.*s", OB_PATH_MAX - 1, given);
+    DIR *folder = opendir(given);
+    bool whole = folder && ob_path_join(path, given, "config.json", NULL) == OB_OK && access(path, F_OK) == 0;
+    for (const struct dirent *at; folder && !whole && (at = readdir(folder));)
+        if (ends_with(at->d_name, ".gguf") && ob_path_join(path, given, at->d_name, NULL) == OB_OK &&
+            ++count == 1)
+            memcpy(ret_model, path, strlen(path) + 1);
+    if (folder)
+        closedir(folder);
+    if (count > 1)
+        (void)snprintf(ret_model, OB_PATH_MAX, "%.*s", OB_PATH_MAX - 1, given);
+    return ret_model;
+}
+
 uint64_t ob_cli_elements(const struct ob_manifest_tensor *tensor) {
     uint64_t count = 1;
     for (uint32_t i = 0; i < tensor->dims; i++)

@@ -12,6 +12,9 @@
 
 /* Its name, and the bytes of its weights; "" and 0 when it cannot be looked at. */
 void ob_cli_base_describe(const char *model, char ret_name[static OB_NAME_MAX], uint64_t *ret_bytes);
+/* A folder that has one GGUF file and no config.json, as `onebyte export --format gguf` makes it, stands for that file. Returns
+ * ret_model: that, or what was given. */
+const char *ob_cli_model_file(const char *given, char ret_model[static OB_PATH_MAX]);
 uint64_t ob_cli_elements(const struct ob_manifest_tensor *tensor);
 
 /* Are this model's tensors the run's base?

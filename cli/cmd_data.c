@@ -135,8 +135,9 @@ static uint64_t skipped_rows(const struct survey *survey) {
 }
 
 static void print_kind(const char *name, const struct kind *kind) {
-    printf("%-11s %" PRIu64 " rows: %" PRIu64 " usable (%" PRIu64 " of them cut), %" PRIu64 " skipped\n",
-           name, kind->usable + kind->skipped, kind->usable, kind->cut, kind->skipped);
+    printf("%-11s %" PRIu64 " row%s: %" PRIu64 " usable (%" PRIu64 " of them cut), %" PRIu64 " skipped\n",
+           name, kind->usable + kind->skipped, kind->usable + kind->skipped == 1 ? "" : "s", kind->usable,
+           kind->cut, kind->skipped);
     if (kind->lengths_count == 0)
         return;
     printf("            tokens of a usable row before it is cut:");
@@ -150,12 +151,13 @@ static int print_text(const struct survey *survey) {
         if (has_rows(&survey->kinds[k]))
             print_kind(ob_row_kind_name((enum ob_row_kind)k), &survey->kinds[k]);
     if (survey->sequences > 0)
-        printf("a run sees  %zu sequences of at most %zu tokens: %zu tokens, %zu of them targets\n",
-               survey->sequences, survey->length, survey->tokens, survey->targets);
+        printf("a run sees  %zu sequence%s of at most %zu tokens: %zu tokens, %zu of them targets\n",
+               survey->sequences, survey->sequences == 1 ? "" : "s", survey->length, survey->tokens,
+               survey->targets);
     for (size_t i = 0; i < survey->group_count; i++) {
         const struct group *group = &survey->groups[i];
-        printf("%-11s %" PRIu64 " %s rows: %s; line", fate_name(group->fate), group->rows,
-               ob_row_kind_name(group->kind), group->why);
+        printf("%-11s %" PRIu64 " %s row%s: %s; line", fate_name(group->fate), group->rows,
+               ob_row_kind_name(group->kind), group->rows == 1 ? "" : "s", group->why);
         for (size_t line = 0; line < group->rows && line < SHOWN_MAX; line++)
             printf("%s %" PRIu64, line ? "," : "", group->lines[line]);
         puts(group->rows > SHOWN_MAX ? ", ..." : "");

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "cli/base.h"
 #include "cli/command.h"
 #include "cli/evaluate.h"
 #include "model/convert/open_model.h"
@@ -51,12 +52,13 @@ static void print_text(const struct evaluation *e) {
     const struct ob_task_score *s = &e->score;
     if (e->choices)
         printf("loss %.4f nats per choice, accuracy %.2f %% (%" PRIu64 " of %" PRIu64
-               " rows; %zu rows skipped)\n",
-               e->loss, 100.0 * e->accuracy, s->right, s->groups, e->skipped);
+               " rows; %zu row%s skipped)\n",
+               e->loss, 100.0 * e->accuracy, s->right, s->groups, e->skipped, e->skipped == 1 ? "" : "s");
     else
         printf("loss %.4f nats per token, perplexity %.2f, over %" PRIu64
-               " tokens of %zu sequences (%zu rows skipped)\n",
-               e->loss, exp(e->loss), s->targets, e->sequences, e->skipped);
+               " tokens of %zu sequence%s (%zu row%s skipped)\n",
+               e->loss, exp(e->loss), s->targets, e->sequences, e->sequences == 1 ? "" : "s", e->skipped,
+               e->skipped == 1 ? "" : "s");
 }
 
 static enum ob_err report(const struct arguments *a, const struct ob_task_score *score,
@@ -80,7 +82,10 @@ static enum ob_err report(const struct arguments *a, const struct ob_task_score 
 }
 
 static int eval(const void *arguments) {
-    const struct arguments *a = arguments;
+    char path[OB_PATH_MAX];
+    struct arguments given = *(const struct arguments *)arguments;
+    given.model = ob_cli_model_file(given.model, path);
+    const struct arguments *a = &given;
     struct ob_error error = {0};
     struct ob_model *model = NULL;
     struct ob_tokenizer *tokenizer = NULL;

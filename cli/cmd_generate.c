@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/base.h"
 #include "cli/command.h"
 #include "model/convert/open_model.h"
 #include "model/convert/open_tokenizer.h"
@@ -172,7 +173,10 @@ static enum ob_err start(const struct arguments *a, struct generation *g, struct
 }
 
 static int run(const void *arguments) {
-    const struct arguments *a = arguments;
+    char path[OB_PATH_MAX];
+    struct arguments given = *(const struct arguments *)arguments;
+    given.model = ob_cli_model_file(given.model, path);
+    const struct arguments *a = &given;
     struct ob_error error = {0};
     struct ob_model *model = NULL;
     struct ob_tokenizer *tokenizer = NULL;

@@ -84,7 +84,7 @@ static void quoted(const char *text) {
     putchar('"');
 }
 
-static void print_events(const struct ob_history *history) {
+static void print_events_csv(const struct ob_history *history) {
     puts("time,kind,machine,text");
     for (size_t i = 0; i < ob_history_event_count(history); i++) {
         const struct ob_history_event *e = ob_history_event_at(history, i);
@@ -94,6 +94,28 @@ static void print_events(const struct ob_history *history) {
         quoted(e->machine);
         putchar(',');
         quoted(e->text);
+        putchar('\n');
+    }
+}
+
+/* A column of text from anywhere: no control characters. */
+static void plain(const char *text, int width) {
+    int used = 0;
+    for (; *text; text++, used++)
+        putchar((unsigned char)*text < ' ' || *text == 0x7f ? ' ' : *text);
+    printf("%*s", used < width ? width - used : 0, "");
+}
+
+static void print_events(const struct ob_history *history) {
+    printf("%14s  %-14s  %-18s  %s\n", "time", "kind", "machine", "text");
+    for (size_t i = 0; i < ob_history_event_count(history); i++) {
+        const struct ob_history_event *e = ob_history_event_at(history, i);
+        printf("%14.3f  ", 1e-3 * (double)e->time_ms);
+        plain(e->kind, 14);
+        fputs("  ", stdout);
+        plain(e->machine[0] ? e->machine : "-", 18);
+        fputs("  ", stdout);
+        plain(e->text, 0);
         putchar('\n');
     }
 }
@@ -109,7 +131,7 @@ static int history(const void *arguments) {
         ob_history_read(place.state_dir, NULL, &read, &error))
         return ob_cli_fail(&error);
     if (a->events)
-        print_events(read);
+        (a->csv ? print_events_csv : print_events)(read);
     else if (a->csv)
         (a->frontiers ? ob_history_frontiers_csv : ob_history_csv)(read, stdout);
     else

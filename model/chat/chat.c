@@ -92,10 +92,11 @@ static enum ob_err recognise(struct ob_chat *chat, const char *model, const char
         return err;
     const char *name = ob_chat_known(hash);
     if (name == NULL)
-        return ob_fail(error, OB_EUNSUPPORTED,
-                       "%.120s: unknown chat template (%.12s); if it is another wording of one of these, set "
-                       "chat_template to its name: %s",
-                       model, hash, list_names(names, sizeof names));
+        return ob_fail(
+            error, OB_EUNSUPPORTED,
+            "%.120s: unknown chat template (%.12s); if it is another wording of one of these, name "
+            "that with --chat-template, or chat_template in [training]: %s",
+            model, hash, list_names(names, sizeof names));
     chat->format = ob_chat_format(name);
     assert(chat->format != NULL);
     return OB_OK;
@@ -109,9 +110,11 @@ static enum ob_err find_format(struct ob_chat *chat, const struct ob_chat_docume
         return recognise(chat, documents->name, documents->template, documents->template_bytes, error);
     const json_t *text = default_template(documents->config);
     if (text == NULL)
-        return ob_fail(error, OB_EUNSUPPORTED,
-                       "%.120s: the model has no chat template; set chat_template to one of: %s",
-                       documents->name, list_names(names, sizeof names));
+        return ob_fail(
+            error, OB_EUNSUPPORTED,
+            "%.120s: the model has no chat template; name one with --chat-template, or chat_template in "
+            "[training]: %s",
+            documents->name, list_names(names, sizeof names));
     return recognise(chat, documents->name, json_string_value(text), json_string_length(text), error);
 }
 

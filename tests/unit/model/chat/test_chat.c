@@ -89,7 +89,8 @@ static void open_knows_a_template_word_for_word(void **state) {
     expect_refused(NULL, OB_EUNSUPPORTED, "unknown chat template");
     write_config(json_pack("{s:[{s:s, s:s}]}", "chat_template", "name", "tool_use", "template", TURNS));
     expect_refused(NULL, OB_EUNSUPPORTED,
-                   "has no chat template; set chat_template to one of: chatml, smollm2");
+                   "has no chat template; name one with --chat-template, or chat_template in [training]: "
+                   "chatml, smollm2");
 }
 
 static void open_reads_the_file_before_the_configuration(void **state) {
