@@ -324,6 +324,8 @@ static enum ob_err open_peer(struct ob_daemon *daemon, struct ob_error *error) {
         .version = OB_VERSION,
     };
     daemon->movements.rule = &daemon->session.manifest->rule;
+    daemon->movements.window =
+        daemon->session.manifest->has_basis ? OB_MOVEMENTS_WINDOW_BASIS : OB_MOVEMENTS_WINDOW;
     daemon->session.movements = &daemon->movements;
     enum ob_err failed = ob_store_signed(daemon->session.store, &options.signed_below, error);
     if (!failed)

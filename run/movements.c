@@ -61,13 +61,13 @@ static double size_of(const struct ob_movements *movements, const struct ob_reco
 }
 
 /* Windows follow one another and may lie across records. */
-static void look(struct ob_movement *m, uint64_t sample, double size) {
+static void look(struct ob_movement *m, uint64_t window, uint64_t sample, double size) {
     if (m->window_count == 0)
         m->window_first = sample;
     m->window_sizes += size;
-    if (++m->window_count < OB_MOVEMENTS_WINDOW)
+    if (++m->window_count < window)
         return;
-    double mean = m->window_sizes / OB_MOVEMENTS_WINDOW;
+    double mean = m->window_sizes / (double)window;
     if (mean > m->latest) {
         m->latest = mean;
         m->latest_first = m->window_first;
@@ -89,7 +89,8 @@ enum ob_err ob_movements_add(struct ob_movements *movements, const struct ob_rec
         double size = size_of(movements, record, i);
         m->samples++;
         m->recent += (size - m->recent) / (double)(m->samples < RECENT ? m->samples : RECENT);
-        look(m, record->first.index + i, size);
+        look(m, movements->window > 0 ? movements->window : OB_MOVEMENTS_WINDOW, record->first.index + i,
+             size);
     }
     return OB_OK;
 }

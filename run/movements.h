@@ -3,10 +3,11 @@
  * A machine's movement is the exact sum over its bytes of lr · scale · |value| (spsa/update.h), so it is the same on every
  * machine that holds the same records, and what is taken out is taken out exactly. Its share is that over the sum of all.
  *
- * An outlier is a machine of which OB_MOVEMENTS_WINDOW samples in a row were OB_MOVEMENTS_OUTLIER times as large, on
+ * An outlier is a machine of which a window of samples in a row (OB_MOVEMENTS_WINDOW) were OB_MOVEMENTS_OUTLIER times as large, on
  * average, as is typical for the others when they come in (the median of their recent means): estimates are not normal, but
- * four at a time hardly ever stand out so far. Learning rate and scale do not enter there: who trains early or with few
- * others is no outlier. It is a reason to look, no proof: nothing that counts depends on it. Records that are read again at
+ * four at a time hardly ever stand out so far, if they are of different rows. Where eight in turn have a row in common, as machines
+ * sample in runs with a basis, a single row with a large gradient would: there a window is that of four rows. Learning rate and
+ * scale do not enter: who trains early or with few others is no outlier. It is a reason to look, no proof: nothing that counts depends on it. Records that are read again at
  * a start are not judged: what was typical when they came is not known any more.
  *
  * Errors:  OB_ENOMEM.
@@ -18,9 +19,10 @@
 #include "record/record.h"
 #include "spsa/update.h"
 
-#define OB_MOVEMENTS_WINDOW  4
-#define OB_MOVEMENTS_OUTLIER 4
-#define OB_MOVEMENTS_USUAL   32 /* samples from which on a machine's mean says what is typical */
+#define OB_MOVEMENTS_WINDOW       4
+#define OB_MOVEMENTS_WINDOW_BASIS 32
+#define OB_MOVEMENTS_OUTLIER      4
+#define OB_MOVEMENTS_USUAL        32 /* samples from which on a machine's mean says what is typical */
 
 struct ob_movement {
     struct ob_machine_id machine;
@@ -40,6 +42,7 @@ struct ob_movement {
 
 struct ob_movements {
     const struct ob_spsa_rule *rule;
+    uint64_t window;           /* samples; 0: OB_MOVEMENTS_WINDOW */
     struct ob_movement *items; /* sorted by machine */
     size_t count, capacity;
     double typical_of_all; /* of late; what it costs to know it better is spent when something stands out */

@@ -141,6 +141,25 @@ static void a_record_of_large_estimates_stands_out(void **state) {
     ob_movements_done(&movements);
 }
 
+/* Eight directions of one row whose gradient is large are no sign of anything; four rows of them in a row are. */
+static void one_large_row_does_not_stand_out_where_samples_share_rows(void **state) {
+    (void)state;
+    const uint8_t row[N] = {112, 115, 110, 118, 113, 112, 116, 111}; /* 4 … 6.7, others 0.06 … 1.8 */
+    struct ob_movements movements = {.rule = &RULE, .window = OB_MOVEMENTS_WINDOW_BASIS};
+    assert_false(stands_out(&movements, row, 0));
+    bool any = false;
+    for (uint64_t i = 1; i < 8; i++) { /* windows begin where they did: at most seven more fill one */
+        struct ob_record record = record_of(1, (100 + i) * N, 0, row);
+        add(&movements, &record);
+        any |= ob_movements_judge(&movements, &record.machine);
+    }
+    assert_true(any);
+    ob_movements_done(&movements);
+    movements = (struct ob_movements){.rule = &RULE};
+    assert_true(stands_out(&movements, row, 0));
+    ob_movements_done(&movements);
+}
+
 /* Nobody to hold it against. */
 static void alone_nobody_stands_out(void **state) {
     (void)state;
@@ -160,6 +179,7 @@ int main(void) {
         cmocka_unit_test(movement_has_an_upper_end),
         cmocka_unit_test(sums_do_not_depend_on_order_and_are_taken_back_exactly),
         cmocka_unit_test(a_record_of_large_estimates_stands_out),
+        cmocka_unit_test(one_large_row_does_not_stand_out_where_samples_share_rows),
         cmocka_unit_test(alone_nobody_stands_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
