@@ -32,7 +32,7 @@ cmp -s "$work/gguf/model.gguf" "$work/applied-gguf/model.gguf" || fail "apply gi
 [ "$(grep base_hash "$work/a.json")" = "$(grep base_hash "$work/b.json")" ] || fail "GGUF and safetensors are different models"
 loss() { "$BIN/onebyte" eval --model "$1" --data "$data/held_out.jsonl" --length 16 --json; }
 [ "$(loss "$work/gguf/model.gguf")" = "$(loss "$work/hf")" ] || fail "another loss from GGUF"
-"$BIN/onebyte" generate --model "$work/gguf" --tokens 2 >/dev/null || fail "generate with the folder of a GGUF export"
+"$BIN/onebyte" generate --model "$work/gguf" --prompt "In the" --tokens 2 >/dev/null || fail "generate with the folder of a GGUF export"
 "$BIN/onebyte" history "$work/p1" --events | head -1 | grep -q '^ *time  kind' || fail "events are no table"
 [ "$("$BIN/onebyte" history "$work/p1" --events --csv | head -1)" = "time,kind,machine,text" ] || fail "events are no CSV"
 
