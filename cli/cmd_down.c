@@ -10,6 +10,7 @@
 
 #include "cli/ask.h"
 #include "cli/command.h"
+#include "cli/unit.h"
 #include "transport/status_client.h"
 
 struct arguments {
@@ -67,6 +68,8 @@ static int down(const void *arguments) {
     json_decref(answer);
     if (failed && failed != OB_ENOTFOUND)
         return ob_cli_fail(&error);
+    if (ob_unit_exists(place.state_dir)) /* else it starts again with the machine */
+        ob_unit_remove(place.state_dir);
     if (failed) {
         puts("no daemon is running");
         return OB_EXIT_DONE;

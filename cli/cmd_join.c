@@ -26,7 +26,7 @@ struct arguments {
     const char *token, *data, *model, *run, *state_dir, *name, *listen, *chat_template;
     int64_t threads, timeout_s;
     struct ob_option_list set;
-    bool observer, foreground, exit_when_finished;
+    bool observer, foreground, systemd, exit_when_finished;
 };
 
 #define AT(member) OB_ARGUMENT(struct arguments, member)
@@ -56,6 +56,10 @@ static const struct ob_option OPTIONS[] = {
     {"exit-when-finished", NULL, "the daemon ends when the run is finished", AT(exit_when_finished)},
     OB_CLI_OPTION_SET(struct arguments),
     {"foreground", NULL, "be the daemon: messages to the terminal, Ctrl-C leaves", AT(foreground)},
+    {"systemd", NULL,
+     "let systemd keep the daemon, the user's or for root the system's: it starts again with the machine; "
+     "`onebyte down` ends that",
+     AT(systemd)},
 };
 
 #define CLOCK_SLACK_S   600
@@ -505,7 +509,7 @@ static enum ob_err watch_reached(const struct joining *j, struct ob_error *error
 static enum ob_err attempt(const struct joining *j, struct watching *w, pid_t *ret_pid, bool *ret_runs,
                            struct ob_error *error) {
     *w = (struct watching){.linked = false};
-    enum ob_err failed = ob_cli_launch(j->state_dir, ret_pid, error);
+    enum ob_err failed = ob_cli_launch(j->state_dir, j->arguments->systemd, ret_pid, error);
     w->ended = failed != OB_OK;
     if (!failed)
         failed = watch(j, *ret_pid, w, error);
@@ -526,7 +530,7 @@ static enum ob_err start(const struct joining *j, struct ob_error *error) {
     if (!failed)
         return OB_OK;
     if (runs)
-        ob_cli_unlaunch(pid);
+        ob_cli_unlaunch(j->state_dir, pid);
     /* Its key is of no use when it was refused; one that was only not heard may be known, and keeps its place. */
     if (j->made && (refused(w.why) || (!runs && !w.linked)))
         ob_cli_unmake_place(j->state_dir);
@@ -594,6 +598,8 @@ static enum ob_err join_run(struct joining *j, struct ob_error *error) {
 static int join(const void *arguments) {
     struct ob_error error = {0};
     struct joining j = {.arguments = arguments};
+    if (j.arguments->systemd && j.arguments->foreground)
+        return ob_cli_fail_usage("--systemd and --foreground exclude each other");
     enum ob_err failed = join_run(&j, &error);
     ob_token_wipe(&j.token);
     if (!failed)

@@ -17,6 +17,7 @@
 #include "cli/model_list.h"
 #include "cli/newplace.h"
 #include "cli/places.h"
+#include "cli/unit.h"
 #include "run/certificate.h"
 #include "run/last_start.h"
 
@@ -25,7 +26,7 @@ struct arguments {
     int64_t rounds, threads;
     int adapters; /* of ADAPTERS */
     struct ob_option_list set;
-    bool foreground, exit_when_finished, share_model;
+    bool foreground, systemd, exit_when_finished, share_model;
 };
 
 #define AT(member) OB_ARGUMENT(struct arguments, member)
@@ -60,6 +61,10 @@ static const struct ob_option OPTIONS[] = {
     {"exit-when-finished", NULL, "the daemon ends when the run is finished", AT(exit_when_finished)},
     OB_CLI_OPTION_SET(struct arguments),
     {"foreground", NULL, "be the daemon: messages to the terminal, Ctrl-C leaves", AT(foreground)},
+    {"systemd", NULL,
+     "let systemd keep the daemon, the user's or for root the system's: it starts again with the machine; "
+     "`onebyte down` ends that",
+     AT(systemd)},
 };
 
 struct starting {
@@ -391,11 +396,15 @@ static enum ob_err watch_first_rounds(const struct starting *s, pid_t pid, struc
 
 static void print_up(const struct starting *s) {
     char endpoint[OB_ENDPOINT_MAX], hint[OB_CLI_HINT_MAX], option[OB_CLI_HINT_MAX];
+    char journal[OB_UNIT_JOURNAL_MAX];
     const char *folder = strrchr(s->state_dir, '/');
     bool reached = ob_cli_own_endpoint(s->state_dir, endpoint);
     (void)ob_cli_hint(s->state_dir, "", hint);
     printf("  run \"%s\" is up%s%s. Stop it with `onebyte down%s`, watch it with `onebyte status%s`.\n",
            folder ? folder + 1 : s->state_dir, reached ? " on " : "", reached ? endpoint : "", hint, hint);
+    if (ob_unit_exists(s->state_dir))
+        printf("  systemd keeps it; its messages: %s%s\n", ob_unit_journal(s->state_dir, journal),
+               geteuid() == 0 ? "" : ". It ends when you log out, unless you `loginctl enable-linger`");
     if (access(s->authority, F_OK) == 0)
         printf("  Admit a machine: onebyte invite NAME%s     (authority: %s, keep a copy)\n",
                ob_cli_hint(s->state_dir, "--state ", option), s->authority);
@@ -416,11 +425,11 @@ static enum ob_err start(const struct starting *s, struct ob_error *error) {
         (void)fflush(stdout);
         return ob_cli_become_daemon(s->state_dir, error);
     }
-    enum ob_err failed = ob_cli_launch(s->state_dir, &pid, error);
+    enum ob_err failed = ob_cli_launch(s->state_dir, s->arguments->systemd, &pid, error);
     for (int moves = 0;
          failed && s->new && !s->arguments->listen &&moves < OB_CLI_MOVES &&ob_cli_move(s->state_dir);
          moves++)
-        failed = ob_cli_launch(s->state_dir, &pid, error);
+        failed = ob_cli_launch(s->state_dir, s->arguments->systemd, &pid, error);
     if (failed && s->made) /* it never was up */
         ob_cli_unmake_place(s->state_dir);
     if (failed)
@@ -433,6 +442,8 @@ static enum ob_err start(const struct starting *s, struct ob_error *error) {
 static int up(const void *arguments) {
     struct ob_error error = {0};
     struct starting s = {.arguments = arguments};
+    if (s.arguments->systemd && s.arguments->foreground)
+        return ob_cli_fail_usage("--systemd and --foreground exclude each other");
     enum ob_err failed =
         s.arguments->listen ? ob_cli_listen_read(s.arguments->listen, s.listen, &error) : OB_OK;
     if (!failed)

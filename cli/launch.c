@@ -15,6 +15,7 @@
 #include "cli/conf.h"
 #include "cli/listen.h"
 #include "cli/patience.h"
+#include "cli/unit.h"
 
 #define LOG          "onebyted.log"
 #define PROGRAM      "onebyted"
@@ -103,6 +104,8 @@ static void last_words(const char *state_dir, char ret_line[static LINE_MAX_]) {
 enum ob_err ob_cli_launched(const char *state_dir, pid_t pid, struct ob_error *error) {
     char line[LINE_MAX_];
     int status = 0;
+    if (pid == OB_CLI_SERVICE)
+        return ob_unit_check(state_dir, error);
     if (waitpid(pid, &status, WNOHANG) != pid)
         return OB_OK;
     last_words(state_dir, line);
@@ -110,17 +113,34 @@ enum ob_err ob_cli_launched(const char *state_dir, pid_t pid, struct ob_error *e
     return ob_fail(error, lasting ? OB_EUSAGE : OB_EIO, "%s", line);
 }
 
-void ob_cli_unlaunch(pid_t pid) {
+void ob_cli_unlaunch(const char *state_dir, pid_t pid) {
     int status;
+    if (pid == OB_CLI_SERVICE) {
+        ob_unit_remove(state_dir);
+        return;
+    }
     (void)kill(pid, SIGTERM);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
 }
 
-enum ob_err ob_cli_launch(const char *state_dir, pid_t *ret_pid, struct ob_error *error) {
+/* systemd waits until it is ready, which is after its status socket answers. */
+static enum ob_err launch_service(const char *state_dir, struct ob_error *error) {
+    char client[OB_PATH_MAX], daemon[OB_PATH_MAX], conf[OB_PATH_MAX];
+    enum ob_err failed = ob_cli_programs(client, daemon, error);
+    if (!failed)
+        failed = ob_path_join(conf, state_dir, OB_CLI_CONF, error);
+    return failed ? failed : ob_unit_start(state_dir, daemon, conf, error);
+}
+
+enum ob_err ob_cli_launch(const char *state_dir, bool service, pid_t *ret_pid, struct ob_error *error) {
     char log[OB_PATH_MAX], before[OB_PATH_MAX];
     struct ob_patience patience;
     bool answers = false;
+    if (service) {
+        *ret_pid = OB_CLI_SERVICE;
+        return launch_service(state_dir, error);
+    }
     enum ob_err failed = ob_path_join(log, state_dir, LOG, error);
     if (!failed)
         failed = ob_path_join(before, state_dir, LOG ".1", error);

@@ -14,8 +14,11 @@
 
 /* Replaces this process by the daemon. Returns only on failure. */
 OB_MUST_USE enum ob_err ob_cli_become_daemon(const char *state_dir, struct ob_error *error);
-/* Starts it and waits until its status socket answers. */
-OB_MUST_USE enum ob_err ob_cli_launch(const char *state_dir, pid_t *ret_pid, struct ob_error *error);
+/* Starts it and waits until its status socket answers. `service`: as a unit of systemd (cli/unit.h), *ret_pid is then
+ * OB_CLI_SERVICE. */
+#define OB_CLI_SERVICE ((pid_t)0)
+OB_MUST_USE enum ob_err ob_cli_launch(const char *state_dir, bool service, pid_t *ret_pid,
+                                      struct ob_error *error);
 /* It has ended, and its port was chosen for it, not by its owner: when another program was faster, its configuration gets the next
  * free one. True: it is worth another start; at most OB_CLI_MOVES of them. */
 #define OB_CLI_MOVES 8
@@ -23,7 +26,7 @@ bool ob_cli_move(const char *state_dir);
 /* Is it still there? When not, as an error, what it last said. */
 OB_MUST_USE enum ob_err ob_cli_launched(const char *state_dir, pid_t pid, struct ob_error *error);
 /* Ends one that was launched, and waits for it. */
-void ob_cli_unlaunch(pid_t pid);
+void ob_cli_unlaunch(const char *state_dir, pid_t pid);
 /* Runs another subcommand of this program with our terminal, and waits for it. `arguments` end with NULL.
  * Errors: it said why itself, so the text is empty. OB_EUSAGE: its exit code was that of one; else OB_ESTATE. */
 OB_MUST_USE enum ob_err ob_cli_run_self(const char *const *arguments, struct ob_error *error);

@@ -51,7 +51,7 @@ restart() { # NAME: peer 2 was left alone, peer 1's log was edited
     wait_for 60 agree 1 2 || fail "$1: no agreement"
     [ "$(get 1 weights_digest)" = "$digest" ] && [ "$(get 1 records)" = "$(get 2 records)" ] || fail "$1: another log or other weights"
     grep -q " log-damaged .*$2" "$work/p1.log" || fail "$1: not named"
-    grep -qE " (fork|cut|expelled|halt)" "$work"/p?.log && fail "$1: somebody was accused"
+    grep -qE "^[^ ]+ [a-z]+ (fork|cut|expelled|halt)" "$work"/p?.log && fail "$1: somebody was accused"
     for p in 1 2; do stop $p; done
     verify "$work/p1" || fail "$1: the log does not hold afterwards: $(cat "$work/verify.err")"
 }
@@ -83,7 +83,7 @@ wait_for 120 agree 1 2 3 || fail "the newcomer does not get the log: $(get 3 rec
 [ "$(get 3 weights_digest)" = "$digest" ] || fail "the newcomer has other weights"
 wait_for 60 verify "$work/p1" || fail "the log of peer 1 is not mended: $(cat "$work/verify.err")"
 [ "$(grep -c " log-mended " "$work/p1.log")" -ge 3 ] || fail "not every edit was named and mended: $(grep " log-" "$work/p1.log")"
-grep -qE " (fork|cut|expelled|halt)" "$work"/p?.log && fail "somebody was accused of what an editor did"
+grep -qE "^[^ ]+ [a-z]+ (fork|cut|expelled|halt)" "$work"/p?.log && fail "somebody was accused of what an editor did"
 for p in 1 2 3; do stop $p; done
 for p in 1 2 3; do verify "$work/p$p" || fail "the log of peer $p does not hold in the end"; done
 
