@@ -46,7 +46,7 @@ class Swarm:
 
     def __enter__(self):
         model, data = os.path.join(ROOT, "examples", "kjv-1m"), os.path.join(ROOT, "examples", "jargon")
-        self.tool("run", "create", "--name", "jargon", "--model", model, "--out", self.at("run.json"), "--rounds", "20000", "--samples-per-round", "8",
+        self.tool("run", "create", "--name", "jargon", "--model", model, "--adapters", "none", "--out", self.at("run.json"), "--rounds", "20000", "--samples-per-round", "8",
                   "--schedule", "constant", "--lr", "3e-5")
         keys = []
         for name in NAMES:

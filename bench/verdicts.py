@@ -58,7 +58,7 @@ def run_case(build, case):
     model = os.path.join(ROOT, "examples", "kjv-1m")
     processes, seen = [], []
     try:
-        tool("run", "create", "--model", model, "--out", at("run.json"), "--rounds", "100000", "--samples-per-round", "8", "--schedule",
+        tool("run", "create", "--model", model, "--adapters", "none", "--out", at("run.json"), "--rounds", "100000", "--samples-per-round", "8", "--schedule",
              "constant", "--warm-up", "0", "--lr", case.rate, *case.create)
         keys = []
         for i in range(len(case.machines)):

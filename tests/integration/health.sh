@@ -45,7 +45,7 @@ echo "diverging: done" >&2
 still() { # ROWS LENGTH EXPONENT OPTION… # with held-out rows if $held_out
     begin 1 100000 8 2>/dev/null
     rm -f "$work/run.json" "$work/run.authority"
-    "$BIN/onebyte" run create --model "$model" --out "$work/run.json" --rounds 100000 --samples-per-round 8 --schedule constant --warm-up 0 --lr 1e-9 "${@:4}" 2>/dev/null || fail "run create"
+    "$BIN/onebyte" run create --model "$model" --adapters none --out "$work/run.json" --rounds 100000 --samples-per-round 8 --schedule constant --warm-up 0 --lr 1e-9 "${@:4}" 2>/dev/null || fail "run create"
     invite 1
     sed -i "s|^data = .*|data = $data/train.jsonl\nexponent = $3|; s/^length = .*/length = $2/; s/^batch = .*/batch = $1/" "$work/p1.conf"
     [ -z "$held_out" ] || sed -i "s|^data = .*|&\nheld_out = $data/held_out.jsonl\nheld_out_interval = 8\nheld_out_share = 10|; s/^threads = .*/&\ndigest_interval = 8/" "$work/p1.conf"
