@@ -3,12 +3,14 @@
  * A machine's movement is the exact sum over its bytes of lr · scale · |value| (spsa/update.h), so it is the same on every
  * machine that holds the same records, and what is taken out is taken out exactly. Its share is that over the sum of all.
  *
- * An outlier is a machine of which a window of samples in a row (OB_MOVEMENTS_WINDOW) were OB_MOVEMENTS_OUTLIER times as large, on
- * average, as is typical for the others when they come in (the median of their recent means): estimates are not normal, but
- * four at a time hardly ever stand out so far, if they are of different rows. Where eight in turn have a row in common, as machines
- * sample in runs with a basis, a single row with a large gradient would: there a window is that of four rows. Learning rate and
- * scale do not enter: who trains early or with few others is no outlier. It is a reason to look, no proof: nothing that counts depends on it. Records that are read again at
- * a start are not judged: what was typical when they came is not known any more.
+ * An outlier is a machine of which a window of samples in a row (OB_MOVEMENTS_WINDOW) were OB_MOVEMENTS_OUTLIER times as large,
+ * on average, as is typical for the others when they come in (the median of their recent means): estimates are not normal, but
+ * four at a time hardly ever stand out so far, if they are of different rows. Where eight in turn have a row in common, as
+ * machines sample in runs with a basis, a single row with a large gradient would: there a window is that of sixteen rows (of
+ * four, one whose bytes stand at the code's end was enough; with two machines that came about within ten thousand samples).
+ * Learning rate and scale do not enter: who trains early or with few others is no outlier. It is a reason to look, no proof:
+ * nothing that counts depends on it. Records that are read again at a start are not judged: what was typical when they came is
+ * not known any more.
  *
  * Errors:  OB_ENOMEM.
  * Owns:    its table; a struct of zeros is empty, ob_movements_done frees. The rule is borrowed.
@@ -20,7 +22,7 @@
 #include "spsa/update.h"
 
 #define OB_MOVEMENTS_WINDOW       4
-#define OB_MOVEMENTS_WINDOW_BASIS 32
+#define OB_MOVEMENTS_WINDOW_BASIS 128
 #define OB_MOVEMENTS_OUTLIER      4
 #define OB_MOVEMENTS_USUAL        32 /* samples from which on a machine's mean says what is typical */
 

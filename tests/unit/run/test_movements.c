@@ -141,14 +141,14 @@ static void a_record_of_large_estimates_stands_out(void **state) {
     ob_movements_done(&movements);
 }
 
-/* Eight directions of one row whose gradient is large are no sign of anything; four rows of them in a row are. */
+/* Eight directions of one row whose gradient is large are no sign of anything; sixteen rows of them in a row are. */
 static void one_large_row_does_not_stand_out_where_samples_share_rows(void **state) {
     (void)state;
     const uint8_t row[N] = {112, 115, 110, 118, 113, 112, 116, 111}; /* 4 … 6.7, others 0.06 … 1.8 */
     struct ob_movements movements = {.rule = &RULE, .window = OB_MOVEMENTS_WINDOW_BASIS};
     assert_false(stands_out(&movements, row, 0));
     bool any = false;
-    for (uint64_t i = 1; i < 8; i++) { /* windows begin where they did: at most seven more fill one */
+    for (uint64_t i = 1; i < 32; i++) { /* windows begin where they did: a whole one is among so many */
         struct ob_record record = record_of(1, (100 + i) * N, 0, row);
         add(&movements, &record);
         any |= ob_movements_judge(&movements, &record.machine);
