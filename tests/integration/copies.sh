@@ -46,7 +46,7 @@ for p in 3 4; do wait_for 90 life_is $p halted || fail "host $p of a copied iden
 for p in 3 4; do says $p " twin \| halted .*another daemon" || fail "host $p does not say why"; done
 # one of them started again: the other one, halted as it is, stops it again
 kill -9 "${pid[3]}"; : >"$work/p3.log"; start 3
-wait_for 90 life_is 3 halted || fail "a host whose identity is copied trains again after a restart"
+wait_for 300 life_is 3 halted || fail "a host whose identity is copied trains again after a restart"
 says 3 " halted .*another daemon" || fail "the host that was started again does not say why it halted"
 before=$(get 1 own_samples)
 wait_for 60 trained 1 $((before + 40)) || fail "the others do not go on"
