@@ -30,9 +30,13 @@ unshare --mount --pid --fork true 2>/dev/null || skip "no namespaces can be made
 command -v meson >/dev/null || skip "meson is missing"
 . "$ROOT/tests/integration/common.sh"
 alice=$work/alice root=$work/root
+# the daemon in it has another user than who started it, so that the kernel does not end it with its parent
 stop() {
-    local status=$?
+    local status=$? p
     "$BIN/onebyte" down "$alice" >/dev/null 2>&1
+    for p in $(pgrep -f "onebyted --config /var/lib/onebyte/"); do
+        [ "$(readlink "/proc/$p/fd/1")" = "$work/p1.log" ] && kill -9 "$p"
+    done
     (exit $status)
     cleanup
 }
