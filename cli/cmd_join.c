@@ -20,6 +20,7 @@
 #include "cli/newplace.h"
 #include "cli/patience.h"
 #include "cli/places.h"
+#include "cli/unit.h"
 #include "run/certificate.h"
 
 struct arguments {
@@ -600,7 +601,9 @@ static int join(const void *arguments) {
     struct joining j = {.arguments = arguments};
     if (j.arguments->systemd && j.arguments->foreground)
         return ob_cli_fail_usage("--systemd and --foreground exclude each other");
-    enum ob_err failed = join_run(&j, &error);
+    enum ob_err failed = j.arguments->systemd ? ob_unit_check_manager(&error) : OB_OK;
+    if (!failed)
+        failed = join_run(&j, &error);
     ob_token_wipe(&j.token);
     if (!failed)
         return OB_EXIT_DONE;

@@ -402,7 +402,7 @@ static void print_up(const struct starting *s) {
     (void)ob_cli_hint(s->state_dir, "", hint);
     printf("  run \"%s\" is up%s%s. Stop it with `onebyte down%s`, watch it with `onebyte status%s`.\n",
            folder ? folder + 1 : s->state_dir, reached ? " on " : "", reached ? endpoint : "", hint, hint);
-    if (ob_unit_exists(s->state_dir))
+    if (!s->arguments->foreground && ob_unit_exists(s->state_dir))
         printf("  systemd keeps it; its messages: %s%s\n", ob_unit_journal(s->state_dir, journal),
                geteuid() == 0 ? "" : ". It ends when you log out, unless you `loginctl enable-linger`");
     if (access(s->authority, F_OK) == 0)
@@ -425,10 +425,9 @@ static enum ob_err start(const struct starting *s, struct ob_error *error) {
         (void)fflush(stdout);
         return ob_cli_become_daemon(s->state_dir, error);
     }
+    bool moves = s->new && !s->arguments->listen; /* nobody chose the port */
     enum ob_err failed = ob_cli_launch(s->state_dir, s->arguments->systemd, &pid, error);
-    for (int moves = 0;
-         failed && s->new && !s->arguments->listen &&moves < OB_CLI_MOVES &&ob_cli_move(s->state_dir);
-         moves++)
+    for (int i = 0; failed && moves && i < OB_CLI_MOVES && ob_cli_move(s->state_dir); i++)
         failed = ob_cli_launch(s->state_dir, s->arguments->systemd, &pid, error);
     if (failed && s->made) /* it never was up */
         ob_cli_unmake_place(s->state_dir);
@@ -444,8 +443,9 @@ static int up(const void *arguments) {
     struct starting s = {.arguments = arguments};
     if (s.arguments->systemd && s.arguments->foreground)
         return ob_cli_fail_usage("--systemd and --foreground exclude each other");
-    enum ob_err failed =
-        s.arguments->listen ? ob_cli_listen_read(s.arguments->listen, s.listen, &error) : OB_OK;
+    enum ob_err failed = s.arguments->systemd ? ob_unit_check_manager(&error) : OB_OK;
+    if (!failed && s.arguments->listen)
+        failed = ob_cli_listen_read(s.arguments->listen, s.listen, &error);
     if (!failed)
         failed = find(&s, &error);
     if (!failed)

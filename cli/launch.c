@@ -137,7 +137,7 @@ enum ob_err ob_cli_launch(const char *state_dir, bool service, pid_t *ret_pid, s
     char log[OB_PATH_MAX], before[OB_PATH_MAX];
     struct ob_patience patience;
     bool answers = false;
-    if (service) {
+    if (service || ob_unit_exists(state_dir)) {
         *ret_pid = OB_CLI_SERVICE;
         return launch_service(state_dir, error);
     }

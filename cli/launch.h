@@ -15,7 +15,7 @@
 /* Replaces this process by the daemon. Returns only on failure. */
 OB_MUST_USE enum ob_err ob_cli_become_daemon(const char *state_dir, struct ob_error *error);
 /* Starts it and waits until its status socket answers. `service`: as a unit of systemd (cli/unit.h), *ret_pid is then
- * OB_CLI_SERVICE. */
+ * OB_CLI_SERVICE; one that systemd keeps already stays one. */
 #define OB_CLI_SERVICE ((pid_t)0)
 OB_MUST_USE enum ob_err ob_cli_launch(const char *state_dir, bool service, pid_t *ret_pid,
                                       struct ob_error *error);

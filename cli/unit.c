@@ -171,7 +171,7 @@ static int systemctl(const char *verb, const char *option, const char *unit, boo
 }
 
 /* The manager need not be there: in a container, or for a user who came by `su`. */
-static enum ob_err check_manager(struct ob_error *error) {
+enum ob_err ob_unit_check_manager(struct ob_error *error) {
     if (systemctl("show", "--property=Version", NULL, true) == 0)
         return OB_OK;
     return ob_fail(error, OB_EUSAGE,
@@ -185,7 +185,7 @@ enum ob_err ob_unit_start(const char *state_dir, const char *daemon, const char 
                           struct ob_error *error) {
     char unit[OB_UNIT_NAME_MAX], journal[OB_UNIT_JOURNAL_MAX];
     ob_unit_name(state_dir, unit);
-    enum ob_err failed = check_manager(error);
+    enum ob_err failed = ob_unit_check_manager(error);
     if (!failed)
         failed = write_file(state_dir, daemon, conf, error);
     if (failed)

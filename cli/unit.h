@@ -19,6 +19,8 @@ void ob_unit_name(const char *state_dir, char ret_name[static OB_UNIT_NAME_MAX])
 /* A path as one word of a line in a unit file, in quotes. OB_EUSAGE: it has a control character. */
 OB_MUST_USE enum ob_err ob_unit_quote(const char *path, char ret_word[static 4 * OB_PATH_MAX],
                                       struct ob_error *error);
+/* Is there a manager that could keep it? To be asked before anything takes time. */
+OB_MUST_USE enum ob_err ob_unit_check_manager(struct ob_error *error);
 /* Writes it, enables and starts it, and waits until the daemon says that it is ready. On failure it is removed. */
 OB_MUST_USE enum ob_err ob_unit_start(const char *state_dir, const char *daemon, const char *conf,
                                       struct ob_error *error);

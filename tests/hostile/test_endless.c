@@ -19,18 +19,6 @@
 #define ALLOWED_KB (64 * 1024)
 #define LIMIT_MS   60000
 
-/* A sanitizer keeps what was freed, and its own notes: the figures say nothing then. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define MEMORY_IS_OURS 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define MEMORY_IS_OURS 0
-#endif
-#endif
-#ifndef MEMORY_IS_OURS
-#define MEMORY_IS_OURS 1
-#endif
-
 /* ---- the attacker's process ---- */
 
 static struct sockaddr_in loopback(unsigned port) {

@@ -23,18 +23,6 @@ static size_t resident(void) {
     return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* A sanitizer keeps what was freed, and its own notes: the figures say nothing then. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define MEMORY_IS_OURS 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define MEMORY_IS_OURS 0
-#endif
-#endif
-#ifndef MEMORY_IS_OURS
-#define MEMORY_IS_OURS 1
-#endif
-
 static void must_not_have_grown(size_t before, size_t allowed_mb) {
     size_t now = resident();
     print_message("grew by %zu MB\n", now > before ? (now - before) / MB : 0);

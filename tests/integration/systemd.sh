@@ -50,6 +50,7 @@ up --systemd >out 2>&1 && grep -q "already running" out || fail "the same comman
 kill -9 "$first"
 again() { active $unit && [ "$(systemctl --user show -P MainPID $unit)" != "$first" ] && [ -n "$(field_of round --run rows)" ]; }
 wait_for 60 again || fail "it does not come back"
+systemctl --user stop $unit && up >out 2>&1 && active $unit && grep -q "systemd keeps it" out || fail "what systemd keeps, it keeps: $(cat out)"
 
 # a second machine of the same user
 token=$("$onebyte" invite bob --run rows 2>/dev/null | grep -o 'ob1\.[A-Za-z0-9_-]*' | head -1)
@@ -72,5 +73,6 @@ up >out 2>&1 && "$onebyte" down --run rows >out || fail "without systemd it goes
 
 # without a manager
 kill "${pid[systemd]}"; wait_for 20 eval '! running'
-XDG_RUNTIME_DIR=$work up --systemd >out 2>&1; [ $? = 2 ] && grep -q "no systemd of this user" out || fail "without a manager: $(cat out)"
+XDG_RUNTIME_DIR=$work up --run new --systemd >out 2>&1; [ $? = 2 ] && grep -q "no systemd of this user" out || fail "without a manager: $(cat out)"
+[ "$(wc -l <out)" = 1 ] && [ ! -e "$HOME/.local/state/onebyte/new" ] || fail "something was begun: $(cat out)"
 exit 0
