@@ -357,10 +357,15 @@ static enum ob_err on_task(struct ob_daemon *daemon, const struct ob_result *res
     struct ob_score score;
     struct ob_event event;
     bool evaluated;
-    if (ob_held_out_done(&daemon->held_out, result->task, &result->error, &score, &event, &evaluated))
+    struct ob_event rebuild = {.kind = OB_EVENT_DISPUTE};
+    bool lost = result->error.code == OB_EMISMATCH; /* an evaluation did not leave the weights as they were */
+    if (ob_held_out_done(&daemon->held_out, result->task, &result->error, &score, &event, &evaluated)) {
+        if (lost)
+            return ob_daemon_step(daemon, &rebuild, error);
         return evaluated ? ob_daemon_step(daemon, &event, error) : OB_OK;
+    }
     if (ob_audit_done(&daemon->audit, result->task, &result->error))
-        return OB_OK;
+        return lost ? ob_daemon_step(daemon, &rebuild, error) : OB_OK;
     bool ours = ob_snapshot_writer_done(&daemon->writer, result->task, &result->error);
     enum ob_err failed =
         ours ? OB_OK : ob_snapshot_join_done(&daemon->join, result->task, &result->error, &ours, error);

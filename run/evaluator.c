@@ -120,11 +120,8 @@ enum ob_err ob_evaluator_run(struct ob_evaluator *e, const struct ob_updates *wi
     if (failed)
         return failed;
     failed = evaluate(e, stopped, context, &score, error);
-    if (ob_replica_apply(e->replica, without->items, without->count, &why)) { /* then the weights are lost */
-        if (error)
-            *error = why;
-        return why.code == OB_ENOMEM ? OB_ENOMEM : OB_EIO;
-    }
+    if (ob_replica_apply(e->replica, without->items, without->count, &why))
+        return ob_fail(error, OB_EMISMATCH, "records that were taken out cannot be put back: %s", why.text);
     if (!failed)
         *ret_score = score;
     return failed;

@@ -5,6 +5,7 @@
  * two losses has far less noise than either.
  *
  * Errors:  OB_ENOMEM; those of model/forward/forward.h; OB_ESTATE when `stopped` said so: the weights are as they were.
+ *          OB_EMISMATCH: what was taken out could not be put back; the weights have to be rebuilt.
  * Owns:    a forward pass in float32 with its buffers; borrows replica and corpus.
  * Threads: one at a time; between two calls anything may happen to the weights. */
 #ifndef OB_RUN_EVALUATOR_H
