@@ -5,7 +5,7 @@ what it prints to a results file, and makes the table and the plot of docs/learn
     bench/learning.py run BUILD RESULTS --task kjv|sst2 [--method NAME]... [--seeds 1,2,3] [--passes N] [--threads N]
         [--model MODEL --data FILE --held-out FILE] [--products WAY]
     bench/learning.py table RESULTS            a table for each task: each method at its best rate
-    bench/learning.py plot RESULTS OUT.svg     held-out loss against passes and against seconds
+    bench/learning.py plot RESULTS OUT.svg [--method NAME]...     held-out loss against passes, samples, seconds
     bench/learning.py quick BUILD              a short run of each kind on the shipped model; fails if one does not learn
 
 Task kjv trains examples/kjv-1m on the Jargon File; sst2 needs --model (SmolLM2-135M-Instruct) and rows with choices
@@ -222,19 +222,21 @@ def curve_panel(title, runs_by_method, key, left):
     return parts
 
 
-def plot(results, path):
+def plot(results, path, methods):
+    results = [r for r in results if not methods or r["method"] in methods]
     parts, top = [], 0
     for task, passes in sorted({(r["task"], r["passes"]) for r in results}):
         runs = best(results, task, passes)
         parts.append('<g transform="translate(0 %d)">' % top)
         parts += curve_panel("%s: held-out loss against passes of a row" % task, runs, "passes", 20)
-        parts += curve_panel("against seconds of training", runs, "seconds", 420)
+        parts += curve_panel("against samples (row, direction)", runs, "samples", 420)
+        parts += curve_panel("against seconds of training", runs, "seconds", 820)
         for i, name in enumerate(runs):
             parts.append('<text x="20" y="%d" fill="%s">%s</text>' % (372 + 18 * i, COLOURS[i % len(COLOURS)], name))
         parts.append("</g>")
         top += 400 + 18 * len(runs)
     with open(path, "w", encoding="utf-8") as file:
-        file.write('<svg xmlns="http://www.w3.org/2000/svg" width="820" height="%d" font-family="sans-serif" font-size="13">\n%s\n</svg>\n' % (
+        file.write('<svg xmlns="http://www.w3.org/2000/svg" width="1220" height="%d" font-family="sans-serif" font-size="13">\n%s\n</svg>\n' % (
             top, "\n".join(['<rect width="100%" height="100%" fill="white"/>'] + parts)))
 
 
@@ -279,6 +281,7 @@ def main():
         command.add_argument("results")
         if name == "plot":
             command.add_argument("out")
+            command.add_argument("--method", action="append", choices=list(METHODS))
     commands.add_parser("quick").add_argument("build")
     options = parser.parse_args()
     if options.command == "run":
@@ -286,7 +289,7 @@ def main():
     elif options.command == "table":
         tables(load(options.results))
     elif options.command == "plot":
-        plot(load(options.results), options.out)
+        plot(load(options.results), options.out, options.method)
     else:
         quick(options.build)
 
