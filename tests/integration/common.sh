@@ -80,6 +80,14 @@ wait_for() {
     local end=$((SECONDS + $1)); shift
     until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 0.2; done
 }
+# tell_events PEER: its on_event keeps what it is told; heard PEER [KIND MACHINE]: has it been told of this? All of it must be whole JSON.
+tell_events() { sed -i "s|^threads = .*|&\non_event = cat >>$work/p$1.events|" "$work/p$1.conf"; }
+heard() {
+    python3 "$ROOT/tests/support/events.py" "$work/p$1.events" run "$work/p$1" "${@:2}" 2>"$work/why"
+    local code=$?
+    [ $code != 2 ] || fail "on_event of peer $1 was told something else: $(cat "$work/why")"
+    return $code
+}
 life_is() { [ "$(get "$1" life)" = "$2" ]; }
 # all of these peers hold the same log and a digest of it, and the digests are equal
 agree() {

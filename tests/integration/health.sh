@@ -19,16 +19,14 @@ rm -f "$work/run.json" "$work/run.authority"
 "$BIN/onebyte" run create --model "$model" --adapters none --out "$work/run.json" --rounds 2000 --samples-per-round 8 --schedule constant --warm-up 0 --lr 3e-4 2>/dev/null || fail "run create"
 invite 1
 sed -i "s/^data = .*/&\npause_when_diverging = yes/; s/^length = .*/length = 64/; s/^batch = .*/batch = 8/" "$work/p1.conf"
-printf '#!/bin/sh\ncat >>%s/events\n' "$work" >"$work/hook"; chmod +x "$work/hook"
-sed -i "s|^threads = .*|&\non_event = $work/hook|" "$work/p1.conf"
+tell_events 1
 start 1
 wait_for 120 verdict_is 1 diverging || fail "a run at ten times the rate is $(health 1): $(get 1 sentence)"
 paused() { status 1 && grep -q '"paused_by":\[[^]]*"diverging"' "$work/p1.json"; }
 wait_for 20 paused || fail "pause_when_diverging does not pause"
 event 1 diverging "" || fail "no event says that it diverges"
 grep -q "warn verdict now=diverging" "$work/p1.log" || fail "no warning in the log"
-passed_on() { grep -q '"event":"diverging"' "$work/events" 2>/dev/null; }
-wait_for 20 passed_on || fail "on_event was not told: $(cat "$work/events")"
+wait_for 20 heard 1 diverging "" || fail "on_event was not told: $(cat "$work/p1.events")"
 check_is 1 2 && grep -q "^ONEBYTE CRITICAL - paused, diverging; .*lower the learning rate.* | round=[0-9]*c machines=1" "$work/check.txt" || fail "--check: $(cat "$work/check.txt")"
 "$BIN/onebyte" status "$work/p1" >"$work/text" && grep -q "paused.*diverging" "$work/text" && grep -q "onebyte resume" "$work/text" || fail "status: $(cat "$work/text")"
 "$BIN/onebyte" resume "$work/p1" || fail resume
@@ -49,6 +47,7 @@ still() { # ROWS LENGTH EXPONENT OPTION… # with held-out rows if $held_out
     invite 1
     sed -i "s|^data = .*|data = $data/train.jsonl\nexponent = $3|; s/^length = .*/length = $2/; s/^batch = .*/batch = $1/" "$work/p1.conf"
     [ -z "$held_out" ] || sed -i "s|^data = .*|&\nheld_out = $data/held_out.jsonl\nheld_out_interval = 8\nheld_out_share = 10|; s/^threads = .*/&\ndigest_interval = 8/" "$work/p1.conf"
+    [ -z "${events:-}" ] || tell_events 1
     start 1
 }
 held_out=
@@ -60,22 +59,26 @@ still 1 8 5 --exponents 6
 wait_for 240 verdict_is 1 flat || fail "a run that stands still is $(health 1): $(get 1 sentence)"
 check_is 1 0 || fail "--check of a flat run: $(cat "$work/check.txt")"
 held_out=
+rm -f "$work/p1.events"; events=yes
 still 1 8 -3 --exponents 3
 wait_for 240 verdict_is 1 saturated || fail "a run whose estimates are cut off is $(health 1): $(get 1 sentence)"
 problem 1 saturated "" || fail "saturated is no problem"
 event 1 saturated "" || fail "no event says that it is saturated"
+wait_for 20 heard 1 saturated "" || fail "on_event was not told: $(cat "$work/p1.events")"
 
 echo "flat, noise, saturated: done" >&2
 # ---- starved: it waits for a slow one; then silent ----
 begin 2 100000 4
 sed -i 's/^batch = .*/batch = 2\nproducts = float32/; s/^length = .*/length = 16/' "$work"/p?.conf
 sed -i 's/^batch = .*/batch = 12/' "$work/p2.conf" # slower, but within the patience of a pair
+tell_events 1
 start 1; start 2
 together() { [ "$(get 1 live)" = 2 ] && [ "$(get 2 own_rounds)" -ge 3 ]; }
 wait_for 60 together || fail "two do not train together"
 wait_for 150 verdict_is 1 starved || fail "a machine that waits for a slow one is $(health 1): $(get 1 sentence)"
 waits() { [ "$(get 1 waiting_for)" = peer2 ]; }
 wait_for 30 waits || fail "it does not say for whom it waits"
+wait_for 20 heard 1 starved "" || fail "on_event was not told: $(cat "$work/p1.events")"
 kill -STOP "${pid[2]}"
 wait_for 90 problem 1 silent peer2 || fail "a machine that is stopped is no problem: $(cat "$work/p1.json")"
 event 1 silent peer2 || fail "no event says that it is silent"

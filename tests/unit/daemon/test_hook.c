@@ -1,5 +1,6 @@
 #include "tests/unit/cmocka_all.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,7 +119,10 @@ static void queue_is_bounded_and_training_is_not_waited_for(void **state) {
     hook.count = 0;
     ob_hook_tend(&hook, OB_HOOK_SECONDS * OB_SECOND_NS);
     assert_int_equal(hook.running, running);
-    ob_hook_tend(&hook, OB_HOOK_SECONDS * OB_SECOND_NS + 1);
+    for (int i = 0; i < 20000 && hook.running; i++) {
+        ob_hook_tend(&hook, OB_HOOK_SECONDS * OB_SECOND_NS + 1);
+        usleep(1000);
+    }
     assert_int_equal(hook.running, 0);
     assert_int_equal(hook.killed, 1);
 }
@@ -152,6 +156,100 @@ static void program_has_no_descriptor_of_ours(void **state) {
     (void)fclose(ours);
 }
 
+/* ---- what is said: standard error, meanwhile, is a file ---- */
+
+static int kept_stderr;
+
+static void listen_to_stderr(void) {
+    int fd = open(out, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    kept_stderr = dup(STDERR_FILENO);
+    assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+    close(fd);
+    atomic_store(&logger.least, OB_LOG_DEBUG);
+}
+
+/* malloc'ed: what was written since. */
+static char *heard(void) {
+    assert_int_equal(dup2(kept_stderr, STDERR_FILENO), STDERR_FILENO);
+    close(kept_stderr);
+    return test_file_read(out, NULL);
+}
+
+static size_t count_of(const char *text, const char *part) {
+    size_t count = 0;
+    for (const char *at = text; (at = strstr(at, part)) != NULL; at++)
+        count++;
+    return count;
+}
+
+static void handle(struct ob_hook *hook, const char *kind) {
+    struct ob_history_event event = event_of(kind, "a");
+    ob_hook_push(hook, &event, 1);
+    settle(hook, 1);
+}
+
+static void program_that_fails_is_told_of_once(void **state) {
+    (void)state;
+    char text[TEST_PATH_MAX + 64], path[TEST_PATH_MAX];
+    test_folder_path(&folder, "good", path);
+    (void)snprintf(text, sizeof text, "test -e %s || { echo no network >&2; exit 3; }", path);
+    struct ob_hook hook = hook_of(text);
+    listen_to_stderr();
+    handle(&hook, "joined");
+    handle(&hook, "left");
+    handle(&hook, "silent");
+    assert_int_equal(close(open(path, O_CREAT | O_WRONLY, 0600)), 0);
+    handle(&hook, "back");
+    handle(&hook, "disk");
+    assert_int_equal(unlink(path), 0);
+    handle(&hook, "split");
+    char *said = heard();
+    assert_int_equal(count_of(said, "status=3"), 2);
+    assert_int_equal(count_of(said, "no network"), 2);
+    assert_int_equal(count_of(said, "works again"), 1);
+    assert_int_equal(count_of(said, "\n"), 3);
+    assert_int_equal(hook.failed, 4);
+    free(said);
+}
+
+/* A log, and a disk, are not filled by what a program writes. */
+static void program_that_floods_fills_nothing(void **state) {
+    (void)state;
+    struct ob_hook hook =
+        hook_of("head -c 3000000 /dev/zero | tr '\\0' x >&2; yes | head -c 3000000; exit 1");
+    listen_to_stderr();
+    handle(&hook, "joined");
+    char *said = heard();
+    assert_true(strlen(said) > 0 && strlen(said) < 1000);
+    free(said);
+}
+
+static bool runs(pid_t process) {
+    char path[64], state = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)process);
+    FILE *file = fopen(path, "r");
+    bool read = file && fscanf(file, "%*d %*s %c", &state) == 1;
+    if (file)
+        (void)fclose(file);
+    return read && state != 'Z';
+}
+
+static void what_it_leaves_in_the_background_ends_with_it(void **state) {
+    (void)state;
+    char text[TEST_PATH_MAX + 64];
+    (void)snprintf(text, sizeof text, "sleep 1000 >/dev/null 2>&1 & echo $! >%s", out);
+    struct ob_hook hook = hook_of(text);
+    handle(&hook, "joined");
+    char *said = test_file_read(out, NULL);
+    pid_t process = (pid_t)atoi(said);
+    assert_true(process > 0);
+    for (int i = 0; i < 5000 && runs(process); i++)
+        usleep(1000);
+    assert_false(runs(process));
+    free(said);
+}
+
 int main(void) {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make, drop)
     const struct CMUnitTest tests[] = {
@@ -161,6 +259,9 @@ int main(void) {
         IN_FOLDER(queue_is_bounded_and_training_is_not_waited_for),
         IN_FOLDER(program_that_reads_nothing_or_is_not_there_does_no_harm),
         IN_FOLDER(program_has_no_descriptor_of_ours),
+        IN_FOLDER(program_that_fails_is_told_of_once),
+        IN_FOLDER(program_that_floods_fills_nothing),
+        IN_FOLDER(what_it_leaves_in_the_background_ends_with_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
