@@ -278,7 +278,9 @@ void ob_diary_tend(struct ob_diary *diary, const struct ob_health_facts *facts, 
     for (size_t i = 0; i < kept; i++)
         put_frontier(diary, &diary->recent[i], NULL);
     measure_pace(diary);
-    ob_health_of(diary->history, facts, &diary->health);
+    struct ob_health now;
+    ob_health_of(diary->history, facts, &now);
+    ob_health_show(&diary->health, &now);
     flush(diary);
     *ret_event = (struct ob_event){.kind = OB_EVENT_REPORT, .loss = diary->loss, .rate = diary->rate};
 }

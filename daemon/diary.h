@@ -51,8 +51,8 @@ struct ob_diary {
     double curvature; /* that steps meet, when it stands out of its error; NaN: not known */
     double
         step_rate; /* learning rate of a sample, as schedule, combination and machines make it; NaN: not known */
-    struct ob_health health;
-    enum ob_health_kind before;
+    struct ob_health_view health;
+    enum ob_health_kind before; /* that was told */
 };
 
 OB_MUST_USE enum ob_err ob_diary_open(struct ob_diary *diary, const struct ob_session *session,

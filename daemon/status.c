@@ -104,7 +104,7 @@ static void gather_history(const struct ob_daemon *daemon, uint64_t now_ns, stru
     const struct ob_held_out *held_out = &daemon->held_out;
     double left = (double)status->max_rounds - (double)status->peer.round.index;
     bool over = status->peer.life == OB_PEER_FINISHED;
-    status->health = &diary->health;
+    status->health = &diary->health.shown;
     status->history = diary->history;
     status->since_round_s = age_s(diary->round_ns, now_ns);
     status->mean_loss = diary->loss;

@@ -63,8 +63,7 @@ struct ob_health_facts ob_watch_facts(const struct ob_daemon *daemon, uint64_t n
         .live = view.live,
         .silent =
             silent(peer, &daemon->identity.machine, daemon->session.manifest->bounds.max_rounds, now_ns),
-        .diverging = daemon->diary.health.kind == OB_HEALTH_DIVERGING,
-        .starved = daemon->diary.health.kind == OB_HEALTH_IS_STARVED,
+        .before = daemon->diary.health.shown.kind,
         .isolated = view.life == OB_PEER_ISOLATED,
         .disagree = disagreeing(peer),
         .loss_finite = (daemon->diary.round_ns == 0 || isfinite(daemon->diary.last_loss)) &&
@@ -78,7 +77,7 @@ struct ob_health_facts ob_watch_facts(const struct ob_daemon *daemon, uint64_t n
 /* What a change of the verdict means for an operator. */
 static void tell_verdict(struct ob_daemon *daemon) {
     struct ob_diary *diary = &daemon->diary;
-    const struct ob_health *verdict = &diary->health;
+    const struct ob_health *verdict = &diary->health.shown;
     char text[600];
     if (verdict->kind == diary->before)
         return;

@@ -9,6 +9,8 @@
 #define HELD_OUT_POINTS 12 /* at most: the last ones */
 #define BYTES_MIN       200
 #define ERRORS_TO_LEARN 2.0
+#define GOES_ON         0.5 /* a word that is shown goes on until half of what it took … */
+#define GOES_ON_NEAR    0.8 /* … or, of what is measured well, four fifths */
 #define POINTS_TO_RISE  16
 #define ERRORS_TO_RISE  5.0
 #define BUSY_SECONDS    20.0
@@ -212,30 +214,41 @@ static bool rises(const struct ob_trend *t, size_t points, bool before) {
            t->change > OB_HEALTH_RISE * fabs(t->first);
 }
 
+/* By a part of what it takes. */
+static bool falls_by(const struct ob_trend *t, size_t points, double part) {
+    return t->points >= points && t->change < -part * errors_for(t->points, ERRORS_TO_LEARN) * t->error &&
+           t->change < -part * OB_HEALTH_LEAST * fabs(t->first);
+}
+
 static bool falls(const struct ob_trend *t, size_t points) {
-    return t->points >= points && t->change < -errors_for(t->points, ERRORS_TO_LEARN) * t->error &&
-           t->change < -OB_HEALTH_LEAST * fabs(t->first);
+    return falls_by(t, points, 1);
+}
+
+static double part_of(const struct ob_health_facts *facts, enum ob_health_kind kind, double part) {
+    return facts->before == kind ? part : 1;
 }
 
 static bool diverges(const struct ob_health_facts *facts, struct ob_health *v) {
-    if (!facts->loss_finite || v->abstained > OB_HEALTH_ABSTAINED)
+    double part = part_of(facts, OB_HEALTH_DIVERGING, GOES_ON_NEAR);
+    if (!facts->loss_finite || v->abstained > part * OB_HEALTH_ABSTAINED)
         (void)snprintf(v->sentence, sizeof v->sentence,
                        "losses are not finite (%.0f %% of the samples abstain): the learning rate is too "
                        "high, or a weight overflowed",
                        isnan(v->abstained) ? 100.0 : 100 * v->abstained);
-    else if (rises(&v->held_out, HELD_OUT_MIN, facts->diverging))
+    else if (rises(&v->held_out, HELD_OUT_MIN, facts->before == OB_HEALTH_DIVERGING))
         (void)snprintf(v->sentence, sizeof v->sentence,
                        "the held-out loss rises, %.4g to %.4g (+%.2g ± %.1g) between rounds %u and %u: lower "
                        "the learning rate",
                        v->held_out.first, v->held_out.last, v->held_out.change, v->held_out.error,
                        v->held_out.first_round, v->held_out.last_round);
-    else if (rises(&v->loss, POINTS_TO_RISE, facts->diverging) && !falls(&v->held_out, HELD_OUT_MIN))
+    else if (rises(&v->loss, POINTS_TO_RISE, facts->before == OB_HEALTH_DIVERGING) &&
+             !falls(&v->held_out, HELD_OUT_MIN))
         (void)snprintf(v->sentence, sizeof v->sentence,
                        "the training loss rises, %.4g to %.4g (+%.2g ± %.1g) between rounds %u and %u: lower "
                        "the learning rate",
                        v->loss.first, v->loss.last, v->loss.change, v->loss.error, v->loss.first_round,
                        v->loss.last_round);
-    else if (v->rate_times_curvature > OB_HEALTH_RATE)
+    else if (v->rate_times_curvature > part * OB_HEALTH_RATE)
         (void)snprintf(v->sentence, sizeof v->sentence,
                        "the learning rate times the curvature is %.2g, beyond %.2g steps grow instead of "
                        "shrinking: lower the learning rate",
@@ -264,16 +277,18 @@ static bool is_split(const struct ob_health_facts *facts, struct ob_health *v) {
     return true;
 }
 
-static void say_trend(struct ob_health *v, const struct ob_trend *t, const char *what) {
+static void say_trend(struct ob_health *v, const struct ob_health_facts *facts, const struct ob_trend *t,
+                      const char *what) {
     double reach = errors_for(t->points, ERRORS_TO_LEARN) * t->error;
-    if (falls(t, 2)) {
+    if (falls_by(t, 2, part_of(facts, OB_HEALTH_LEARNING, GOES_ON))) {
         v->kind = OB_HEALTH_LEARNING;
         (void)snprintf(v->sentence, sizeof v->sentence,
                        "the %s loss falls, %.4g to %.4g (%.2g ± %.1g) between rounds %u and %u", what,
                        t->first, t->last, t->change, t->error, t->first_round, t->last_round);
         return;
     }
-    bool seen = reach <= OB_HEALTH_SMALL * fabs(t->last);
+    bool seen = reach * part_of(facts, OB_HEALTH_FLAT, GOES_ON_NEAR) <=
+                OB_HEALTH_SMALL * part_of(facts, OB_HEALTH_NOISE, GOES_ON_NEAR) * fabs(t->last);
     v->kind = seen ? OB_HEALTH_FLAT : OB_HEALTH_NOISE;
     (void)snprintf(
         v->sentence, sizeof v->sentence,
@@ -282,12 +297,12 @@ static void say_trend(struct ob_health *v, const struct ob_trend *t, const char 
         what, t->last, t->change, t->error, t->first_round, t->last_round);
 }
 
-static void judge_trend(struct ob_health *v) {
+static void judge_trend(struct ob_health *v, const struct ob_health_facts *facts) {
     bool held_out = v->held_out.points >= HELD_OUT_MIN || (v->held_out.points == 2 && falls(&v->held_out, 2));
     if (held_out && isfinite(v->held_out.error))
-        say_trend(v, &v->held_out, "held-out");
+        say_trend(v, facts, &v->held_out, "held-out");
     else if (v->loss.points >= POINTS_MIN && isfinite(v->loss.error))
-        say_trend(v, &v->loss, "training");
+        say_trend(v, facts, &v->loss, "training");
     else
         (void)snprintf(v->sentence, sizeof v->sentence, "too few rounds were seen to say more");
 }
@@ -315,19 +330,37 @@ void ob_health_of(const struct ob_history *history, const struct ob_health_facts
     } else if (is_split(facts, &v)) {
         v.kind = OB_HEALTH_SPLIT;
     } else if (facts->trains && !facts->finished && facts->live > 1 &&
-               v.busy < (facts->starved ? OB_HEALTH_FED : OB_HEALTH_STARVED) * (1 - facts->rest)) {
+               v.busy < (facts->before == OB_HEALTH_IS_STARVED ? OB_HEALTH_FED : OB_HEALTH_STARVED) *
+                            (1 - facts->rest)) {
         v.kind = OB_HEALTH_IS_STARVED;
         (void)snprintf(v.sentence, sizeof v.sentence, "this machine computes %.0f %% of its time%s%s",
                        100 * v.busy, facts->waits_for ? "; it waits for " : ": it waits for others",
                        facts->waits_for ? facts->waits_for : "");
     } else {
-        judge_trend(&v);
-        if (v.kind != OB_HEALTH_LEARNING && v.saturated > OB_HEALTH_SATURATED)
+        judge_trend(&v, facts);
+        if (v.kind != OB_HEALTH_LEARNING &&
+            v.saturated > OB_HEALTH_SATURATED * part_of(facts, OB_HEALTH_IS_SATURATED, GOES_ON_NEAR))
             say_saturated(&v);
         if (facts->finished)
             v.kind = OB_HEALTH_FINISHED;
     }
     *ret_verdict = v;
+}
+
+void ob_health_show(struct ob_health_view *view, const struct ob_health *now) {
+    struct ob_health before = view->shown;
+    bool first = before.kind == OB_HEALTH_STARTING;
+    bool at_once = first || now->kind == OB_HEALTH_DIVERGING || now->kind == OB_HEALTH_FINISHED;
+    bool same = now->kind == before.kind;
+    view->times = same ? 0 : view->times > 0 && now->kind == view->next ? view->times + 1 : 1;
+    view->next = now->kind;
+    view->shown = *now;
+    if (same || at_once || view->times >= OB_HEALTH_HOLD) {
+        view->times = 0;
+        return;
+    }
+    view->shown.kind = before.kind;
+    memcpy(view->shown.sentence, before.sentence, sizeof before.sentence);
 }
 
 void ob_health_curve(const struct ob_history *history, double *ret_losses, size_t count) {

@@ -33,6 +33,7 @@
 #define OB_HEALTH_STARVED      0.5    /* of the time at work, from below … */
 #define OB_HEALTH_FED          0.65   /* … until there is more than this */
 #define OB_HEALTH_RATE         2.0    /* learning rate times curvature */
+#define OB_HEALTH_HOLD         5 /* evaluations in a row, which come once a second, until another word is shown */
 #define OB_HEALTH_SENTENCE_MAX 320
 
 enum ob_health_kind {
@@ -56,10 +57,10 @@ struct ob_health_facts {
     double since_round_s;  /* since our last round ended; NaN: none yet */
     const char *waits_for; /* name of the machine that we wait for now; NULL: none */
     size_t live, silent; /* machines that train now, we among them; that trained lately and now are silent */
-    bool diverging, starved; /* that was the verdict before */
-    bool isolated;           /* too few machines hold our records: training is paused */
-    size_t disagree;         /* machines with other weights for the same records */
-    bool loss_finite;        /* of the last round */
+    enum ob_health_kind before; /* what is shown: it goes on until its bounds are passed by a margin */
+    bool isolated;              /* too few machines hold our records: training is paused */
+    size_t disagree;            /* machines with other weights for the same records */
+    bool loss_finite;           /* of the last round */
 };
 
 /* A line through the points of a window. NaN: not known. */
@@ -80,9 +81,19 @@ struct ob_health {
     double rate_times_curvature; /* NaN: not measured */
 };
 
+/* What is shown and told. Zeros: nothing was seen yet. */
+struct ob_health_view {
+    struct ob_health shown;
+    enum ob_health_kind next; /* what the last evaluations said instead … */
+    unsigned times;           /* … so many of them in a row; 0: none */
+};
+
 const char *ob_health_name(enum ob_health_kind kind);
 void ob_health_of(const struct ob_history *history, const struct ob_health_facts *facts,
                   struct ob_health *ret_verdict);
+/* A word is shown once OB_HEALTH_HOLD evaluations in a row say it, `diverging` and `finished` at once, as is the first one; with
+ * its sentence until the next is. The figures are those of `now`. */
+void ob_health_show(struct ob_health_view *view, const struct ob_health *now);
 
 /* The losses of the last rounds in `count` parts of equal length, oldest first, NaN where there are none; for a sparkline. */
 void ob_health_curve(const struct ob_history *history, double *ret_losses, size_t count);

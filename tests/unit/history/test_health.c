@@ -38,16 +38,19 @@ struct course {
     uint32_t rounds;
     double from, to, deviation;           /* of the training loss */
     double saturated, abstained, seconds; /* shares; of a round */
+    double curvature, vary; /* 0: not measured; deviation of share, seconds and curvature, as parts of them */
 };
 
-static void run(const struct course *course) {
-    for (uint32_t i = 0; i < course->rounds; i++) {
-        double loss =
-            course->from + (course->to - course->from) * i / course->rounds + course->deviation * noise();
+/* Rounds from `first` on. */
+static void run_from(const struct course *course, uint32_t first) {
+    for (uint32_t i = first; i < first + course->rounds; i++) {
+        double loss = course->from + (course->to - course->from) * (i - first) / course->rounds +
+                      course->deviation * noise();
+        double vary = 1 + course->vary * noise();
         struct ob_history_row row = {.time_ms = 1000ull * i,
                                      .round = i,
                                      .rounds = 1,
-                                     .seconds = course->seconds > 0 ? course->seconds : 1,
+                                     .seconds = (course->seconds > 0 ? course->seconds : 1) * vary,
                                      .samples = 8,
                                      .loss = loss,
                                      .loss_square = loss * loss,
@@ -55,13 +58,17 @@ static void run(const struct course *course) {
                                      .machines = 2,
                                      .swarm_loss = NAN,
                                      .swarm_rate = 16,
-                                     .curvature = NAN,
+                                     .curvature = course->curvature > 0 ? course->curvature * vary : NAN,
                                      .bytes = 100,
-                                     .saturated = (uint64_t)(100 * course->saturated),
+                                     .saturated = (uint64_t)(100 * course->saturated * vary),
                                      .abstained = (uint64_t)(100 * course->abstained),
                                      .size = 0};
         ob_history_add_row(history, &row);
     }
+}
+
+static void run(const struct course *course) {
+    run_from(course, 0);
 }
 
 static void evaluate(uint32_t round, double loss) {
@@ -250,7 +257,7 @@ static void waiting_for_most_of_the_time_is_starved(void **state) {
     assert_int_equal(close_history(state) + open_history(state), 0);
     run(&(struct course){100, 3.4, 3.0, 0.1, 0, 0, 1.7}); /* 56 % at work */
     assert_verdict(judge(&facts), "learning");
-    facts.starved = true; /* it does not come and go with each second */
+    facts.before = OB_HEALTH_IS_STARVED; /* it does not come and go with each second */
     assert_verdict(judge(&facts), "starved");
     facts.live = 1; /* there is nobody to wait for: other programs take the processor */
     assert_verdict(judge(&facts), "learning");
@@ -297,6 +304,98 @@ static void curve_has_the_losses_in_equal_parts(void **state) {
         assert_true(fabs(curve[i] - (7.5 - i)) < 0.06);
 }
 
+/* ---- at a boundary ---- */
+
+/* How often another word is told; one evaluation after each row. `vary`: what comes and goes, as `i` says. */
+struct watch {
+    struct ob_health_facts facts;
+    struct ob_health_view view;
+    unsigned evaluations, changes;
+};
+
+static void look(struct watch *watch) {
+    struct ob_health now;
+    enum ob_health_kind before = watch->view.shown.kind;
+    watch->facts.before = before;
+    ob_health_of(history, &watch->facts, &now);
+    ob_health_show(&watch->view, &now);
+    watch->changes += before != watch->view.shown.kind && before != OB_HEALTH_STARTING;
+    watch->evaluations++;
+    assert_true(watch->view.shown.sentence[0] != 0);
+}
+
+static void live_through(struct watch *watch, const struct course *course) {
+    for (uint32_t i = 0; i < course->rounds; i++) {
+        struct course one = *course;
+        one.rounds = 1;
+        one.from = one.to = course->from + (course->to - course->from) * i / course->rounds;
+        run_from(&one, i);
+        look(watch);
+    }
+}
+
+/* Each stands for long where one word ends and another begins. */
+static void word_at_a_boundary_does_not_flap(void **state) {
+    static const struct course COURSES[] = {
+        {800, 3.4, 2.76, 0.33, 0, 0, 1, 0, 0},     /* falls by two errors of the window: learning or noise */
+        {800, 3.4, 3.4, 0.069, 0, 0, 1, 0, 0},     /* a change by 1 % would just have shown: flat or noise */
+        {800, 3.4, 3.4, 0.2, 0.25, 0, 1, 0, 0.3},  /* a quarter of the bytes */
+        {800, 3.4, 3.4, 0.2, 0, 0, 1.92, 0, 0.1},  /* half of the time at work */
+        {800, 3.4, 3.4, 0.2, 0, 0, 1, 20000, 0.3}, /* rate times curvature near 2 */
+    };
+    for (size_t i = 0; i < sizeof COURSES / sizeof *COURSES; i++) {
+        struct watch watch = {.facts = usual()};
+        assert_int_equal(close_history(state) + open_history(state), 0);
+        live_through(&watch, &COURSES[i]);
+        print_message("course %zu: %u changes in %u evaluations, at last %s\n", i, watch.changes,
+                      watch.evaluations, ob_health_name(watch.view.shown.kind));
+        assert_in_range(watch.changes, 0, watch.evaluations / 100);
+    }
+}
+
+/* A link that comes and goes. */
+static void machines_that_come_and_go_are_told_when_they_are_gone(void **state) {
+    struct watch watch = {.facts = usual()};
+    (void)state;
+    run(&(struct course){200, 3.4, 3.0, 0.1, 0, 0, 1, 0, 0});
+    for (unsigned i = 0; i < 400; i++) {
+        watch.facts.silent = i % 4 < 2 ? 2 : 0;
+        watch.facts.live = 4 - watch.facts.silent;
+        look(&watch);
+    }
+    print_message("come and go: %u changes\n", watch.changes);
+    assert_in_range(watch.changes, 0, 4);
+    watch.facts.live = watch.facts.silent = 2;
+    for (unsigned i = 0; i < OB_HEALTH_HOLD; i++)
+        look(&watch);
+    assert_verdict(watch.view.shown, "split");
+    watch.facts.live = 4;
+    watch.facts.silent = 0;
+    for (unsigned i = 0; i + 1 < OB_HEALTH_HOLD; i++)
+        look(&watch);
+    assert_verdict(watch.view.shown, "split");
+    assert_non_null(strstr(watch.view.shown.sentence, "silent")); /* a word goes with its own sentence */
+    look(&watch);
+    assert_verdict(watch.view.shown, "learning");
+    assert_non_null(strstr(watch.view.shown.sentence, "falls"));
+}
+
+/* What must not wait does not. */
+static void divergence_and_the_end_are_told_at_once(void **state) {
+    struct watch watch = {.facts = usual()};
+    (void)state;
+    run(&(struct course){200, 3.4, 3.0, 0.1, 0, 0, 1, 0, 0});
+    look(&watch);
+    assert_verdict(watch.view.shown, "learning"); /* nothing was shown before */
+    watch.facts.loss_finite = false;
+    look(&watch);
+    assert_verdict(watch.view.shown, "diverging");
+    watch.facts.loss_finite = true;
+    watch.facts.finished = true;
+    look(&watch);
+    assert_verdict(watch.view.shown, "finished");
+}
+
 int main(void) {
 #define IN_HISTORY(test) cmocka_unit_test_setup_teardown(test, open_history, close_history)
     const struct CMUnitTest tests[] = {
@@ -317,6 +416,9 @@ int main(void) {
         IN_HISTORY(half_that_does_not_answer_is_a_split),
         IN_HISTORY(end_is_finished_unless_it_diverged),
         IN_HISTORY(curve_has_the_losses_in_equal_parts),
+        IN_HISTORY(word_at_a_boundary_does_not_flap),
+        IN_HISTORY(machines_that_come_and_go_are_told_when_they_are_gone),
+        IN_HISTORY(divergence_and_the_end_are_told_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
