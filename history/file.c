@@ -358,14 +358,17 @@ static enum ob_err end_query(const struct history_file *file, sqlite3_stmt *quer
     return failed;
 }
 
-enum ob_err history_file_each_row(struct history_file *file,
+enum ob_err history_file_each_row(struct history_file *file, size_t newest,
                                   bool (*see)(void *, int64_t, const struct ob_history_row *), void *context,
                                   struct ob_error *error) {
     sqlite3_stmt *query = NULL;
     int count = file->before ? ROUND_COLUMNS - ROUND_ADDED : ROUND_COLUMNS;
-    enum ob_err failed = begin_query(file, "round", "SELECT * FROM round ORDER BY id", count, &query, error);
+    enum ob_err failed =
+        begin_query(file, "round", "SELECT * FROM (SELECT * FROM round ORDER BY id DESC LIMIT ?) ORDER BY id",
+                    count, &query, error);
     if (failed)
         return failed;
+    sqlite3_bind_int64(query, 1, newest > 0 ? (sqlite3_int64)newest : -1);
     int step;
     while ((step = sqlite3_step(query)) == SQLITE_ROW) {
         struct columns columns = {.query = query};

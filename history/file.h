@@ -21,8 +21,8 @@ OB_MUST_USE enum ob_err history_file_open(const char *path, const struct ob_run_
                                           struct history_file **ret_file, struct ob_error *error);
 void history_file_close(struct history_file *file); /* commits; accepts NULL */
 
-/* Reading, by id or round; `see` returns false when a row cannot be so (OB_EFORMAT). */
-OB_MUST_USE enum ob_err history_file_each_row(struct history_file *file,
+/* Reading, by id or round; `see` returns false when a row cannot be so (OB_EFORMAT). `newest`: so many rows at most; 0: all. */
+OB_MUST_USE enum ob_err history_file_each_row(struct history_file *file, size_t newest,
                                               bool (*see)(void *context, int64_t id,
                                                           const struct ob_history_row *row),
                                               void *context, struct ob_error *error);

@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/path.h"
 #include "history/file.h"
+#include "history/tail.h"
 
 #define ROWS_MAX (OB_HISTORY_LEVELS * (OB_HISTORY_ROWS + 1))
 
@@ -93,7 +95,7 @@ static void forget_all(struct ob_history *h) {
 }
 
 static enum ob_err load(struct ob_history *h, struct history_file *file, struct ob_error *error) {
-    enum ob_err failed = history_file_each_row(file, take_row, h, error);
+    enum ob_err failed = history_file_each_row(file, 0, take_row, h, error);
     if (!failed)
         failed = history_file_each_frontier(file, take_frontier, h, error);
     if (!failed)
@@ -189,6 +191,44 @@ enum ob_err ob_history_read(const char *state_dir, const struct ob_run_id *run,
     else
         *ret_history = h;
     return failed;
+}
+
+/* ---- the newest rows ---- */
+
+/* Opens it unless the file that is open is still the one at `path`. */
+static enum ob_err open_tail(struct ob_history_tail *tail, const char *path, struct ob_error *error) {
+    struct stat info;
+    bool there = stat(path, &info) == 0;
+    if (tail->file && there && info.st_dev == tail->device && info.st_ino == tail->inode)
+        return OB_OK;
+    ob_history_tail_close(tail);
+    enum ob_err failed = history_file_open(path, NULL, false, &tail->file, error);
+    if (!failed && there)
+        *tail = (struct ob_history_tail){tail->file, info.st_dev, info.st_ino};
+    return failed;
+}
+
+enum ob_err ob_history_tail_read(struct ob_history_tail *tail, const char *state_dir, size_t rows,
+                                 struct ob_history **ret_history, struct ob_error *error) {
+    struct ob_history *h = NULL;
+    enum ob_err failed = make(state_dir, &h, error);
+    if (failed)
+        return failed;
+    failed = open_tail(tail, h->path, error);
+    if (!failed)
+        failed = history_file_each_row(tail->file, rows, take_row, h, error);
+    if (failed) {
+        ob_history_tail_close(tail);
+        ob_history_close(h);
+        return failed;
+    }
+    *ret_history = h;
+    return OB_OK;
+}
+
+void ob_history_tail_close(struct ob_history_tail *tail) {
+    history_file_close(tail->file);
+    *tail = (struct ob_history_tail){0};
 }
 
 void ob_history_close(struct ob_history *h) {

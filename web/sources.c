@@ -26,16 +26,11 @@ static enum ob_err make_metrics(const char *status, char **ret_text, size_t *ret
     return *ret_text ? OB_OK : no_memory(error);
 }
 
-static enum ob_err make_table(const char *state_dir, bool frontiers, char **ret_text, size_t *ret_bytes,
-                              struct ob_error *error) {
-    struct ob_history *history = NULL;
-    enum ob_err failed = ob_history_read(state_dir, NULL, &history, error);
-    if (failed)
-        return failed;
+static enum ob_err print(const struct ob_history *history, bool frontiers, char **ret_text, size_t *ret_bytes,
+                         struct ob_error *error) {
     FILE *out = open_memstream(ret_text, ret_bytes);
     if (out)
         (frontiers ? ob_history_frontiers_csv : ob_history_csv)(history, out);
-    ob_history_close(history);
     bool bad = !out || ferror(out) != 0;
     if (out && fclose(out) == 0 && !bad)
         return OB_OK;
@@ -45,12 +40,24 @@ static enum ob_err make_table(const char *state_dir, bool frontiers, char **ret_
     return no_memory(error);
 }
 
+static enum ob_err make_table(struct ob_web_sources *sources, enum ob_web_source source, char **ret_text,
+                              size_t *ret_bytes, struct ob_error *error) {
+    struct ob_history *history = NULL;
+    enum ob_err failed = source == OB_WEB_RECENT ? ob_history_tail_read(&sources->tail, sources->state_dir,
+                                                                        OB_WEB_RECENT_ROWS, &history, error)
+                                                 : ob_history_read(sources->state_dir, NULL, &history, error);
+    if (!failed)
+        failed = print(history, source == OB_WEB_FRONTIERS, ret_text, ret_bytes, error);
+    ob_history_close(history);
+    return failed;
+}
+
 static enum ob_err make(struct ob_web_sources *sources, enum ob_web_source source, char **ret_text,
                         size_t *ret_bytes, struct ob_error *error) {
     char *status = NULL;
     size_t bytes = 0;
-    if (source == OB_WEB_HISTORY || source == OB_WEB_FRONTIERS)
-        return make_table(sources->state_dir, source == OB_WEB_FRONTIERS, ret_text, ret_bytes, error);
+    if (source == OB_WEB_HISTORY || source == OB_WEB_FRONTIERS || source == OB_WEB_RECENT)
+        return make_table(sources, source, ret_text, ret_bytes, error);
     if (source == OB_WEB_STATUS) {
         enum ob_err failed =
             ob_status_ask(sources->state_dir, "{\"command\":\"status\"}", PATIENCE_MS, ret_text, error);
@@ -88,5 +95,6 @@ enum ob_err ob_web_source_text(struct ob_web_sources *sources, enum ob_web_sourc
 void ob_web_sources_done(struct ob_web_sources *sources) {
     for (size_t i = 0; i < OB_WEB_SOURCES; i++)
         free(sources->kept[i].text);
+    ob_history_tail_close(&sources->tail);
     *sources = (struct ob_web_sources){0};
 }

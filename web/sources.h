@@ -13,14 +13,17 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/path.h"
+#include "history/tail.h"
 
-#define OB_WEB_FRESH_NS OB_SECOND_NS
+#define OB_WEB_FRESH_NS    OB_SECOND_NS
+#define OB_WEB_RECENT_ROWS 64 /* as many as an event of a stream has at most */
 
 enum ob_web_source {
     OB_WEB_STATUS,    /* JSON, as `onebyte status --json` */
     OB_WEB_METRICS,   /* Prometheus */
     OB_WEB_HISTORY,   /* CSV, as `onebyte history --csv` */
     OB_WEB_FRONTIERS, /* the same with --frontiers */
+    OB_WEB_RECENT,    /* the newest OB_WEB_RECENT_ROWS rows of OB_WEB_HISTORY, with its titles */
     OB_WEB_SOURCES
 };
 
@@ -32,6 +35,7 @@ struct ob_web_kept {
 
 struct ob_web_sources {
     char state_dir[OB_PATH_MAX];
+    struct ob_history_tail tail;
     struct ob_web_kept kept[OB_WEB_SOURCES];
 };
 

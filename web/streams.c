@@ -48,7 +48,7 @@ static void put_event(FILE *out, const char *name, const char *text, size_t byte
 static void put_rows(struct ob_web_sources *sources, double *newest, FILE *out) {
     char *csv = NULL;
     size_t bytes = 0;
-    if (ob_web_source_text(sources, OB_WEB_HISTORY, &csv, &bytes, NULL))
+    if (ob_web_source_text(sources, OB_WEB_RECENT, &csv, &bytes, NULL))
         return;
     const char *rows = ob_web_rows_after(csv, newest, &bytes);
     if (isnan(*newest)) /* there is none yet: all that come */

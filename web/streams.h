@@ -26,7 +26,7 @@
 #define OB_WEB_STREAM_SECONDS 3600
 #define OB_WEB_STREAM_BUFFER  32768
 #define OB_WEB_STREAM_RATE    65536
-#define OB_WEB_STREAM_ROWS    64 /* of an event at most: the newest */
+#define OB_WEB_STREAM_ROWS    OB_WEB_RECENT_ROWS /* of an event at most: the newest */
 
 struct ob_web_stream {
     struct MHD_Connection *connection; /* NULL: a free place */
