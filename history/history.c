@@ -10,7 +10,6 @@
 
 #include "base/path.h"
 #include "history/file.h"
-#include "history/tail.h"
 
 #define ROWS_MAX (OB_HISTORY_LEVELS * (OB_HISTORY_ROWS + 1))
 

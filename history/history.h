@@ -21,12 +21,14 @@
 #define OB_HISTORY_HISTORY_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/ids.h"
 #include "history/tables.h"
 
 struct ob_history;
+struct history_file;
 
 /* For writing. Never fails because of what is in the file, or of the disk: *ret_warning says what was wrong with it and
  * what was done ("": nothing). Errors: OB_ENOMEM. */
@@ -37,6 +39,18 @@ OB_MUST_USE enum ob_err ob_history_open(const char *state_dir, const struct ob_r
 OB_MUST_USE enum ob_err ob_history_read(const char *state_dir, const struct ob_run_id *run,
                                         struct ob_history **ret_history, struct ob_error *error);
 void ob_history_close(struct ob_history *history); /* flushes; accepts NULL */
+
+/* For who looks every second: the file is opened and checked once, and again when another one took its place; then a look costs
+ * what its rows cost, however long the history is. Zeros: nothing was read yet. After an error, the next look tries again. */
+struct ob_history_tail {
+    struct history_file *file; /* owned; NULL: not open */
+    dev_t device;              /* which file it is */
+    ino_t inode;
+};
+/* As ob_history_read, but with the newest `rows` rows alone, without frontiers and events. */
+OB_MUST_USE enum ob_err ob_history_tail_read(struct ob_history_tail *tail, const char *state_dir, size_t rows,
+                                             struct ob_history **ret_history, struct ob_error *error);
+void ob_history_tail_close(struct ob_history_tail *tail);
 
 void ob_history_add_row(struct ob_history *history, const struct ob_history_row *row);
 /* Adds or replaces the frontier of that round. `ends`: of its chains, kept for the best and the newest; count 0: as before. */

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/path.h"
-#include "history/tail.h"
+#include "history/history.h"
 
 #define OB_WEB_FRESH_NS    OB_SECOND_NS
 #define OB_WEB_RECENT_ROWS 64 /* as many as an event of a stream has at most */

@@ -12,7 +12,6 @@
 
 #include "base/clock.h"
 #include "history/history.h"
-#include "history/tail.h"
 #include "tests/support/folder.h"
 
 static const struct ob_run_id RUN = {{{1, 2, 3}}}, OTHER_RUN = {{{4}}};
