@@ -1,7 +1,7 @@
 /* choose - measures which way to multiply (products.h) is the fastest here.
  *
  * Each way evaluates the run's own samples, on the run's own rows and shapes, on as many of the model's
- * layers as fit into the time. They take turns (base/race.h), so that a machine that is busy for a while disturbs all
+ * layers, from the first trained one on, as fit into the time. They take turns (base/race.h), so that a machine that is busy for a while disturbs all
  * of them, and the least time of each counts. After OB_CHOOSE_HEATS directions those that are far behind leave, and the
  * rest of the time goes to the others.
  * A way is skipped if this processor lacks what it needs, if its estimates differ from those in float32 by more than

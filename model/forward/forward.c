@@ -84,6 +84,7 @@ static size_t lay_out(struct ob_forward *f, uint8_t *base) {
     f->packed_of = take(&arena, B, sizeof *f->packed_of);
     f->targets_of = take(&arena, B + 1, sizeof *f->targets_of);
     f->views = take(&arena, f->views_max, sizeof *f->views);
+    f->narrow = take(&arena, f->views_max, sizeof *f->narrow);
     f->kept = take(&arena, B, sizeof *f->kept);
     for (int kind = 0; kind < 2 && f->config.position == OB_POSITION_ROTARY; kind++) {
         f->rope[kind].cos = take(&arena, rope_rows(f) * f->config.rotary_width / 2, sizeof(float));
@@ -380,8 +381,8 @@ static void collect(const struct ob_pass *pass, uint32_t layers, const struct ob
     }
 }
 
-/* The embedding and the first `layers` for every input once, or from what is kept; then each view's rows. */
-static void run_shared(const struct ob_pass *pass, uint32_t layers) {
+/* The embedding and layers [first, layers) for every input once, or from what is kept; then each view's rows. */
+static void run_shared(const struct ob_pass *pass, uint32_t first, uint32_t layers) {
     struct ob_forward *f = pass->forward;
     struct ob_view views[SHARED_VIEWS];
     struct ob_pass shared = *pass;
@@ -395,27 +396,29 @@ static void run_shared(const struct ob_pass *pass, uint32_t layers) {
     shared.view_count = count;
     if (count > 0) {
         ob_pass_embed(&shared);
-        for (uint32_t layer = 0; layer < layers; layer++)
+        for (uint32_t layer = first; layer < layers; layer++)
             ob_pass_layer(&shared, layer);
     }
     collect(pass, layers, views, count);
     ob_pass_for_rows(pass, false, 64, spread_rows, NULL);
 }
 
-static void run_layers(const struct ob_pass *pass) {
-    const struct ob_forward *f = pass->forward;
-    uint32_t layers = f->config.layers, layer = 0;
-    if (f->layer_limit > 0 && f->layer_limit < layers)
-        layers = f->layer_limit;
+static void run_layers(struct ob_pass *pass) {
+    struct ob_layers layers = ob_pass_layers(pass);
+    uint32_t layer = layers.first;
     int64_t shared = pass->view_count > 1 ? ob_pass_frozen_layers(pass) : -1;
     if (shared >= 0) {
-        layer = (uint32_t)shared < layers ? (uint32_t)shared : layers;
-        run_shared(pass, layer);
+        layer = (uint32_t)shared < layers.end ? (uint32_t)shared : layers.end;
+        run_shared(pass, layers.first, layer);
     } else {
         ob_pass_embed(pass);
     }
-    for (; layer < layers; layer++)
-        ob_pass_layer(pass, layer);
+    for (; layer < layers.end; layer++) {
+        ob_pass_layer_attention(pass, layer);
+        if (layer + 1 == layers.end)
+            ob_pass_narrow(pass);
+        ob_pass_layer_rows(pass, layer);
+    }
 }
 
 /* ---- losses ---- */
@@ -424,6 +427,7 @@ static void run_layers(const struct ob_pass *pass) {
 static size_t add_parts(struct ob_pass *pass, const struct ob_forward_part *parts, size_t count) {
     pass->views = pass->forward->views;
     pass->view_count = pass->rows = pass->target_rows = 0;
+    pass->is_narrow = false;
     size_t added = 0;
     while (added < count && add_part(pass, &parts[added]))
         added++;

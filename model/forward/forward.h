@@ -60,7 +60,8 @@ OB_MUST_USE enum ob_err ob_forward_share_frozen(struct ob_forward *forward, cons
 /* Packs frozen weights now; else the first pass does. */
 OB_MUST_USE enum ob_err ob_forward_prepare(struct ob_forward *forward, const struct ob_weight_source *source,
                                            struct ob_error *error);
-/* Limits the pass to the first `layers` of the model (0: all of them), for measurements. */
+/* Limits the pass to `layers` of the model (0: all of them), for measurements: from the first that is trained on, or the
+ * last so many. */
 void ob_forward_limit_layers(struct ob_forward *forward, uint32_t layers);
 /* From now on `see` is called before each product of a layer with the rows that it multiplies (NULL: no longer):
  * x (rows, columns), its rows `stride` apart, of the model's tensor `tensor`. In the calling thread; it may use the pool. */

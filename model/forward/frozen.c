@@ -83,12 +83,16 @@ static enum ob_err pack_tensor(struct ob_forward *f, const struct ob_model *mode
     return OB_OK;
 }
 
-/* Unmarks the tensors of layers that a measurement leaves out. */
-static void leave_out(const struct ob_forward *f, const struct ob_model *model, size_t *bytes) {
-    for (uint32_t layer = f->layer_limit; f->layer_limit > 0 && layer < f->config.layers; layer++)
+/* Unmarks the tensors of layers that a measurement leaves out; what is not a layer's is the same in all of them. */
+static void leave_out(const struct ob_pass *pass, size_t *bytes) {
+    const struct ob_model *model = pass->source->model;
+    uint32_t layers = pass->forward->config.layers;
+    struct ob_layers run = ob_pass_layers(pass);
+    for (uint32_t layer = 0; layer < layers; layer++)
         for (enum ob_slot slot = 0; slot < OB_SLOT_NONE; slot++) {
             int64_t tensor = ob_model_slot(model, layer, slot);
-            if (tensor >= 0 && tensor != ob_model_slot(model, 0, slot))
+            bool own = ob_model_slot(model, 0, slot) != ob_model_slot(model, layers - 1, slot);
+            if (tensor >= 0 && own && (layer < run.first || layer >= run.end))
                 bytes[tensor] = 0;
         }
 }
@@ -104,7 +108,7 @@ static size_t size_all(struct ob_forward *f, const struct ob_weight_source *sour
         struct shape s = shape_of(f, model, tensor);
         bytes[tensor] = s.tiles * s.tile_bytes;
     }
-    leave_out(f, model, bytes);
+    leave_out(&pass, bytes);
     for (size_t tensor = 0; tensor < model->tensor_count; tensor++)
         total += bytes[tensor];
     return total;

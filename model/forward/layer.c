@@ -32,7 +32,7 @@ static void norm_rows(const struct ob_pass *pass, const struct ob_row_block *blo
         size_t from = row;
         if (norm->gather) {
             size_t target = view->first_target + row - view->targets.first;
-            from = view->inputs.first + f->target_rows[target] - view->first_input;
+            from = pass->is_narrow ? row : view->inputs.first + f->target_rows[target] - view->first_input;
         }
         float *x = norm->x + from * width, *y = norm->y + row * width;
         if (!job->gain.values)
@@ -267,22 +267,32 @@ static void add_attention(const struct ob_pass *pass, uint32_t layer) {
     add_residual(pass, out, OB_SLOT_O_NORM);
 }
 
-void ob_pass_layer(const struct ob_pass *pass, uint32_t layer) {
+void ob_pass_layer_attention(const struct ob_pass *pass, uint32_t layer) {
+    struct ob_forward *f = pass->forward;
+    bool before = f->config.block != OB_BLOCK_POST_NORM;
+    if (before)
+        norm(pass, layer, OB_SLOT_NORM1, OB_SLOT_NORM1_BIAS, f->x, f->h);
+    attend(pass, layer, before ? f->h : f->x);
+}
+
+void ob_pass_layer_rows(const struct ob_pass *pass, uint32_t layer) {
     struct ob_forward *f = pass->forward;
     if (f->config.block == OB_BLOCK_POST_NORM) {
-        attend(pass, layer, f->x);
         add_attention(pass, layer);
         norm(pass, layer, OB_SLOT_NORM1, OB_SLOT_NORM1_BIAS, f->x, f->x);
         feed_forward(pass, layer, f->x);
         norm(pass, layer, OB_SLOT_NORM2, OB_SLOT_NORM2_BIAS, f->x, f->x);
         return;
     }
-    norm(pass, layer, OB_SLOT_NORM1, OB_SLOT_NORM1_BIAS, f->x, f->h);
-    attend(pass, layer, f->h);
     if (f->config.block == OB_BLOCK_SEQUENTIAL)
         add_attention(pass, layer);
     norm(pass, layer, OB_SLOT_NORM2, OB_SLOT_NORM2_BIAS, f->x, f->h);
     if (f->config.block == OB_BLOCK_PARALLEL)
         add_attention(pass, layer);
     feed_forward(pass, layer, f->h);
+}
+
+void ob_pass_layer(const struct ob_pass *pass, uint32_t layer) {
+    ob_pass_layer_attention(pass, layer);
+    ob_pass_layer_rows(pass, layer);
 }

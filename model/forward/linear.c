@@ -262,7 +262,8 @@ void ob_pass_linear(const struct ob_pass *pass, const struct ob_linear *linear) 
     else
         multiply_output_major(pass, linear, (size_t)tensor, bias);
     const int64_t *adapters = pass->source->model->adapter_of;
-    if (adapters && adapters[tensor] >= 0 && pass->source->weights)
+    bool adapted = adapters && adapters[tensor] >= 0 && pass->source->weights;
+    if (adapted && !ob_pass_add_small_adapter(pass, linear, (size_t)adapters[tensor]))
         add_adapter(pass, linear, (size_t)adapters[tensor]);
 }
 

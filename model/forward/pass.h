@@ -103,11 +103,12 @@ struct ob_forward {
     uint32_t *positions;          /* (T) of an input within its sequence; + long_row in long ones */
     uint32_t
         long_row; /* where the rows of sequences beyond the original context begin; 0: LongRoPE has none */
-    uint32_t *packed_of;   /* (B) the packed sequence that a sequence of the batch shares or is */
-    uint32_t *target_rows; /* (T) inputs whose next token is a target … */
-    int32_t *targets;      /* … and that token */
-    uint32_t *targets_of;  /* (B+1) where the targets of a sequence of the batch begin */
-    struct ob_view *views; /* (views_max) */
+    uint32_t *packed_of;    /* (B) the packed sequence that a sequence of the batch shares or is */
+    uint32_t *target_rows;  /* (T) inputs whose next token is a target … */
+    int32_t *targets;       /* … and that token */
+    uint32_t *targets_of;   /* (B+1) where the targets of a sequence of the batch begin */
+    struct ob_view *views;  /* (views_max) */
+    struct ob_view *narrow; /* (views_max) the same, of the rows that a loss needs */
     double *row_max, *row_sum, *row_target; /* (R) running softmax of the vocabulary tiles */
     void *arena;
     size_t arena_bytes;
@@ -135,6 +136,7 @@ struct ob_pass {
     size_t rows;                            /* R: of all views */
     size_t tokens, sequences, target_count; /* T, B: of the mini-batch's inputs */
     size_t target_rows;                     /* of all views */
+    bool is_narrow;                         /* rows and inputs are the targets': narrow.c */
 };
 
 /* ---- pack.c: inputs and targets of a mini-batch that has been checked ----
@@ -157,6 +159,11 @@ struct ob_vectors ob_pass_vectors(const struct ob_pass *pass, uint32_t layer, en
                                   int which);
 /* How many layers, from the first, read nothing that is trained; -1: the embedding is. */
 int64_t ob_pass_frozen_layers(const struct ob_pass *pass);
+/* The layers that are run, [first, end): all of them, or as many as f->layer_limit says from the first trained one on. */
+struct ob_layers {
+    uint32_t first, end;
+};
+struct ob_layers ob_pass_layers(const struct ob_pass *pass);
 
 /* Calls `body` for blocks of at most `block` rows of each view, with all threads. */
 struct ob_row_block {
@@ -164,6 +171,10 @@ struct ob_row_block {
 };
 typedef void (*ob_rows_fn)(const struct ob_pass *pass, const struct ob_row_block *block, void *context);
 void ob_pass_for_rows(const struct ob_pass *pass, bool targets, size_t block, ob_rows_fn body, void *context);
+
+/* ---- narrow.c: from the last layer's attention on, only the rows go on that a loss is computed from. Row i of x and
+ * attn_out becomes that of target i. Nothing when an observer wants to see all rows. ---- */
+void ob_pass_narrow(struct ob_pass *pass);
 
 /* ---- linear.c ---- */
 
@@ -184,6 +195,10 @@ void ob_pass_linear(const struct ob_pass *pass, const struct ob_linear *linear);
 void ob_pass_logits(const struct ob_pass *pass, size_t tensor, const float *x, size_t first, size_t count,
                     ob_rows_fn finish, void *context);
 
+/* ---- adapter.c: y += scale · (x · Aᵀ) · Bᵀ of a few directions; `a` is A, and the next tensor B ---- */
+/* False: its rank is too large for this, nothing was done. */
+bool ob_pass_add_small_adapter(const struct ob_pass *pass, const struct ob_linear *linear, size_t a);
+
 /* ---- frozen.c: packs what the source does not train, once for a source's model ---- */
 OB_MUST_USE enum ob_err ob_frozen_prepare(struct ob_forward *forward, const struct ob_weight_source *source,
                                           struct ob_error *error);
@@ -194,6 +209,9 @@ const uint8_t *ob_frozen_packed(const struct ob_pass *pass, size_t tensor);
 /* ---- layer.c: tokens → x; one layer's attention and feed-forward part ---- */
 void ob_pass_embed(const struct ob_pass *pass);
 void ob_pass_layer(const struct ob_pass *pass, uint32_t layer);
+/* Its two halves: what rows learn from each other, and what each of them makes of that. */
+void ob_pass_layer_attention(const struct ob_pass *pass, uint32_t layer);
+void ob_pass_layer_rows(const struct ob_pass *pass, uint32_t layer);
 
 /* A norm of rows of C elements; a model that has no such tensor copies them. */
 struct ob_norm {

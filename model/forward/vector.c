@@ -63,6 +63,15 @@ void ob_vector_times(const struct ob_vector_loops *loops, size_t count, float fa
     loops->times(count, factor, x);
 }
 
+float ob_vector_dot(const struct ob_vector_loops *loops, size_t count, const float *x, const float *y) {
+    return loops->dot(count, x, y);
+}
+
+void ob_vector_add_times(const struct ob_vector_loops *loops, size_t count, float factor, const float *x,
+                         float *y) {
+    loops->add_times(count, factor, x, y);
+}
+
 void ob_vector_exp_sum(const struct ob_vector_loops *loops, size_t count, const float *x, float *ret_max,
                        double *ret_sum) {
     *ret_max = loops->largest(count, x);

@@ -166,6 +166,25 @@ static void times(size_t count, float factor, float *x) {
         x[i] *= factor;
 }
 
+/* Four sums for each lane: an addition need not wait for the one before. */
+static float dot(size_t count, const float *restrict x, const float *restrict y) {
+    float part[4 * LANES] = {0};
+    size_t i = 0;
+    for (; i + 4 * LANES <= count; i += 4 * LANES)
+        for (int k = 0; k < 4 * LANES; k++)
+            part[k] += x[i + (size_t)k] * y[i + (size_t)k];
+    for (; i < count; i++)
+        part[0] += x[i] * y[i];
+    for (int k = 0; k < LANES; k++)
+        part[k] = (part[k] + part[k + LANES]) + (part[k + 2 * LANES] + part[k + 3 * LANES]);
+    return total(part);
+}
+
+static void add_times(size_t count, float factor, const float *restrict x, float *restrict y) {
+    for (size_t i = 0; i < count; i++)
+        y[i] += factor * x[i];
+}
+
 static inline uint16_t rounded_half(float x) {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -212,6 +231,8 @@ const struct ob_vector_loops OB_VECTOR_TABLE = {
     .exponentials = exponentials,
     .exponential_sum = exponential_sum,
     .times = times,
+    .dot = dot,
+    .add_times = add_times,
     .to_bf16 = to_bf16,
     .residue = residue,
     .rotate = rotate,

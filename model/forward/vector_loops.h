@@ -24,6 +24,8 @@ struct ob_vector_loops {
                           float *out); /* their sum; out may be x */
     double (*exponential_sum)(size_t count, const float *x, float largest);
     void (*times)(size_t count, float factor, float *x);
+    float (*dot)(size_t count, const float *x, const float *y);
+    void (*add_times)(size_t count, float factor, const float *x, float *y); /* y += factor · x; apart */
     void (*to_bf16)(size_t count, const float *x, uint16_t *out);
     void (*residue)(size_t count, const float *x, float *out); /* x less what to_bf16 makes of it */
     void (*rotate)(size_t half, const float *cosines, const float *sines, float *x);

@@ -86,6 +86,16 @@ int64_t ob_pass_frozen_layers(const struct ob_pass *pass) {
     return layers;
 }
 
+struct ob_layers ob_pass_layers(const struct ob_pass *pass) {
+    uint32_t layers = pass->forward->config.layers, limit = pass->forward->layer_limit;
+    if (limit == 0 || limit >= layers)
+        return (struct ob_layers){.end = layers};
+    int64_t frozen = ob_pass_frozen_layers(pass);
+    uint32_t first = frozen < 0 ? 0 : (uint32_t)frozen;
+    first = first < layers - limit ? first : layers - limit;
+    return (struct ob_layers){.first = first, .end = first + limit};
+}
+
 /* ---- rows ---- */
 
 struct rows_job {

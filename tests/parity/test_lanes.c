@@ -201,20 +201,107 @@ static void parts_are_what_each_is_alone(void **state) {
     }
 }
 
+/* The last layer alone is trained. */
+static int64_t *last_layer(const struct ob_model *model) {
+    int64_t *last = calloc(model->tensor_count, sizeof *last);
+    assert_non_null(last);
+    for (size_t i = 0; i < model->tensor_count; i++)
+        last[i] = -1;
+    for (enum ob_slot slot = 0; slot < OB_SLOT_NONE; slot++) {
+        int64_t tensor = ob_model_slot(model, model->config.layers - 1, slot);
+        if (tensor >= 0 && tensor != ob_model_slot(model, 0, slot))
+            last[tensor] = tensor;
+    }
+    return last;
+}
+
+/* However few layers a measurement takes: what is trained is among them, so that estimates can be compared. */
+static void few_layers_have_what_is_trained(void **state) {
+    (void)state;
+    struct names names = checkpoints();
+    unsigned deep = 0;
+    for (size_t n = 0; n < names.count; n++) {
+        char folder[512], expected[600];
+        struct loaded l;
+        folder_of(names.list[n], folder, expected);
+        load(&l, folder, expected, 2);
+        int64_t *last = last_layer(l.model);
+        struct ob_spsa_engine engine = ob_spsa_engine_best(l.pool);
+        const struct ob_spsa_key key = {{9}};
+        struct ob_weight_source source = {.model = l.model,
+                                          .weights = weights_of(l.model),
+                                          .trainable = last,
+                                          .engine = &engine,
+                                          .key = &key,
+                                          .epsilon = 0.0078125f};
+        double whole[2], few[2];
+        assert_int_equal(ob_forward_losses(l.forward, &source, l.batch, whole, NULL), OB_OK);
+        ob_forward_limit_layers(l.forward, 1);
+        assert_int_equal(ob_forward_losses(l.forward, &source, l.batch, few, NULL), OB_OK);
+        if (l.model->config.layers > 1) {
+            assert_true(few[0] != few[1] && few[0] != whole[0]);
+            deep++;
+        }
+        ob_spsa_weights_free((struct ob_spsa_weights *)(uintptr_t)source.weights);
+        free(last);
+        unload(&l);
+    }
+    assert_true(deep > 5);
+}
+
+struct seen {
+    int64_t tensor;
+    size_t rows;
+};
+
+static void see_rows(void *context, size_t tensor, const float *x, size_t rows, size_t columns,
+                     size_t stride) {
+    struct seen *seen = context;
+    (void)x;
+    (void)columns;
+    (void)stride;
+    if ((int64_t)tensor == seen->tensor)
+        seen->rows = rows;
+}
+
+/* In the last layer only the rows go on that a loss needs, unless somebody wants to see all: the losses are the same. */
+static void rows_that_no_loss_needs_change_none(void **state) {
+    (void)state;
+    struct names names = checkpoints();
+    for (size_t n = 0; n < names.count; n++)
+        for (size_t i = 0; ob_products_at(i); i++) {
+            char folder[512], expected[600];
+            struct loaded l;
+            if (!ob_products_available(ob_products_at(i), NULL))
+                continue;
+            folder_of(names.list[n], folder, expected);
+            load(&l, folder, expected, 2);
+            struct ob_weight_source source = {.model = l.model};
+            struct ob_batch *batch;
+            double all, some;
+            struct seen seen = {.tensor = ob_model_slot(l.model, l.model->config.layers - 1, OB_SLOT_DOWN)};
+            assert_int_equal(ob_batch_new(2, 64, &batch, NULL), OB_OK);
+            const int32_t tokens[2][6] = {{1, 2, 3, 4, 5, 6}, {6, 5, 4, 3, 2, 1}};
+            assert_true(ob_batch_add(batch, tokens[0], 6, 5) && ob_batch_add(batch, tokens[1], 6, 3));
+            assert_int_equal(ob_forward_use(l.forward, ob_products_at(i), NULL), OB_OK);
+            assert_int_equal(ob_forward_losses(l.forward, &source, batch, &some, NULL), OB_OK);
+            ob_forward_observe(l.forward, see_rows, &seen);
+            assert_int_equal(ob_forward_losses(l.forward, &source, batch, &all, NULL), OB_OK);
+            assert_int_equal(seen.rows, 10); /* 5 + 5, of which 1 + 3 are needed */
+            if (fabs(all - some) > 1e-6 * all)
+                fail_msg("%s, %s: %.9g of all rows, %.9g of those that are needed", names.list[n],
+                         ob_products_at(i)->name, all, some);
+            ob_batch_free(batch);
+            unload(&l);
+        }
+}
+
 /* States that are kept are the bits that were computed: a pass over sequences that were seen before, alone or among
  * others, gives the losses of a pass that keeps nothing. */
 static void compare_prefix(struct loaded *l, const struct ob_products *products, const char *checkpoint) {
     struct ob_spsa_engine engine = ob_spsa_engine_best(l->pool);
-    int64_t *last = calloc(l->model->tensor_count, sizeof *last);
-    assert_non_null(last);
+    int64_t *last = last_layer(l->model);
     uint32_t layers = l->model->config.layers;
-    for (size_t i = 0; i < l->model->tensor_count; i++)
-        last[i] = -1;
-    for (enum ob_slot slot = 0; slot < OB_SLOT_NONE; slot++) { /* the last layer alone */
-        int64_t tensor = ob_model_slot(l->model, layers - 1, slot);
-        if (tensor >= 0 && tensor != ob_model_slot(l->model, 0, slot))
-            last[tensor] = tensor;
-    }
     const struct ob_spsa_key key = {{9}};
     struct ob_weight_source source = {.model = l->model,
                                       .weights = weights_of(l->model),
@@ -268,6 +355,8 @@ int main(void) {
         cmocka_unit_test(two_lanes_are_two_perturbed_models),
         cmocka_unit_test(parts_are_what_each_is_alone),
         cmocka_unit_test(kept_states_change_nothing),
+        cmocka_unit_test(few_layers_have_what_is_trained),
+        cmocka_unit_test(rows_that_no_loss_needs_change_none),
     };
     return cmocka_run_group_tests_name("lanes", tests, NULL, NULL);
 }

@@ -97,6 +97,12 @@ static void sums_are_those_of_doubles(void **state) {
             }
             assert_near((double)t->sum(count, other), sum, 1e-3, 1e-5);
             assert_near((double)t->squares(count, other, 0.25f), squares, 0, 1e-5);
+            double products = 0, magnitude = 0;
+            for (size_t i = 0; i < count; i++) {
+                products += (double)input[i] * (double)other[i];
+                magnitude += fabs((double)input[i] * (double)other[i]);
+            }
+            assert_near((double)t->dot(count, input, other), products, 1e-6 * magnitude, 0);
         }
     }
 }
@@ -118,6 +124,10 @@ static void elementwise_loops_do_every_element_and_no_more(void **state) {
                 assert_near((double)got[i],
                             ((double)input[i] - 0.5) * 2.0 * (double)other[i] + (double)input[i], 1e-5, 1e-5);
         }
+        restore();
+        t->add_times(67, -2.5f, other, got);
+        for (int i = 0; i < 70; i++)
+            assert_near((double)got[i], (double)input[i] - (i < 67 ? 2.5 * (double)other[i] : 0), 1e-5, 1e-6);
         restore();
         t->rotate(33, other, other + 100, got);
         for (int i = 0; i < 33; i++) {
