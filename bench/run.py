@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Runs onebyte's benchmark and its peers in turn on this machine, a few times over, and prints the table of
-docs/performance.md with medians and spreads; writes results.json and plot.svg beside it.
+docs/performance.md with medians and spreads; writes results.json, table.md and plot.svg into its folder.
 
     bench/run.py BUILD [--python PYTHON] [--cache FOLDER] [--repeats N] [--more] [--quick]
-        [--llamacpp PYTHON --gguf FILE]
+        [--gguf FILE [--llamacpp PYTHON] [--manifest RUN --rows ROWS]]
 
 PYTHON has torch and transformers (a virtual environment outside the tree); without it the peers are left out. The
-random GPT-2-small-shaped checkpoint is made in FOLDER (/tmp/onebyte-bench) once. The second PYTHON has llama-cpp-python: its forward pass over 512 tokens of
-FILE's model beside ours on the same file, both with the weights' own type in memory and float32 sums."""
+random GPT-2-small-shaped checkpoint is made in FOLDER (/tmp/onebyte-bench) once. The second PYTHON has llama-cpp-python:
+its forward pass over 512 tokens of FILE's model beside ours on the same file, both with the weights' own type in memory.
+RUN is a run of FILE's model as `onebyte run create` writes it, ROWS its rows: samples a second as a machine of it makes
+them, and rows a second with two losses each, 64 in a pass."""
 import argparse
 import json
 import os
@@ -52,6 +54,18 @@ def earlier(arguments):
         return json.load(file)["results"]
 
 
+def collect_rows(arguments, results):
+    """A run's own passes: as [training] rows = 0 makes them with a basis, over new rows and over rows of before; 64 rows with two
+    losses each."""
+    program = [os.path.join(arguments.build, "bench", "samples"), "--manifest", arguments.manifest, "--model", arguments.gguf, "--data",
+               arguments.rows]
+    default = ["--rows", "8", "--directions", "8", "--one-sided"]
+    for name, words in {"samples": default + ["--passes", "6"], "samples again": default + ["--passes", "6", "--again"],
+                        "samples float32": default + ["--passes", "2", "--products", "float32"],
+                        "rows": ["--rows", "64", "--passes", "2"]}.items():
+        results.setdefault(name, []).append(run(program + words))
+
+
 def collect(arguments):
     """Each round runs everything once, ours and the peers in turn: what the machine does meanwhile hits them alike."""
     folder = checkpoint(arguments.build, arguments.cache)
@@ -62,6 +76,8 @@ def collect(arguments):
             ours = run([onebyte, "bench", "--model", folder, "--batch", str(batch), "--length", str(length), "--seconds",
                         "1", "--json"])
             results.setdefault("onebyte %dx%d" % (batch, length), []).append(ours)
+        if arguments.manifest:
+            collect_rows(arguments, results)
         for way in ours["products_peak_flops"]: # those that this machine has
             if way != "float32":
                 results.setdefault(way, []).append(run([onebyte, "bench", "--model", folder, "--batch", "16", "--length", "64",
@@ -88,6 +104,22 @@ def spread(runs, value):
 def show(runs, value, form="%.3g", scale=1.0):
     middle, low, high = (scale * v for v in spread(runs, value))
     return (form + " (" + form + " … " + form + ")") % (middle, low, high)
+
+
+def rows_of_samples(results):
+    """What a run's machine makes of its rows."""
+    rows = []
+    for name, text in {"samples": "samples (row, direction) a second of the run, 8 rows with 8 one-sided directions",
+                       "samples again": "the same over rows of before, the states of the frozen layers kept",
+                       "samples float32": "the first in float32"}.items():
+        if name in results:
+            rows.append((text, show(results[name], "samples_a_second")))
+            rows.append(("the same a second of processor time", show(results[name], "samples_a_processor_second")))
+    if "rows" in results:
+        rows.append(("rows a second, two losses each, 64 rows in a pass", show(results["rows"], "samples_a_second")))
+        rows.append(("peak memory of the run's passes, 8 × 8, MB", show(results["samples"], "peak_memory_bytes", "%.0f", 1e-6)))
+        rows.append(("of that activations and scratch, MB", show(results["samples"], lambda r: r["forward_mb"] * 1.048576, "%.0f")))
+    return rows
 
 
 def table(results):
@@ -117,6 +149,7 @@ def table(results):
     if "llama.cpp" in results:
         rows.append(("llama.cpp, 512 tokens of the GGUF file, seconds", show(results["llama.cpp"], "seconds")))
         rows.append(("ours, the same, frozen weights, seconds", show(results["onebyte gguf"], "frozen_forward_seconds")))
+    rows += rows_of_samples(results)
     rows.append(("forward pass of ours, exact weights, seconds", show(main, "forward_seconds")))
     rows.append(("sample over two plain passes, exact weights", show(main, "sample_over_two_forwards")))
     rows.append(("sample over two plain passes, frozen weights (at most 1.05)", show(main, "sample_over_two_frozen_forwards")))
@@ -157,7 +190,7 @@ def plot(results):
         if way in results:
             bars.append(("onebyte, sample, " + way, spread(results[way], "sample_seconds")))
     if "mezo bfloat16" in results:
-        bars.append(("PyTorch MeZO, bfloat16 autocast", spread(results["mezo bfloat16"], "sample_seconds")))
+        bars.append(("PyTorch MeZO, bfloat16", spread(results["mezo bfloat16"], "sample_seconds")))
     bars.append(("onebyte, one forward", spread(results["onebyte 16x64"], "forward_seconds")))
     most, height = max(b[1][2] for b in bars), 30 * len(bars) + 50
     parts = ['<svg xmlns="http://www.w3.org/2000/svg" width="760" height="%d" font-family="sans-serif" font-size="13">' % height,
@@ -181,13 +214,19 @@ def main():
     parser.add_argument("--more", action="store_true", help="add to existing results")
     parser.add_argument("--llamacpp")
     parser.add_argument("--gguf")
+    parser.add_argument("--manifest")
+    parser.add_argument("--rows")
     parser.add_argument("--quick", action="store_true", help="measure 16 × 64 tokens only")
     arguments = parser.parse_args()
+    if (arguments.llamacpp or arguments.manifest) and not arguments.gguf or bool(arguments.manifest) != bool(arguments.rows):
+        parser.error("--llamacpp and --manifest need --gguf, --manifest and --rows each other")
     results = collect(arguments)
     with open(os.path.join(arguments.cache, "results.json"), "w", encoding="utf-8") as file:
         json.dump({"machine": processor(), "results": results}, file, indent=1)
     with open(os.path.join(arguments.cache, "plot.svg"), "w", encoding="utf-8") as file:
         file.write(plot(results))
+    with open(os.path.join(arguments.cache, "table.md"), "w", encoding="utf-8") as file:
+        file.write(table(results) + "\n")
     print(table(results))
 
 

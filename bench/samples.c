@@ -15,9 +15,9 @@
 
 struct arguments {
     const char *manifest, *model, *data, *products;
-    int64_t length, rows, rows_per_sample, directions, passes, threads, memory_mb;
+    int64_t length, rows, rows_per_sample, directions, passes, threads, memory_mb, prefix_mb;
     double epsilon;
-    bool one_sided;
+    bool one_sided, again;
 };
 
 struct bench {
@@ -65,25 +65,40 @@ static enum ob_err open_all(struct bench *b, struct ob_error *error) {
     failed = ob_sampler_new(&options, &b->sampler, error);
     if (!failed)
         failed = ob_forward_use_named(ob_sampler_forward(b->sampler), a->products, error);
+    if (!failed && a->prefix_mb > 0)
+        failed = ob_forward_keep_prefix(ob_sampler_forward(b->sampler), (size_t)a->prefix_mb << 20, NULL, 0,
+                                        error);
     if (failed)
         return failed;
     b->samples = calloc(ob_sampler_pass(b->sampler), sizeof *b->samples);
     return b->samples ? OB_OK : ob_fail(error, OB_ENOMEM, "out of memory");
 }
 
-static enum ob_err measure(struct bench *b, struct ob_error *error) {
+static enum ob_err run_pass(struct bench *b, int64_t number, struct ob_error *error) {
     struct ob_weight_source source = ob_replica_source(b->replica);
     const struct ob_machine_id machine = {.key = {1}};
+    size_t pass = ob_sampler_pass(b->sampler);
+    return ob_sampler_run(b->sampler, &source, &machine, (struct ob_sample){(uint64_t)number * pass}, pass,
+                          false, b->samples, error);
+}
+
+static size_t peak_bytes(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (size_t)usage.ru_maxrss << 10;
+}
+
+static enum ob_err measure(struct bench *b, struct ob_error *error) {
     size_t pass = ob_sampler_pass(b->sampler), samples = (size_t)b->a->passes * pass;
     double g2 = 0, least = 0;
-    enum ob_err failed = ob_sampler_run(b->sampler, &source, &machine, (struct ob_sample){0}, pass, false,
-                                        b->samples, error); /* packs what is packed once */
+    enum ob_err failed = run_pass(b, 0, error); /* packs what is packed once */
+    for (int64_t i = 1; i <= b->a->passes && b->a->again && !failed; i++)
+        failed = run_pass(b, i, error);
     double processor = processor_seconds();
     uint64_t start = ob_now_ns();
     for (int64_t i = 1; i <= b->a->passes && !failed; i++) {
         uint64_t begin = ob_now_ns();
-        failed = ob_sampler_run(b->sampler, &source, &machine, (struct ob_sample){(uint64_t)i * pass}, pass,
-                                false, b->samples, error);
+        failed = run_pass(b, i, error);
         double seconds = ob_seconds_since(begin);
         least = i == 1 || seconds < least ? seconds : least;
         for (size_t k = 0; k < pass; k++)
@@ -96,11 +111,13 @@ static enum ob_err measure(struct bench *b, struct ob_error *error) {
     printf("{\"products\": \"%s\", \"samples_a_pass\": %zu, \"samples\": %zu, \"seconds\": %.4g, "
            "\"samples_a_second\": %.4g, \"best_pass\": %.4g, \"samples_a_processor_second\": %.4g, \"g2\": "
            "%.6g, "
-           "\"forward_mb\": %zu, \"frozen_mb\": %zu}\n",
+           "\"forward_mb\": %zu, \"frozen_mb\": %zu, \"prefix_hits\": %" PRIu64 ", \"peak_memory_bytes\": "
+           "%zu}\n",
            ob_forward_products(ob_sampler_forward(b->sampler))->name, pass, samples, seconds,
            (double)samples / seconds, (double)pass / least, (double)samples / processor, g2 / (double)samples,
            ob_forward_bytes(ob_sampler_forward(b->sampler)) >> 20,
-           ob_forward_frozen_bytes(ob_sampler_forward(b->sampler)) >> 20);
+           ob_forward_frozen_bytes(ob_sampler_forward(b->sampler)) >> 20,
+           ob_forward_prefix_counters(ob_sampler_forward(b->sampler)).hits, peak_bytes());
     return OB_OK;
 }
 
@@ -118,6 +135,9 @@ static const struct ob_option OPTIONS[] = {
      .most = 1, .fallback = "0"},
     {"one-sided", NULL, "one loss a direction, and one at the centre", AT(one_sided)},
     {"products", "NAME", "way to multiply", AT(products), .fallback = "bfloat16"},
+    {"prefix-mb", "MB", "memory for states after the frozen layers, as [training] prefix_memory_mb",
+     AT(prefix_mb), .low = 0, .high = 1 << 20, .fallback = "256"},
+    {"again", NULL, "time passes over rows that were seen before", AT(again)},
     {"passes", "N", "timed passes", AT(passes), .low = 1, .high = 100000, .fallback = "3"},
     {"threads", "N", "threads", AT(threads), .low = 1, .high = 256, .fallback = "2"},
     {"memory-mb", "N", "of activations", AT(memory_mb), .low = 1, .high = 1000000, .fallback = "256"},
