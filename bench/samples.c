@@ -1,5 +1,6 @@
 /* samples - samples (row, direction) a second of a run: passes of run/sampler.h over real rows. Prints a JSON object. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "run/sampler.h"
 
 struct arguments {
-    const char *manifest, *model, *data, *products;
+    const char *manifest, *model, *data, *products, *against;
     int64_t length, rows, rows_per_sample, directions, passes, threads, memory_mb, prefix_mb;
     double epsilon;
     bool one_sided, again;
@@ -28,6 +29,7 @@ struct bench {
     struct ob_corpus *corpus;
     struct ob_sampler *sampler;
     struct ob_sampled *samples; /* (a pass) */
+    double *g;                  /* (passes, a pass) */
 };
 
 static double processor_seconds(void) {
@@ -71,7 +73,8 @@ static enum ob_err open_all(struct bench *b, struct ob_error *error) {
     if (failed)
         return failed;
     b->samples = calloc(ob_sampler_pass(b->sampler), sizeof *b->samples);
-    return b->samples ? OB_OK : ob_fail(error, OB_ENOMEM, "out of memory");
+    b->g = calloc((size_t)a->passes * ob_sampler_pass(b->sampler), sizeof *b->g);
+    return b->samples && b->g ? OB_OK : ob_fail(error, OB_ENOMEM, "out of memory");
 }
 
 static enum ob_err run_pass(struct bench *b, int64_t number, struct ob_error *error) {
@@ -80,6 +83,23 @@ static enum ob_err run_pass(struct bench *b, int64_t number, struct ob_error *er
     size_t pass = ob_sampler_pass(b->sampler);
     return ob_sampler_run(b->sampler, &source, &machine, (struct ob_sample){(uint64_t)number * pass}, pass,
                           false, b->samples, error);
+}
+
+/* The same samples by another way: rms of the differences over rms of its estimates. */
+static enum ob_err compare(struct bench *b, double *ret_error, struct ob_error *error) {
+    size_t pass = ob_sampler_pass(b->sampler);
+    double square = 0, difference = 0;
+    enum ob_err failed = ob_forward_use_named(ob_sampler_forward(b->sampler), b->a->against, error);
+    for (int64_t i = 1; i <= b->a->passes && !failed; i++) {
+        failed = run_pass(b, i, error);
+        for (size_t k = 0; k < pass && !failed; k++) {
+            double exact = b->samples[k].g, off = b->g[(size_t)(i - 1) * pass + k] - exact;
+            square += exact * exact;
+            difference += off * off;
+        }
+    }
+    *ret_error = square > 0 ? sqrt(difference / square) : 0.0;
+    return failed;
 }
 
 static size_t peak_bytes(void) {
@@ -101,23 +121,32 @@ static enum ob_err measure(struct bench *b, struct ob_error *error) {
         failed = run_pass(b, i, error);
         double seconds = ob_seconds_since(begin);
         least = i == 1 || seconds < least ? seconds : least;
-        for (size_t k = 0; k < pass; k++)
+        for (size_t k = 0; k < pass; k++) {
+            b->g[(size_t)(i - 1) * pass + k] = b->samples[k].g;
             g2 += b->samples[k].g * b->samples[k].g;
+        }
     }
     if (failed)
         return failed;
     double seconds = ob_seconds_since(start);
     processor = processor_seconds() - processor;
+    size_t peak = peak_bytes();
+    uint64_t hits = ob_forward_prefix_counters(ob_sampler_forward(b->sampler)).hits;
+    const char *way = ob_forward_products(ob_sampler_forward(b->sampler))->name;
+    double off = 0;
+    if (b->a->against)
+        failed = compare(b, &off, error);
+    if (failed)
+        return failed;
     printf("{\"products\": \"%s\", \"samples_a_pass\": %zu, \"samples\": %zu, \"seconds\": %.4g, "
            "\"samples_a_second\": %.4g, \"best_pass\": %.4g, \"samples_a_processor_second\": %.4g, \"g2\": "
            "%.6g, "
            "\"forward_mb\": %zu, \"frozen_mb\": %zu, \"prefix_hits\": %" PRIu64 ", \"peak_memory_bytes\": "
-           "%zu}\n",
-           ob_forward_products(ob_sampler_forward(b->sampler))->name, pass, samples, seconds,
-           (double)samples / seconds, (double)pass / least, (double)samples / processor, g2 / (double)samples,
+           "%zu, \"error\": %.4g}\n",
+           way, pass, samples, seconds, (double)samples / seconds, (double)pass / least,
+           (double)samples / processor, g2 / (double)samples,
            ob_forward_bytes(ob_sampler_forward(b->sampler)) >> 20,
-           ob_forward_frozen_bytes(ob_sampler_forward(b->sampler)) >> 20,
-           ob_forward_prefix_counters(ob_sampler_forward(b->sampler)).hits, peak_bytes());
+           ob_forward_frozen_bytes(ob_sampler_forward(b->sampler)) >> 20, hits, peak, off);
     return OB_OK;
 }
 
@@ -138,6 +167,7 @@ static const struct ob_option OPTIONS[] = {
     {"prefix-mb", "MB", "memory for states after the frozen layers, as [training] prefix_memory_mb",
      AT(prefix_mb), .low = 0, .high = 1 << 20, .fallback = "256"},
     {"again", NULL, "time passes over rows that were seen before", AT(again)},
+    {"against", "NAME", "compare the estimates with those by this way", AT(against)},
     {"passes", "N", "timed passes", AT(passes), .low = 1, .high = 100000, .fallback = "3"},
     {"threads", "N", "threads", AT(threads), .low = 1, .high = 256, .fallback = "2"},
     {"memory-mb", "N", "of activations", AT(memory_mb), .low = 1, .high = 1000000, .fallback = "256"},
@@ -171,6 +201,7 @@ int main(int argc, char **argv) {
     enum ob_err failed = open_all(&b, &error);
     if (!failed)
         failed = measure(&b, &error);
+    free(b.g);
     free(b.samples);
     ob_sampler_free(b.sampler);
     ob_corpus_free(b.corpus);

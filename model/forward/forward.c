@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "model/forward/in_use.h"
+#include "model/forward/multiply.h"
 #include "model/forward/products_float32.h"
 #include "model/forward/vector.h"
 
 #define TILE_ELEMENTS   ((size_t)5 << 18) /* 5 MiB of float32 for each side of a direction */
+#define BESIDE_ELEMENTS ((size_t)1 << 18) /* 1 MiB of float32: stays in the second-level cache */
 #define VOCABULARY_TILE 512               /* a multiple of the columns of a packed tile */
 #define ALIGNMENT       64
 #define SHARED_VIEWS    64 /* runs of sequences whose states are not kept */
@@ -76,6 +78,7 @@ static size_t lay_out(struct ob_forward *f, uint8_t *base) {
     f->vectors[1] = take(&arena, (f->views_max + 1) * f->vector_elements, sizeof(float));
     f->scores = take(&arena, threads * OB_QUERY_BLOCK * OB_KEY_BLOCK, sizeof(float));
     f->running = take(&arena, threads * 2 * OB_QUERY_BLOCK, sizeof(float));
+    f->beside = take(&arena, threads * f->beside_elements, sizeof(float));
     f->inputs = take(&arena, T, sizeof *f->inputs);
     f->positions = take(&arena, T, sizeof *f->positions);
     f->target_rows = take(&arena, T, sizeof *f->target_rows);
@@ -119,6 +122,7 @@ static void set_sizes(struct ob_forward *f, size_t tokens_max, size_t sequences_
     f->widest = widest_of(c);
     f->vector_elements = (f->widest + 15) / 16 * 16;
     f->tile_elements = larger(TILE_ELEMENTS, f->widest);
+    f->beside_elements = larger(BESIDE_ELEMENTS, OB_MULTIPLY_ROWS_MIN * f->widest);
     f->vocabulary_tile =
         smaller(smaller(f->tile_elements / c->embedding_width, VOCABULARY_TILE), c->vocabulary);
     if (f->vocabulary_tile > 256) /* of packed tiles whole ones */
@@ -386,6 +390,7 @@ static void run_shared(const struct ob_pass *pass, uint32_t first, uint32_t laye
     struct ob_forward *f = pass->forward;
     struct ob_view views[SHARED_VIEWS];
     struct ob_pass shared = *pass;
+    shared.has_centre = false;
     look_up(pass, layers);
     size_t count = views_to_compute(pass, views, SHARED_VIEWS, &shared.rows);
     if (count == SIZE_MAX) { /* too scattered: compute everything */
@@ -423,14 +428,29 @@ static void run_layers(struct ob_pass *pass) {
 
 /* ---- losses ---- */
 
+/* Is the last view w, over the inputs and targets of all others? */
+static bool is_centre(const struct ob_pass *pass) {
+    if (pass->view_count < 2 || pass->views[pass->view_count - 1].key)
+        return false;
+    const struct ob_view *centre = &pass->views[pass->view_count - 1];
+    for (const struct ob_view *v = pass->views; v < centre; v++)
+        if (v->first_input < centre->first_input ||
+            v->first_input + v->inputs.rows > centre->first_input + centre->inputs.rows ||
+            v->first_target < centre->first_target ||
+            v->first_target + v->targets.rows > centre->first_target + centre->targets.rows)
+            return false;
+    return true;
+}
+
 /* Parts [first, …) that fit together; returns how many. */
 static size_t add_parts(struct ob_pass *pass, const struct ob_forward_part *parts, size_t count) {
     pass->views = pass->forward->views;
     pass->view_count = pass->rows = pass->target_rows = 0;
-    pass->is_narrow = false;
+    pass->is_narrow = pass->has_centre = false;
     size_t added = 0;
     while (added < count && add_part(pass, &parts[added]))
         added++;
+    pass->has_centre = is_centre(pass);
     return added;
 }
 

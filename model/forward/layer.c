@@ -76,16 +76,17 @@ static void norm(const struct ob_pass *pass, uint32_t layer, enum ob_slot weight
 static void add_scaled_rows(const struct ob_pass *pass, const struct ob_row_block *block, void *context) {
     (void)context;
     const struct ob_forward *f = pass->forward;
-    size_t width = f->config.width;
-    for (size_t i = block->first * width; i < (block->first + block->count) * width; i++)
-        f->x[i] += f->config.residual_scale * f->h[i];
+    size_t width = f->config.width, at = block->first * width;
+    ob_vector_add_times(f->loops, block->count * width, f->config.residual_scale, f->h + at, f->x + at);
 }
 
 /* The end of a part: its product is added to the residual stream x, after a norm of its own where there is
  * one. `linear` has layer, weight, bias, in, x and ldx. */
 static void add_residual(const struct ob_pass *pass, struct ob_linear linear, enum ob_slot after) {
     struct ob_forward *f = pass->forward;
-    bool normed = has(pass, linear.layer, after), apart = normed || f->config.residual_scale != 1.0f;
+    bool normed = has(pass, linear.layer, after);
+    bool beside = pass->has_centre && f->config.block != OB_BLOCK_PARALLEL; /* which needs h once more */
+    bool apart = normed || beside || f->config.residual_scale != 1.0f;
     linear.out = linear.ldy = f->config.width;
     linear.accumulate = !apart;
     linear.y = apart ? f->h : f->x;

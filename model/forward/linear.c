@@ -123,6 +123,23 @@ static void run_trained(const struct ob_pass *pass, struct ob_step *step, const 
     }
 }
 
+/* Rows of all views. Products that round take the centre's first, then the others beside it. */
+static void multiply_frozen(const struct ob_pass *pass, struct ob_step *step, struct ob_operand *all) {
+    step->operands = all;
+    step->operand_count = 1;
+    if (!pass->has_centre || !step->whole || step->accumulate || step->way->terms != 1) {
+        ob_multiply(pass, step);
+        return;
+    }
+    const struct ob_view *centre = &pass->views[pass->view_count - 1];
+    all->rows = step->targets ? centre->targets : centre->inputs;
+    ob_multiply(pass, step);
+    all->rows = (struct ob_span){.rows = all->rows.first};
+    step->bias = (struct ob_vectors){0};
+    step->beside = true;
+    ob_multiply(pass, step);
+}
+
 static void run_frozen(const struct ob_pass *pass, struct ob_step *step, const struct tile *tile) {
     struct ob_operand all = {.rows = {.rows = step->targets ? pass->target_rows : pass->rows}};
     all.values = step->way->packs ? NULL : in_place(pass, tile);
@@ -136,9 +153,7 @@ static void run_frozen(const struct ob_pass *pass, struct ob_step *step, const s
     }
     if (step->way->packs)
         pack_step(pass, step, &all, 1);
-    step->operands = &all;
-    step->operand_count = 1;
-    ob_multiply(pass, step);
+    multiply_frozen(pass, step, &all);
 }
 
 static void run_step(const struct ob_pass *pass, struct ob_step *step, const struct tile *tile) {
@@ -178,6 +193,7 @@ static void multiply_output_major(const struct ob_pass *pass, const struct ob_li
         step.y += at;
         step.transposed = true;
         step.bias = shift(bias, at);
+        step.whole = true;
         struct tile tile = {.tensor = tensor, .first = (uint64_t)at * l->in, .count = step.n * l->in};
         run_step(pass, &step, &tile);
     }
@@ -202,6 +218,7 @@ static void multiply_input_major(const struct ob_pass *pass, const struct ob_lin
         step.x += at;
         step.bias = at == 0 ? bias : (struct ob_vectors){0};
         step.accumulate = l->accumulate || at > 0;
+        step.whole = step.k == l->in;
         struct tile tile = {.tensor = tensor, .first = (uint64_t)at * l->out, .count = step.k * l->out};
         run_step(pass, &step, &tile);
     }
@@ -213,9 +230,8 @@ static void multiply_packed(const struct ob_pass *pass, const struct ob_linear *
     struct ob_step step = step_of(l);
     step.way = pass->forward->in_use.products;
     step.bias = bias;
-    step.operands = &all;
-    step.operand_count = 1;
-    ob_multiply(pass, &step);
+    step.whole = true;
+    multiply_frozen(pass, &step, &all);
 }
 
 struct scale_job {
@@ -279,6 +295,8 @@ void ob_pass_logits(const struct ob_pass *pass, size_t tensor, const float *x, s
                            .k = width,
                            .transposed = true,
                            .targets = true,
+                           .whole = f->config.logit_scale == 1.0f &&
+                                    f->config.logit_softcap == 0, /* finish keeps y */
                            .finish = finish,
                            .context = context};
     const uint8_t *packed = ob_frozen_packed(pass, tensor);
@@ -291,7 +309,5 @@ void ob_pass_logits(const struct ob_pass *pass, size_t tensor, const float *x, s
     struct ob_operand all = {.rows = {.rows = pass->target_rows},
                              .packed = packed + first / columns * ob_pass_tile_bytes(f, columns, width)};
     step.way = f->in_use.products;
-    step.operands = &all;
-    step.operand_count = 1;
-    ob_multiply(pass, &step);
+    multiply_frozen(pass, &step, &all);
 }

@@ -6,12 +6,11 @@
 #include "model/forward/vector.h"
 
 #define STAGED_BYTES ((size_t)768 << 10) /* of a block of rows: stays in the second-level cache */
-#define ROWS_MIN     56                  /* of a block: weights are read again for each */
 #define ROWS_STEP    56                  /* both kernels' groups of rows divide it, or nearly */
 
 size_t ob_multiply_rows_max(const struct ob_products *way, size_t k) {
     size_t rows = STAGED_BYTES / (k * way->terms * sizeof(uint16_t)) / ROWS_STEP * ROWS_STEP;
-    return rows < ROWS_MIN ? ROWS_MIN : rows;
+    return rows < OB_MULTIPLY_ROWS_MIN ? OB_MULTIPLY_ROWS_MIN : rows;
 }
 
 size_t ob_pass_tile_bytes(struct ob_forward *forward, size_t n, size_t k) {
@@ -105,6 +104,46 @@ static bool place_bias(const struct ob_pass *pass, const struct ob_step *step, c
     return true;
 }
 
+/* ---- rows beside the centre's ----
+ * What a row has more than the centre's row of the same token is small. Rounded by itself, it keeps its digits; and
+ * the rounding of the centre's row is in all views, so that it cancels in what a direction changes. */
+
+/* The row of the centre for `row` of a view. */
+static size_t centre_row(const struct ob_pass *pass, const struct ob_step *step, size_t row, size_t view) {
+    const struct ob_view *v = &pass->views[view], *centre = &pass->views[pass->view_count - 1];
+    if (step->targets)
+        return centre->targets.first + v->first_target - centre->first_target + row - v->targets.first;
+    return centre->inputs.first + v->first_input - centre->first_input + row - v->inputs.first;
+}
+
+/* Rows less those of the centre, without gaps. */
+static const float *take_centre(const struct ob_pass *pass, const struct ob_step *step,
+                                const struct ob_span *rows, unsigned thread) {
+    const struct ob_forward *f = pass->forward;
+    float *all = f->beside + thread * f->beside_elements;
+    size_t view = 0;
+    assert(rows->rows * step->k <= f->beside_elements);
+    for (size_t i = 0; i < rows->rows; i++) {
+        size_t row = rows->first + i;
+        view = view_of(pass, step, row, view);
+        ob_vector_less(f->loops, step->k, step->x + row * step->ldx,
+                       step->x + centre_row(pass, step, row, view) * step->ldx, all + i * step->k);
+    }
+    return all;
+}
+
+/* y of some columns of the rows gets the centre's. */
+static void add_centre(const struct ob_pass *pass, const struct ob_step *step, const struct ob_span *rows,
+                       const struct ob_span *columns) {
+    size_t view = 0;
+    for (size_t row = rows->first; row < rows->first + rows->rows; row++) {
+        view = view_of(pass, step, row, view);
+        const float *centre = step->y + centre_row(pass, step, row, view) * step->ldy;
+        ob_vector_add(pass->forward->loops, columns->rows, step->y + row * step->ldy + columns->first,
+                      centre + columns->first);
+    }
+}
+
 static void multiply_tiles(const struct multiply_job *job, const struct ob_operand *operand,
                            const struct ob_span *rows, size_t group, unsigned thread) {
     const struct ob_step *s = job->step;
@@ -124,7 +163,8 @@ static void multiply_tiles(const struct multiply_job *job, const struct ob_opera
                                             .transposed = s->transposed}};
     if (s->way->packs) {
         uint8_t *staged = f->in_use.staged + thread * f->in_use.staged_bytes;
-        s->way->stage(f->in_use.state, thread, product.rows, s->ldx, rows->rows, s->k, staged);
+        const float *x = s->beside ? take_centre(job->pass, s, rows, thread) : product.rows;
+        s->way->stage(f->in_use.state, thread, x, s->beside ? s->k : s->ldx, rows->rows, s->k, staged);
         product.rows = staged;
     }
     for (size_t tile = from; tile < to; tile++) {
@@ -132,6 +172,8 @@ static void multiply_tiles(const struct multiply_job *job, const struct ob_opera
         product.c = s->y + rows->first * s->ldy + tile * width;
         product.tile = operand->packed ? operand->packed + tile * job->tile_bytes : NULL;
         s->way->multiply(s->way->packs ? f->in_use.state : NULL, thread, &product);
+        if (s->beside)
+            add_centre(job->pass, s, rows, &(struct ob_span){.first = tile * width, .rows = product.n});
     }
 }
 
@@ -152,10 +194,12 @@ static void multiply_item(void *context, size_t index, unsigned thread) {
     s->finish(job->pass, &block, s->context);
 }
 
-static size_t block_rows(const struct ob_step *s, size_t rows, size_t threads) {
+static size_t block_rows(const struct ob_forward *f, const struct ob_step *s, size_t rows, size_t threads) {
     if (!s->way->packs)
         return (rows + threads - 1) / threads;
-    size_t most = ob_multiply_rows_max(s->way, s->k), share = (rows + 2 * threads - 1) / (2 * threads);
+    size_t most = ob_multiply_rows_max(s->way, s->k), fit = f->beside_elements / s->k / ROWS_STEP * ROWS_STEP;
+    most = s->beside && fit < most ? fit : most;
+    size_t share = (rows + 2 * threads - 1) / (2 * threads);
     share = (share + ROWS_STEP - 1) / ROWS_STEP * ROWS_STEP;
     return share < most ? share : most;
 }
@@ -169,7 +213,7 @@ void ob_multiply(const struct ob_pass *pass, const struct ob_step *step) {
         return;
     struct multiply_job job = {
         .pass = pass, .step = step, .groups = 1, .tiles = tiles_of(step->way, step->n)};
-    job.block = block_rows(step, rows, threads);
+    job.block = block_rows(f, step, rows, threads);
     job.tile_bytes = step->way->packs ? ob_pass_tile_bytes(f, step->way->tile_columns, step->k) : 0;
     for (size_t i = 0; i < step->operand_count; i++)
         blocks += blocks_of(&job, &step->operands[i]);

@@ -24,9 +24,14 @@ struct ob_step {
     size_t ldx, ldy;
     struct ob_vectors bias; /* y starts from it, or it is added to y */
     bool targets;           /* rows are targets' */
-    ob_rows_fn finish;      /* called for each block of rows that is finished; NULL: nothing follows */
+    bool whole;             /* all terms are in this step, and y stays what it makes of them */
+    bool
+        beside; /* the rows are not the centre's, whose y is there: y = the centre's + (x - the centre's) · W */
+    ob_rows_fn finish; /* called for each block of rows that is finished; NULL: nothing follows */
     void *context;
 };
+
+#define OB_MULTIPLY_ROWS_MIN 56 /* of a block: weights are read again for each */
 
 /* Bytes of a tile of `n` columns and `k` terms. */
 size_t ob_pass_tile_bytes(struct ob_forward *forward, size_t n, size_t k);

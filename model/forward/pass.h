@@ -94,9 +94,11 @@ struct ob_forward {
     float *x, *h, *qkv, *attn_out, *up, *gate, *low, *logits;
     double *loss;
     float *tile;
-    float *vectors[2];            /* (views_max, vector_elements) norms' gains and shifts, biases */
-    float *scores;                /* (threads, OB_QUERY_BLOCK, OB_KEY_BLOCK) */
-    float *running;               /* (threads, 2, OB_QUERY_BLOCK) maxima and sums of a softmax */
+    float *vectors[2]; /* (views_max, vector_elements) norms' gains and shifts, biases */
+    float *scores;     /* (threads, OB_QUERY_BLOCK, OB_KEY_BLOCK) */
+    float *running;    /* (threads, 2, OB_QUERY_BLOCK) maxima and sums of a softmax */
+    float *beside;     /* (threads, beside_elements) rows less those of the centre */
+    size_t beside_elements;
     struct ob_rope_table rope[2]; /* of layers with full attention, and with a sliding window */
     int32_t *inputs;              /* (T) the mini-batch's tokens that go through the layers */
     uint32_t *starts;             /* (B+1) where its packed sequences begin, and the end */
@@ -137,6 +139,7 @@ struct ob_pass {
     size_t tokens, sequences, target_count; /* T, B: of the mini-batch's inputs */
     size_t target_rows;                     /* of all views */
     bool is_narrow;                         /* rows and inputs are the targets': narrow.c */
+    bool has_centre; /* the last view is w, over all that the others see: beside it they differ little */
 };
 
 /* ---- pack.c: inputs and targets of a mini-batch that has been checked ----

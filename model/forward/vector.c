@@ -63,6 +63,11 @@ void ob_vector_times(const struct ob_vector_loops *loops, size_t count, float fa
     loops->times(count, factor, x);
 }
 
+void ob_vector_less(const struct ob_vector_loops *loops, size_t count, const float *x, const float *y,
+                    float *ret_values) {
+    loops->less(count, x, y, ret_values);
+}
+
 float ob_vector_dot(const struct ob_vector_loops *loops, size_t count, const float *x, const float *y) {
     return loops->dot(count, x, y);
 }

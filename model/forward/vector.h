@@ -45,6 +45,9 @@ float ob_vector_exp(const struct ob_vector_loops *loops, size_t count, float *x,
                     float *ret_sum);
 /* x *= factor */
 void ob_vector_times(const struct ob_vector_loops *loops, size_t count, float factor, float *x);
+/* out = x - y, which out does not overlap. */
+void ob_vector_less(const struct ob_vector_loops *loops, size_t count, const float *x, const float *y,
+                    float *ret_values);
 /* Sum of x · y; y += factor · x, which do not overlap. */
 float ob_vector_dot(const struct ob_vector_loops *loops, size_t count, const float *x, const float *y);
 void ob_vector_add_times(const struct ob_vector_loops *loops, size_t count, float factor, const float *x,

@@ -166,6 +166,11 @@ static void times(size_t count, float factor, float *x) {
         x[i] *= factor;
 }
 
+static void less(size_t count, const float *restrict x, const float *restrict y, float *restrict out) {
+    for (size_t i = 0; i < count; i++)
+        out[i] = x[i] - y[i];
+}
+
 /* Four sums for each lane: an addition need not wait for the one before. */
 static float dot(size_t count, const float *restrict x, const float *restrict y) {
     float part[4 * LANES] = {0};
@@ -231,6 +236,7 @@ const struct ob_vector_loops OB_VECTOR_TABLE = {
     .exponentials = exponentials,
     .exponential_sum = exponential_sum,
     .times = times,
+    .less = less,
     .dot = dot,
     .add_times = add_times,
     .to_bf16 = to_bf16,

@@ -24,6 +24,7 @@ struct ob_vector_loops {
                           float *out); /* their sum; out may be x */
     double (*exponential_sum)(size_t count, const float *x, float largest);
     void (*times)(size_t count, float factor, float *x);
+    void (*less)(size_t count, const float *x, const float *y, float *out); /* x - y, apart from out */
     float (*dot)(size_t count, const float *x, const float *y);
     void (*add_times)(size_t count, float factor, const float *x, float *y); /* y += factor · x; apart */
     void (*to_bf16)(size_t count, const float *x, uint16_t *out);

@@ -376,6 +376,48 @@ static void estimates_follow_the_losses(void **state) {
     close_place(&p);
 }
 
+/* Differences from the centre of one-sided samples in a way of bfloat16, off from float32's: rms over rms. */
+static double off(const struct place *p, const struct ob_sampler_options *options,
+                  const struct ob_products *way) {
+    struct ob_sampled exact[PASS_MAX], rough[PASS_MAX];
+    struct ob_sampler *sampler = sampler_of(options);
+    size_t count = ob_sampler_pass(sampler);
+    double square = 0, difference = 0;
+    assert_true(count <= PASS_MAX);
+    run(p, sampler, 0, count, exact);
+    assert_int_equal(ob_forward_use(ob_sampler_forward(sampler), way, NULL), OB_OK);
+    run(p, sampler, 0, count, rough);
+    for (size_t k = 0; k < count; k++) {
+        double a = exact[k].losses.plus - exact[k].losses.centre;
+        double b = rough[k].losses.plus - rough[k].losses.centre;
+        square += a * a;
+        difference += (b - a) * (b - a);
+    }
+    ob_sampler_free(sampler);
+    return sqrt(difference / square);
+}
+
+/* Beside the centre only what a direction changes is rounded: small steps keep their digits. */
+static void small_steps_keep_their_digits_in_bfloat16(void **state) {
+    (void)state;
+    for (int kind = 0; kind < 4; kind++) {
+        struct place p;
+        open_place(&p, kind % 2 == 1, ADAPTERS);
+        struct ob_sampler_options options = options_of(&p, kind < 2 ? p.choices : p.text);
+        options.directions = 4;
+        options.one_sided = true;
+        options.epsilon = 0x1p-9f;
+        for (size_t i = 1; ob_products_at(i); i++) {
+            if (!ob_products_available(ob_products_at(i), NULL))
+                continue;
+            double error = off(&p, &options, ob_products_at(i));
+            if (!(error < 0.03))
+                fail_msg("model %d: %s is off by %.3g", kind, ob_products_at(i)->name, error);
+        }
+        close_place(&p);
+    }
+}
+
 static void losses_that_are_not_finite_abstain(void **state) {
     (void)state;
     struct place p;
@@ -434,6 +476,7 @@ int main(void) {
         cmocka_unit_test(machines_walk_their_own_order),
         cmocka_unit_test(estimates_follow_the_losses),
         cmocka_unit_test(kept_states_change_nothing),
+        cmocka_unit_test(small_steps_keep_their_digits_in_bfloat16),
         cmocka_unit_test(losses_that_are_not_finite_abstain),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

@@ -125,6 +125,10 @@ static void elementwise_loops_do_every_element_and_no_more(void **state) {
                             ((double)input[i] - 0.5) * 2.0 * (double)other[i] + (double)input[i], 1e-5, 1e-5);
         }
         restore();
+        t->less(67, other, input, got);
+        for (int i = 0; i < 70; i++)
+            assert_true(got[i] == (i < 67 ? other[i] - input[i] : input[i]));
+        restore();
         t->add_times(67, -2.5f, other, got);
         for (int i = 0; i < 70; i++)
             assert_near((double)got[i], (double)input[i] - (i < 67 ? 2.5 * (double)other[i] : 0), 1e-5, 1e-6);
