@@ -66,6 +66,11 @@ def collect_rows(arguments, results):
         results.setdefault(name, []).append(run(program + words))
 
 
+def save(arguments, results):
+    with open(os.path.join(arguments.cache, "results.json"), "w", encoding="utf-8") as file:
+        json.dump({"machine": processor(), "results": results}, file, indent=1)
+
+
 def collect(arguments):
     """Each round runs everything once, ours and the peers in turn: what the machine does meanwhile hits them alike."""
     folder = checkpoint(arguments.build, arguments.cache)
@@ -93,6 +98,7 @@ def collect(arguments):
             results.setdefault("mezo bfloat16", []).append(run([arguments.python, script, "16", "64", "2", "2", "bfloat16"]))
             script = os.path.join(ROOT, "bench", "transformers_forward.py")
             results.setdefault("transformers", []).append(run([arguments.python, script, folder, "16", "64", "3"]))
+        save(arguments, results)  # a later round may be interrupted; --repeats 0 --more shows what is there
     return results
 
 
@@ -221,8 +227,6 @@ def main():
     if (arguments.llamacpp or arguments.manifest) and not arguments.gguf or bool(arguments.manifest) != bool(arguments.rows):
         parser.error("--llamacpp and --manifest need --gguf, --manifest and --rows each other")
     results = collect(arguments)
-    with open(os.path.join(arguments.cache, "results.json"), "w", encoding="utf-8") as file:
-        json.dump({"machine": processor(), "results": results}, file, indent=1)
     with open(os.path.join(arguments.cache, "plot.svg"), "w", encoding="utf-8") as file:
         file.write(plot(results))
     with open(os.path.join(arguments.cache, "table.md"), "w", encoding="utf-8") as file:
