@@ -10,6 +10,7 @@
 #include "base/options_help.h"
 #include "model/convert/open_tokenizer.h"
 #include "model/forward/blas.h"
+#include "model/forward/choose.h"
 #include "model/forward/products.h"
 #include "run/replica.h"
 #include "run/sampler.h"
@@ -30,6 +31,7 @@ struct bench {
     struct ob_sampler *sampler;
     struct ob_sampled *samples; /* (a pass) */
     double *g;                  /* (passes, a pass) */
+    char measured[OB_CHOICES_TEXT_MAX];
 };
 
 static double processor_seconds(void) {
@@ -37,6 +39,35 @@ static double processor_seconds(void) {
     getrusage(RUSAGE_SELF, &usage);
     return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
+}
+
+/* Mean losses of a pass of nobody's samples, as a daemon compares them. */
+static enum ob_err losses_to_choose_by(void *context, unsigned direction, double ret_losses[2],
+                                       struct ob_error *error) {
+    struct bench *b = context;
+    struct ob_weight_source source = ob_replica_source(b->replica);
+    const struct ob_machine_id nobody = {.key = {2, (uint8_t)direction}};
+    size_t count = ob_sampler_pass(b->sampler);
+    enum ob_err failed =
+        ob_sampler_run(b->sampler, &source, &nobody, (struct ob_sample){0}, count, false, b->samples, error);
+    ret_losses[0] = ret_losses[1] = 0;
+    for (size_t k = 0; k < count && !failed; k++) {
+        const struct ob_spsa_sides *losses = &b->samples[k].losses;
+        ret_losses[0] += losses->plus / (double)count;
+        ret_losses[1] += (b->a->one_sided ? losses->centre : losses->minus) / (double)count;
+    }
+    return failed;
+}
+
+static enum ob_err use_products(struct bench *b, struct ob_error *error) {
+    struct ob_forward *forward = ob_sampler_forward(b->sampler);
+    struct ob_choices choices;
+    if (strcmp(b->a->products, "auto") != 0)
+        return ob_forward_use_named(forward, b->a->products, error);
+    enum ob_err failed = ob_forward_choose(forward, losses_to_choose_by, b, &choices, error);
+    if (!failed)
+        (void)ob_choices_text(&choices, b->measured);
+    return failed;
 }
 
 static enum ob_err open_all(struct bench *b, struct ob_error *error) {
@@ -65,16 +96,17 @@ static enum ob_err open_all(struct bench *b, struct ob_error *error) {
     if (a->rows % a->rows_per_sample != 0)
         return ob_fail(error, OB_EUSAGE, "--rows must be a multiple of --rows-per-sample");
     failed = ob_sampler_new(&options, &b->sampler, error);
-    if (!failed)
-        failed = ob_forward_use_named(ob_sampler_forward(b->sampler), a->products, error);
-    if (!failed && a->prefix_mb > 0)
-        failed = ob_forward_keep_prefix(ob_sampler_forward(b->sampler), (size_t)a->prefix_mb << 20, NULL, 0,
-                                        error);
     if (failed)
         return failed;
     b->samples = calloc(ob_sampler_pass(b->sampler), sizeof *b->samples);
     b->g = calloc((size_t)a->passes * ob_sampler_pass(b->sampler), sizeof *b->g);
-    return b->samples && b->g ? OB_OK : ob_fail(error, OB_ENOMEM, "out of memory");
+    if (!b->samples || !b->g)
+        return ob_fail(error, OB_ENOMEM, "out of memory");
+    failed = use_products(b, error);
+    if (!failed && a->prefix_mb > 0)
+        failed = ob_forward_keep_prefix(ob_sampler_forward(b->sampler), (size_t)a->prefix_mb << 20, NULL, 0,
+                                        error);
+    return failed;
 }
 
 static enum ob_err run_pass(struct bench *b, int64_t number, struct ob_error *error) {
@@ -142,11 +174,11 @@ static enum ob_err measure(struct bench *b, struct ob_error *error) {
            "\"samples_a_second\": %.4g, \"best_pass\": %.4g, \"samples_a_processor_second\": %.4g, \"g2\": "
            "%.6g, "
            "\"forward_mb\": %zu, \"frozen_mb\": %zu, \"prefix_hits\": %" PRIu64 ", \"peak_memory_bytes\": "
-           "%zu, \"error\": %.4g}\n",
+           "%zu, \"error\": %.4g, \"measured\": \"%s\"}\n",
            way, pass, samples, seconds, (double)samples / seconds, (double)pass / least,
            (double)samples / processor, g2 / (double)samples,
            ob_forward_bytes(ob_sampler_forward(b->sampler)) >> 20,
-           ob_forward_frozen_bytes(ob_sampler_forward(b->sampler)) >> 20, hits, peak, off);
+           ob_forward_frozen_bytes(ob_sampler_forward(b->sampler)) >> 20, hits, peak, off, b->measured);
     return OB_OK;
 }
 
@@ -163,7 +195,7 @@ static const struct ob_option OPTIONS[] = {
     {"epsilon", "NUMBER", "half the distance of the two sides; 0: the run's", AT(epsilon), .least = 0,
      .most = 1, .fallback = "0"},
     {"one-sided", NULL, "one loss a direction, and one at the centre", AT(one_sided)},
-    {"products", "NAME", "way to multiply", AT(products), .fallback = "bfloat16"},
+    {"products", "NAME", "way to multiply, or auto", AT(products), .fallback = "auto"},
     {"prefix-mb", "MB", "memory for states after the frozen layers, as [training] prefix_memory_mb",
      AT(prefix_mb), .low = 0, .high = 1 << 20, .fallback = "256"},
     {"again", NULL, "time passes over rows that were seen before", AT(again)},
