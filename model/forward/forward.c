@@ -450,7 +450,7 @@ static size_t add_parts(struct ob_pass *pass, const struct ob_forward_part *part
     size_t added = 0;
     while (added < count && add_part(pass, &parts[added]))
         added++;
-    pass->has_centre = is_centre(pass);
+    pass->has_centre = pass->forward->in_use.products->terms == 1 && is_centre(pass);
     return added;
 }
 

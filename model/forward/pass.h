@@ -139,7 +139,7 @@ struct ob_pass {
     size_t tokens, sequences, target_count; /* T, B: of the mini-batch's inputs */
     size_t target_rows;                     /* of all views */
     bool is_narrow;                         /* rows and inputs are the targets': narrow.c */
-    bool has_centre; /* the last view is w, over all that the others see: beside it they differ little */
+    bool has_centre; /* the last view is w, over all that the others see, and products round: linear.c */
 };
 
 /* ---- pack.c: inputs and targets of a mini-batch that has been checked ----
