@@ -7,6 +7,7 @@
 #include "model/formats/checkpoint.h"
 #include "model/forward/multiply.h"
 #include "model/forward/products_float32.h"
+#include "model/forward/vector.h"
 
 #define READ_ELEMENTS  32768 /* of one thread's read */
 #define TERMS          384   /* of a sum that OpenBLAS adds up at a time */
@@ -123,21 +124,38 @@ static void run_trained(const struct ob_pass *pass, struct ob_step *step, const 
     }
 }
 
-/* Rows of all views. Products that round take the centre's first, then the others beside it. */
-static void multiply_frozen(const struct ob_pass *pass, struct ob_step *step, struct ob_operand *all) {
-    step->operands = all;
-    step->operand_count = 1;
-    if (!pass->has_centre || !step->whole || step->accumulate || step->way->terms != 1) {
-        ob_multiply(pass, step);
-        return;
-    }
+/* A trained bias: each view has its own. */
+static void add_bias(const struct ob_pass *pass, const struct ob_row_block *block, void *context) {
+    const struct ob_step *step = context;
+    const float *bias = step->bias.values + block->view * step->bias.stride;
+    for (size_t row = block->first; row < block->first + block->count; row++)
+        ob_vector_add(pass->forward->loops, step->n, step->y + row * step->ldy, bias);
+}
+
+/* Products that round: the centre's rows first, then the others beside it. */
+static void multiply_beside(const struct ob_pass *pass, struct ob_step *step, struct ob_operand *all) {
     const struct ob_view *centre = &pass->views[pass->view_count - 1];
+    struct ob_vectors bias = step->bias;
     all->rows = step->targets ? centre->targets : centre->inputs;
+    step->bias = bias.stride ? (struct ob_vectors){0} : bias;
     ob_multiply(pass, step);
     all->rows = (struct ob_span){.rows = all->rows.first};
     step->bias = (struct ob_vectors){0};
     step->beside = true;
     ob_multiply(pass, step);
+    step->bias = bias;
+    if (bias.stride)
+        ob_pass_for_rows(pass, step->targets, 16, add_bias, step);
+}
+
+/* Rows of all views. */
+static void multiply_frozen(const struct ob_pass *pass, struct ob_step *step, struct ob_operand *all) {
+    step->operands = all;
+    step->operand_count = 1;
+    if (pass->has_centre && step->whole && !step->accumulate && step->way->terms == 1)
+        multiply_beside(pass, step, all);
+    else
+        ob_multiply(pass, step);
 }
 
 static void run_frozen(const struct ob_pass *pass, struct ob_step *step, const struct tile *tile) {

@@ -137,13 +137,15 @@ static struct ob_corpus *rows_of(const struct place *p, const char *name) {
     return corpus;
 }
 
-enum trained { ALL, ADAPTERS, LAST_ADAPTERS };
+enum trained { ALL, ADAPTERS, LAST_ADAPTERS, BIASES };
 
-/* Adapters on every matrix, or on those of the last layer, their B moved away from zero; or everything trained. */
+/* Adapters on every matrix, or on those of the last layer, their B moved away from zero; or the biases of a model of
+ * GPT-2's type; or everything. */
 static void open_place(struct place *p, bool llama, enum trained trained) {
     static const char *const TARGETS[] = {"attention", "mlp"}, *const LAST[] = {
                                                                    "transformer.h.3.*.c_*.weight"};
-    bool adapters = trained != ALL;
+    static const char *const SHIFTS[] = {"*.bias"};
+    bool adapters = trained == ADAPTERS || trained == LAST_ADAPTERS;
     struct ob_manifest_options options = ob_manifest_defaults();
     struct ob_model *model = NULL;
     struct ob_error error = {0};
@@ -156,6 +158,8 @@ static void open_place(struct place *p, bool llama, enum trained trained) {
     options.lora_alpha = 8;
     options.lora_targets = trained == LAST_ADAPTERS ? LAST : TARGETS;
     options.lora_target_count = trained == LAST_ADAPTERS ? 1 : 2;
+    options.trainable = SHIFTS;
+    options.trainable_count = trained == BIASES ? 1 : 0;
     memset(options.authority.key, 7, OB_KEY_BYTES);
     if (llama)
         write_llama(&p->folder);
@@ -400,9 +404,9 @@ static double off(const struct place *p, const struct ob_sampler_options *option
 /* Beside the centre only what a direction changes is rounded: small steps keep their digits. */
 static void small_steps_keep_their_digits_in_bfloat16(void **state) {
     (void)state;
-    for (int kind = 0; kind < 4; kind++) {
+    for (int kind = 0; kind < 5; kind++) {
         struct place p;
-        open_place(&p, kind % 2 == 1, ADAPTERS);
+        open_place(&p, kind % 2 == 1, kind == 4 ? BIASES : ADAPTERS);
         struct ob_sampler_options options = options_of(&p, kind < 2 ? p.choices : p.text);
         options.directions = 4;
         options.one_sided = true;
