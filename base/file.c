@@ -10,6 +10,8 @@
 
 #include "base/access.h"
 
+#define TELL_BYTES (1u << 20) /* between two words to `progress` */
+
 /* ---- reading ---- */
 
 static enum ob_err size_of(int fd, const char *path, size_t bytes_max, size_t *ret_bytes,
@@ -135,7 +137,11 @@ void ob_output_write(struct ob_output *output, const void *data, size_t bytes) {
         return;
     if (fwrite(data, 1, bytes, output->file) != bytes)
         output->failed = ob_access_fail_writing(output->error, output->final, "cannot write", errno);
+    uint64_t before = output->written;
     output->written += bytes;
+    uint64_t size = output->written > output->size ? output->written : output->size;
+    if (!output->failed && before / TELL_BYTES != output->written / TELL_BYTES)
+        output->failed = ob_progress_tell(output->progress, "writing", output->written, size, output->error);
 }
 
 void ob_output_pad(struct ob_output *output, uint64_t alignment) {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/path.h"
+#include "base/progress_callback.h"
 
 /* ret_data is malloc'ed, NUL-terminated; the caller frees it. */
 OB_MUST_USE enum ob_err ob_file_read(const char *path, size_t bytes_max, char **ret_data, size_t *ret_bytes,
@@ -29,6 +30,8 @@ struct ob_output {
     uint64_t written;
     enum ob_err failed; /* the first error stays; later writes do nothing */
     struct ob_error *error;
+    const struct ob_progress_callback *progress; /* of writing; NULL, as after open: nobody */
+    uint64_t size;                               /* that it will have, for `progress` */
     char temporary[OB_PATH_MAX], final[OB_PATH_MAX];
 };
 

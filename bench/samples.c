@@ -75,7 +75,7 @@ static enum ob_err open_all(struct bench *b, struct ob_error *error) {
     struct ob_corpus_options rows = {.length_max = (size_t)a->length, .model = a->model};
     enum ob_err failed = ob_manifest_read(a->manifest, &b->manifest, error);
     if (!failed)
-        failed = ob_replica_new(b->manifest, a->model, (unsigned)a->threads, &b->replica, error);
+        failed = ob_replica_new(b->manifest, a->model, (unsigned)a->threads, NULL, &b->replica, error);
     if (!failed)
         failed = ob_tokenizer_open(a->model, &b->tokenizer, error);
     if (!failed)

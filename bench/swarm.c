@@ -163,7 +163,8 @@ static enum ob_err create_run(struct swarm *swarm, const char *folder, struct ob
         failed = ob_manifest_read(file, &swarm->manifest, error);
     ob_model_free(model);
     if (!failed)
-        failed = ob_replica_new(swarm->manifest, o->model, (unsigned)o->threads, &swarm->replica, error);
+        failed =
+            ob_replica_new(swarm->manifest, o->model, (unsigned)o->threads, NULL, &swarm->replica, error);
     if (!failed) {
         memset(&swarm->manifest->rule.run, 0, sizeof swarm->manifest->rule.run);
         memcpy(&swarm->manifest->rule.run, &o->seed, sizeof o->seed);

@@ -71,7 +71,7 @@ static enum ob_err open_run(struct ways *w, const char *folder, struct ob_error 
     (void)unlink(file);
     (void)rmdir(path);
     if (!failed)
-        failed = ob_replica_new(w->manifest, folder, (unsigned)w->threads, &w->replica, error);
+        failed = ob_replica_new(w->manifest, folder, (unsigned)w->threads, NULL, &w->replica, error);
     return failed;
 }
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/progress.h"
 #include "model/convert/open_model.h"
 
 #define DEPTH_MAX 4 /* folders below a cache: models--X/snapshots/REVISION */
@@ -82,9 +83,12 @@ uint64_t ob_cli_elements(const struct ob_manifest_tensor *tensor) {
 enum ob_err ob_cli_base_check(const char *path, const struct ob_hash *base_hash, struct ob_error *error) {
     struct ob_model *model = NULL;
     struct ob_hash hash;
+    struct ob_progress progress = {0};
+    struct ob_progress_callback shown = ob_progress_of_bytes(&progress);
     enum ob_err failed = ob_model_open(path, &model, error);
     if (!failed)
-        failed = ob_model_hash(model, &hash, error);
+        failed = ob_model_hash(model, &shown, &hash, error);
+    ob_progress_end(&progress);
     if (!failed && !ob_hash_equal(&hash, base_hash))
         failed = ob_fail(error, OB_EMISMATCH, "%s: not the run's base model: the hash of its weights differs",
                          path);

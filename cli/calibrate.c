@@ -244,7 +244,9 @@ static enum ob_err write_basis(struct calibrating *k, struct ob_calibrated *ret_
     struct ob_basis *written = NULL;
     struct ob_calibrated out = {.rows = k->rows, .inputs = k->inputs, .energy = k->energy / (double)k->count};
     size_t bytes = 0;
-    enum ob_err failed = ob_model_hash(k->model, &facts.base_hash, error);
+    struct ob_progress_callback shown = ob_progress_of_bytes(c->progress);
+    enum ob_err failed = ob_model_hash(k->model, &shown, &facts.base_hash, error);
+    ob_progress_end(c->progress);
     if (!failed)
         failed = ob_basis_write(c->path, &facts, k->tensors, k->count, error);
     if (failed)

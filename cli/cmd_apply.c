@@ -104,7 +104,7 @@ static enum ob_err apply(const struct arguments *a, struct ob_delta *delta, stru
     struct ob_progress progress = {0};
     struct ob_card card = {
         .manifest = delta->manifest, .base = a->model, .options = ob_cli_export_options(a->format, a->dtype)};
-    enum ob_err failed = ob_replica_new(delta->manifest, a->model, 0, &replica, error);
+    enum ob_err failed = ob_cli_replica_new(delta->manifest, a->model, &replica, error);
     if (!failed)
         failed = ob_cli_replay_delta(replica, delta, &progress, error);
     ob_progress_end(&progress);
@@ -127,9 +127,12 @@ static int work(struct ob_cli_guard *guard, const void *arguments) {
     bool differs = false;
     struct ob_error error = {0};
     struct ob_delta *delta = NULL;
+    struct ob_progress progress = {0};
+    struct ob_progress_callback shown = ob_progress_of_bytes(&progress);
     enum ob_err failed = ob_cli_check_folder(a->out, &error);
     if (!failed)
-        failed = ob_delta_open(a->delta, &delta, &error);
+        failed = ob_delta_open(a->delta, &shown, &delta, &error);
+    ob_progress_end(&progress);
     if (!failed && a->basis)
         failed = ob_path_append(delta->manifest->basis_path, a->basis, "", &error);
     if (!failed)

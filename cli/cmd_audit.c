@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/evaluate.h"
 #include "cli/open_log.h"
+#include "cli/replay.h"
 #include "model/formats/json_value.h"
 #include "run/replica.h"
 #include "transport/identity.h"
@@ -103,7 +104,7 @@ static enum ob_err open_all(struct audit *a, const struct arguments *wanted, con
     if (!failed)
         failed = take_log(a, error);
     if (!failed)
-        failed = ob_replica_new(a->manifest, place->model, 0, &a->replica, error);
+        failed = ob_cli_replica_new(a->manifest, place->model, &a->replica, error);
     if (failed)
         return failed;
     struct ob_cli_rows rows = {.model = place->model,

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "cli/command.h"
+#include "cli/progress.h"
 #include "model/convert/open_model.h"
 #include "model/formats/json_value.h"
 #include "model/forward/blas.h"
@@ -64,6 +65,8 @@ struct bench {
     float *peak;                          /* operands of the peak's products, for each thread */
     uint64_t parameters;
     double seconds; /* for each measurement */
+    struct ob_progress progress;
+    uint64_t measured; /* so far */
 };
 
 struct timing {
@@ -84,9 +87,11 @@ static enum ob_err measure(struct bench *bench, enum ob_err (*work)(struct bench
     enum ob_err failed = work(bench, error);
     while (!failed && count < TIMES_MAX && (count < 3 || ob_seconds_since(begun) < bench->seconds)) {
         uint64_t start = ob_now_ns();
+        ob_progress_at(&bench->progress, bench->measured);
         failed = work(bench, error);
         times[count++] = ob_seconds_since(start);
     }
+    bench->measured++;
     if (failed)
         return failed;
     qsort(times, count, sizeof *times, by_value);
@@ -163,6 +168,14 @@ static enum ob_err replay_many(struct bench *bench, struct ob_error *error) {
 
 static enum ob_err replay_many_alone(struct bench *bench, struct ob_error *error) {
     return replay(bench, NULL, 64, error);
+}
+
+/* Of the vector kernels that this processor has. */
+static uint64_t count_kernels(void) {
+    uint64_t count = 0;
+    for (size_t isa = 1; ob_spsa_engine_name_at(isa); isa++)
+        count += ob_spsa_engine_with(isa, NULL).kernels != NULL;
+    return count;
 }
 
 /* Median seconds of 64 records on one thread with each vector kernel that this processor has: the reference
@@ -366,7 +379,9 @@ static enum ob_err measure_all(struct bench *bench, struct results *r, struct ob
                 {replay_one, &r->one},          {replay_many, &r->many},
                 {replay_many_alone, &r->alone}, {read_modify_write, &r->memory}};
     enum ob_err failed = OB_OK;
-    for (size_t i = 0; i < sizeof WORK / sizeof *WORK && !failed; i++)
+    size_t count = sizeof WORK / sizeof *WORK;
+    ob_progress_start(&bench->progress, "measuring", "measurements", count + count_kernels() + 2);
+    for (size_t i = 0; i < count && !failed; i++)
         failed = measure(bench, WORK[i].work, WORK[i].timing, error);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage); /* before the frozen pass, which maps the checkpoint's file */
@@ -380,7 +395,10 @@ static enum ob_err measure_all(struct bench *bench, struct results *r, struct ob
         failed = measure_peaks(bench, r, error);
     if (!failed)
         failed = make_operands(bench, error);
-    return failed ? failed : measure(bench, peak_products, &r->peak, error);
+    if (!failed)
+        failed = measure(bench, peak_products, &r->peak, error);
+    ob_progress_end(&bench->progress);
+    return failed;
 }
 
 /* ---- the result ---- */

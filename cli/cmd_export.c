@@ -72,8 +72,11 @@ static enum ob_err copy_basis(const char *delta, const struct ob_manifest *manif
 static enum ob_err write_delta(const char *path, const struct ob_manifest *manifest, struct ob_store *store,
                                const struct ob_hash *digest, struct ob_cli_guard *guard,
                                struct ob_error *error) {
+    struct ob_progress progress = {0};
+    struct ob_progress_callback shown = ob_progress_of_bytes(&progress);
     ob_cli_guard_begin(guard, path, false);
-    enum ob_err failed = ob_delta_write(path, manifest, store, digest, error);
+    enum ob_err failed = ob_delta_write(path, manifest, store, digest, &shown, error);
+    ob_progress_end(&progress);
     ob_cli_guard_done(guard);
     return failed || !manifest->has_basis ? failed : copy_basis(path, manifest, guard, error);
 }
@@ -171,7 +174,7 @@ static enum ob_err export_run(const struct arguments *a, const char *model,
                            .below = frontier ? frontier->round : OB_CARD_WHOLE,
                            .options = ob_cli_export_options(a->format, a->dtype)};
     struct seeing seeing = {&card, frontier};
-    enum ob_err failed = ob_replica_new(manifest, model, 0, &replica, error);
+    enum ob_err failed = ob_cli_replica_new(manifest, model, &replica, error);
     if (!failed)
         failed = ob_cli_replay(replica, store, frontier ? has_record : NULL, frontier, &progress, error);
     ob_progress_end(&progress);

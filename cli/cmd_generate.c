@@ -5,6 +5,7 @@
 
 #include "cli/base.h"
 #include "cli/command.h"
+#include "cli/progress.h"
 #include "model/convert/open_model.h"
 #include "model/convert/open_tokenizer.h"
 #include "model/forward/forward.h"
@@ -73,11 +74,12 @@ struct generation {
 };
 
 static enum ob_err extend(struct generation *g, struct ob_forward *forward, struct ob_batch *batch,
-                          float *logits, struct ob_error *error) {
+                          float *logits, struct ob_progress *progress, struct ob_error *error) {
     struct ob_weight_source source = {.model = g->model};
     size_t context = batch->tokens_max;
     for (size_t i = 0; i < g->wanted; i++) {
         size_t from = g->count > context ? g->count - context : 0;
+        ob_progress_at(progress, i);
         ob_batch_clear(batch);
         if (!ob_batch_add(batch, g->tokens + from, g->count - from, 1))
             break;
@@ -99,13 +101,16 @@ static enum ob_err generate(struct generation *g, struct ob_pool *pool, struct o
     char *text = NULL;
     size_t bytes = 0, context = g->model->config.context < 1024 ? g->model->config.context : 1024;
     float *logits = calloc(g->model->config.vocabulary, sizeof *logits);
+    struct ob_progress progress = {0};
+    ob_progress_start(&progress, "generating", "tokens", g->wanted);
     enum ob_err failed = logits ? OB_OK : ob_fail(error, OB_ENOMEM, "out of memory for the text");
     if (!failed)
         failed = ob_forward_new(&g->model->config, context, 1, pool, &forward, error);
     if (!failed)
         failed = ob_batch_new(1, context, &batch, error);
     if (!failed)
-        failed = extend(g, forward, batch, logits, error);
+        failed = extend(g, forward, batch, logits, &progress, error);
+    ob_progress_end(&progress);
     if (!failed)
         failed = ob_tokenizer_decode(g->tokenizer, g->tokens + g->shown_from, g->count - g->shown_from, true,
                                      &text, &bytes, error);

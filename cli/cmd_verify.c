@@ -78,7 +78,7 @@ static int compare(const struct comparison *c, const char *found) {
 static enum ob_err replay(const char *model, const struct ob_manifest *manifest, struct ob_store *store,
                           struct ob_progress *progress, struct ob_hash *ret_digest, struct ob_error *error) {
     struct ob_replica *replica = NULL;
-    enum ob_err failed = ob_replica_new(manifest, model, 0, &replica, error);
+    enum ob_err failed = ob_cli_replica_new(manifest, model, &replica, error);
     if (!failed)
         failed = ob_cli_replay(replica, store, NULL, NULL, progress, error);
     if (!failed)

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "cli/evaluate.h"
+#include "cli/replay.h"
 #include "run/replica.h"
 
 #define KAPPA     0.2
@@ -181,7 +182,7 @@ static enum ob_err find_surely(struct probing *p, struct ob_curvature *ret_curva
 
 static enum ob_err open_all(struct probing *p, struct ob_error *error) {
     const struct ob_curvature_options *o = p->o;
-    enum ob_err failed = ob_replica_new(o->manifest, o->model, 0, &p->replica, error);
+    enum ob_err failed = ob_cli_replica_new(o->manifest, o->model, &p->replica, error);
     if (failed)
         return failed;
     struct ob_cli_rows rows = {.model = o->model,

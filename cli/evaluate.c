@@ -32,19 +32,10 @@ void ob_cli_warn_vocabulary(const struct ob_tokenizer *tokenizer, const char *pa
                       path, config->vocabulary, count, first);
 }
 
-/* In MB, so that the line stays short. */
-static bool show_reading(void *context, const char *what, uint64_t done, uint64_t size) {
-    struct ob_progress *progress = context;
-    if (progress->what != what)
-        ob_progress_start(progress, what, "MB", size / 1000000);
-    ob_progress_at(progress, done / 1000000);
-    return true;
-}
-
 enum ob_err ob_cli_open_rows(const struct ob_cli_rows *rows, struct ob_tokenizer **ret_tokenizer,
                              struct ob_corpus **ret_corpus, struct ob_error *error) {
     struct ob_progress shown = {0};
-    struct ob_progress_callback progress = {show_reading, &shown};
+    struct ob_progress_callback progress = ob_progress_of_bytes(&shown);
     struct ob_corpus_options options = {.model = rows->model,
                                         .chat_template = rows->chat_template,
                                         .embedding_rows = rows->config->vocabulary,

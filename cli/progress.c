@@ -69,3 +69,15 @@ void ob_progress_end(struct ob_progress *p) {
         fputs("\r\033[K", stderr);
     p->shown = p->enabled = false;
 }
+
+static bool tell_bytes(void *context, const char *what, uint64_t done, uint64_t size) {
+    struct ob_progress *p = context;
+    if (!p->enabled || p->what != what)
+        ob_progress_start(p, what, "MB", size / 1000000);
+    ob_progress_at(p, done / 1000000);
+    return true;
+}
+
+struct ob_progress_callback ob_progress_of_bytes(struct ob_progress *p) {
+    return (struct ob_progress_callback){.tell = p ? tell_bytes : NULL, .context = p};
+}

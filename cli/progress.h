@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/progress_callback.h"
+
 struct ob_progress {
     const char *what, *unit; /* "verifying", "records" */
     uint64_t total;          /* 0: not known */
@@ -23,6 +25,10 @@ void ob_progress_start(struct ob_progress *progress, const char *what, const cha
 /* `progress` may be NULL. */
 void ob_progress_at(struct ob_progress *progress, uint64_t done);
 void ob_progress_end(struct ob_progress *progress); /* clears the line; also of one that never started */
+
+/* For work that tells the bytes that it has done, which are shown in MB: each `what` is a stage. It points to `progress`, which
+ * may be NULL. The caller ends it. */
+struct ob_progress_callback ob_progress_of_bytes(struct ob_progress *progress);
 
 /* The line for `done` after `seconds`; returns ret_line. */
 #define OB_PROGRESS_LINE_MAX 128

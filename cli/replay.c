@@ -1,5 +1,14 @@
 #include "cli/replay.h"
 
+enum ob_err ob_cli_replica_new(const struct ob_manifest *manifest, const char *model,
+                               struct ob_replica **ret_replica, struct ob_error *error) {
+    struct ob_progress progress = {0};
+    struct ob_progress_callback shown = ob_progress_of_bytes(&progress);
+    enum ob_err failed = ob_replica_new(manifest, model, 0, &shown, ret_replica, error);
+    ob_progress_end(&progress);
+    return failed;
+}
+
 struct counting {
     struct ob_progress *progress;
     uint64_t done;

@@ -6,6 +6,9 @@
 #include "run/delta.h"
 #include "run/replica.h"
 
+/* A replica at its base, on all processors. Errors: those of ob_replica_new. */
+OB_MUST_USE enum ob_err ob_cli_replica_new(const struct ob_manifest *manifest, const char *model,
+                                           struct ob_replica **ret_replica, struct ob_error *error);
 /* The caller ends the progress. Errors: those of ob_replica_replay_from. */
 /* Those records that `counts` says yes to; NULL: all. */
 OB_MUST_USE enum ob_err ob_cli_replay(struct ob_replica *replica, struct ob_store *store,

@@ -2,6 +2,7 @@
 #include "base/access.h"
 #include "base/file.h"
 #include "base/hex.h"
+#include "cli/progress.h"
 #include "model/convert/export_check.h"
 
 #include <dirent.h>
@@ -96,9 +97,13 @@ enum ob_err ob_cli_write_model(const struct ob_replica *replica, struct ob_card 
     if (failed)
         return failed;
     struct ob_weight_source source = ob_replica_source(replica);
+    struct ob_progress progress = {0};
+    struct ob_progress_callback shown = ob_progress_of_bytes(&progress);
     struct ob_export_options options = card->options;
     options.card = text;
+    options.progress = &shown;
     failed = export_whole(&source, &options, card->curve, folder, guard, error);
+    ob_progress_end(&progress);
     free(text);
     if (!failed)
         printf("%s: %" PRIu64 " samples applied to %s\n", folder, replica->samples, card->base);

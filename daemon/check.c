@@ -82,7 +82,7 @@ static enum ob_err check_model(const struct ob_config *config, const struct ob_m
     struct ob_tokenizer *tokenizer = NULL;
     struct ob_corpus *corpus = NULL;
     enum ob_err failed =
-        manifest ? ob_replica_new(manifest, config->model, (unsigned)config->threads, &replica, error)
+        manifest ? ob_replica_new(manifest, config->model, (unsigned)config->threads, NULL, &replica, error)
                  : ob_model_open(config->model, &model, error);
     if (!failed && !config->observer)
         failed = ob_rows_open(config, &(manifest ? replica->model : model)->config,

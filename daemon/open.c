@@ -15,6 +15,7 @@
 #include "daemon/manifest_fetch.h"
 #include "daemon/model_files.h"
 #include "daemon/names.h"
+#include "daemon/progress_log.h"
 #include "daemon/rows.h"
 #include "daemon/sampling.h"
 #include "desk/memory.h"
@@ -401,6 +402,14 @@ static void connect_parts(struct ob_daemon *daemon) {
                                               .mend = &daemon->mend};
 }
 
+static enum ob_err open_replica(struct ob_daemon *daemon, struct ob_error *error) {
+    const struct ob_config *config = daemon->session.config;
+    struct ob_progress_log lines = {.logger = &daemon->logger, .kind = "base"};
+    struct ob_progress_callback progress = ob_progress_log_callback(&lines);
+    return ob_replica_new(daemon->session.manifest, config->model, (unsigned)config->threads, &progress,
+                          &daemon->session.replica, error);
+}
+
 static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
     struct ob_config *config = daemon->session.config;
     atomic_store(&daemon->logger.least, (int)config->log_level);
@@ -420,8 +429,7 @@ static enum ob_err open_all(struct ob_daemon *daemon, struct ob_error *error) {
     if (!failed)
         tell_store(daemon);
     if (!failed)
-        failed = ob_replica_new(daemon->session.manifest, config->model, (unsigned)config->threads,
-                                &daemon->session.replica, error);
+        failed = open_replica(daemon, error);
     if (!failed)
         failed = open_data(daemon, error);
     if (!failed)

@@ -1,45 +1,25 @@
 #include "daemon/rows.h"
 
-#include <stdio.h>
-
 #include "base/clock.h"
 #include "base/path.h"
+#include "daemon/progress_log.h"
 #include "model/convert/open_tokenizer.h"
 
-/* A reading under way. Signals end the process, so that nothing has to end the reading. */
-struct telling {
-    const struct ob_logger *logger;
-    struct ob_progress_meter meter;
-    uint64_t start_ns;
-};
-
-static bool tell(void *context, const char *what, uint64_t done, uint64_t size) {
-    struct telling *t = context;
-    double left = 0;
-    char text[200];
-    if (!ob_progress_is_due(&t->meter, ob_now_ns(), what, done, size, &left))
-        return true;
-    int percent = size > 0 ? (int)(100.0 * (double)done / (double)size) : 0;
-    (void)snprintf(text, sizeof text, left < 0 ? "%s" : "%s: %d %%, about %.0f s left", what, percent, left);
-    ob_log(t->logger, OB_LOG_INFO, "rows", "text=\"%s\"", text);
-    return true;
-}
-
 /* What the start should know about the rows. */
-static void tell_rows(const struct telling *t, const struct ob_tokenizer *tokenizer,
+static void tell_rows(const struct ob_logger *logger, uint64_t start_ns, const struct ob_tokenizer *tokenizer,
                       const struct ob_model_config *model, const struct ob_corpus *corpus) {
     char text[600];
     int32_t first = -1;
     size_t beyond = ob_tokenizer_beyond(tokenizer, model->vocabulary, &first);
     const char *problem = ob_corpus_cache_problem(corpus);
-    ob_log(t->logger, OB_LOG_INFO, "rows", "sequences=%zu tokens=%zu skipped=%zu seconds=%.1f text=\"%s\"",
+    ob_log(logger, OB_LOG_INFO, "rows", "sequences=%zu tokens=%zu skipped=%zu seconds=%.1f text=\"%s\"",
            ob_corpus_sequences(corpus), ob_corpus_tokens(corpus), ob_corpus_skipped(corpus),
-           ob_seconds_since(t->start_ns),
+           ob_seconds_since(start_ns),
            ob_corpus_is_cached(corpus) ? "reusing the tokens of an earlier start" : "read and tokenized");
     if (problem != NULL)
-        ob_log(t->logger, OB_LOG_WARN, "rows-cache", "text=%s", ob_logger_quote(problem, text, sizeof text));
+        ob_log(logger, OB_LOG_WARN, "rows-cache", "text=%s", ob_logger_quote(problem, text, sizeof text));
     if (beyond > 0)
-        ob_log(t->logger, OB_LOG_WARN, "vocabulary",
+        ob_log(logger, OB_LOG_WARN, "vocabulary",
                "tokens=%zu first=%d text=\"the model's embedding has only %u rows, too few for these tokens "
                "of the tokenizer; rows that contain them are rejected\"",
                beyond, first, model->vocabulary);
@@ -61,8 +41,9 @@ static enum ob_err open_corpus(const struct ob_config *config, const struct ob_m
                                const struct ob_tokenizer *tokenizer, struct ob_corpus **ret_corpus,
                                struct ob_error *error) {
     char cache[OB_PATH_MAX];
-    struct telling telling = {.logger = logger, .start_ns = ob_now_ns()};
-    struct ob_progress_callback progress = {tell, &telling};
+    uint64_t start_ns = ob_now_ns();
+    struct ob_progress_log lines = {.logger = logger, .kind = "rows"};
+    struct ob_progress_callback progress = ob_progress_log_callback(&lines);
     if (logger == NULL)
         return ob_corpus_open(config->data, tokenizer, &options, ret_corpus, error);
     enum ob_err failed = ob_path_join(cache, config->state_dir, OB_ROWS_CACHE, error);
@@ -71,7 +52,7 @@ static enum ob_err open_corpus(const struct ob_config *config, const struct ob_m
     if (!failed)
         failed = ob_corpus_open(config->data, tokenizer, &options, ret_corpus, error);
     if (!failed)
-        tell_rows(&telling, tokenizer, model, *ret_corpus);
+        tell_rows(logger, start_ns, tokenizer, model, *ret_corpus);
     return failed;
 }
 

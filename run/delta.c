@@ -137,6 +137,7 @@ struct walk {
     const struct ob_delta *delta;
     struct ob_reader in;
     bool verify;
+    const struct ob_progress_callback *progress;
     ob_store_record_fn see;
     void *context;
     struct ob_error *error;
@@ -177,7 +178,11 @@ static enum ob_err walk_chain(struct walk *w, struct ob_machine_id *last, bool i
     *last = record.machine;
     uint32_t round = 0;
     for (uint32_t i = 0; i < count; i++) {
-        enum ob_err failed = read_record(w, &record);
+        size_t done = (size_t)(w->in.at - (const uint8_t *)w->delta->bytes);
+        enum ob_err failed =
+            ob_progress_tell(w->progress, "verifying the delta", done, w->delta->byte_count, w->error);
+        if (!failed)
+            failed = read_record(w, &record);
         if (!failed && i > 0 && record.round.index <= round)
             failed = ob_fail(w->error, OB_EFORMAT, "%s: round %u follows round %u", w->delta->path,
                              record.round.index, round);
@@ -223,7 +228,7 @@ static enum ob_err count_record(void *context, const struct ob_record *record, s
                           ob_hex_short(&record->machine, key), (unsigned long long)record->first.index, why);
 }
 
-static enum ob_err parse(struct parsing *p) {
+static enum ob_err parse(struct parsing *p, const struct ob_progress_callback *progress) {
     enum ob_err failed = check_hash(p);
     if (failed)
         return failed;
@@ -233,8 +238,12 @@ static enum ob_err parse(struct parsing *p) {
         failed = read_entries(p);
     if (failed)
         return failed;
-    struct walk walk = {
-        .delta = p->delta, .verify = true, .see = count_record, .context = p, .error = p->error};
+    struct walk walk = {.delta = p->delta,
+                        .verify = true,
+                        .progress = progress,
+                        .see = count_record,
+                        .context = p,
+                        .error = p->error};
     failed = walk_all(&walk);
     if (!failed && p->delta->samples != p->samples)
         failed = fail(p, "number of samples does not match the header");
@@ -242,7 +251,8 @@ static enum ob_err parse(struct parsing *p) {
 }
 
 /* Takes `bytes`. */
-static enum ob_err take(char *bytes, size_t byte_count, const char *path, struct ob_delta **ret_delta,
+static enum ob_err take(char *bytes, size_t byte_count, const char *path,
+                        const struct ob_progress_callback *progress, struct ob_delta **ret_delta,
                         struct ob_error *error) {
     struct ob_error ours;
     struct parsing p = {.error = error ? error : &ours};
@@ -252,7 +262,7 @@ static enum ob_err take(char *bytes, size_t byte_count, const char *path, struct
         return ob_fail(error, OB_ENOMEM, "%s: out of memory", path);
     }
     *p.delta = (struct ob_delta){.path = path, .bytes = bytes, .byte_count = byte_count};
-    enum ob_err failed = parse(&p);
+    enum ob_err failed = parse(&p, progress);
     if (failed)
         ob_delta_free(p.delta);
     else
@@ -260,20 +270,22 @@ static enum ob_err take(char *bytes, size_t byte_count, const char *path, struct
     return failed;
 }
 
-enum ob_err ob_delta_open(const char *path, struct ob_delta **ret_delta, struct ob_error *error) {
+enum ob_err ob_delta_open(const char *path, const struct ob_progress_callback *progress,
+                          struct ob_delta **ret_delta, struct ob_error *error) {
     char *bytes = NULL;
     size_t byte_count = 0;
     enum ob_err failed = ob_file_read(path, OB_DELTA_BYTES_MAX, &bytes, &byte_count, error);
-    return failed ? failed : take(bytes, byte_count, path, ret_delta, error);
+    return failed ? failed : take(bytes, byte_count, path, progress, ret_delta, error);
 }
 
 enum ob_err ob_delta_parse(const void *bytes, size_t byte_count, const char *path,
-                           struct ob_delta **ret_delta, struct ob_error *error) {
+                           const struct ob_progress_callback *progress, struct ob_delta **ret_delta,
+                           struct ob_error *error) {
     char *copy = malloc(byte_count + 1);
     if (!copy)
         return ob_fail(error, OB_ENOMEM, "%s: out of memory", path);
     memcpy(copy, bytes, byte_count);
-    return take(copy, byte_count, path, ret_delta, error);
+    return take(copy, byte_count, path, progress, ret_delta, error);
 }
 
 void ob_delta_free(struct ob_delta *delta) {

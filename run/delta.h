@@ -39,6 +39,7 @@
 #ifndef OB_RUN_DELTA_H
 #define OB_RUN_DELTA_H
 
+#include "base/progress_callback.h"
 #include "run/admission.h"
 #include "run/manifest.h"
 #include "store/store.h"
@@ -59,13 +60,15 @@ struct ob_delta {
 
 /* The records of a store whose replay gives `digest`, and the control entries that count. The store holds
  * (run/log_check.h) and is held. PATH must not exist; what is written is read back from the file, and
- * compared, before this returns. */
+ * compared, before this returns. `progress` (NULL: nobody) counts the delta's bytes, here and below. */
 OB_MUST_USE enum ob_err ob_delta_write(const char *path, const struct ob_manifest *manifest,
                                        struct ob_store *store, const struct ob_hash *digest,
-                                       struct ob_error *error);
-OB_MUST_USE enum ob_err ob_delta_open(const char *path, struct ob_delta **ret_delta, struct ob_error *error);
+                                       const struct ob_progress_callback *progress, struct ob_error *error);
+OB_MUST_USE enum ob_err ob_delta_open(const char *path, const struct ob_progress_callback *progress,
+                                      struct ob_delta **ret_delta, struct ob_error *error);
 /* The same from memory; `path` stands for the file in messages and must outlive the delta. */
 OB_MUST_USE enum ob_err ob_delta_parse(const void *bytes, size_t byte_count, const char *path,
+                                       const struct ob_progress_callback *progress,
                                        struct ob_delta **ret_delta, struct ob_error *error);
 void ob_delta_free(struct ob_delta *delta);
 /* Every record, chain after chain. Their `bytes` stay valid as long as the delta. */

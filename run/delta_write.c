@@ -142,9 +142,10 @@ static enum ob_err fill(struct writing *w, const struct ob_manifest *manifest, s
 }
 
 /* What a reader of the file will find, compared with what was meant. */
-static enum ob_err read_back(const struct writing *w, const struct ob_hash *digest, struct ob_error *error) {
+static enum ob_err read_back(const struct writing *w, const struct ob_hash *digest,
+                             const struct ob_progress_callback *progress, struct ob_error *error) {
     struct ob_delta *delta = NULL;
-    enum ob_err failed = ob_delta_open(w->path, &delta, error);
+    enum ob_err failed = ob_delta_open(w->path, progress, &delta, error);
     if (failed)
         return failed;
     bool same = delta->byte_count == w->used && memcmp(delta->bytes, w->data, w->used) == 0 &&
@@ -156,12 +157,13 @@ static enum ob_err read_back(const struct writing *w, const struct ob_hash *dige
 }
 
 enum ob_err ob_delta_write(const char *path, const struct ob_manifest *manifest, struct ob_store *store,
-                           const struct ob_hash *digest, struct ob_error *error) {
+                           const struct ob_hash *digest, const struct ob_progress_callback *progress,
+                           struct ob_error *error) {
     struct writing writing = {.path = path};
     enum ob_err failed = fill(&writing, manifest, store, digest, error);
     if (!failed)
         failed = ob_file_write_new(path, writing.data, writing.used, 0644, error);
-    if (!failed && (failed = read_back(&writing, digest, error)))
+    if (!failed && (failed = read_back(&writing, digest, progress, error)))
         (void)unlink(path);
     free(writing.data);
     return failed;

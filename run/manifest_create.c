@@ -191,7 +191,7 @@ enum ob_err ob_manifest_create(struct ob_model *model, const struct ob_manifest_
                                const char *path, struct ob_error *error) {
     struct ob_hash hash;
     char hash_hex[OB_HEX_HASH_MAX];
-    enum ob_err failed = ob_model_hash(model, &hash, error);
+    enum ob_err failed = ob_model_hash(model, options->progress, &hash, error);
     if (failed)
         return failed;
     ob_hex_encode(hash.bytes, OB_HASH_BYTES, hash_hex);

@@ -49,6 +49,7 @@ struct ob_manifest_options {
     size_t lora_target_count;        /* 0: attention */
     const struct ob_hash *basis;     /* name of the file that has the adapters' A; NULL: they are trained */
     struct ob_machine_id authority;
+    const struct ob_progress_callback *progress; /* of hashing the base model; NULL: nobody */
 };
 struct ob_manifest_options ob_manifest_defaults(void);
 

@@ -61,9 +61,10 @@ static enum ob_err adapt(struct ob_replica *replica, struct ob_error *error) {
     return failed;
 }
 
-static enum ob_err check_base(struct ob_replica *replica, struct ob_error *error) {
+static enum ob_err check_base(struct ob_replica *replica, const struct ob_progress_callback *progress,
+                              struct ob_error *error) {
     struct ob_hash hash;
-    enum ob_err failed = ob_model_hash(replica->model, &hash, error);
+    enum ob_err failed = ob_model_hash(replica->model, progress, &hash, error);
     if (failed)
         return failed;
     if (!ob_hash_equal(&hash, &replica->manifest->base_hash))
@@ -108,24 +109,32 @@ static enum ob_err load_tensor(struct ob_replica *replica, size_t tensor, struct
     return ob_replica_base(replica, tensor, 0, (size_t)layout->elements, values, error);
 }
 
-static enum ob_err load_base(struct ob_replica *replica, struct ob_error *error) {
+static enum ob_err load_base(struct ob_replica *replica, const struct ob_progress_callback *progress,
+                             struct ob_error *error) {
     size_t count = replica->manifest->tensor_count;
+    uint64_t done = 0, size = 0;
     struct ob_spsa_tensor *layout = calloc(count, sizeof *layout);
     if (!layout)
         return ob_fail(error, OB_ENOMEM, "%s: not enough memory for its tensors", replica->model->path);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         layout[i] = replica->manifest->tensors[i].layout;
+        size += layout[i].elements * sizeof(int32_t);
+    }
     enum ob_err failed = ob_spsa_weights_new(layout, count, &replica->weights, error);
     free(layout);
     if (!failed)
         replica->weights->distribution = replica->manifest->rule.distribution;
-    for (size_t i = 0; i < count && !failed; i++)
-        failed = load_tensor(replica, i, error);
+    for (size_t i = 0; i < count && !failed; i++) {
+        failed = ob_progress_tell(progress, "loading the base model", done, size, error);
+        if (!failed)
+            failed = load_tensor(replica, i, error);
+        done += replica->manifest->tensors[i].layout.elements * sizeof(int32_t);
+    }
     return failed;
 }
 
 static enum ob_err fill(struct ob_replica *replica, const char *model_folder, unsigned threads,
-                        struct ob_error *error) {
+                        const struct ob_progress_callback *progress, struct ob_error *error) {
     enum ob_err failed = ob_pool_new(threads ? threads : ob_processors(), &replica->pool, error);
     if (failed)
         return failed;
@@ -137,17 +146,18 @@ static enum ob_err fill(struct ob_replica *replica, const char *model_folder, un
     replica->model_tensor = calloc(replica->manifest->tensor_count, sizeof *replica->model_tensor);
     if (!replica->trainable || !replica->model_tensor)
         return ob_fail(error, OB_ENOMEM, "%s: not enough memory for its tensors", replica->model->path);
-    failed = check_base(replica, error);
-    return failed ? failed : load_base(replica, error);
+    failed = check_base(replica, progress, error);
+    return failed ? failed : load_base(replica, progress, error);
 }
 
 enum ob_err ob_replica_new(const struct ob_manifest *manifest, const char *model_folder, unsigned threads,
-                           struct ob_replica **ret_replica, struct ob_error *error) {
+                           const struct ob_progress_callback *progress, struct ob_replica **ret_replica,
+                           struct ob_error *error) {
     struct ob_replica *replica = calloc(1, sizeof *replica);
     if (!replica)
         return ob_fail(error, OB_ENOMEM, "%s: not enough memory", model_folder);
     replica->manifest = manifest;
-    enum ob_err failed = fill(replica, model_folder, threads, error);
+    enum ob_err failed = fill(replica, model_folder, threads, progress, error);
     if (failed) {
         ob_replica_free(replica);
         return failed;

@@ -25,10 +25,11 @@ struct ob_replica {
     uint64_t samples;     /* applied so far */
 };
 
-/* threads: 0 is all processors that this process may use. */
+/* threads: 0 is all processors that this process may use. `progress` (NULL: nobody) counts bytes of float32: the base is
+ * hashed, then loaded. */
 OB_MUST_USE enum ob_err ob_replica_new(const struct ob_manifest *manifest, const char *model_folder,
-                                       unsigned threads, struct ob_replica **ret_replica,
-                                       struct ob_error *error);
+                                       unsigned threads, const struct ob_progress_callback *progress,
+                                       struct ob_replica **ret_replica, struct ob_error *error);
 void ob_replica_free(struct ob_replica *replica);
 
 struct ob_weight_source ob_replica_source(const struct ob_replica *replica);

@@ -104,8 +104,8 @@ static json_t *adapter_config(const struct ob_model *model) {
                      (int)c->family->input_major, "inference_mode", 1, "target_modules", targets);
 }
 
-static enum ob_err export_peft(const struct ob_weight_source *source, enum ob_dtype dtype, const char *folder,
-                               struct ob_error *error) {
+static enum ob_err export_peft(const struct ob_weight_source *source, const struct ob_export_options *options,
+                               const char *folder, struct ob_error *error) {
     const struct ob_model *model = source->model;
     struct ob_export_file file = {.name = "adapter_model.safetensors",
                                   .prefix = OB_EXPORT_PEFT_PREFIX,
@@ -115,7 +115,7 @@ static enum ob_err export_peft(const struct ob_weight_source *source, enum ob_dt
     enum ob_err failed = config ? write_json(config, folder, "adapter_config.json", error)
                                 : ob_fail(error, OB_ENOMEM, "%s: out of memory", folder);
     json_decref(config);
-    return failed ? failed : ob_export_safetensors(source, &file, dtype, folder, error);
+    return failed ? failed : ob_export_safetensors(source, &file, options, folder, error);
 }
 
 /* PEFT's files hold adapters and nothing else. */
@@ -150,15 +150,15 @@ static enum ob_err make_empty_folder(const char *folder, struct ob_error *error)
 static enum ob_err write_model(const struct ob_weight_source *source, const struct ob_export_options *options,
                                const char *folder, struct ob_error *error) {
     if (options->format == OB_EXPORT_GGUF)
-        return ob_export_gguf(source, options->dtype, folder, error);
+        return ob_export_gguf(source, options, folder, error);
     if (options->format == OB_EXPORT_PEFT)
-        return export_peft(source, options->dtype, folder, error);
+        return export_peft(source, options, folder, error);
     struct ob_export_file file = {
         .name = "model.safetensors", .prefix = "", .count = source->model->tensor_count};
     enum ob_err failed = write_config(source, options->dtype, folder, error);
     if (!failed)
         failed = write_documents(source->model->path, folder, error);
-    return failed ? failed : ob_export_safetensors(source, &file, options->dtype, folder, error);
+    return failed ? failed : ob_export_safetensors(source, &file, options, folder, error);
 }
 
 enum ob_err ob_model_export(const struct ob_weight_source *source, const struct ob_export_options *options,

@@ -18,18 +18,10 @@
 #ifndef OB_MODEL_CONVERT_EXPORT_H
 #define OB_MODEL_CONVERT_EXPORT_H
 
+#include "model/convert/export_options.h"
 #include "model/families/weight_source.h"
-#include "model/formats/dtype.h"
 
 #define OB_EXPORT_PEFT_PREFIX "base_model.model." /* before the names of tensors */
-
-enum ob_export_format { OB_EXPORT_SAFETENSORS, OB_EXPORT_GGUF, OB_EXPORT_PEFT };
-
-struct ob_export_options {
-    enum ob_export_format format;
-    enum ob_dtype dtype; /* a plain one */
-    const char *card;    /* text of README.md; NULL: none */
-};
 
 OB_MUST_USE enum ob_err ob_model_export(const struct ob_weight_source *source,
                                         const struct ob_export_options *options, const char *folder,

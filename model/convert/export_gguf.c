@@ -23,7 +23,9 @@ struct exporting {
     const struct ob_weight_source *source;
     const struct ob_model *model;
     enum ob_dtype dtype;
-    struct place *places; /* of each canonical tensor */
+    const struct ob_progress_callback *progress;
+    struct place *places;   /* of each canonical tensor */
+    uint64_t weights_bytes; /* of all of them in the file */
     struct ob_gguf_writer metadata, tensors;
     struct ob_error *error;
 };
@@ -106,6 +108,7 @@ static enum ob_err describe(struct exporting *e) {
         ob_gguf_put_u64(&e->tensors, offset);
         offset += padded(tensor->elements * ob_dtype_block_bytes(dtype_of(e, i)));
     }
+    e->weights_bytes = offset;
     describe_rope_tensors(e, offset);
     return OB_OK;
 }
@@ -117,7 +120,7 @@ static enum ob_err write_transposed(const struct exporting *e, struct ob_output 
     uint8_t *bytes = calloc(4 * ins, 1);
     if (whole && row && bytes) {
         ob_source_read_merged(e->source, tensor, 0, ins * outs, whole);
-        for (size_t o = 0; o < outs; o++) {
+        for (size_t o = 0; o < outs && !out->failed; o++) {
             for (size_t i = 0; i < ins; i++)
                 row[i] = whole[i * outs + o];
             ob_dtype_encode(e->dtype, row, ins, bytes);
@@ -142,7 +145,7 @@ static enum ob_err write_reordered(const struct exporting *e, struct ob_output *
         ob_gguf_rows(&e->model->config, e->places[tensor].slot, places);
         for (uint32_t row = 0; row < t->shape[0]; row++)
             rows[places[row]] = row;
-        for (uint64_t at = 0; at < t->shape[0]; at++)
+        for (uint64_t at = 0; at < t->shape[0] && !out->failed; at++)
             ob_export_elements(out, e->source, tensor, rows[at] * width, width, dtype_of(e, tensor));
     }
     free(places);
@@ -210,6 +213,8 @@ static enum ob_err write_file(struct exporting *e, const char *folder) {
     ob_gguf_put_u32(&header, 3);
     ob_gguf_put_u64(&header, e->model->tensor_count + rope_tensors(e, (struct rope_tensor[2]){0}));
     ob_gguf_put_u64(&header, e->metadata.entries);
+    out.progress = e->progress;
+    out.size = header.used + e->metadata.used + e->tensors.used + e->weights_bytes;
     if (header.failed || e->metadata.failed || e->tensors.failed)
         failed = ob_fail(e->error, OB_ENOMEM, "%s: out of memory", folder);
     ob_output_write(&out, header.data, failed ? 0 : header.used);
@@ -226,14 +231,18 @@ static enum ob_err write_file(struct exporting *e, const char *folder) {
     return ob_output_close(&out, failed);
 }
 
-enum ob_err ob_export_gguf(const struct ob_weight_source *source, enum ob_dtype dtype, const char *folder,
-                           struct ob_error *error) {
-    struct exporting e = {.source = source, .model = source->model, .dtype = dtype, .error = error};
+enum ob_err ob_export_gguf(const struct ob_weight_source *source, const struct ob_export_options *options,
+                           const char *folder, struct ob_error *error) {
+    struct exporting e = {.source = source,
+                          .model = source->model,
+                          .dtype = options->dtype,
+                          .progress = options->progress,
+                          .error = error};
     enum ob_err failed = ob_gguf_check_model(e.model, error);
     if (!failed)
         failed = find_places(&e);
     if (!failed)
-        failed = ob_gguf_metadata(e.model, dtype, &e.metadata, error);
+        failed = ob_gguf_metadata(e.model, e.dtype, &e.metadata, error);
     if (!failed)
         failed = describe(&e);
     if (!failed)

@@ -3,10 +3,11 @@
 #ifndef OB_MODEL_CONVERT_EXPORT_GGUF_H
 #define OB_MODEL_CONVERT_EXPORT_GGUF_H
 
+#include "model/convert/export_options.h"
 #include "model/families/weight_source.h"
-#include "model/formats/dtype.h"
 
-OB_MUST_USE enum ob_err ob_export_gguf(const struct ob_weight_source *source, enum ob_dtype dtype,
-                                       const char *folder, struct ob_error *error);
+OB_MUST_USE enum ob_err ob_export_gguf(const struct ob_weight_source *source,
+                                       const struct ob_export_options *options, const char *folder,
+                                       struct ob_error *error);
 
 #endif

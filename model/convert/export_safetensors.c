@@ -31,8 +31,10 @@ static char *header_text(const struct ob_model *model, const struct ob_export_fi
 }
 
 enum ob_err ob_export_safetensors(const struct ob_weight_source *source, const struct ob_export_file *file,
-                                  enum ob_dtype dtype, const char *folder, struct ob_error *error) {
+                                  const struct ob_export_options *options, const char *folder,
+                                  struct ob_error *error) {
     struct ob_output out;
+    enum ob_dtype dtype = options->dtype;
     char *header = header_text(source->model, file, dtype);
     enum ob_err failed = header ? ob_output_open(&out, folder, file->name, error)
                                 : ob_fail(error, OB_ENOMEM, "%s: out of memory", folder);
@@ -41,13 +43,17 @@ enum ob_err ob_export_safetensors(const struct ob_weight_source *source, const s
         return failed;
     }
     size_t length = strlen(header), padding = (8 - length % 8) % 8;
+    out.progress = options->progress;
+    out.size = 8 + length + padding;
+    for (size_t i = file->first; i < file->first + file->count; i++)
+        out.size += source->model->tensors[i].elements * ob_dtype_block_bytes(dtype);
     uint8_t size[8];
     ob_store_u64(size, length + padding);
     ob_output_write(&out, size, sizeof size);
     ob_output_write(&out, header, length);
     ob_output_write(&out, "        ", padding);
     free(header);
-    for (size_t i = file->first; i < file->first + file->count; i++)
+    for (size_t i = file->first; i < file->first + file->count && !out.failed; i++)
         ob_export_elements(&out, source, i, 0, source->model->tensors[i].elements, dtype);
     return ob_output_close(&out, OB_OK);
 }

@@ -3,8 +3,8 @@
 #ifndef OB_MODEL_CONVERT_EXPORT_SAFETENSORS_H
 #define OB_MODEL_CONVERT_EXPORT_SAFETENSORS_H
 
+#include "model/convert/export_options.h"
 #include "model/families/weight_source.h"
-#include "model/formats/dtype.h"
 
 /* Tensors [first, first + count) of the model, base tensors or adapters. */
 struct ob_export_file {
@@ -12,7 +12,8 @@ struct ob_export_file {
     size_t first, count;
 };
 OB_MUST_USE enum ob_err ob_export_safetensors(const struct ob_weight_source *source,
-                                              const struct ob_export_file *file, enum ob_dtype dtype,
-                                              const char *folder, struct ob_error *error);
+                                              const struct ob_export_file *file,
+                                              const struct ob_export_options *options, const char *folder,
+                                              struct ob_error *error);
 
 #endif

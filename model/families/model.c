@@ -175,8 +175,22 @@ void ob_model_release(const struct ob_model *model, size_t tensor) {
     ob_checkpoint_release(model->checkpoint, &model->checkpoint->tensors[model->checkpoint_index[tensor]]);
 }
 
-static void hash_tensor(const struct ob_model *model, size_t tensor, crypto_generichash_state *state) {
-    const struct ob_model_tensor *t = &model->tensors[tensor];
+struct hashing {
+    const struct ob_model *model;
+    const struct ob_progress_callback *progress;
+    crypto_generichash_state state;
+    uint64_t done, size; /* bytes of float32 */
+};
+
+static enum ob_err tell_hashed(struct hashing *h, size_t tensor, struct ob_error *error) {
+    ob_model_release(h->model, tensor);
+    return ob_progress_tell(h->progress, "hashing the base model", h->done, h->size, error);
+}
+
+static enum ob_err hash_tensor(struct hashing *h, size_t tensor, struct ob_error *error) {
+    const struct ob_model_tensor *t = &h->model->tensors[tensor];
+    crypto_generichash_state *state = &h->state;
+    enum ob_err failed = OB_OK;
     uint8_t number[8], bytes[4 * 1024];
     float values[1024];
     ob_store_u32(number, (uint32_t)strlen(t->name));
@@ -184,11 +198,11 @@ static void hash_tensor(const struct ob_model *model, size_t tensor, crypto_gene
     crypto_generichash_update(state, (const uint8_t *)t->name, strlen(t->name));
     ob_store_u64(number, t->elements);
     crypto_generichash_update(state, number, 8);
-    for (uint64_t at = 0; at < t->elements; at += 1024) {
+    for (uint64_t at = 0; at < t->elements && !failed; at += 1024) {
         size_t count = t->elements - at < 1024 ? (size_t)(t->elements - at) : 1024;
         if (at % OB_MODEL_RELEASE_ELEMENTS == 0)
-            ob_model_release(model, tensor);
-        ob_model_read(model, tensor, at, count, values);
+            failed = tell_hashed(h, tensor, error);
+        ob_model_read(h->model, tensor, at, count, values);
         for (size_t i = 0; i < count; i++) {
             uint32_t bits; /* in a form that compilers vectorise: a start hashes all of the base */
             memcpy(&bits, &values[i], sizeof bits);
@@ -196,17 +210,23 @@ static void hash_tensor(const struct ob_model *model, size_t tensor, crypto_gene
             memcpy(bytes + 4 * i, &bits, sizeof bits);
         }
         crypto_generichash_update(state, bytes, 4 * count);
+        h->done += 4 * count;
     }
+    return failed;
 }
 
-enum ob_err ob_model_hash(const struct ob_model *model, struct ob_hash *ret_hash, struct ob_error *error) {
-    (void)error;
-    crypto_generichash_state state;
-    crypto_generichash_init(&state, NULL, 0, OB_HASH_BYTES);
-    for (size_t i = 0; i < model->tensor_count; i++) {
-        hash_tensor(model, i, &state);
+enum ob_err ob_model_hash(const struct ob_model *model, const struct ob_progress_callback *progress,
+                          struct ob_hash *ret_hash, struct ob_error *error) {
+    struct hashing h = {.model = model, .progress = progress};
+    enum ob_err failed = OB_OK;
+    for (size_t i = 0; i < model->tensor_count; i++)
+        h.size += 4 * model->tensors[i].elements;
+    crypto_generichash_init(&h.state, NULL, 0, OB_HASH_BYTES);
+    for (size_t i = 0; i < model->tensor_count && !failed; i++) {
+        failed = hash_tensor(&h, i, error);
         ob_model_release(model, i);
     }
-    crypto_generichash_final(&state, ret_hash->bytes, OB_HASH_BYTES);
-    return OB_OK;
+    if (!failed)
+        crypto_generichash_final(&h.state, ret_hash->bytes, OB_HASH_BYTES);
+    return failed;
 }

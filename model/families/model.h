@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/ids.h"
 #include "base/limits.h"
+#include "base/progress_callback.h"
 #include "model/families/config.h"
 #include "model/families/role.h"
 #include "model/families/slot.h"
@@ -64,8 +65,10 @@ void ob_model_read(const struct ob_model *model, size_t tensor, uint64_t first, 
 void ob_model_release(const struct ob_model *model, size_t tensor);
 
 /* BLAKE2b-256 over every canonical tensor: le32 name length, name, le64 elements, its float32 values
- * little-endian. Two files with the same values have the same hash, whatever their type or order. */
-OB_MUST_USE enum ob_err ob_model_hash(const struct ob_model *model, struct ob_hash *ret_hash,
+ * little-endian. Two files with the same values have the same hash, whatever their type or order. `progress` (NULL: nobody)
+ * counts bytes of float32. */
+OB_MUST_USE enum ob_err ob_model_hash(const struct ob_model *model,
+                                      const struct ob_progress_callback *progress, struct ob_hash *ret_hash,
                                       struct ob_error *error);
 
 #endif

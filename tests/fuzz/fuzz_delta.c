@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
         memcpy(copy + bytes - OB_HASH_BYTES, hash.bytes, OB_HASH_BYTES);
     }
     struct ob_delta *delta = NULL;
-    if (ob_delta_parse(copy, bytes, "delta", &delta, NULL) == OB_OK) {
+    if (ob_delta_parse(copy, bytes, "delta", NULL, &delta, NULL) == OB_OK) {
         uint64_t samples = 0;
         if (ob_delta_each(delta, see, &samples, NULL) != OB_OK || samples != delta->samples)
             abort(); /* what was checked must be readable */

@@ -63,7 +63,7 @@ static struct ob_hash hash_of(const char *path) {
     struct ob_hash hash = {{0}};
     if (ob_model_open(path, &model, &error))
         fail_msg("%s", error.text);
-    assert_int_equal(ob_model_hash(model, &hash, &error), OB_OK);
+    assert_int_equal(ob_model_hash(model, NULL, &hash, &error), OB_OK);
     ob_model_free(model);
     return hash;
 }

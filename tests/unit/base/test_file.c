@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "tests/support/folder.h"
+#include "tests/support/progress.h"
 
 static struct test_folder folder;
 
@@ -113,6 +114,32 @@ static void output_is_there_whole_or_not_at_all(void **state) {
     free(data);
 }
 
+static void output_tells_how_far_it_is_and_ends_when_asked(void **state) {
+    (void)state;
+    static const char BLOCK[1 << 20];
+    char path[TEST_PATH_MAX], part[TEST_PATH_MAX];
+    struct ob_output output;
+    struct ob_error error = {0};
+    struct test_progress told = {0};
+    struct ob_progress_callback progress = {test_progress_tell, &told};
+    test_folder_path(&folder, "out", path);
+    test_folder_path(&folder, "out.part", part);
+    for (int ends = 0; ends < 2; ends++) {
+        told = (struct test_progress){.end_at = ends ? "writing" : NULL};
+        assert_int_equal(ob_output_open(&output, folder.path, "out", &error), OB_OK);
+        output.progress = &progress;
+        output.size = 3 * sizeof BLOCK;
+        for (int i = 0; i < 3; i++)
+            ob_output_write(&output, BLOCK, sizeof BLOCK);
+        assert_int_equal(told.calls, ends ? 1 : 3);
+        assert_true(told.size == output.size && !told.wrong);
+        assert_int_equal(ob_output_close(&output, OB_OK), ends ? OB_ESTATE : OB_OK);
+        assert_int_not_equal(access(part, F_OK), 0);
+        assert_int_equal(access(path, F_OK), ends ? -1 : 0);
+        (void)unlink(path);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(read_gives_all_of_it, set_up, tear_down),
@@ -120,6 +147,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(write_new_keeps_what_exists, set_up, tear_down),
         cmocka_unit_test_setup_teardown(make_folder_takes_a_folder_only, set_up, tear_down),
         cmocka_unit_test_setup_teardown(output_is_there_whole_or_not_at_all, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(output_tells_how_far_it_is_and_ends_when_asked, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,11 +34,27 @@ static void nothing_breaks_without_a_progress(void **state) {
     assert_false(progress.shown);
 }
 
+static void bytes_are_shown_in_megabytes_stage_after_stage(void **state) {
+    (void)state;
+    struct ob_progress progress = {0};
+    struct ob_progress_callback callback = ob_progress_of_bytes(&progress);
+    assert_int_equal(ob_progress_tell(&callback, "hashing", 2000000, 540000000, NULL), OB_OK);
+    assert_true(progress.enabled && progress.total == 540);
+    assert_string_equal(progress.what, "hashing");
+    assert_string_equal(progress.unit, "MB");
+    assert_int_equal(ob_progress_tell(&callback, "writing", 0, 7000000, NULL), OB_OK);
+    assert_true(progress.total == 7);
+    ob_progress_end(&progress);
+    callback = ob_progress_of_bytes(NULL);
+    assert_int_equal(ob_progress_tell(&callback, "hashing", 1, 2, NULL), OB_OK);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_has_share_rate_and_time_left),
         cmocka_unit_test(an_unknown_total_has_no_share),
         cmocka_unit_test(nothing_breaks_without_a_progress),
+        cmocka_unit_test(bytes_are_shown_in_megabytes_stage_after_stage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

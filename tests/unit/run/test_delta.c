@@ -14,6 +14,7 @@
 #include "run/delta.h"
 #include "run/delta_format.h"
 #include "tests/support/folder.h"
+#include "tests/support/progress.h"
 
 #define MACHINES     2
 #define RECORDS      3 /* of each */
@@ -201,7 +202,7 @@ static struct sample *make(void) {
 static void must_refuse(struct sample *s, enum ob_err code, const char *message) {
     struct ob_delta *delta = NULL;
     struct ob_error error = {0};
-    enum ob_err failed = ob_delta_parse(s->data, s->bytes, "some/run.delta", &delta, &error);
+    enum ob_err failed = ob_delta_parse(s->data, s->bytes, "some/run.delta", NULL, &delta, &error);
     if (failed != code || delta || !strstr(error.text, message) ||
         strncmp(error.text, "some/run.delta: ", 16) != 0)
         fail_msg("got %d \"%s\", expected %d and \"%s\"", (int)failed, error.text, (int)code, message);
@@ -231,7 +232,7 @@ static void parse_gives_back_every_record(void **state) {
     struct ob_delta *delta = NULL;
     struct ob_error error = {0};
     struct walk walk = {.sample = s};
-    if (ob_delta_parse(s->data, s->bytes, "x", &delta, &error))
+    if (ob_delta_parse(s->data, s->bytes, "x", NULL, &delta, &error))
         fail_msg("%s", error.text);
     assert_int_equal(delta->records, MACHINES * RECORDS);
     assert_int_equal(delta->samples, MACHINES * RECORDS * SAMPLES);
@@ -278,17 +279,17 @@ static void write_is_the_documented_layout(void **state) {
         .state_dir = folder.path, .run = s->run, .bounds = manifest->bounds, .machine = &s->keys[0].machine};
     assert_int_equal(ob_store_open(&options, &store, NULL), OB_OK);
     put_all(s, store);
-    if (ob_delta_write(path, manifest, store, &digest, &error))
+    if (ob_delta_write(path, manifest, store, &digest, NULL, &error))
         fail_msg("%s", error.text);
     char *written = test_file_read(path, &bytes);
     assert_int_equal(bytes, s->bytes);
     assert_memory_equal(written, s->data, s->bytes);
     free(written);
-    assert_int_equal(ob_delta_write(path, manifest, store, &digest, &error), OB_EBUSY);
+    assert_int_equal(ob_delta_write(path, manifest, store, &digest, NULL, &error), OB_EBUSY);
     assert_non_null(strstr(error.text, path));
     assert_int_equal(truncate(path, (off_t)OB_DELTA_BYTES_MAX + 1), 0);
     struct ob_delta *delta = NULL;
-    assert_int_equal(ob_delta_open(path, &delta, &error), OB_ETOOBIG);
+    assert_int_equal(ob_delta_open(path, NULL, &delta, &error), OB_ETOOBIG);
     assert_non_null(strstr(error.text, path));
     ob_store_close(store);
     ob_manifest_free(manifest);
@@ -305,7 +306,7 @@ static void parse_refuses_every_cut(void **state) {
         struct ob_error error = {0};
         struct sample *s = make();
         seal(s, body);
-        if (ob_delta_parse(s->data, s->bytes, "some/run.delta", &delta, &error) == OB_OK ||
+        if (ob_delta_parse(s->data, s->bytes, "some/run.delta", NULL, &delta, &error) == OB_OK ||
             strncmp(error.text, "some/run.delta: ", 16) != 0)
             fail_msg("cut at %zu: \"%s\"", body, error.text);
         free(s);
@@ -323,7 +324,7 @@ static void parse_refuses_every_changed_byte_of_a_chain(void **state) {
         struct sample *s = make();
         s->data[at] ^= 1;
         seal(s, s->bytes - OB_HASH_BYTES);
-        if (ob_delta_parse(s->data, s->bytes, "x", &delta, NULL) == OB_OK)
+        if (ob_delta_parse(s->data, s->bytes, "x", NULL, &delta, NULL) == OB_OK)
             fail_msg("byte %zu (chains begin at %zu) may be another one", at, s->chains_at);
         free(s);
     }
@@ -508,12 +509,30 @@ static void parse_follows_a_rotation(void **state) {
             must_refuse(s, OB_EREFUSED, "the run's authority did not sign it");
             continue;
         }
-        if (ob_delta_parse(s->data, s->bytes, "x", &delta, &error))
+        if (ob_delta_parse(s->data, s->bytes, "x", NULL, &delta, &error))
             fail_msg("%s", error.text);
         assert_string_equal(ob_admission_of(delta->admission, &s->keys[1].machine).name, "alice");
         ob_delta_free(delta);
         free(s);
     }
+}
+
+static void parse_tells_how_far_it_is_and_ends_when_asked(void **state) {
+    (void)state;
+    struct sample *s = make();
+    struct ob_delta *delta = NULL;
+    struct ob_error error = {0};
+    struct test_progress told = {0};
+    struct ob_progress_callback progress = {test_progress_tell, &told};
+    assert_int_equal(ob_delta_parse(s->data, s->bytes, "x", &progress, &delta, NULL), OB_OK);
+    assert_true(told.calls == MACHINES * RECORDS && told.size == s->bytes && !told.wrong);
+    ob_delta_free(delta);
+    delta = NULL;
+    told = (struct test_progress){.end_at = "verifying the delta"};
+    assert_int_equal(ob_delta_parse(s->data, s->bytes, "x", &progress, &delta, &error), OB_ESTATE);
+    assert_null(delta);
+    assert_int_equal(told.calls, 1);
+    free(s);
 }
 
 int main(void) {
@@ -529,6 +548,7 @@ int main(void) {
         cmocka_unit_test(parse_refuses_cuts_and_what_is_above_them),
         cmocka_unit_test(parse_refuses_entries_in_another_order_or_of_no_use),
         cmocka_unit_test(parse_follows_a_rotation),
+        cmocka_unit_test(parse_tells_how_far_it_is_and_ends_when_asked),
     };
     return cmocka_run_group_tests_name("delta", tests, NULL, NULL);
 }

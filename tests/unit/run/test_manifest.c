@@ -117,7 +117,7 @@ static struct ob_hash write_basis(const char *path, const struct ob_hash *base, 
 static void must_refuse_basis(const struct ob_manifest *manifest, enum ob_err code, const char *message) {
     struct ob_replica *replica = NULL;
     struct ob_error error = {0};
-    enum ob_err failed = ob_replica_new(manifest, BASE, 1, &replica, &error);
+    enum ob_err failed = ob_replica_new(manifest, BASE, 1, NULL, &replica, &error);
     if (failed != code || !strstr(error.text, message) || !strstr(error.text, ".basis.safetensors"))
         fail_msg("got %d \"%s\", expected %d \"%s\"", failed, error.text, code, message);
 }
@@ -130,7 +130,7 @@ static void create_describes_a_basis(void **state) {
     struct ob_model *model = NULL;
     char path[OB_PATH_MAX];
     assert_int_equal(ob_model_open(BASE, &model, NULL), OB_OK);
-    assert_int_equal(ob_model_hash(model, &base, NULL), OB_OK);
+    assert_int_equal(ob_model_hash(model, NULL, &base, NULL), OB_OK);
     ob_model_free(model);
     assert_int_equal(ob_basis_path(place->path, path, NULL), OB_OK);
     name = write_basis(path, &base, 1);
@@ -142,7 +142,7 @@ static void create_describes_a_basis(void **state) {
     assert_string_equal(manifest->tensors[0].name, "transformer.h.0.attn.c_attn.lora_B.weight");
     assert_string_equal(manifest->tensors[3].name, "transformer.h.1.attn.c_proj.lora_B.weight");
     struct ob_replica *replica = NULL;
-    assert_int_equal(ob_replica_new(manifest, BASE, 1, &replica, NULL), OB_OK);
+    assert_int_equal(ob_replica_new(manifest, BASE, 1, NULL, &replica, NULL), OB_OK);
     struct ob_weight_source source = ob_replica_source(replica);
     float values[15];
     ob_source_read(&source, replica->model->tensor_count, 0, 15, (float *const[2]){values, NULL});
@@ -200,7 +200,7 @@ static void replica_starts_adapters_from_the_run(void **state) {
     struct ob_replica *replica = NULL;
     struct ob_error error = {0};
     int32_t expected[45];
-    if (ob_replica_new(manifest, BASE, 1, &replica, &error))
+    if (ob_replica_new(manifest, BASE, 1, NULL, &replica, &error))
         fail_msg("%s", error.text);
     for (size_t t = 5; t < manifest->tensor_count; t += 2) {
         ob_adapter_initial(&manifest->run, (uint32_t)t, manifest->tensors[t].shape[1], 0, 45, expected);
@@ -368,7 +368,7 @@ static void replica_refuses_another_model(void **state) {
         test_json_put(root, OTHERS[i].path, OTHERS[i].value);
         if (parse(root, &manifest, &error))
             fail_msg("%s", error.text);
-        enum ob_err failed = ob_replica_new(manifest, BASE, 1, &replica, &error);
+        enum ob_err failed = ob_replica_new(manifest, BASE, 1, NULL, &replica, &error);
         if (failed != OTHERS[i].code || replica || !strstr(error.text, OTHERS[i].message) ||
             !strstr(error.text, "gpt2-odd-heads"))
             fail_msg("%s: got %d \"%s\", expected \"%s\"", OTHERS[i].path, (int)failed, error.text,

@@ -55,7 +55,7 @@ static void create_manifest(struct place *p, enum kind kind) {
     test_folder_path(&p->fixture.folder, "run.json", path);
     if (ob_model_open(BASE, &model, &error) || ob_manifest_create(model, &options, path, &error) ||
         ob_manifest_read(path, &p->manifest, &error) ||
-        ob_replica_new(p->manifest, BASE, 2, &p->replica, &error))
+        ob_replica_new(p->manifest, BASE, 2, NULL, &p->replica, &error))
         fail_msg("%s", error.text);
     ob_model_free(model);
 }

@@ -10,6 +10,7 @@
 #include "run/manifest_create.h"
 #include "run/replica.h"
 #include "tests/support/folder.h"
+#include "tests/support/progress.h"
 #include "tests/support/random.h"
 
 #define BASE    OB_SOURCE_ROOT "/examples/kjv-1m"
@@ -65,7 +66,7 @@ static int tear_down(void **state) {
 static struct ob_replica *replica_of(const struct place *p) {
     struct ob_replica *replica = NULL;
     struct ob_error error = {0};
-    if (ob_replica_new(p->manifest, BASE, 2, &replica, &error))
+    if (ob_replica_new(p->manifest, BASE, 2, NULL, &replica, &error))
         fail_msg("%s", error.text);
     return replica;
 }
@@ -131,10 +132,32 @@ static void what_is_taken_back_leaves_the_base(void **state) {
     ob_replica_free(replica);
 }
 
+static void new_tells_how_far_it_is_and_ends_when_asked(void **state) {
+    static const char *const STAGES[] = {"hashing the base model", "loading the base model"};
+    struct place *p = *state;
+    struct ob_replica *replica = NULL;
+    struct test_progress told = {0};
+    struct ob_progress_callback progress = {test_progress_tell, &told};
+    assert_int_equal(ob_replica_new(p->manifest, BASE, 2, &progress, &replica, NULL), OB_OK);
+    assert_int_equal(told.stages, 2);
+    assert_false(told.wrong);
+    assert_string_equal(told.what, STAGES[1]);
+    ob_replica_free(replica);
+    for (size_t i = 0; i < 2; i++) {
+        struct ob_error error = {0};
+        told = (struct test_progress){.end_at = STAGES[i]};
+        replica = NULL;
+        assert_int_equal(ob_replica_new(p->manifest, BASE, 2, &progress, &replica, &error), OB_ESTATE);
+        assert_null(replica);
+        assert_non_null(strstr(error.text, STAGES[i]));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(replay_is_the_same_as_one_by_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_taken_back_leaves_the_base, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(new_tells_how_far_it_is_and_ends_when_asked, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -169,7 +169,7 @@ static void open_place(struct place *p, bool llama, enum trained trained) {
         fail_msg("%s", error.text);
     p->manifest->run = p->manifest->rule.run =
         (struct ob_run_id){{{5}}}; /* the same adapters and directions each time */
-    if (ob_replica_new(p->manifest, folder, 2, &p->replica, &error) ||
+    if (ob_replica_new(p->manifest, folder, 2, NULL, &p->replica, &error) ||
         ob_tokenizer_open(KJV, &p->tokenizer, &error))
         fail_msg("%s", error.text);
     ob_model_free(model);

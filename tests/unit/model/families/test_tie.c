@@ -59,9 +59,9 @@ static void an_equal_head_stays_tied(void **state) {
                     *only = must_open("tied-only-head-", "llama");
     struct ob_hash hashes[3];
     assert_true(equal->config.tied && ob_model_slot(equal, 0, OB_SLOT_HEAD) < 0);
-    assert_int_equal(ob_model_hash(equal, &hashes[0], NULL), OB_OK);
-    assert_int_equal(ob_model_hash(alone, &hashes[1], NULL), OB_OK);
-    assert_int_equal(ob_model_hash(only, &hashes[2], NULL), OB_OK);
+    assert_int_equal(ob_model_hash(equal, NULL, &hashes[0], NULL), OB_OK);
+    assert_int_equal(ob_model_hash(alone, NULL, &hashes[1], NULL), OB_OK);
+    assert_int_equal(ob_model_hash(only, NULL, &hashes[2], NULL), OB_OK);
     assert_true(ob_hash_equal(&hashes[0], &hashes[1]) && ob_hash_equal(&hashes[1], &hashes[2]));
     ob_model_free(equal);
     ob_model_free(alone);
