@@ -20,6 +20,7 @@
 #include "cli/newplace.h"
 #include "cli/patience.h"
 #include "cli/places.h"
+#include "cli/progress.h"
 #include "cli/unit.h"
 #include "run/certificate.h"
 
@@ -382,46 +383,74 @@ static uint64_t fetched_bytes(const struct joining *j) {
     return bytes;
 }
 
-/* The limit of time is for silence, not for a large model. */
-static void watch_fetch(const struct joining *j, const json_t *status, uint64_t *fetched, uint64_t *since_s) {
-    const char *life = json_string_value(json_object_get(status, "life"));
-    uint64_t bytes = j->fetches && life && strcmp(life, "fetching") == 0 ? fetched_bytes(j) : 0;
-    if (bytes <= *fetched)
-        return;
-    if (bytes - *fetched < j->token.base_bytes / 10 && ob_now_s() - *since_s < FETCH_TELL_S)
-        return;
-    *fetched = bytes;
-    *since_s = ob_now_s();
-    printf("  base model: %.1f of %.1f MB\n", (double)bytes / 1e6, (double)j->token.base_bytes / 1e6);
-    (void)fflush(stdout);
-}
-
 struct watching {
     bool linked, in_step, ended;
     char why[320];
     uint64_t started_s, fetched;
     struct ob_patience patience;
+    struct ob_progress progress; /* on a terminal, when there is something to count */
 };
+
+/* On a terminal: how much of the base model, or of the log, is here. False: nothing is known of that. */
+static bool show_progress(const struct joining *j, const json_t *status, uint64_t fetched,
+                          struct watching *w) {
+    const json_t *log = json_object_get(status, "catch_up");
+    uint64_t held = (uint64_t)json_integer_value(json_object_get(log, "samples_held")),
+             known = (uint64_t)json_integer_value(json_object_get(log, "samples_known"));
+    const char *what = fetched > 0                 ? "fetching the base model"
+                       : w->linked && known > held ? "catching up"
+                                                   : NULL;
+    if (!what || isatty(STDERR_FILENO) != 1) {
+        ob_progress_end(&w->progress);
+        return false;
+    }
+    ob_patience_end(&w->patience);
+    if (!w->progress.enabled || w->progress.what != what)
+        ob_progress_start(&w->progress, what, fetched > 0 ? "MB" : "samples",
+                          fetched > 0 ? j->token.base_bytes / 1000000 : known);
+    ob_progress_at(&w->progress, fetched > 0 ? fetched / 1000000 : held);
+    return true;
+}
+
+/* The limit of time is for silence, not for a large model. */
+static void watch_fetch(const struct joining *j, uint64_t bytes, bool shown, struct watching *w) {
+    if (bytes <= w->fetched)
+        return;
+    if (bytes - w->fetched < j->token.base_bytes / 10 && ob_now_s() - w->started_s < FETCH_TELL_S)
+        return;
+    w->fetched = bytes;
+    w->started_s = ob_now_s();
+    if (shown)
+        return;
+    printf("  base model: %.1f of %.1f MB\n", (double)bytes / 1e6, (double)j->token.base_bytes / 1e6);
+    (void)fflush(stdout);
+}
 
 /* One look at the daemon. */
 static void look(const struct joining *j, struct watching *w) {
     json_t *status = NULL;
     bool answered = ob_cli_ask_command(j->state_dir, "status", &status, NULL) == OB_OK;
     const json_t *peer = answered ? linked_machine(status) : NULL;
-    ob_patience_tell(&w->patience, "%s%s%.200s",
-                     w->linked ? "linked; catching up with the run" : "not linked yet",
-                     !w->linked && w->why[0] ? ": " : "", w->linked ? "" : w->why);
-    watch_fetch(j, status, &w->fetched, &w->started_s);
+    const char *life = json_string_value(json_object_get(status, "life"));
+    uint64_t fetched = j->fetches && life && strcmp(life, "fetching") == 0 ? fetched_bytes(j) : 0;
+    bool shown = show_progress(j, status, fetched, w);
+    if (!shown)
+        ob_patience_tell(&w->patience, "%s%s%.200s",
+                         w->linked ? "linked; catching up with the run" : "not linked yet",
+                         !w->linked && w->why[0] ? ": " : "", w->linked ? "" : w->why);
+    watch_fetch(j, fetched, shown, w);
     if (answered && !peer && !w->linked)
         why_not(status, w->why);
     if (peer && !w->linked) {
         w->linked = true;
+        ob_progress_end(&w->progress);
         ob_patience_end(&w->patience);
         printf("  linked with %s\n", json_string_value(json_object_get(peer, "name")));
         (void)fflush(stdout);
     }
     if (w->linked && peer && in_step(status, peer, j->arguments->observer)) {
         w->in_step = true;
+        ob_progress_end(&w->progress);
         ob_patience_end(&w->patience);
         print_in_step(status);
         (void)fflush(stdout);
@@ -447,6 +476,7 @@ static enum ob_err watch(const struct joining *j, pid_t pid, struct watching *w,
         else if (!w->in_step)
             (void)nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
     }
+    ob_progress_end(&w->progress);
     ob_patience_end(&w->patience);
     if (!failed && !w->in_step)
         puts("  linked, and still catching up; `onebyte status` shows how far it is");
@@ -507,10 +537,10 @@ static enum ob_err watch_reached(const struct joining *j, struct ob_error *error
 }
 
 /* Launched, linked, in step. *ret_runs: it still runs; else its last words are the error. */
-static enum ob_err attempt(const struct joining *j, struct watching *w, pid_t *ret_pid, bool *ret_runs,
-                           struct ob_error *error) {
+static enum ob_err attempt(const struct joining *j, struct ob_cli_guard *guard, struct watching *w,
+                           pid_t *ret_pid, bool *ret_runs, struct ob_error *error) {
     *w = (struct watching){.linked = false};
-    enum ob_err failed = ob_cli_launch(j->state_dir, j->arguments->systemd, ret_pid, error);
+    enum ob_err failed = ob_cli_launch(j->state_dir, j->arguments->systemd, guard, ret_pid, error);
     w->ended = failed != OB_OK;
     if (!failed)
         failed = watch(j, *ret_pid, w, error);
@@ -518,16 +548,17 @@ static enum ob_err attempt(const struct joining *j, struct watching *w, pid_t *r
     return failed;
 }
 
-static enum ob_err start(const struct joining *j, struct ob_error *error) {
+static enum ob_err start(const struct joining *j, struct ob_cli_guard *guard, struct ob_error *error) {
     struct watching w;
     pid_t pid = -1;
     bool runs = false;
-    enum ob_err failed = attempt(j, &w, &pid, &runs, error);
+    enum ob_err failed = attempt(j, guard, &w, &pid, &runs, error);
     for (int moves = 0; failed && !runs && j->moves && moves < OB_CLI_MOVES && ob_cli_move(j->state_dir);
          moves++)
-        failed = attempt(j, &w, &pid, &runs, error);
+        failed = attempt(j, guard, &w, &pid, &runs, error);
     if (!failed)
         failed = watch_reached(j, error);
+    ob_cli_guard_child(guard, 0);
     if (!failed)
         return OB_OK;
     if (runs)
@@ -536,6 +567,22 @@ static enum ob_err start(const struct joining *j, struct ob_error *error) {
     if (j->made && (refused(w.why) || (!runs && !w.linked)))
         ob_cli_unmake_place(j->state_dir);
     return failed;
+}
+
+struct starting {
+    const struct joining *joining;
+    struct ob_error *error;
+};
+
+static int work(struct ob_cli_guard *guard, const void *arguments) {
+    const struct starting *starting = arguments;
+    return (int)start(starting->joining, guard, starting->error);
+}
+
+/* Until it is in, an interrupt ends the daemon too. */
+static enum ob_err start_guarded(const struct joining *j, struct ob_error *error) {
+    struct starting starting = {j, error};
+    return (enum ob_err)ob_cli_guard_run(work, &starting);
 }
 
 static bool runs_already(const struct joining *j) {
@@ -593,7 +640,7 @@ static enum ob_err join_run(struct joining *j, struct ob_error *error) {
         return failed;
     printf("  state directory: %s\n", j->state_dir);
     (void)fflush(stdout);
-    return j->arguments->foreground ? ob_cli_become_daemon(j->state_dir, error) : start(j, error);
+    return j->arguments->foreground ? ob_cli_become_daemon(j->state_dir, error) : start_guarded(j, error);
 }
 
 static int join(const void *arguments) {

@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "cli/curvature.h"
 #include "cli/evaluate.h"
+#include "cli/guard.h"
 #include "cli/usual_rate.h"
 #include "model/convert/open_model.h"
 #include "model/convert/open_tokenizer.h"
@@ -324,16 +325,22 @@ static enum ob_err authority_path(const struct arguments *a, char *path, size_t 
 }
 
 /* Loads the authority's key, or creates it when there is none. */
-static enum ob_err take_authority(const char *path, struct ob_machine_id *ret_authority,
-                                  struct ob_error *error) {
+static enum ob_err take_authority(const char *path, struct ob_cli_guard *guard,
+                                  struct ob_machine_id *ret_authority, struct ob_error *error) {
     struct ob_identity authority;
+    char public[OB_PATH_MAX];
     bool exists = access(path, F_OK) == 0;
     enum ob_err failed = OB_OK;
     if (exists) {
         failed = ob_identity_load(path, &authority, error);
     } else {
         ob_identity_generate(&authority);
-        failed = ob_identity_save(&authority, path, error);
+        failed = ob_path_append(public, path, ".pub", error);
+        if (!failed) {
+            ob_cli_guard_begin(guard, path, false);
+            ob_cli_guard_begin(guard, public, false);
+            failed = ob_identity_save(&authority, path, error);
+        }
     }
     if (failed)
         return ob_fail_within(error, failed, "the run's authority key");
@@ -350,7 +357,9 @@ static enum ob_err take_authority(const char *path, struct ob_machine_id *ret_au
 
 /* The basis, as a file beside the manifest. */
 static enum ob_err make_basis(const struct arguments *a, const struct ob_manifest_options *options,
-                              const char *path, struct ob_hash *ret_name, struct ob_error *error) {
+                              const char *path, struct ob_cli_guard *guard, struct ob_hash *ret_name,
+                              struct ob_error *error) {
+    char part[OB_PATH_MAX];
     struct ob_progress progress = {0};
     struct ob_calibrated made;
     uint64_t start = ob_now_ns();
@@ -368,7 +377,12 @@ static enum ob_err make_basis(const struct arguments *a, const struct ob_manifes
         return ob_fail(error, OB_EBUSY,
                        "%s already exists; choose another name for --out, or remove it if no run uses it",
                        path);
-    enum ob_err failed = ob_calibrate(&calibration, &made, error);
+    enum ob_err failed = ob_path_append(part, path, ".part", error);
+    if (failed)
+        return failed;
+    ob_cli_guard_begin(guard, part, false);
+    ob_cli_guard_begin(guard, path, false); /* until the run is whole */
+    failed = ob_calibrate(&calibration, &made, error);
     if (failed)
         return failed;
     *ret_name = made.name;
@@ -381,13 +395,15 @@ static enum ob_err make_basis(const struct arguments *a, const struct ob_manifes
 
 /* The rate of a run like this one: of its own manifest under another name, which is removed again. */
 static enum ob_err probe(const struct arguments *a, const struct ob_manifest_options *options,
-                         struct ob_curvature *ret_curvature, struct ob_rate *ret_rate,
-                         struct ob_error *error) {
+                         struct ob_cli_guard *guard, struct ob_curvature *ret_curvature,
+                         struct ob_rate *ret_rate, struct ob_error *error) {
     char path[OB_PATH_MAX];
     struct ob_model *model = NULL;
     struct ob_manifest *manifest = NULL;
     struct ob_progress progress = {0};
+    struct ob_progress_callback shown = ob_progress_of_bytes(&progress);
     struct ob_manifest_options own = *options;
+    own.progress = &shown;
     struct ob_identity nobody; /* a manifest names an authority; this one admits no machine */
     ob_identity_generate(&nobody);
     own.authority = nobody.machine;
@@ -396,6 +412,7 @@ static enum ob_err probe(const struct arguments *a, const struct ob_manifest_opt
     if (failed)
         return failed;
     (void)unlink(path); /* of a command that was killed */
+    ob_cli_guard_begin(guard, path, false);
     failed = ob_model_open(a->model, &model, error);
     if (!failed)
         failed = ob_manifest_create(model, &own, path, error);
@@ -403,6 +420,7 @@ static enum ob_err probe(const struct arguments *a, const struct ob_manifest_opt
     if (!failed)
         failed = ob_manifest_read(path, &manifest, error);
     (void)unlink(path);
+    ob_cli_guard_done(guard);
     struct ob_curvature_options measuring = {.manifest = manifest,
                                              .model = a->model,
                                              .data = a->data,
@@ -425,11 +443,11 @@ static enum ob_err probe(const struct arguments *a, const struct ob_manifest_opt
 }
 
 static enum ob_err find_rate(const struct arguments *a, struct ob_manifest_options *options,
-                             struct ob_error *error) {
+                             struct ob_cli_guard *guard, struct ob_error *error) {
     struct ob_curvature curvature;
     uint64_t start = ob_now_ns();
     struct ob_rate rate = {0};
-    enum ob_err failed = probe(a, options, &curvature, &rate, error);
+    enum ob_err failed = probe(a, options, guard, &curvature, &rate, error);
     if (failed)
         return failed;
     if (!(rate.rate > 0 && rate.rate < 1))
@@ -489,12 +507,14 @@ static void warn_of_vocabulary(const struct arguments *a, const struct ob_model 
 
 /* Everything but the basis. */
 static enum ob_err create_run(const struct arguments *a, struct ob_manifest_options *options,
-                              struct ob_error *error) {
+                              struct ob_cli_guard *guard, struct ob_error *error) {
     char authority[OB_PATH_MAX];
+    struct ob_progress progress = {0};
+    struct ob_progress_callback shown = ob_progress_of_bytes(&progress);
     struct ob_model *model = NULL;
     enum ob_err failed = authority_path(a, authority, sizeof authority, error);
     if (!failed && is_auto(a))
-        failed = find_rate(a, options, error);
+        failed = find_rate(a, options, guard, error);
     if (!failed)
         failed = ob_model_open(a->model, &model, error);
     if (!failed)
@@ -502,9 +522,16 @@ static enum ob_err create_run(const struct arguments *a, struct ob_manifest_opti
     if (!failed && !is_auto(a)) /* else probing has said it */
         warn_of_vocabulary(a, model);
     if (!failed)
-        failed = take_authority(authority, &options->authority, error);
-    if (!failed)
+        failed = take_authority(authority, guard, &options->authority, error);
+    if (!failed) {
+        options->progress = &shown;
+        ob_cli_guard_begin(guard, a->out, false);
         failed = ob_manifest_create(model, options, a->out, error);
+        options->progress = NULL;
+        ob_progress_end(&progress);
+    }
+    if (!failed)
+        (void)ob_cli_guard_finish(guard, NULL, a->out);
     if (!failed)
         failed = print_trained(model, a->out, error);
     ob_model_free(model);
@@ -512,7 +539,7 @@ static enum ob_err create_run(const struct arguments *a, struct ob_manifest_opti
 }
 
 static enum ob_err create(const struct arguments *a, struct ob_manifest_options *options,
-                          struct ob_error *error) {
+                          struct ob_cli_guard *guard, struct ob_error *error) {
     char path[OB_PATH_MAX];
     struct ob_hash basis;
     if (access(a->out, F_OK) == 0)
@@ -520,27 +547,31 @@ static enum ob_err create(const struct arguments *a, struct ob_manifest_options 
                        "%s already exists; choose another name, or remove it if no machine uses that run",
                        a->out);
     if (adapters_of(a) != ADAPTERS_BASIS)
-        return create_run(a, options, error);
+        return create_run(a, options, guard, error);
     enum ob_err failed = ob_basis_path(a->out, path, error);
     if (!failed)
-        failed = make_basis(a, options, path, &basis, error);
+        failed = make_basis(a, options, path, guard, &basis, error);
     if (failed)
         return failed;
     options->basis = &basis;
-    failed = create_run(a, options, error);
+    failed = create_run(a, options, guard, error);
     options->basis = NULL;
     if (failed)
         (void)unlink(path); /* of no run */
     return failed;
 }
 
-static int run_create(const void *arguments) {
+static int work(struct ob_cli_guard *guard, const void *arguments) {
     struct ob_manifest_options options;
     struct ob_error error = {0};
     enum ob_err failed = set_options(arguments, &options, &error);
     if (!failed)
-        failed = create(arguments, &options, &error);
+        failed = create(arguments, &options, guard, &error);
     return failed ? ob_cli_fail(&error) : OB_EXIT_DONE;
+}
+
+static int run_create(const void *arguments) {
+    return ob_cli_guard_run(work, arguments);
 }
 
 const struct ob_command OB_COMMAND_RUN_CREATE = {

@@ -1,11 +1,14 @@
 #include <curses.h>
 #include <locale.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "cli/ask.h"
 #include "cli/command.h"
+#include "cli/guard.h"
 #include "cli/status_screen.h"
 
 struct arguments {
@@ -146,6 +149,19 @@ static bool heed(struct view *view, int key) {
     return true;
 }
 
+/* A key, or ERR after the interval. *ret_signal: the one that ends us, if any. */
+static int next_key(int signals, int interval_ms, int *ret_signal) {
+    struct pollfd wanted[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+    struct signalfd_siginfo info;
+    int key = getch();
+    if (key != ERR)
+        return key;
+    if (poll(wanted, 2, interval_ms) > 0 && (wanted[1].revents & POLLIN) != 0 &&
+        read(signals, &info, sizeof info) == (ssize_t)sizeof info)
+        *ret_signal = (int)info.ssi_signo;
+    return getch();
+}
+
 static int watch(struct view *view, int interval_ms) {
     SCREEN *screen = newterm(NULL, stdout, stdin);
     if (!screen) {
@@ -154,20 +170,23 @@ static int watch(struct view *view, int interval_ms) {
                       "top: no terminal that can be used (TERM); try `onebyte status --watch`");
         return ob_cli_fail(&error);
     }
+    int signals = ob_cli_guard_signals(); /* after newterm, which has handlers of its own */
     cbreak();
     noecho();
     curs_set(0);
     keypad(stdscr, TRUE);
-    timeout(interval_ms);
-    int key = ERR;
+    timeout(0);
+    int key = ERR, number = 0;
     do {
         look(view);
         draw(view);
-        key = getch();
-    } while (heed(view, key));
+        key = next_key(signals, interval_ms, &number);
+    } while (number == 0 && heed(view, key));
     endwin();
     delscreen(screen);
-    return OB_EXIT_DONE;
+    if (signals >= 0)
+        (void)close(signals);
+    return number == 0 ? OB_EXIT_DONE : 128 + number;
 }
 
 static int top(const void *arguments) {

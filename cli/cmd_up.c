@@ -410,7 +410,7 @@ static void print_up(const struct starting *s) {
                ob_cli_hint(s->state_dir, "--state ", option), s->authority);
 }
 
-static enum ob_err start(const struct starting *s, struct ob_error *error) {
+static enum ob_err start(const struct starting *s, struct ob_cli_guard *guard, struct ob_error *error) {
     json_t *status = NULL;
     pid_t pid;
     if (ob_cli_ask_command(s->state_dir, "status", &status, NULL) == OB_OK) {
@@ -426,16 +426,33 @@ static enum ob_err start(const struct starting *s, struct ob_error *error) {
         return ob_cli_become_daemon(s->state_dir, error);
     }
     bool moves = s->new && !s->arguments->listen; /* nobody chose the port */
-    enum ob_err failed = ob_cli_launch(s->state_dir, s->arguments->systemd, &pid, error);
+    enum ob_err failed = ob_cli_launch(s->state_dir, s->arguments->systemd, guard, &pid, error);
     for (int i = 0; failed && moves && i < OB_CLI_MOVES && ob_cli_move(s->state_dir); i++)
-        failed = ob_cli_launch(s->state_dir, s->arguments->systemd, &pid, error);
+        failed = ob_cli_launch(s->state_dir, s->arguments->systemd, guard, &pid, error);
     if (failed && s->made) /* it never was up */
         ob_cli_unmake_place(s->state_dir);
     if (failed)
         return failed;
+    ob_cli_guard_child(guard, 0); /* it stays, also when nobody waits for what follows */
     print_up(s);
     (void)fflush(stdout);
     return watch_first_rounds(s, pid, error);
+}
+
+struct call {
+    const struct starting *starting;
+    struct ob_error *error;
+};
+
+static int work(struct ob_cli_guard *guard, const void *arguments) {
+    const struct call *call = arguments;
+    return (int)start(call->starting, guard, call->error);
+}
+
+/* Until it is up, an interrupt ends the daemon too. */
+static enum ob_err start_guarded(const struct starting *s, struct ob_error *error) {
+    struct call call = {s, error};
+    return (enum ob_err)ob_cli_guard_run(work, &call);
 }
 
 static int up(const void *arguments) {
@@ -451,7 +468,7 @@ static int up(const void *arguments) {
     if (!failed)
         failed = s.new ? make(&s, &error) : go_on(&s, &error);
     if (!failed)
-        failed = start(&s, &error);
+        failed = start_guarded(&s, &error);
     if (!failed)
         return OB_EXIT_DONE;
     (void)ob_cli_fail(&error);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -65,6 +66,7 @@ enum ob_err ob_cli_become_daemon(const char *state_dir, struct ob_error *error) 
     if (failed)
         return failed;
     find_program(program);
+    ob_cli_guard_leave();
     (void)execlp(program, PROGRAM, "--config", conf, (char *)NULL);
     return ob_fail(error, OB_EIO, "cannot start %s: %s; put it into $PATH", program, strerror(errno));
 }
@@ -133,7 +135,8 @@ static enum ob_err launch_service(const char *state_dir, struct ob_error *error)
     return failed ? failed : ob_unit_start(state_dir, daemon, conf, error);
 }
 
-enum ob_err ob_cli_launch(const char *state_dir, bool service, pid_t *ret_pid, struct ob_error *error) {
+enum ob_err ob_cli_launch(const char *state_dir, bool service, struct ob_cli_guard *guard, pid_t *ret_pid,
+                          struct ob_error *error) {
     char log[OB_PATH_MAX], before[OB_PATH_MAX];
     struct ob_patience patience;
     bool answers = false;
@@ -152,6 +155,7 @@ enum ob_err ob_cli_launch(const char *state_dir, bool service, pid_t *ret_pid, s
         return ob_fail(error, OB_EIO, "cannot start a process: %s", strerror(errno));
     if (pid == 0)
         be_daemon(state_dir, log);
+    ob_cli_guard_child(guard, pid);
     ob_patience_start(&patience);
     while (!answers && !failed) {
         json_t *answer = NULL;
@@ -164,7 +168,9 @@ enum ob_err ob_cli_launch(const char *state_dir, bool service, pid_t *ret_pid, s
         pause_a_little();
     }
     ob_patience_end(&patience);
-    if (!failed)
+    if (failed)
+        ob_cli_guard_child(guard, 0); /* it has ended */
+    else
         *ret_pid = pid;
     return failed;
 }
@@ -184,9 +190,11 @@ enum ob_err ob_cli_run_self(const char *const *arguments, struct ob_error *error
         argv[i + 1] = (char *)arguments[i];
     (void)fflush(stdout);
     int status = 0;
-    pid_t pid = fork();
+    pid_t self = getpid(), pid = fork();
     if (pid == 0) {
-        (void)execv("/proc/self/exe", argv);
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* who ends us alone ends it too */
+        if (getppid() == self)
+            (void)execv("/proc/self/exe", argv);
         _exit(1);
     }
     if (pid < 0)

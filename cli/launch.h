@@ -11,14 +11,15 @@
 #include <sys/types.h>
 
 #include "base/path.h"
+#include "cli/guard.h"
 
 /* Replaces this process by the daemon. Returns only on failure. */
 OB_MUST_USE enum ob_err ob_cli_become_daemon(const char *state_dir, struct ob_error *error);
-/* Starts it and waits until its status socket answers. `service`: as a unit of systemd (cli/unit.h), *ret_pid is then
+/* Starts it and waits until its status socket answers. It is the guard's child from then on, until the caller says that it stays. `service`: as a unit of systemd (cli/unit.h), *ret_pid is then
  * OB_CLI_SERVICE; one that systemd keeps already stays one. */
 #define OB_CLI_SERVICE ((pid_t)0)
-OB_MUST_USE enum ob_err ob_cli_launch(const char *state_dir, bool service, pid_t *ret_pid,
-                                      struct ob_error *error);
+OB_MUST_USE enum ob_err ob_cli_launch(const char *state_dir, bool service, struct ob_cli_guard *guard,
+                                      pid_t *ret_pid, struct ob_error *error);
 /* It has ended, and its port was chosen for it, not by its owner: when another program was faster, its configuration gets the next
  * free one. True: it is worth another start; at most OB_CLI_MOVES of them. */
 #define OB_CLI_MOVES 8

@@ -9,6 +9,7 @@
 
 #include "base/access.h"
 #include "base/file.h"
+#include "cli/guard.h"
 
 #define SYSTEM_FOLDER "/etc/systemd/system"
 #define USER_FOLDER   "systemd/user"
@@ -160,6 +161,7 @@ static int systemctl(const char *verb, const char *option, const char *unit, boo
     (void)fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
+        ob_cli_guard_leave();
         if (quiet && (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr)))
             _exit(127);
         (void)execvp(argv[0], (char *const *)argv);
