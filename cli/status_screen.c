@@ -264,8 +264,37 @@ static const struct {
     [OB_COLUMN_LOSS] = {"loss", "loss", 8, true},
     [OB_COLUMN_LAST] = {"last record", "last_record_s", 11, true},
     [OB_COLUMN_LINK] = {"link", "linked", 4, false},
-    [OB_COLUMN_STATE] = {"state", "state", 12, false},
+    [OB_COLUMN_STATE] = {"state", "state", 11, false}, /* "unreachable" */
 };
+
+#define GAP_COLUMNS 2
+
+/* Columns of the terminal that each column of the table gets; 0: there is no room for it. */
+struct layout {
+    int columns[OB_COLUMN_COUNT];
+};
+
+/* A narrow terminal loses the columns that say least, then the ends of names. */
+static struct layout layout_for(const struct ob_terminal *t) {
+    static const enum ob_machine_column DROPPED[] = {OB_COLUMN_SHARE, OB_COLUMN_LOSS, OB_COLUMN_LAST,
+                                                     OB_COLUMN_LINK,  OB_COLUMN_RATE, OB_COLUMN_ROUND,
+                                                     OB_COLUMN_BEHIND};
+    struct layout layout;
+    int used = -GAP_COLUMNS;
+    for (int i = 0; i < OB_COLUMN_COUNT; i++) {
+        layout.columns[i] = COLUMNS[i].columns;
+        used += COLUMNS[i].columns + GAP_COLUMNS;
+    }
+    for (size_t i = 0; i < sizeof DROPPED / sizeof *DROPPED && t->columns > 0 && used > t->columns; i++) {
+        used -= COLUMNS[DROPPED[i]].columns + GAP_COLUMNS;
+        layout.columns[DROPPED[i]] = 0;
+    }
+    for (; t->columns > 0 && used > t->columns && layout.columns[OB_COLUMN_NAME] > 1; used--)
+        layout.columns[OB_COLUMN_NAME]--;
+    for (; t->columns > 0 && used > t->columns && layout.columns[OB_COLUMN_STATE] > 1; used--)
+        layout.columns[OB_COLUMN_STATE]--;
+    return layout;
+}
 
 const char *ob_machine_column_title(enum ob_machine_column column) {
     return COLUMNS[column].title;
@@ -301,24 +330,30 @@ static void cell_text(const json_t *m, enum ob_machine_column column, char ret_t
     }
 }
 
-/* The last column goes to the end of the line. */
-static void print_machine(const struct ob_terminal *t, FILE *to, const json_t *m) {
+/* A cell and the gap before it; the last one has no blanks behind it. */
+static void print_cell(const struct ob_terminal *t, FILE *to, const struct layout *layout,
+                       enum ob_machine_column column, const char *text, enum ob_colour colour) {
+    int columns = layout->columns[column];
+    if (columns == 0)
+        return;
+    if (column != OB_COLUMN_NAME)
+        fprintf(to, "%*s", GAP_COLUMNS, "");
+    if (column == OB_COLUMN_STATE)
+        (void)ob_terminal_print(t, to, text, t->columns > 0 ? columns : -1, colour);
+    else
+        ob_terminal_column(t, to, text, columns, COLUMNS[column].right, colour);
+}
+
+static void print_machine(const struct ob_terminal *t, FILE *to, const struct layout *layout,
+                          const json_t *m) {
     char text[64];
-    for (int column = 0; column < OB_COLUMN_COUNT; column++) {
-        bool state = column == OB_COLUMN_STATE, name = column == OB_COLUMN_NAME;
-        enum ob_colour colour = state ? colour_of_life(ob_status_text(m, "state")) : OB_PLAIN;
-        if (column > 0)
-            fputs("  ", to);
-        if (name) {
-            ob_terminal_column(t, to, ob_status_text(m, "name"), COLUMNS[column].columns, false,
-                               is_true(m, "self") ? OB_BOLD : OB_PLAIN);
-            continue;
-        }
+    print_cell(t, to, layout, OB_COLUMN_NAME, ob_status_text(m, "name"),
+               is_true(m, "self") ? OB_BOLD : OB_PLAIN);
+    for (int column = OB_COLUMN_NAME + 1; column < OB_COLUMN_COUNT; column++) {
+        bool state = column == OB_COLUMN_STATE;
         cell_text(m, (enum ob_machine_column)column, text);
-        if (state)
-            (void)ob_terminal_print(t, to, text, -1, colour);
-        else
-            ob_terminal_column(t, to, text, COLUMNS[column].columns, COLUMNS[column].right, colour);
+        print_cell(t, to, layout, (enum ob_machine_column)column, text,
+                   state ? colour_of_life(ob_status_text(m, "state")) : OB_PLAIN);
     }
     fputc('\n', to);
 }
@@ -359,16 +394,9 @@ static int by_column(const void *a, const void *b, void *context) {
     return order ? order : compare_texts(x, y);
 }
 
-static void print_titles(const struct ob_terminal *t, FILE *to) {
-    for (int column = 0; column < OB_COLUMN_COUNT; column++) {
-        if (column > 0)
-            fputs("  ", to);
-        if (column == OB_COLUMN_STATE)
-            (void)ob_terminal_print(t, to, COLUMNS[column].title, -1, OB_DIM);
-        else
-            ob_terminal_column(t, to, COLUMNS[column].title, COLUMNS[column].columns, COLUMNS[column].right,
-                               OB_DIM);
-    }
+static void print_titles(const struct ob_terminal *t, FILE *to, const struct layout *layout) {
+    for (int column = 0; column < OB_COLUMN_COUNT; column++)
+        print_cell(t, to, layout, (enum ob_machine_column)column, COLUMNS[column].title, OB_DIM);
     fputc('\n', to);
 }
 
@@ -387,9 +415,10 @@ void ob_status_machines(const struct ob_terminal *t, FILE *to, const json_t *s, 
         qsort(sorted, count, sizeof *sorted, by_name);
     else
         qsort_r(sorted, count, sizeof *sorted, by_column, &sorting);
-    print_titles(t, to);
+    struct layout layout = layout_for(t);
+    print_titles(t, to, &layout);
     for (size_t i = 0; i < room; i++)
-        print_machine(t, to, sorted[i]);
+        print_machine(t, to, &layout, sorted[i]);
     if (room < count)
         fprintf(to, "and %zu more machines\n", count - room);
     free(sorted);

@@ -26,9 +26,10 @@ const char *ob_machine_column_title(enum ob_machine_column column);
 
 /* The lines above the table: run, loss, swarm, problems. At most `lines` (0: all). Returns how many were printed. */
 int ob_status_head(const struct ob_terminal *terminal, FILE *to, const json_t *status, int lines);
-/* The table, sorted by a column (this machine first when by name), at most `lines` of it with its title (0: all). */
 /* A line behind its label, broken between words where the terminal ends; returns how many lines were printed. */
 int ob_status_line(const struct ob_terminal *terminal, FILE *to, const char *label, const char *text);
+/* The table, sorted by a column (this machine first when by name), at most `lines` of it with its title (0: all). In a narrow
+ * terminal without the columns that say least. */
 void ob_status_machines(const struct ob_terminal *terminal, FILE *to, const json_t *status,
                         enum ob_machine_column by, bool descending, int lines);
 

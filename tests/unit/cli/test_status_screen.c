@@ -40,16 +40,20 @@ static char *head_of(const struct ob_terminal *terminal, const char *status, int
     return printed;
 }
 
-static char *table_of(enum ob_machine_column by, bool descending, int lines) {
-    static const struct ob_terminal PLAIN = {0};
+static char *table_in(const struct ob_terminal *terminal, enum ob_machine_column by, bool descending,
+                      int lines) {
     char *printed = NULL;
     size_t bytes;
     json_t *root = test_json_parse(STATUS);
     FILE *to = open_memstream(&printed, &bytes);
-    ob_status_machines(&PLAIN, to, root, by, descending, lines);
+    ob_status_machines(terminal, to, root, by, descending, lines);
     assert_int_equal(fclose(to), 0);
     json_decref(root);
     return printed;
+}
+
+static char *table_of(enum ob_machine_column by, bool descending, int lines) {
+    return table_in(&(struct ob_terminal){0}, by, descending, lines);
 }
 
 static void head_says_how_far_and_how_well(void **state) {
@@ -141,11 +145,42 @@ static void machines_are_sorted_by_any_column(void **state) {
     free(text);
 }
 
+static void narrow_terminal_loses_the_columns_that_say_least(void **state) {
+    (void)state;
+    static const struct {
+        int columns;
+        const char *titles;
+    } CASES[] = {
+        {0, "machine                 round  behind  samples/s   share      loss  last record  link  state"},
+        {200, "machine                 round  behind  samples/s   share      loss  last record  link  state"},
+        {98, "machine                 round  behind  samples/s   share      loss  last record  link  state"},
+        {97, "machine                 round  behind  samples/s      loss  last record  link  state"},
+        {80, "machine                 round  behind  samples/s  last record  link  state"},
+        {40, "machine             behind  state"},
+        {31, "machine             state"},
+        {20, "machine  state"},
+        {4, "m  s"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct ob_terminal terminal = {.utf8 = true, .columns = CASES[i].columns};
+        char *text = table_in(&terminal, OB_COLUMN_NAME, false, 0), *end = strchr(text, '\n');
+        assert_true(end && (size_t)(end - text) == strlen(CASES[i].titles));
+        assert_memory_equal(text, CASES[i].titles, strlen(CASES[i].titles));
+        for (char *line = strtok(text, "\n"); line && terminal.columns > 0; line = strtok(NULL, "\n"))
+            if (ob_terminal_width(line) > terminal.columns)
+                fail_msg("wider than %d columns: %s", terminal.columns, line);
+        free(text);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(head_says_how_far_and_how_well),    cmocka_unit_test(line_is_broken_between_words),
-        cmocka_unit_test(narrow_terminal_gets_what_fits),    cmocka_unit_test(missing_fields_do_no_harm),
+        cmocka_unit_test(head_says_how_far_and_how_well),
+        cmocka_unit_test(line_is_broken_between_words),
+        cmocka_unit_test(narrow_terminal_gets_what_fits),
+        cmocka_unit_test(missing_fields_do_no_harm),
         cmocka_unit_test(machines_are_sorted_by_any_column),
+        cmocka_unit_test(narrow_terminal_loses_the_columns_that_say_least),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
