@@ -106,4 +106,23 @@ printf 'real\n' >"$work/hosts"
     fail "over sshd: $(cat "$work/out" "$work/sshd.log")"
 grep -q '^real .*joined: in step' "$work/out" || fail "over sshd: $(cat "$work/out")"
 wait_for 120 live 5 || fail "five machines do not train together"
+
+# the status of the machine over there, which answers for all: what each told it, and how long ago
+over() { ssh -F "$work/ssh.conf" "$@"; }
+over real '$HOME/.local/bin/onebyte status' >"$work/there" 2>"$work/there.err" || fail "status over ssh: $(cat "$work/there" "$work/there.err")"
+grep -q '^(this machine) ' "$work/there" && grep -q 'of 5 training' "$work/there" || fail "status over ssh: $(cat "$work/there")"
+! grep -q $'\e' "$work/there" || fail "colours without a terminal: $(cat "$work/there")"
+over -tt real 'TERM=xterm COLUMNS=40 $HOME/.local/bin/onebyte status' </dev/null >"$work/there" 2>/dev/null || fail "status in a terminal over ssh"
+grep -q $'\e\[' "$work/there" || fail "no colours in a terminal over ssh: $(cat "$work/there")"
+answers_for_all() {
+    over real '$HOME/.local/bin/onebyte status --json' >"$work/there.json" 2>/dev/null && python3 - "$work/there.json" 2>"$work/there.err" <<'P'
+import json, sys
+machines = json.load(open(sys.argv[1]))["machines"]
+assert len(machines) == 5 and sum(m["linked"] for m in machines if not m["self"]) >= 1, machines
+for m in machines: # of those without a link to it, which do not listen, their records speak
+    assert m["round"] >= 0 and m["samples"] > 0 and m["last_record_s"] is not None, m
+    assert not (m["linked"] or m["self"]) or m["reported_s"] is not None and 0 <= m["reported_s"] < 60 and m["version"], m
+P
+}
+wait_for 60 answers_for_all || fail "the machine over there does not answer for all: $(tail -1 "$work/there.err")"
 exit 0
