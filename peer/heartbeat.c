@@ -13,12 +13,13 @@
 #include "peer/named.h"
 #include "peer/pacing.h"
 #include "peer/state.h"
+#include "peer/twin.h"
 
 #define FRONTIER_EVERY_NS (500 * MILLISECONDS) /* between two frontier asks, to one peer and in all */
-#define TWIN_EVERY_NS     (2 * SECONDS)
 
 static_assert(sizeof OB_HEARTBEAT_LABEL - 1 == 16, "the label's length is part of the format");
 static_assert(OB_HEARTBEAT_BYTES <= OB_SMALL_MESSAGE_BYTES_MAX, "small messages");
+static_assert(OB_HEARTBEAT_BYTES <= TWIN_MESSAGE_BYTES, "the newest one of each machine is kept");
 
 /* ---- on the wire ---- */
 
@@ -94,7 +95,7 @@ static size_t build(struct ob_peer *peer, uint8_t *data) {
         .machine = peer->options.machine,
         .instance = peer->options.instance,
         .sequence = ++peer->heartbeat.sequence,
-        .twin = peer->heartbeat.twin,
+        .twin = peer->twin.other,
         .trains = trains(peer),
         .next = {peer->own->chain.next},
         .round = {peer->rounds.current.running ? peer->rounds.current.round : peer->rounds.next},
@@ -191,49 +192,12 @@ static void take_report(struct ob_peer *peer, struct machine *sender, const stru
         ob_fetch_want(peer, sender, report->next, sender);
 }
 
-/* ---- one key, two daemons ---- */
-
-/* Instances rise from start to start: a higher one than ours is of a later start, and one that names ours as
- * its twin has heard us. An older one proves nothing: it may be an echo of our own past. A host that stopped may be
- * the only one that holds what it signed: one that starts later with our key has to stop as well, as often as it does. */
-static void hear_own_key(struct ob_peer *peer, const struct ob_heartbeat *heartbeat) {
-    uint64_t ours = peer->options.instance;
-    bool halted = peer->life == OB_PEER_HALTED;
-    if (heartbeat->instance == ours || (heartbeat->instance < ours && heartbeat->twin != ours) ||
-        (halted && heartbeat->instance <= peer->heartbeat.twin))
-        return;
-    peer->heartbeat.twin = heartbeat->instance;
-    if (!halted) {
-        ob_effects_tell(peer, OB_NOTICE_TWIN, &peer->own->id, "another daemon uses our key");
-        ob_effects_halt(peer, "another daemon uses our key: stop it, or give one of them a new key");
-    }
-    ob_heartbeat_publish(peer); /* names the other, so that it stops as well */
-}
-
-/* Two hosts with one key may have no way to each other: whoever hears both hands on what makes them stop. */
-static void hand_on(struct ob_peer *peer, struct machine *sender, const struct ob_heartbeat *heartbeat) {
-    if (sender->heartbeat.twin_ns != 0 && peer->now_ns - sender->heartbeat.twin_ns < TWIN_EVERY_NS)
-        return;
-    uint8_t *data = ob_effects_scratch(peer, OB_SMALL_MESSAGE_BYTES_MAX);
-    if (data == NULL)
-        return;
-    sender->heartbeat.twin_ns = peer->now_ns;
-    ob_effects_publish(peer, data, ob_heartbeat_encode(heartbeat, data));
-}
-
-static void look_for_twin(struct ob_peer *peer, struct machine *sender,
-                          const struct ob_heartbeat *heartbeat) {
-    struct machine_heartbeat *last = &sender->heartbeat;
-    bool changed = last->heard && heartbeat->instance != last->instance;
-    bool back = changed && heartbeat->instance == last->instance_before; /* a start goes only forwards */
-    if (back && (last->twin_told_ns == 0 || peer->now_ns - last->twin_told_ns >= TELL_EVERY_NS)) {
-        last->twin_told_ns = peer->now_ns;
-        ob_effects_tell(peer, OB_NOTICE_TWIN, &sender->id, "two daemons use its key");
-    }
-    if ((back && heartbeat->instance > last->instance) || heartbeat->twin != 0)
-        hand_on(peer, sender, heartbeat);
-    if (changed)
-        last->instance_before = last->instance;
+static struct ob_twin_said said_of(const struct ob_heartbeat *heartbeat, uint8_t *data) {
+    return (struct ob_twin_said){.instance = heartbeat->instance,
+                                 .sequence = heartbeat->sequence,
+                                 .twin = heartbeat->twin,
+                                 .data = data,
+                                 .bytes = ob_heartbeat_encode(heartbeat, data)};
 }
 
 void ob_receive_heartbeat(struct ob_peer *peer, struct machine *sender, struct ob_reader body) {
@@ -250,11 +214,14 @@ void ob_receive_heartbeat(struct ob_peer *peer, struct machine *sender, struct o
         return;
     if (refused(peer, sender, &heartbeat))
         return;
+    uint8_t data[OB_HEARTBEAT_BYTES];
+    struct ob_twin_said said = said_of(&heartbeat, data);
     if (of_own_key) {
-        hear_own_key(peer, &heartbeat);
+        if (ob_twin_hear_own(peer, &said))
+            ob_heartbeat_publish(peer); /* names the other, so that it stops as well */
         return;
     }
-    look_for_twin(peer, sender, &heartbeat);
+    ob_twin_heard(peer, sender, &said);
     if (sender->heartbeat.heard && heartbeat.instance == sender->heartbeat.instance &&
         heartbeat.sequence <= sender->heartbeat.sequence)
         return; /* a copy, or overtaken by a later one */

@@ -272,7 +272,7 @@ static void dispatch(struct ob_peer *peer, const struct ob_event *event) {
  * against it. */
 static void tell_why_halted(struct ob_peer *peer, const struct ob_event *event) {
     bool forked = peer->own->standing.forked;
-    if (event->kind == OB_EVENT_TICK && (forked || peer->heartbeat.twin != 0) &&
+    if (event->kind == OB_EVENT_TICK && (forked || peer->twin.other != 0) &&
         peer->now_ns - peer->heartbeat.sent_ns >= HEARTBEAT_EVERY_NS)
         ob_heartbeat_publish(peer);
     if (event->kind != OB_EVENT_MESSAGE || event->bytes == 0)

@@ -35,6 +35,7 @@
 #define SCRATCH_BYTES      (4 * OB_MESSAGE_MAX)
 #define TEXTS_MAX          32
 #define TEXT_BYTES         192
+#define TWIN_MESSAGE_BYTES 304  /* a heartbeat's */
 #define OWN_HISTORY        1024 /* own records whose hashes are remembered, to find a fork of our own key */
 #define DURATIONS          15
 #define WEIGHTS_HISTORY    16
@@ -92,7 +93,22 @@ struct machine_heartbeat {
     uint64_t instance, sequence, next, heard_ns;
     struct ob_hash log, weights, weights_log;
     unsigned log_differs; /* consecutive heartbeats with another log digest than ours */
-    uint64_t instance_before, twin_ns, twin_told_ns;
+};
+
+/* Messages that two daemons with one key were brought: so many may go at once, and what the last one was about. */
+struct handed_on {
+    uint64_t filled_ns, last_ns, about;
+    unsigned left;
+};
+
+struct machine_twin {
+    uint64_t newest, sequence, heard_ns; /* its newest instance and that one's last heartbeat … */
+    size_t bytes;                        /* … as it was signed */
+    uint8_t message[TWIN_MESSAGE_BYTES];
+    bool knows;                     /* that one names another, so it has stopped */
+    uint64_t last, before, told_ns; /* instances that were heard, in turn */
+    uint64_t doubled_ns;            /* an older one was heard, or one that names another */
+    struct handed_on newest_handed_on, naming_handed_on; /* the newest; what names another */
 };
 
 struct machine_dispute {
@@ -183,6 +199,7 @@ struct machine {
     struct contact contact; /* peer.c */
     struct machine_versions versions;
     struct machine_heartbeat heartbeat;
+    struct machine_twin twin;
     struct machine_dispute dispute;
     struct machine_frontier frontier;
     struct machine_exchange exchange; /* control_exchange.c */
@@ -348,7 +365,6 @@ struct report {
 
 struct heartbeat {
     uint64_t sent_ns, sequence;
-    uint64_t twin; /* another instance that was heard with our key */
 };
 
 /* A mean that forgets, of the samples that come in. */
@@ -407,6 +423,9 @@ struct ob_peer {
         size_t cursor;
     } way;
     struct heartbeat heartbeat;
+    struct {
+        uint64_t other; /* another instance that was heard with our key */
+    } twin;
     struct report report;
     struct named named;
     struct dispute dispute;

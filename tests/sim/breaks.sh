@@ -92,3 +92,6 @@ break_it withdrawal-ignored peer/invitation.c \
 break_it admissions-stay peer/authority.c \
     '/^void ob_authority_invited/,/^}/s/^    if \(removed \|\| !admission\)$/    if (false)/' \
     "admissions stay in the table when their invitation is withdrawn" invitation-withdrawn
+break_it news-late peer/twin.c \
+    's/return handed_on->left > 0 \&\& !said;/return now - handed_on->last_ns >= AGAIN_NS;/; s/&twin->newest_handed_on/\&twin->naming_handed_on/' \
+    "what stops a second host waits until something else may be handed on again" copy-started-again
