@@ -18,14 +18,18 @@ static int compare_u64(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-uint64_t ob_pacing_median_ns(const struct ob_peer *peer) {
+/* The lower median of our last rounds. */
+static uint64_t median_of(const struct pacing *pacing) {
     uint64_t sorted[DURATIONS];
-    size_t kept = peer->pacing.durations_count < DURATIONS ? peer->pacing.durations_count : DURATIONS;
-    if (kept == 0)
-        return 0;
-    memcpy(sorted, peer->pacing.durations, kept * sizeof sorted[0]);
+    size_t kept = pacing->durations_count < DURATIONS ? pacing->durations_count : DURATIONS;
+    assert(kept > 0);
+    memcpy(sorted, pacing->durations, kept * sizeof sorted[0]);
     qsort(sorted, kept, sizeof sorted[0], compare_u64);
     return sorted[(kept - 1) / 2];
+}
+
+uint64_t ob_pacing_median_ns(const struct ob_peer *peer) {
+    return peer->pacing.median_ns;
 }
 
 /* A round that already takes longer than the median says more than the median. */
@@ -245,6 +249,7 @@ void ob_pacing_heard(struct ob_peer *peer, struct machine *machine) {
 
 void ob_pacing_round_took(struct ob_peer *peer, uint64_t ns) {
     peer->pacing.durations[peer->pacing.durations_count++ % DURATIONS] = ns;
+    peer->pacing.median_ns = median_of(&peer->pacing);
 }
 
 bool ob_pacing_may_start(struct ob_peer *peer) {

@@ -300,6 +300,7 @@ struct isolation {
 struct pacing {
     uint64_t durations[DURATIONS]; /* of our last rounds */
     size_t durations_count;        /* ever added */
+    uint64_t median_ns;            /* of them; 0: none yet */
     uint32_t *heads;               /* scratch of machines.capacity: rounds that others have reached */
     struct machine *blocker;       /* a machine that was waited for: looked at first */
     double worked_ns;              /* on rounds, of late; this and the next one: patience.c */

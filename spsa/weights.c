@@ -10,6 +10,7 @@
 #include "spsa/kernels/kernels.h"
 
 #define HUGE_PAGE    ((size_t)2 << 20)
+#define SMALL_PAGE   4096
 #define HALF_RANGE   ((uint32_t)1 << 30)
 #define READ_BLOCKS  32 /* keystream blocks of one read: 2 KiB of stack */
 #define SUM_ELEMENTS 65536
@@ -19,10 +20,12 @@ static uint64_t padded(uint64_t elements) {
 }
 
 static void *zeroed_arena(size_t bytes) {
-    void *arena = aligned_alloc(HUGE_PAGE, (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
+    size_t page = bytes < HUGE_PAGE ? SMALL_PAGE : HUGE_PAGE;
+    void *arena = aligned_alloc(page, (bytes + page - 1) / page * page);
     if (!arena)
         return NULL;
-    (void)madvise(arena, bytes, MADV_HUGEPAGE); /* fewer page walks in replay; nothing depends on it */
+    if (page == HUGE_PAGE)
+        (void)madvise(arena, bytes, MADV_HUGEPAGE); /* fewer page walks in replay; nothing depends on it */
     memset(arena, 0, bytes);
     return arena;
 }

@@ -76,7 +76,7 @@ static const char *compare(const struct sim_chain *a, const struct sim_chain *b)
  * Evidence that only one machine had, which crashed before it was durable, may be gone. */
 static const char *check_table(const struct sim_cluster *cluster, const struct ob_peer *peer) {
     bool lossless = cluster->counts.crashes + cluster->counts.full + cluster->counts.restores == 0;
-    size_t machines = ob_peer_view(peer).machines;
+    size_t machines = ob_peer_count(peer);
     char name[64];
     for (size_t i = 0; i < machines && cluster->authority.on; i++) {
         struct ob_peer_machine machine = ob_peer_machine(peer, i);

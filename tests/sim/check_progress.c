@@ -20,7 +20,7 @@ const char *sim_check_progress(const struct sim_cluster *cluster, size_t *ret_no
         if (!sim_cluster_counts(cluster, i) || !sim_cluster_trains(cluster, i) ||
             !cluster->machines[node->machine].honest)
             continue;
-        if (ob_peer_view(node->peer).life == OB_PEER_ISOLATED && is_minority(cluster))
+        if (ob_peer_life(node->peer) == OB_PEER_ISOLATED && is_minority(cluster))
             continue;
         *ret_node = i;
         if (cluster->ledger.chains[node->machine].count == node->records_before)
@@ -106,7 +106,7 @@ const char *sim_check_expected(const struct sim_cluster *cluster, const struct s
         return check_held(cluster, node->machine, entry->is == SIM_IS_CUT);
     if (node->peer == NULL)
         return "expected: up";
-    enum ob_peer_life life = ob_peer_view(node->peer).life;
+    enum ob_peer_life life = ob_peer_life(node->peer);
     switch (entry->is) {
     case SIM_IS_TRAINING:
         return life == OB_PEER_TRAINING || life == OB_PEER_WAITING ? NULL : "expected: training";

@@ -117,7 +117,7 @@ bool sim_cluster_up(const struct sim_cluster *cluster, size_t node) {
 static bool out_itself(const struct sim_cluster *cluster, size_t number) {
     size_t machine = cluster->nodes[number].machine;
     return sim_authority_invites(cluster, machine) || cluster->machines[machine].revoked ||
-           ob_peer_view(cluster->nodes[number].peer).life == OB_PEER_HALTED;
+           ob_peer_life(cluster->nodes[number].peer) == OB_PEER_HALTED;
 }
 
 /* Nobody lets in a machine whose chain forked, or whom its invitation does not admit. */
@@ -136,7 +136,7 @@ static bool expelled(const struct sim_cluster *cluster, size_t number) {
 bool sim_cluster_counts(const struct sim_cluster *cluster, size_t number) {
     const struct sim_node *node = &cluster->nodes[number];
     return node->peer != NULL && !cluster->machines[node->machine].revoked &&
-           ob_peer_view(node->peer).life != OB_PEER_HALTED && !expelled(cluster, number);
+           ob_peer_life(node->peer) != OB_PEER_HALTED && !expelled(cluster, number);
 }
 
 bool sim_cluster_trains(const struct sim_cluster *cluster, size_t node) {
@@ -225,6 +225,7 @@ static void restore(struct sim_cluster *cluster, size_t number) {
     struct ob_error error = {0};
     if (number % cluster->plan.replicas == 0)
         sim_replica_init(&node->replica, &cluster->engine, &cluster->rule);
+    node->replica.shares = number != 0;
     for (size_t i = 0; i < node->disk.machines; i++) {
         const struct sim_chain *chain = &node->disk.now.chains[i];
         for (size_t j = 0; j < chain->count; j++) {
@@ -243,7 +244,7 @@ static void restore(struct sim_cluster *cluster, size_t number) {
 /* The transport opens with exactly those that belong. */
 static void permit_all(struct sim_cluster *cluster, size_t number) {
     const struct ob_peer *peer = cluster->nodes[number].peer;
-    size_t machines = peer == NULL || !cluster->authority.on ? 0 : ob_peer_view(peer).machines;
+    size_t machines = peer == NULL || !cluster->authority.on ? 0 : ob_peer_count(peer);
     for (size_t i = 0; i < machines; i++) {
         struct ob_peer_machine machine = ob_peer_machine(peer, i);
         if (machine.admitted)

@@ -287,7 +287,7 @@ void sim_faults_heal(struct sim_cluster *cluster) {
         struct sim_node *node = &cluster->nodes[i];
         node->tear_in = 0;
         if (node->peer != NULL && cluster->machines[node->machine].limited &&
-            ob_peer_view(node->peer).life == OB_PEER_HALTED)
+            ob_peer_life(node->peer) == OB_PEER_HALTED)
             sim_cluster_stop(cluster, i); /* its operator has a better certificate, and tries again */
         if (node->joined && !node->gone)
             sim_cluster_start(cluster, i);

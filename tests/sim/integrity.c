@@ -36,10 +36,11 @@ static void without(struct sim_cluster *cluster, size_t number, uint32_t below,
     const struct sim_disk *disk = &node->disk;
     sim_replica_flush(&node->replica);
     sim_replica_init(ret_replica, &cluster->engine, &cluster->rule);
+    ret_replica->shares = true;
     ob_spsa_weights_copy(ret_replica->weights, node->replica.weights);
     for (size_t i = 0; i < disk->machines; i++)
         for (size_t j = disk->now.chains[i].count; j > 0; j--) {
-            const struct sim_record *record = disk->now.chains[i].records[j - 1];
+            struct sim_record *record = disk->now.chains[i].records[j - 1];
             if (sim_record_decode(record).round.index < below)
                 break;
             sim_replica_unapply(ret_replica, record);

@@ -15,8 +15,10 @@ void sim_ledger_init(struct sim_ledger *ledger, size_t machines) {
 
 static void free_all(struct sim_chain *chains, size_t machines) {
     for (size_t machine = 0; machine < machines; machine++) {
-        for (size_t i = 0; i < chains[machine].count; i++)
+        for (size_t i = 0; i < chains[machine].count; i++) {
+            free(chains[machine].records[i]->change);
             free(chains[machine].records[i]);
+        }
         free(chains[machine].records);
     }
     free(chains);

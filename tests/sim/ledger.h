@@ -19,6 +19,7 @@ struct sim_record {
     uint64_t published_ns, reached_ns;   /* first published; last taken in by somebody */
     uint32_t holders, pushed, hops_most; /* pushed: by a publication, the others fetched it */
     uint64_t hops_sum;
+    int32_t *change; /* what it does to weights, when a replica has asked for it (replica.c); else NULL */
     size_t bytes;
     uint8_t data[]; /* encoded */
 };

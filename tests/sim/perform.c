@@ -139,7 +139,7 @@ static void serve(struct sim_cluster *cluster, size_t number, const struct ob_ef
 /* Pacing's promise: every machine that is waited for is within k rounds. */
 static void check_pacing(struct sim_cluster *cluster, size_t number, const struct ob_effect *effect) {
     const struct ob_peer *peer = cluster->nodes[number].peer;
-    size_t machines = ob_peer_view(peer).machines, live = 1;
+    size_t machines = ob_peer_count(peer), live = 1;
     for (size_t i = 0; i < machines; i++) {
         struct ob_peer_machine machine = ob_peer_machine(peer, i);
         if (!machine.paced)

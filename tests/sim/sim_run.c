@@ -6,6 +6,7 @@
  * Seeds S, S+1, … S+N-1, or the schedules of files; --print writes a seed's schedule and runs nothing.
  * --shrink: what fails is cut down to a short schedule. Exit status 1 when one fails. */
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,6 +160,8 @@ int main(int count, char **words) {
         sim_plan_write(&plan, stdout);
         return 0;
     }
+    (void)mallopt(M_MMAP_THRESHOLD, 64 << 20); /* what a run gives back serves the next one, not the kernel */
+    (void)mallopt(M_TRIM_THRESHOLD, 256 << 20);
     struct sim_counts sum = {0};
     uint64_t start = ob_now_ns();
     uint64_t failed =
