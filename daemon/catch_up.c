@@ -1,6 +1,7 @@
 #include "daemon/catch_up.h"
 
 #define LOOK_EVERY_NS 5000000000ull
+#define LOOK_EVERY_S  5.0
 
 /* What waits to be replayed fills up and is worked off: asking stops at one mark and goes on at another. */
 void ob_catch_up_pace(struct ob_catch_up *c, const struct ob_compute_view *work,
@@ -26,7 +27,8 @@ void ob_catch_up_tell(struct ob_catch_up *c, const struct ob_peer *peer, const s
     if (now_ns - c->looked_ns < LOOK_EVERY_NS)
         return;
     struct ob_peer_view view = ob_peer_view(peer);
-    bool behind = view.samples_known > view.samples_held || c->busy;
+    bool behind = view.samples_known > view.samples_held || c->busy ||
+                  (double)work->waiting_samples * work->replay_seconds > LOOK_EVERY_S;
     if (behind && c->behind)
         ob_log(logger, OB_LOG_INFO, "catch-up",
                "samples=%llu known=%llu per_s=%.0f left_s=%.0f waiting_records=%llu",

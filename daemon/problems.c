@@ -7,6 +7,7 @@
 
 #define SOON_S   (7.0 * 86400)
 #define BEHIND   8    /* rounds */
+#define REPLAY_S 5.0  /* of records that are held and are not in the weights yet */
 #define SILENT_S 30.0 /* without a record, of a machine that trained */
 
 static struct ob_problem *add(struct ob_problems *problems, bool critical, const char *kind,
@@ -88,6 +89,12 @@ static void look_at_wait(const struct ob_status *s, struct ob_problems *problems
         say(add(problems, false, "catching-up", ""), "", "catching up: %llu of %llu samples, %.0f a second",
             (unsigned long long)s->peer.samples_held, (unsigned long long)s->peer.samples_known,
             s->peer.samples_per_s);
+    double replay_s = (double)s->work.waiting_samples * s->work.replay_seconds;
+    if (replay_s > REPLAY_S)
+        say(add(problems, false, "replaying", ""), "",
+            "the weights are %llu samples behind the log: about %.0f s of replay, between this machine's own "
+            "samples",
+            (unsigned long long)s->work.waiting_samples, replay_s);
 }
 
 static void look_at_health(const struct ob_status *s, struct ob_problems *problems) {

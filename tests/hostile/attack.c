@@ -7,7 +7,8 @@
  *   drag     a record of one zero byte every 4.4 s, and heartbeats
  *   accuse   five times a second a heartbeat with a wrong weights digest, and at once one with the right one
  *   ask      the first bytes of the manifest and all records of each daemon, as fast as it can
- *   burst    19,819 records of the rounds to come, as fast as they are taken, each full of zeros
+ *   burst    19,819 records of the rounds to come, as fast as they are taken, each byte the smallest that moves
+ *            the weights: one of zeros costs nothing to replay
  *   push     one record whose bytes all say the largest value, with the largest exponent
  *
  * Exit status 0: it was done, for so many seconds; 2: it could not be done. tests/hostile/members.sh says what must follow. */
@@ -110,13 +111,14 @@ static void ask(struct attack *attack) {
 
 /* So many at a time that no queue on the way overflows: what is lost would be asked for, but later. */
 static void burst(struct attack *attack) {
-    static const uint8_t ZEROS[OB_SAMPLES_PER_ROUND_MAX];
+    uint8_t bytes[OB_SAMPLES_PER_ROUND_MAX];
     struct member *member = &attack->member;
     const struct ob_record_bounds *bounds = &member->manifest->bounds;
+    memset(bytes, 1, sizeof bytes);
     for (int i = 0; i < BURST_AT_ONCE && attack->acts < BURST; i++, attack->acts++) {
         uint32_t round = attack->acts == 0 ? present_round(member) : member->round;
         if (round < bounds->max_rounds)
-            member_record(member, round, 1, bounds->exponent_min, ZEROS, bounds->samples_per_round);
+            member_record(member, round, 1, bounds->exponent_min, bytes, bounds->samples_per_round);
     }
     beat(attack);
 }

@@ -6,7 +6,13 @@ BIN=$1 ROOT=$2 ATTACK=$3 kind=$4
 rounds=20000
 [ "$kind" != push ] && [ "$kind" != audit ] || run_options=(--adapters none --exponents 8)
 [ "$kind" != burst ] || rounds=200000
-make_run 4 $rounds 4 # the fourth is the attacker
+samples=4
+if [ "$kind" = behind ]; then # weights that take longer to replay than records take to arrive: seven times as many
+    rounds=200000 samples=2
+    "$(dirname "$ATTACK")/checkpoint" "$work/model" 8 256 4 1024 128 >/dev/null && cp "$model/tokenizer.json" "$work/model/" || exit 1
+    model=$work/model
+fi
+make_run 4 $rounds $samples # the fourth is the attacker
 trained() { [ "$(get "$1" own_samples)" -ge "$2" ] 2>/dev/null; }
 more() { local p before; for p in "$@"; do before=$(get "$p" own_samples); wait_for 120 trained "$p" $((before + $count)) || fail "peer $p stops"; done; }
 attack() { # NAME SECONDS: against all victims
@@ -134,7 +140,7 @@ burst) # one that stood still meets more records than it can replay in a round: 
         [ "${held:-0}" -ge 40000 ] && [ "$waiting" -le 32 ]
     }
     began=$SECONDS
-    wait_for 240 all_replayed || fail "the records of the member are not replayed: $most waited, $(of_attacker 1) of its samples are held"
+    wait_for 600 all_replayed || fail "the records of the member are not replayed: $most waited, $(of_attacker 1) of its samples are held"
     echo "$(of_attacker 1) samples of the member in $((SECONDS - began)) s: up to $most waited; at $rounds_behind of $looks looks with samples waiting an own round had ended" >&2
     [ $looks -lt 5 ] || [ $rounds_behind -gt 0 ] || fail "no training while records wait to be replayed"
     wait $attacker || fail "the attack did not take place"
@@ -142,6 +148,39 @@ burst) # one that stood still meets more records than it can replay in a round: 
     more "${victims[@]}"
     for p in "${victims[@]}"; do "$BIN/onebyte" pause "$work/p$p" || fail pause; done
     wait_for 120 agree "${victims[@]}" || fail "no agreement"
+    ;;
+behind) # 19,819 records come in seconds and take tens of seconds to replay: own samples go on, and people see what is behind
+    victims=(1) deep=10000 # samples that wait: then there is something to see
+    sed -i 's|^\[swarm\]|&\nsolo = yes|' "$work/p1.conf"
+    from
+    attack burst 90 &
+    attacker=$! most=0 looks=0 own_first= own_last= shown=0 said_alive=0
+    is_deep() { # a look at a time: how much waits, and what we have done since much waited
+        local waiting
+        status 1 || return 1
+        waiting=$(grep -o '"waiting_samples":[0-9]*' "$work/p1.json" | cut -d: -f2)
+        [ "${waiting:-0}" -gt "$most" ] && most=$waiting
+        [ "${waiting:-0}" -ge 1000 ] || return 1
+        looks=$((looks + 1)) own_last=$(field "$work/p1.json" own_samples)
+        own_first=${own_first:-$own_last}
+        case $(field "$work/p1.json" life) in training | waiting) said_alive=$((said_alive + 1)) ;; esac
+        "$BIN/onebyte" status "$work/p1" | grep -q "the weights are [0-9]* samples behind the log: about [0-9]* s of replay" && shown=$((shown + 1))
+        return 0
+    }
+    flooded() { is_deep; [ "$most" -ge $deep ]; }
+    wait_for 240 flooded || fail "replay is not held up: at most $most samples waited"
+    began=$SECONDS
+    over() { ! is_deep && [ "$most" -ge $deep ] && [ -n "$own_last" ]; }
+    wait_for 1200 over || fail "the records are not replayed: $(get 1 waiting_samples) samples wait"
+    own=$((own_last - own_first))
+    echo "up to $most samples waited, more than 1,000 for $((SECONDS - began)) s; $own own samples meanwhile; shown at $shown of $looks looks" >&2
+    [ $looks -ge 5 ] || fail "replay was over after $looks looks: nothing is shown by that"
+    [ $own -ge 20 ] || fail "no training while records wait to be replayed: $own own samples in $((SECONDS - began)) s"
+    [ $said_alive -gt 0 ] || fail "the status does not say that it trains"
+    [ $shown -gt 0 ] || fail "the status does not show that the weights are behind"
+    says 1 " info catch-up .*waiting_records=[1-9]" || fail "the log does not say that the weights are behind"
+    wait $attacker || fail "the attack did not take place"
+    more 1
     ;;
 ask) # it is answered with its share of each daemon's bandwidth, and training goes on
     from

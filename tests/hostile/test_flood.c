@@ -130,6 +130,36 @@ static void publications_unread(void) {
     victim_stop(&victim);
 }
 
+/* It takes a little, and gets ever further behind. */
+static void publications_read_slowly(void) {
+    static const uint8_t DATA[FRAME];
+    struct victim victim;
+    struct zmtp_client client;
+    struct ob_identity member;
+    uint8_t byte;
+    start(&victim);
+    victim_member(&victim, 1, &member, &client);
+    assert_true(zmtp_client_join(&client, "SUB", 4096));
+    assert_true(zmtp_client_send(&client, 0, "\1", 1));
+    victim_rest(200);
+    size_t before = resident();
+    bool closed = false;
+    for (int i = 0; i < 600 && !closed; i++) {
+        for (int k = 0; k < 4; k++) {
+            victim_hold(&victim);
+            ob_transport_publish(victim.machine.transport, DATA, sizeof DATA / 4);
+            victim_release(&victim);
+        }
+        closed = zmtp_client_hung_up(&client, 50);
+        (void)!read(client.fd, &byte, 1);
+    }
+    must_not_have_grown(before, ALLOWED_MB);
+    assert_true(closed);
+    zmtp_client_close(&client);
+    victim_must_serve(&victim);
+    victim_stop(&victim);
+}
+
 /* ---- what has no end ---- */
 
 /* Sends frames until it is closed or `total` bytes are out. */
@@ -224,6 +254,11 @@ static void a_subscriber_that_does_not_read_is_closed_and_costs_little(void **st
     victim_scenario(publications_unread);
 }
 
+static void a_subscriber_that_reads_a_byte_now_and_then_is_closed_and_costs_little(void **state) {
+    (void)state;
+    victim_scenario(publications_read_slowly);
+}
+
 static void a_member_s_message_of_many_parts_costs_little(void **state) {
     (void)state;
     victim_scenario(a_member_s_parts);
@@ -249,6 +284,7 @@ int main(void) {
         cmocka_unit_test(who_does_not_read_answers_is_closed_and_costs_little),
         cmocka_unit_test(who_reads_a_byte_now_and_then_is_closed),
         cmocka_unit_test(a_subscriber_that_does_not_read_is_closed_and_costs_little),
+        cmocka_unit_test(a_subscriber_that_reads_a_byte_now_and_then_is_closed_and_costs_little),
         cmocka_unit_test(a_member_s_message_of_many_parts_costs_little),
         cmocka_unit_test(a_stranger_s_message_of_many_parts_costs_little),
         cmocka_unit_test(many_subscriptions_cost_little),

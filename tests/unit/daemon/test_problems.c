@@ -69,9 +69,31 @@ static void certificates_warn_a_week_before(void **state) {
     assert_true(is_told(&status, "expires", ""));
 }
 
+/* What waits for milliseconds is on its way. */
+static void weights_that_are_behind_the_log_are_told(void **state) {
+    (void)state;
+    struct ob_status_machine machine;
+    struct ob_status status = status_of(&machine);
+    status.work.waiting_samples = 20000;
+    assert_false(is_told(&status, "replaying", "")); /* nothing has been replayed yet: who knows? */
+    status.work.replay_seconds = 0.0001;
+    assert_false(is_told(&status, "replaying", ""));
+    status.work.replay_seconds = 0.001;
+    assert_true(is_told(&status, "replaying", ""));
+    struct ob_problems problems;
+    ob_problems_of(&status, NOW, &problems);
+    const struct ob_problem *told = &problems.items[0]; /* of this machine: before the others' */
+    assert_string_equal(told->kind, "replaying");
+    assert_false(told->critical);
+    assert_string_equal(told->text,
+                        "the weights are 20000 samples behind the log: about 20 s of replay, between this "
+                        "machine's own samples");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_machine_that_has_done_all_rounds_is_finished),
+        cmocka_unit_test(weights_that_are_behind_the_log_are_told),
         cmocka_unit_test(certificates_warn_a_week_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
