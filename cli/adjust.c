@@ -36,7 +36,7 @@ enum ob_err ob_cli_settings_add(struct ob_cli_settings *settings, const struct o
                            "--set is \"%.80s\", expected SECTION.KEY=VALUE, as training.batch=8", text);
         struct ob_cli_setting setting = {keep(settings, text, section),
                                          keep(settings, text + section + 1, key),
-                                         keep(settings, equals + 1, strlen(equals + 1))};
+                                         keep(settings, equals + 1, strlen(equals + 1)), true};
         if (!setting.section || !setting.key || !setting.value || settings->count == OB_CLI_SETTINGS_MAX)
             return ob_fail(error, OB_EUSAGE, "too many --set");
         settings->items[settings->count++] = setting;
@@ -53,8 +53,10 @@ static enum ob_err apply(const char *state_dir, const struct ob_cli_setting *set
         if (!s->value)
             continue;
         enum ob_err failed = ob_cli_conf_value(state_dir, s->section, s->key, before, error);
-        if (!failed && (strcmp(before, s->value) == 0 || (!before[0] && strcmp(s->value, "no") == 0)))
-            continue; /* a switch that is not there is off */
+        bool off =
+            !before[0] && !s->asked && strcmp(s->value, "no") == 0; /* a switch of ours that is not there */
+        if (!failed && (strcmp(before, s->value) == 0 || off))
+            continue;
         if (!failed)
             failed = ob_cli_conf_set(state_dir, s->section, s->key, s->value, error);
         if (failed)

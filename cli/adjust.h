@@ -13,6 +13,7 @@
 
 struct ob_cli_setting {
     const char *section, *key, *value; /* value NULL: not given, nothing is done */
+    bool asked; /* by --set: "no" is written too where nothing stands, it may not be the default */
 };
 
 /* "2" for 2, NULL for OB_NOT_GIVEN. Returns ret_text or NULL. */
@@ -32,8 +33,7 @@ OB_MUST_USE enum ob_err ob_cli_settings_add(struct ob_cli_settings *settings,
                                             const struct ob_option_list *given, struct ob_error *error);
 #define OB_CLI_OPTION_SET(type)                                                                              \
     {                                                                                                        \
-        "set", "SECTION.KEY=VALUE",                                                                          \
-            "a line of this machine's onebyte.conf, see onebyte.conf(5) (may be repeated)",                  \
+        "set", "SECTION.KEY=VALUE", "a line of this machine's onebyte.conf, see onebyte.conf(5)",            \
             OB_ARGUMENT(type, set)                                                                           \
     }
 

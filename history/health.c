@@ -277,18 +277,27 @@ static bool is_split(const struct ob_health_facts *facts, struct ob_health *v) {
     return true;
 }
 
+static bool goes_on_falling(const struct ob_health_facts *facts, const struct ob_trend *t) {
+    return falls_by(t, 2, part_of(facts, OB_HEALTH_LEARNING, GOES_ON));
+}
+
+/* A change of OB_HEALTH_SMALL would have been seen. */
+static bool would_show(const struct ob_health_facts *facts, const struct ob_trend *t) {
+    double reach = errors_for(t->points, ERRORS_TO_LEARN) * t->error;
+    return reach * part_of(facts, OB_HEALTH_FLAT, GOES_ON_NEAR) <=
+           OB_HEALTH_SMALL * part_of(facts, OB_HEALTH_NOISE, GOES_ON_NEAR) * fabs(t->last);
+}
+
 static void say_trend(struct ob_health *v, const struct ob_health_facts *facts, const struct ob_trend *t,
                       const char *what) {
-    double reach = errors_for(t->points, ERRORS_TO_LEARN) * t->error;
-    if (falls_by(t, 2, part_of(facts, OB_HEALTH_LEARNING, GOES_ON))) {
+    if (goes_on_falling(facts, t)) {
         v->kind = OB_HEALTH_LEARNING;
         (void)snprintf(v->sentence, sizeof v->sentence,
                        "the %s loss falls, %.4g to %.4g (%.2g ± %.1g) between rounds %u and %u", what,
                        t->first, t->last, t->change, t->error, t->first_round, t->last_round);
         return;
     }
-    bool seen = reach * part_of(facts, OB_HEALTH_FLAT, GOES_ON_NEAR) <=
-                OB_HEALTH_SMALL * part_of(facts, OB_HEALTH_NOISE, GOES_ON_NEAR) * fabs(t->last);
+    bool seen = would_show(facts, t);
     v->kind = seen ? OB_HEALTH_FLAT : OB_HEALTH_NOISE;
     (void)snprintf(
         v->sentence, sizeof v->sentence,
@@ -297,12 +306,16 @@ static void say_trend(struct ob_health *v, const struct ob_health_facts *facts, 
         what, t->last, t->change, t->error, t->first_round, t->last_round);
 }
 
+/* The held-out loss, unless it says nothing yet and the training loss does. */
 static void judge_trend(struct ob_health *v, const struct ob_health_facts *facts) {
-    bool held_out = v->held_out.points >= HELD_OUT_MIN || (v->held_out.points == 2 && falls(&v->held_out, 2));
-    if (held_out && isfinite(v->held_out.error))
-        say_trend(v, facts, &v->held_out, "held-out");
-    else if (v->loss.points >= POINTS_MIN && isfinite(v->loss.error))
-        say_trend(v, facts, &v->loss, "training");
+    const struct ob_trend *h = &v->held_out, *t = &v->loss;
+    bool held_out = (h->points >= HELD_OUT_MIN || (h->points == 2 && falls(h, 2))) && isfinite(h->error);
+    bool training = t->points >= POINTS_MIN && isfinite(t->error);
+    bool says = held_out && (goes_on_falling(facts, h) || would_show(facts, h));
+    if (held_out && (says || !training || !falls(t, POINTS_MIN)))
+        say_trend(v, facts, h, "held-out");
+    else if (training)
+        say_trend(v, facts, t, "training");
     else
         (void)snprintf(v->sentence, sizeof v->sentence, "too few rounds were seen to say more");
 }

@@ -2,7 +2,8 @@
  * set each threshold.
  *
  *   starting    too little was seen to say anything
- *   learning    the held-out loss, else the training loss, falls by more than twice its standard error and by OB_HEALTH_LEAST
+ *   learning    the held-out loss, else (or while that is lost in noise) the training loss, falls by more than twice its standard
+ *               error and by OB_HEALTH_LEAST
  *   flat        it does not, and a change of OB_HEALTH_SMALL of it would have shown
  *   noise       it does not, and could not have been seen: the error is larger than that
  *   diverging   it rises by more than five standard errors and by OB_HEALTH_RISE, losses are not finite, or the learning rate

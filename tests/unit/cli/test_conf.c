@@ -96,7 +96,9 @@ static void any_line_can_be_set(void **state) {
                                       "[peers].x=1"};
     struct test_folder folder;
     struct ob_cli_settings settings = {.count = 0};
-    struct ob_option_list good = {.count = 2, .values = {"training.batch=8", "peers.bob=KEY@tcp://b:1=2"}};
+    /* a switch that is off where nothing says so is set all the same: others are on */
+    struct ob_option_list good = {
+        .count = 3, .values = {"training.batch=8", "peers.bob=KEY@tcp://b:1=2", "swarm.share_metrics=no"}};
     struct ob_error error = {0};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
         const struct ob_option_list bad = {.count = 1, .values = {BAD[i]}};
@@ -106,7 +108,9 @@ static void any_line_can_be_set(void **state) {
     test_folder_make(&folder);
     test_folder_print(&folder, OB_CLI_CONF, "[training]\ndata = /d\n");
     assert_int_equal(ob_cli_adjust_new(folder.path, &good, NULL), OB_OK);
-    expect_file(&folder, "[training]\nbatch = 8\ndata = /d\n[peers]\nbob = KEY@tcp://b:1=2\n");
+    expect_file(
+        &folder,
+        "[training]\nbatch = 8\ndata = /d\n[peers]\nbob = KEY@tcp://b:1=2\n[swarm]\nshare_metrics = no\n");
     test_folder_remove(&folder);
 }
 

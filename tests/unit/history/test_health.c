@@ -159,6 +159,26 @@ static void few_evaluations_of_a_run_that_stands_still(void **state) {
     assert_in_range(diverging, 0, 4);
 }
 
+/* Three evaluations of a loss that bends hardly say anything by their scatter about a line; the training loss does. */
+static void few_evaluations_do_not_hide_what_the_training_loss_shows(void **state) {
+    (void)state;
+    struct ob_health_facts facts = usual();
+    run(&(struct course){84, 7.2, 5.4, 0.2, 0, 0, 1, 0, 0});
+    evaluate(0, 6.98);
+    evaluate(32, 5.91);
+    evaluate(48, 5.72);
+    struct ob_health health = judge(&facts);
+    assert_verdict(health, "learning");
+    assert_non_null(strstr(health.sentence, "training loss falls"));
+    for (uint32_t i = 4; i < 10; i++)
+        evaluate(16 * i, 5.72);
+    for (uint32_t i = 0; i < 4; i++)
+        evaluate(16 * i, 5.72);
+    health = judge(&facts); /* what would have shown is what counts */
+    assert_verdict(health, "flat");
+    assert_non_null(strstr(health.sentence, "held-out"));
+}
+
 /* A rate of nearly nothing moves the weights without noise, and to no use. */
 static void fall_by_next_to_nothing_is_flat(void **state) {
     (void)state;
@@ -405,6 +425,7 @@ int main(void) {
         IN_HISTORY(change_that_could_not_be_seen_is_noise),
         IN_HISTORY(held_out_loss_says_more_than_training_loss),
         IN_HISTORY(few_evaluations_of_a_run_that_stands_still),
+        IN_HISTORY(few_evaluations_do_not_hide_what_the_training_loss_shows),
         IN_HISTORY(fall_by_next_to_nothing_is_flat),
         IN_HISTORY(two_evaluations_are_judged_by_their_own_errors),
         IN_HISTORY(rise_of_the_training_loss_is_diverging),
