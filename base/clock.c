@@ -1,5 +1,7 @@
 #include "base/clock.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <time.h>
 
 static uint64_t read_clock(clockid_t clock) {
@@ -30,4 +32,21 @@ uint64_t ob_wall_ns(void) {
 
 uint64_t ob_wall_s(void) {
     return ob_wall_ns() / OB_SECOND_NS;
+}
+
+const char *ob_duration_text(double seconds, char ret_text[static OB_DURATION_MAX]) {
+    if (!isfinite(seconds) || seconds < 0 || seconds > 1e10) {
+        (void)snprintf(ret_text, OB_DURATION_MAX, "unknown");
+        return ret_text;
+    }
+    unsigned long long s = (unsigned long long)(seconds + 0.5);
+    if (s < 60)
+        (void)snprintf(ret_text, OB_DURATION_MAX, "%llu s", s);
+    else if (s < 3600)
+        (void)snprintf(ret_text, OB_DURATION_MAX, "%llu min", (s + 30) / 60);
+    else if (s < 86400)
+        (void)snprintf(ret_text, OB_DURATION_MAX, "%llu h %llu min", s / 3600, s % 3600 / 60);
+    else
+        (void)snprintf(ret_text, OB_DURATION_MAX, "%llu d %llu h", s / 86400, s % 86400 / 3600);
+    return ret_text;
 }

@@ -21,4 +21,8 @@ uint64_t ob_cpu_ns(void);
 uint64_t ob_wall_ns(void);
 uint64_t ob_wall_s(void);
 
+/* "9 h 40 min", "3 min", "12 s", "2 d 4 h". Returns ret_text. */
+#define OB_DURATION_MAX 32
+const char *ob_duration_text(double seconds, char ret_text[static OB_DURATION_MAX]);
+
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 
 #define LINE_MAX_BYTES 512
@@ -171,9 +172,9 @@ static void print_swarm(const struct ob_terminal *t, FILE *to, const json_t *s) 
     add(&line, "%zu of %zu training", count_machines(s, "training"), machines - left);
     if (rate > 0)
         add(&line, "%s%.3g samples/s", dot(t), rate);
-    if (named > 0)
-        add(&line, "%sweights equal at round %.0f on %zu machines", dot(t), named,
-            count_machines(s, "agrees"));
+    size_t equal = count_machines(s, "agrees"); /* with ours */
+    if (named > 0 && equal > 1)
+        add(&line, "%sweights equal at round %.0f on %zu machines", dot(t), named, equal);
     ob_terminal_column(t, to, "swarm", LABEL_COLUMNS, false, OB_DIM);
     (void)ob_terminal_print(t, to, line.text, t->columns > 0 ? t->columns - LABEL_COLUMNS : -1, OB_PLAIN);
     fputc('\n', to);

@@ -136,20 +136,3 @@ const char *ob_terminal_sparkline(const struct ob_terminal *terminal, const doub
     ret_text[used] = 0;
     return ret_text;
 }
-
-const char *ob_duration_text(double seconds, char ret_text[static OB_DURATION_MAX]) {
-    if (!isfinite(seconds) || seconds < 0 || seconds > 1e10) {
-        (void)snprintf(ret_text, OB_DURATION_MAX, "unknown");
-        return ret_text;
-    }
-    unsigned long long s = (unsigned long long)(seconds + 0.5);
-    if (s < 60)
-        (void)snprintf(ret_text, OB_DURATION_MAX, "%llu s", s);
-    else if (s < 3600)
-        (void)snprintf(ret_text, OB_DURATION_MAX, "%llu min", (s + 30) / 60);
-    else if (s < 86400)
-        (void)snprintf(ret_text, OB_DURATION_MAX, "%llu h %llu min", s / 3600, s % 3600 / 60);
-    else
-        (void)snprintf(ret_text, OB_DURATION_MAX, "%llu d %llu h", s / 86400, s % 86400 / 3600);
-    return ret_text;
-}

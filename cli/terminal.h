@@ -36,8 +36,4 @@ void ob_terminal_column(const struct ob_terminal *terminal, FILE *to, const char
 const char *ob_terminal_sparkline(const struct ob_terminal *terminal, const double *values, size_t count,
                                   char ret_text[static OB_SPARKLINE_MAX]);
 
-/* "9 h 40 min", "3 min", "12 s", "2 d 4 h". Returns ret_text. */
-#define OB_DURATION_MAX 32
-const char *ob_duration_text(double seconds, char ret_text[static OB_DURATION_MAX]);
-
 #endif

@@ -12,6 +12,7 @@
 #define EVERY_NS    OB_SECOND_NS
 #define IDLE_S      60.0 /* a row without a round, so that time goes on in the curves */
 #define FORGET      0.1  /* of a mean over some twenty rounds */
+#define ENDED_S     2.0  /* after the last round of all there is no rate */
 #define RECENT_S    30.0 /* older reports of others say nothing of now */
 #define RATE_ROUNDS 64   /* for the time that is left */
 
@@ -268,7 +269,8 @@ void ob_diary_tend(struct ob_diary *diary, const struct ob_health_facts *facts, 
                    struct ob_event *ret_event) {
     size_t kept = diary->recent_count < OB_DIARY_RECENT ? diary->recent_count : OB_DIARY_RECENT;
     diary->tend_ns = now_ns;
-    if (diary->round_ns > 0 && (double)(now_ns - diary->round_ns) * 1e-9 > RECENT_S)
+    double since_s = diary->round_ns > 0 ? (double)(now_ns - diary->round_ns) * 1e-9 : 0;
+    if (since_s > (facts->finished ? ENDED_S : RECENT_S))
         diary->rate = 0;
     gather_swarm(diary, now_ns);
     if ((double)(now_ns - diary->row_ns) * 1e-9 >= IDLE_S) {

@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 #define SOON_S   (7.0 * 86400)
 #define BEHIND   8    /* rounds */
 #define REPLAY_S 5.0  /* of records that are held and are not in the weights yet */
 #define SILENT_S 30.0 /* without a record, of a machine that trained */
+#define RECENT_S 10.0 /* since a record, of one that trains */
 
 static struct ob_problem *add(struct ob_problems *problems, bool critical, const char *kind,
                               const char *remedy) {
@@ -148,16 +151,24 @@ const char *ob_machine_state(const struct ob_status *s, const struct ob_status_m
         return !m->linked && m->why ? "unreachable" : !m->peer.has_records ? "new" : "silent";
     if (m->peer.slow)
         return "slow";
+    if (m->last_record_s < RECENT_S &&
+        m->behind > BEHIND) /* it trains, and is too far behind to be waited for */
+        return "behind";
     return !isnan(m->last_heard_s) && m->last_heard_s < 5 ? "idle" : "silent";
 }
 
 static void say_silent(const struct ob_status_machine *m, struct ob_problems *problems) {
     struct ob_problem *problem = add(problems, false, "silent", "look whether it runs, and at its network");
-    const char *link = m->linked ? "" : ", not linked";
+    char link[OB_DURATION_MAX + 32] = "", since[OB_DURATION_MAX];
+    if (!m->linked && !isnan(m->link_s))
+        (void)snprintf(link, sizeof link, ", link down for %s", ob_duration_text(m->link_s, since));
+    else if (!m->linked)
+        (void)snprintf(link, sizeof link, ", not linked");
     if (isnan(m->last_record_s))
         say(problem, m->name, "%s: no record since our start%s", m->name, link);
     else
-        say(problem, m->name, "%s: no record for %.0f s%s", m->name, m->last_record_s, link);
+        say(problem, m->name, "%s: no record for %s%s", m->name, ob_duration_text(m->last_record_s, since),
+            link);
 }
 
 /* Neither understands the other. */

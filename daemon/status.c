@@ -61,6 +61,7 @@ static void gather_machine(const struct ob_daemon *daemon, const struct ob_statu
             self ? (life == OB_PEER_TRAINING || life == OB_PEER_WAITING) && !status->observer : peer.paced,
         .linked = self || ob_transport_linked(daemon->session.transport, &peer.machine),
         .reaches_us = !self && ob_transport_reached_by(daemon->session.transport, &peer.machine),
+        .link_s = age_s(peer.link_ns, now_ns),
         .last_record_s = age_s(peer.last_record_ns, now_ns),
         .last_heard_s = age_s(peer.last_heard_ns, now_ns),
         .why = self ? NULL : ob_contacts_why(daemon->membership.contacts, &peer.machine),

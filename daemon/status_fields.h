@@ -31,6 +31,7 @@ struct ob_status_machine {
     const struct ob_movement *movement; /* NULL: no records */
     struct ob_audit_result audit;       /* below 0: none */
     double last_record_s, last_heard_s; /* NaN: never */
+    double link_s;                      /* since it was linked, or no longer; NaN: it never was */
     uint32_t behind;                    /* rounds, of the furthest that trains */
     double share;                       /* of all samples in the log */
     double rate, loss, reported_s;      /* what it tells of itself (NaN: nothing), and the age of that */

@@ -149,6 +149,7 @@ static void link_up(struct ob_peer *peer, const struct ob_machine_id *id) {
     if (machine == NULL || machine == peer->own)
         return;
     machine->contact.linked = true;
+    machine->contact.link_ns = peer->now_ns;
     machine->frontier.ask_at_once = true;
     machine->frontier.open = false;
     ob_fetch_link(peer, machine);
@@ -164,6 +165,7 @@ static void link_down(struct ob_peer *peer, const struct ob_machine_id *id) {
     struct machine *machine = ob_machines_find(peer, id);
     if (machine == NULL)
         return;
+    machine->contact.link_ns = machine->contact.linked ? peer->now_ns : machine->contact.link_ns;
     machine->contact.linked = false;
     ob_versions_forget(machine);
     machine->frontier.open = false;

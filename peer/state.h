@@ -78,6 +78,7 @@ struct machine_rejoin {
 struct contact {
     bool expected, linked, joined;
     uint64_t spoke_ns; /* its last message of any kind; 0: none yet */
+    uint64_t link_ns;  /* when it was linked, or no longer; 0: neither yet */
     uint64_t told_refused_ns, told_version_ns;
 };
 

@@ -134,6 +134,7 @@ struct ob_peer_machine ob_peer_machine(const struct ob_peer *peer, size_t i) {
         .paced = machine->pacing.paced,
         .slow = ob_patience_rests(peer, machine),
         .linked = machine->contact.linked,
+        .link_ns = machine->contact.link_ns,
         .left = ob_machines_left(machine),
         .last_record_ns = machine->pacing.last_record_ns,
         .last_heard_ns = machine->heartbeat.heard_ns,

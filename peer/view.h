@@ -56,6 +56,7 @@ struct ob_peer_machine {
     bool has_records, paced, linked, left;
     bool slow; /* not waited for, because it made us wait too much of the time */
     uint64_t last_record_ns, last_heard_ns;
+    uint64_t link_ns;                /* since when it is linked, or no longer; 0: it never was */
     struct ob_sample reported_next;  /* how many samples its heartbeats claim */
     struct ob_hash reported_log;     /* its last log digest … */
     struct ob_hash reported_weights; /* … and weights digest, zeros when unknown */

@@ -118,7 +118,7 @@ if command -v chromium >/dev/null; then
     python3 "$ROOT/tests/integration/page.py" $url/ "$seen.includes('live') && /peer2\s+(training|behind)/.test($seen)" "$drawn" \
         "performance.getEntriesByType('resource').filter(e => e.name.endsWith('status.json')).length <= 1" \
         "window.first = document.getElementById('figures').innerText" "document.getElementById('figures').innerText !== window.first" \
-        "!kill -STOP ${pid[2]}" "/peer2\s+silent/.test($seen)" "/peer2: no record for [0-9]+ s/.test($seen)" || fail "the page in Chromium"
+        "!kill -STOP ${pid[2]}" "/peer2\s+silent/.test($seen)" "/peer2: no record for [0-9]+ (s|min)/.test($seen)" || fail "the page in Chromium"
     python3 "$ROOT/tests/integration/page.py" --errors $url/ "$seen.includes('live')" "!$BIN/onebyte leave $work/p1 >/dev/null" "$seen.includes('No answer since')" || fail "the page of a daemon that left"
 else
     echo "skipped: chromium is not installed"

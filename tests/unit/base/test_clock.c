@@ -1,5 +1,6 @@
 #include "tests/unit/cmocka_all.h"
 
+#include <math.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,8 +32,21 @@ static void wall_is_unix_time(void **state) {
     assert_true(ob_wall_ns() / OB_SECOND_NS >= wall);
 }
 
+static void durations_have_the_unit_that_fits(void **state) {
+    (void)state;
+    char text[OB_DURATION_MAX];
+    assert_string_equal(ob_duration_text(12.4, text), "12 s");
+    assert_string_equal(ob_duration_text(180, text), "3 min");
+    assert_string_equal(ob_duration_text(34800, text), "9 h 40 min");
+    assert_string_equal(ob_duration_text(2 * 86400 + 4 * 3600, text), "2 d 4 h");
+    assert_string_equal(ob_duration_text(NAN, text), "unknown");
+    assert_string_equal(ob_duration_text(-1, text), "unknown");
+    assert_string_equal(ob_duration_text(1e300, text), "unknown");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(durations_have_the_unit_that_fits),
         cmocka_unit_test(now_never_goes_back),
         cmocka_unit_test(seconds_since_counts_a_sleep),
         cmocka_unit_test(wall_is_unix_time),

@@ -84,18 +84,6 @@ static void sparkline_goes_from_least_to_most(void **state) {
     assert_true(strlen(ob_terminal_sparkline(&UTF8, many, 1000, text)) < OB_SPARKLINE_MAX);
 }
 
-static void durations_have_the_unit_that_fits(void **state) {
-    (void)state;
-    char text[OB_DURATION_MAX];
-    assert_string_equal(ob_duration_text(12.4, text), "12 s");
-    assert_string_equal(ob_duration_text(180, text), "3 min");
-    assert_string_equal(ob_duration_text(34800, text), "9 h 40 min");
-    assert_string_equal(ob_duration_text(2 * 86400 + 4 * 3600, text), "2 d 4 h");
-    assert_string_equal(ob_duration_text(NAN, text), "unknown");
-    assert_string_equal(ob_duration_text(-1, text), "unknown");
-    assert_string_equal(ob_duration_text(1e300, text), "unknown");
-}
-
 static void markup_is_escaped(void **state) {
     (void)state;
     char *printed = NULL;
@@ -114,7 +102,6 @@ int main(void) {
         cmocka_unit_test(colours_are_only_where_they_are_wanted),
         cmocka_unit_test(environment_decides_on_width_and_characters),
         cmocka_unit_test(sparkline_goes_from_least_to_most),
-        cmocka_unit_test(durations_have_the_unit_that_fits),
         cmocka_unit_test(markup_is_escaped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@ static struct ob_status status_of(struct ob_status_machine *machine) {
     *machine = (struct ob_status_machine){.name = "bob",
                                           .peer = {.has_records = true, .admitted = true},
                                           .last_record_s = 100,
+                                          .link_s = NAN,
                                           .last_heard_s = 100,
                                           .rate = NAN,
                                           .loss = NAN};
@@ -90,11 +91,51 @@ static void weights_that_are_behind_the_log_are_told(void **state) {
                         "machine's own samples");
 }
 
+/* The text of the first problem of a kind. */
+static void expect_text(const struct ob_status *status, const char *kind, const char *wanted) {
+    struct ob_problems problems;
+    ob_problems_of(status, NOW, &problems);
+    for (size_t i = 0; i < problems.count; i++)
+        if (strcmp(problems.items[i].kind, kind) == 0) {
+            assert_string_equal(problems.items[i].text, wanted);
+            return;
+        }
+    fail_msg("no problem %s", kind);
+}
+
+static void silence_is_told_with_its_length(void **state) {
+    (void)state;
+    struct ob_status_machine machine;
+    struct ob_status status = status_of(&machine);
+    machine.last_record_s = 180;
+    expect_text(&status, "silent", "bob: no record for 3 min, not linked");
+    machine.link_s = 4000;
+    expect_text(&status, "silent", "bob: no record for 3 min, link down for 1 h 6 min");
+    machine.linked = true;
+    machine.last_record_s = 40;
+    expect_text(&status, "silent", "bob: no record for 40 s");
+}
+
+/* A newcomer that trains, too far behind to be waited for, is not idle. */
+static void machine_that_is_not_waited_for_yet_is_behind(void **state) {
+    (void)state;
+    struct ob_status_machine machine;
+    struct ob_status status = status_of(&machine);
+    machine.behind = 23;
+    machine.last_record_s = machine.last_heard_s = 1;
+    assert_string_equal(ob_machine_state(&status, &machine, NOW), "behind");
+    assert_true(is_told(&status, "behind", "bob"));
+    machine.last_record_s = 20; /* it came to rest */
+    assert_string_equal(ob_machine_state(&status, &machine, NOW), "idle");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_machine_that_has_done_all_rounds_is_finished),
         cmocka_unit_test(weights_that_are_behind_the_log_are_told),
         cmocka_unit_test(certificates_warn_a_week_before),
+        cmocka_unit_test(silence_is_told_with_its_length),
+        cmocka_unit_test(machine_that_is_not_waited_for_yet_is_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
