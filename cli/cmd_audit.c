@@ -12,6 +12,7 @@
 #include "cli/evaluate.h"
 #include "cli/open_log.h"
 #include "cli/replay.h"
+#include "cli/table.h"
 #include "model/formats/json_value.h"
 #include "run/replica.h"
 #include "transport/identity.h"
@@ -40,9 +41,8 @@ struct share {
     struct ob_machine_id machine;
     size_t first, count; /* of its updates */
     uint64_t samples;
-    uint64_t sequence; /* of the certificate that gave the name */
-    char name[OB_CONTROL_NAME_MAX + 1];
-    double loss; /* without it */
+    char name[OB_CONTROL_NAME_MAX + 1]; /* of its certificate or its admission; "" without one */
+    double loss;                        /* without it */
 };
 
 /* The log as it was in one moment: a daemon that runs beside us goes on writing. */
@@ -75,27 +75,20 @@ static enum ob_err take_record(void *context, const struct ob_record *record, st
     return ob_updates_add(&a->updates, record, error);
 }
 
-/* The name of a machine is that of its latest certificate. */
-static enum ob_err take_name(void *context, const void *data, size_t bytes, struct ob_error *error) {
-    struct audit *a = context;
-    struct ob_control control;
-    (void)error;
-    if (ob_control_decode(data, bytes, &control, NULL) || control.kind != OB_CONTROL_CERTIFICATE)
-        return OB_OK;
-    struct ob_certificate certificate = ob_control_certificate(&control);
-    for (size_t i = 0; i < a->share_count; i++) {
-        struct share *share = &a->shares[i];
-        if (!ob_machine_equal(&share->machine, &control.subject) || control.sequence < share->sequence)
-            continue;
-        share->sequence = control.sequence;
-        memcpy(share->name, certificate.name, sizeof share->name);
+static enum ob_err take_names(struct audit *a, struct ob_error *error) {
+    struct ob_admission *admission = NULL;
+    enum ob_err failed = ob_cli_admission_of(a->manifest, a->store, &admission, error);
+    for (size_t i = 0; i < a->share_count && !failed; i++) {
+        struct ob_standing standing = ob_admission_of(admission, &a->shares[i].machine);
+        memcpy(a->shares[i].name, standing.name, sizeof a->shares[i].name);
     }
-    return OB_OK;
+    ob_admission_free(admission);
+    return failed;
 }
 
 static enum ob_err take_log(struct audit *a, struct ob_error *error) {
     enum ob_err failed = ob_store_each(a->store, take_record, a, error);
-    return failed ? failed : ob_store_each_control(a->store, take_name, a, error);
+    return failed ? failed : take_names(a, error);
 }
 
 static enum ob_err open_all(struct audit *a, const struct arguments *wanted, const struct ob_cli_place *place,

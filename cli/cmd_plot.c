@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -7,6 +8,9 @@
 #include "cli/command.h"
 #include "cli/guard.h"
 #include "cli/place.h"
+#include "run/manifest.h"
+
+#define TITLE_MAX 256
 
 struct arguments {
     struct ob_cli_at at;
@@ -18,7 +22,8 @@ static const struct ob_option OPTIONS[] = {
     OB_OPTION_RUN(struct arguments),
     {"out", "FILE", "what to write: FILE.svg or FILE.png; must not exist", OB_ARGUMENT(struct arguments, out),
      .required = true},
-    {"title", "TEXT", "line above the chart", OB_ARGUMENT(struct arguments, title), .fallback = "training"},
+    {"title", "TEXT", "line above the chart; default: the name of the run",
+     OB_ARGUMENT(struct arguments, title)},
 };
 
 static bool ends_with(const char *text, const char *end) {
@@ -26,30 +31,40 @@ static bool ends_with(const char *text, const char *end) {
     return length > tail && strcmp(text + length - tail, end) == 0;
 }
 
-static enum ob_err draw_svg(const struct arguments *a, const struct ob_history *history,
+/* --title, or the run's name. */
+static void find_title(const struct arguments *a, char ret_title[static TITLE_MAX]) {
+    struct ob_cli_place place;
+    struct ob_manifest *manifest = NULL;
+    bool known = !a->title && ob_cli_find(&a->at, OB_NEED_MANIFEST, &place, NULL) == OB_OK &&
+                 ob_manifest_read(place.manifest, &manifest, NULL) == OB_OK;
+    (void)snprintf(ret_title, TITLE_MAX, "%s", known ? manifest->name : a->title ? a->title : "training");
+    ob_manifest_free(manifest);
+}
+
+static enum ob_err draw_svg(const char *path, const char *title, const struct ob_history *history,
                             struct ob_error *error) {
     struct ob_canvas *canvas = NULL;
-    FILE *to = fopen(a->out, "wx");
+    FILE *to = fopen(path, "wx");
     if (!to)
-        return ob_access_fail(error, a->out, "cannot be created", errno);
+        return ob_access_fail(error, path, "cannot be created", errno);
     fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n", to);
-    enum ob_err failed = ob_canvas_svg(to, OB_CHART_WIDTH, OB_CHART_HEIGHT, a->title, &canvas, error);
+    enum ob_err failed = ob_canvas_svg(to, OB_CHART_WIDTH, OB_CHART_HEIGHT, title, &canvas, error);
     if (!failed) {
-        ob_chart_draw(canvas, history, a->title);
+        ob_chart_draw(canvas, history, title);
         failed = ob_canvas_end(canvas, error);
     }
     bool bad = ferror(to) != 0;
     bad = fclose(to) != 0 || bad;
-    return failed || !bad ? failed : ob_access_fail(error, a->out, "cannot be written", errno);
+    return failed || !bad ? failed : ob_access_fail(error, path, "cannot be written", errno);
 }
 
-static enum ob_err draw_png(const struct arguments *a, const struct ob_history *history,
+static enum ob_err draw_png(const char *path, const char *title, const struct ob_history *history,
                             struct ob_error *error) {
     struct ob_canvas *canvas = NULL;
-    enum ob_err failed = ob_canvas_png(a->out, OB_CHART_WIDTH, OB_CHART_HEIGHT, &canvas, error);
+    enum ob_err failed = ob_canvas_png(path, OB_CHART_WIDTH, OB_CHART_HEIGHT, &canvas, error);
     if (failed)
         return failed;
-    ob_chart_draw(canvas, history, a->title);
+    ob_chart_draw(canvas, history, title);
     return ob_canvas_end(canvas, error);
 }
 
@@ -58,6 +73,7 @@ static int work(struct ob_cli_guard *guard, const void *arguments) {
     struct ob_cli_place place;
     struct ob_error error = {0};
     struct ob_history *history = NULL;
+    char title[TITLE_MAX];
     bool svg = ends_with(a->out, ".svg");
     if (!svg && !ends_with(a->out, ".png"))
         return ob_cli_fail_usage("--out: the name of the file must end with .svg or .png");
@@ -69,7 +85,8 @@ static int work(struct ob_cli_guard *guard, const void *arguments) {
         ob_history_read(place.state_dir, NULL, &history, &error))
         return ob_cli_fail(&error);
     ob_cli_guard_begin(guard, a->out, false);
-    enum ob_err failed = (svg ? draw_svg : draw_png)(a, history, &error);
+    find_title(a, title);
+    enum ob_err failed = (svg ? draw_svg : draw_png)(a->out, title, history, &error);
     if (failed) {
         ob_cli_remove_output(a->out, false);
         ob_cli_guard_done(guard);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "cli/table.h"
 
 /* A machine's records are neighbours. */
 static enum ob_err take_record(void *context, const struct ob_record *record, struct ob_error *error) {
@@ -26,21 +27,16 @@ static enum ob_err take_record(void *context, const struct ob_record *record, st
     return OB_OK;
 }
 
-static enum ob_err take_name(void *context, const void *data, size_t bytes, struct ob_error *error) {
-    struct ob_shares *shares = context;
-    struct ob_control control;
-    (void)error;
-    if (ob_control_decode(data, bytes, &control, NULL) || control.kind != OB_CONTROL_CERTIFICATE)
-        return OB_OK;
-    struct ob_certificate certificate = ob_control_certificate(&control);
-    for (size_t i = 0; i < shares->count; i++) {
+static enum ob_err take_names(struct ob_shares *shares, struct ob_store *store, struct ob_error *error) {
+    struct ob_admission *admission = NULL;
+    enum ob_err failed = ob_cli_admission_of(shares->manifest, store, &admission, error);
+    for (size_t i = 0; i < shares->count && !failed; i++) {
         struct ob_share_of *share = &shares->items[i];
-        if (!ob_machine_equal(&share->machine, &control.subject) || control.sequence < share->name_sequence)
-            continue;
-        share->name_sequence = control.sequence;
-        memcpy(share->name, certificate.name, sizeof share->name);
+        struct ob_standing standing = ob_admission_of(admission, &share->machine);
+        memcpy(share->name, standing.name, sizeof share->name);
     }
-    return OB_OK;
+    ob_admission_free(admission);
+    return failed;
 }
 
 enum ob_err ob_shares_of(const struct ob_manifest *manifest, struct ob_store *store,
@@ -48,7 +44,7 @@ enum ob_err ob_shares_of(const struct ob_manifest *manifest, struct ob_store *st
     struct ob_shares shares = {.manifest = manifest};
     enum ob_err failed = ob_store_each(store, take_record, &shares, error);
     if (!failed)
-        failed = ob_store_each_control(store, take_name, &shares, error);
+        failed = take_names(&shares, store, error);
     if (failed)
         ob_shares_done(&shares);
     else

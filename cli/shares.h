@@ -10,10 +10,10 @@
 
 struct ob_share_of {
     struct ob_machine_id machine;
-    uint64_t records, samples, name_sequence;
+    uint64_t records, samples;
     uint32_t last_round;
     struct ob_hash head;
-    char name[OB_CONTROL_NAME_MAX + 1]; /* of its latest certificate; "" without one. Any bytes */
+    char name[OB_CONTROL_NAME_MAX + 1]; /* of its certificate or its admission; "" without one. Any bytes */
 };
 
 struct ob_shares {

@@ -9,6 +9,7 @@
 #include "cli/place.h"
 #include "run/admission.h"
 #include "run/manifest.h"
+#include "store/store.h"
 
 struct ob_cli_table {
     struct ob_manifest *manifest;
@@ -17,6 +18,9 @@ struct ob_cli_table {
 
 OB_MUST_USE enum ob_err ob_cli_table_read(const struct ob_cli_place *place, struct ob_cli_table *ret_table,
                                           struct ob_error *error);
+/* The control table of an open log, settled; the caller frees it. */
+OB_MUST_USE enum ob_err ob_cli_admission_of(const struct ob_manifest *manifest, struct ob_store *store,
+                                            struct ob_admission **ret_admission, struct ob_error *error);
 void ob_cli_table_free(struct ob_cli_table *table);
 
 #endif

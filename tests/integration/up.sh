@@ -114,6 +114,9 @@ as bob join "$third" --data "$rows" --threads 1 --listen "$(at 4)"; expect 0 "in
 json alice machines --run rows | grep -q '"name":"node-3"' || fail "node-3 is not a member: $(json alice machines --run rows)"
 as carol join "$third" --data "$rows" --threads 1 --listen none; expect 2 "used up"; one_sentence; nothing_left carol
 as bob join "$third" --data "$rows" --threads 2; expect 0 'threads is now "2"' "at its next start"
+named() { rm -f "$work/report.html"; as alice report --run rows --out report.html; grep -q "<td>node-3</td>" "$work/report.html"; }
+wait_for 60 named || fail "a machine that an invitation admitted has no name in the report: $(grep -o '<td>[^<]*</td><td><code>' "$work/report.html")"
+as alice plot --run rows --out run.svg; expect 0; grep -q "<title>rows" "$work/run.svg" || fail "the plot has not the name of the run"
 
 echo "== withdrawn once, and again"
 as alice withdraw node-12 --run rows; expect 0 "node-12 withdrawn"
