@@ -13,7 +13,6 @@
 #define IDLE_S      60.0 /* a row without a round, so that time goes on in the curves */
 #define FORGET      0.1  /* of a mean over some twenty rounds */
 #define ENDED_S     2.0  /* after the last round of all there is no rate */
-#define RECENT_S    30.0 /* older reports of others say nothing of now */
 #define RATE_ROUNDS 64   /* for the time that is left */
 
 enum ob_err ob_diary_open(struct ob_diary *diary, const struct ob_session *session, struct ob_error *error) {
@@ -225,8 +224,9 @@ static void gather_swarm(struct ob_diary *diary, uint64_t now_ns) {
     }
     for (size_t i = 0; i < ob_peer_count(peer); i++) {
         struct ob_peer_machine machine = ob_peer_machine(peer, i);
-        bool recent = machine.report_ns > 0 && (double)(now_ns - machine.report_ns) * 1e-9 < RECENT_S;
-        if (!recent || !machine.admitted)
+        bool recent =
+            machine.report_ns > 0 && (double)(now_ns - machine.report_ns) * 1e-9 < OB_DIARY_RECENT_S;
+        if (!recent || !machine.admitted || machine.left)
             continue;
         rate += machine.reported_rate;
         if (isnan(machine.reported_loss) || machine.reported_rate <= 0)
@@ -270,7 +270,7 @@ void ob_diary_tend(struct ob_diary *diary, const struct ob_health_facts *facts, 
     size_t kept = diary->recent_count < OB_DIARY_RECENT ? diary->recent_count : OB_DIARY_RECENT;
     diary->tend_ns = now_ns;
     double since_s = diary->round_ns > 0 ? (double)(now_ns - diary->round_ns) * 1e-9 : 0;
-    if (since_s > (facts->finished ? ENDED_S : RECENT_S))
+    if (since_s > (facts->finished ? ENDED_S : OB_DIARY_RECENT_S))
         diary->rate = 0;
     gather_swarm(diary, now_ns);
     if ((double)(now_ns - diary->row_ns) * 1e-9 >= IDLE_S) {

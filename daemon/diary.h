@@ -11,7 +11,8 @@
 #include "daemon/session.h"
 #include "history/health.h"
 
-#define OB_DIARY_RECENT 4 /* frontiers whose scores may still come in */
+#define OB_DIARY_RECENT   4    /* frontiers whose scores may still come in */
+#define OB_DIARY_RECENT_S 30.0 /* what others told before says nothing of now */
 
 /* Of the records that came in since the last row. */
 struct ob_diary_bytes {

@@ -48,6 +48,12 @@ static void look_at_life(const struct ob_status *s, struct ob_problems *problems
          "make a new identity (`onebyte keygen`) and ask for a new certificate", true},
         {"disk-full", "the disk is full; nothing is trained", "free some space; training continues by itself",
          true},
+        {"log-locked",
+         "the log cannot be written, because another program keeps it locked; nothing is trained",
+         "end that program (a backup, `sqlite3`); training continues by itself", true},
+        {"log-gone", "the log was removed or replaced; nothing is trained",
+         "put log.sqlite back where it was; training continues by itself", true},
+        {"replaying", "records that were fetched are applied before it trains", "", false},
         {"rebuilding", "the weights are being verified against the base model and the log", "", false},
         {"fetching", "the manifest is being fetched from a peer", "", false},
         {"recovering", "the log is being read and the weights are prepared", "", false},
@@ -57,6 +63,11 @@ static void look_at_life(const struct ob_status *s, struct ob_problems *problems
     for (size_t i = 0; i < sizeof LIVES / sizeof *LIVES; i++)
         if (strcmp(s->life, LIVES[i].life) == 0)
             say(add(problems, LIVES[i].critical, LIVES[i].life, LIVES[i].remedy), "", "%s", LIVES[i].text);
+}
+
+static void say_paused(struct ob_problem *problem, const char *text) {
+    bool says = strncmp(text, "paused", strlen("paused")) == 0;
+    say(problem, "", "%s%s", says ? "" : "paused: ", text);
 }
 
 /* What the owner of the machine wants is no fault. */
@@ -77,9 +88,9 @@ static void look_at_pauses(const struct ob_status *s, struct ob_problems *proble
         enum ob_pause_reason reason = (enum ob_pause_reason)i;
         const char *remedy = PAUSES[i].remedy ? PAUSES[i].remedy : "";
         if (ob_pause_has(&s->pause, reason))
-            say(add(problems, !PAUSES[i].wanted, ob_pause_reason_name(reason), remedy), "", "paused: %s",
-                s->desk ? ob_desk_pause_text(s->desk, s->config, reason, buffer)
-                        : ob_pause_reason_text(reason));
+            say_paused(add(problems, !PAUSES[i].wanted, ob_pause_reason_name(reason), remedy),
+                       s->desk ? ob_desk_pause_text(s->desk, s->config, reason, buffer)
+                               : ob_pause_reason_text(reason));
     }
 }
 
@@ -101,10 +112,18 @@ static void look_at_wait(const struct ob_status *s, struct ob_problems *problems
 }
 
 static void look_at_health(const struct ob_status *s, struct ob_problems *problems) {
+    static const char *const REMEDIES[OB_HEALTH_FINISHED + 1] = {
+        [OB_HEALTH_DIVERGING] =
+            "pause the machines, keep the best weights (`onebyte export --best`), and go on from "
+            "them in a new run with a lower rate",
+        [OB_HEALTH_SPLIT] = "look whether the others run, and at the network in between",
+        [OB_HEALTH_IS_STARVED] = "smaller mini-batches on the machine that is waited for",
+        [OB_HEALTH_IS_SATURATED] = "",
+    };
     enum ob_health_kind kind = s->health->kind;
     bool bad = kind == OB_HEALTH_DIVERGING || kind == OB_HEALTH_SPLIT;
     if (bad || kind == OB_HEALTH_IS_SATURATED || kind == OB_HEALTH_IS_STARVED)
-        say(add(problems, bad, ob_health_name(kind), ""), "", "%s", s->health->sentence);
+        say(add(problems, bad, ob_health_name(kind), REMEDIES[kind]), "", "%s", s->health->sentence);
     else if (kind != OB_HEALTH_FINISHED && s->health->saturated > OB_HEALTH_SATURATED)
         say(add(problems, false, "saturated",
                 "raise [training] exponent by one if the run allows it; `run create --lr auto` measures how "

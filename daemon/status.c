@@ -38,9 +38,10 @@ static void gather_reported(const struct ob_daemon *daemon, uint64_t now_ns,
                             struct ob_status_machine *machine) {
     const struct ob_peer_machine *peer = &machine->peer;
     bool told = peer->report_ns > 0;
-    machine->rate = machine->self ? daemon->diary.rate : told ? peer->reported_rate : NAN;
-    machine->loss = machine->self ? daemon->diary.loss : told ? peer->reported_loss : NAN;
     machine->reported_s = machine->self ? 0 : age_s(peer->report_ns, now_ns);
+    bool recent = told && machine->reported_s < OB_DIARY_RECENT_S && !peer->left;
+    machine->rate = machine->self ? daemon->diary.rate : recent ? peer->reported_rate : NAN;
+    machine->loss = machine->self ? daemon->diary.loss : told ? peer->reported_loss : NAN;
     machine->version = machine->self ? OB_VERSION : peer->version;
 }
 

@@ -42,6 +42,7 @@ wait_for 60 life_is 1 log-locked || fail "it does not say that the log is locked
 sleep 6 # longer than any wait for a lock that is not told
 alive 1 || fail "a locked log ends the daemon"
 status 1 && field "$work/p1.json" waits | grep -q "another program keeps it locked" || fail "status does not say why"
+"$BIN/onebyte" status "$work/p1" --check >"$work/check"; [ $? = 2 ] && grep -q "^ONEBYTE CRITICAL - log-locked" "$work/check" || fail "--check of a locked log: $(cat "$work/check")"
 before=$(get 1 own_samples)
 touch "$work/unlock"
 wait_for 60 trained $((before + 8)) || fail "it does not go on when the lock is gone"
@@ -52,6 +53,7 @@ wait_for 60 life_is 1 log-gone || fail "it does not notice that its log is gone:
 cp "$work/away" "$work/p1/log.sqlite"
 sleep 2
 life_is 1 log-gone || fail "it takes another file for its log"
+"$BIN/onebyte" status "$work/p1" --check >"$work/check"; [ $? = 2 ] && grep -q "^ONEBYTE CRITICAL - log-gone" "$work/check" || fail "--check of a log that is gone: $(cat "$work/check")"
 alive 1 || fail "a log that is gone ends the daemon"
 before=$(get 1 own_samples)
 mv "$work/away" "$work/p1/log.sqlite"

@@ -129,6 +129,39 @@ static void machine_that_is_not_waited_for_yet_is_behind(void **state) {
     assert_string_equal(ob_machine_state(&status, &machine, NOW), "idle");
 }
 
+/* Whatever keeps it from training is a problem, and what an operator can do stands beside it. */
+static void every_life_that_does_not_train_has_its_reason(void **state) {
+    (void)state;
+    static const struct {
+        const char *life;
+        bool critical, remedy;
+    } LIVES[] = {{"recovering", false, false}, {"reconciling", false, true}, {"replaying", false, false},
+                 {"fetching", false, false},   {"rebuilding", false, false}, {"disk-full", true, true},
+                 {"log-locked", true, true},   {"log-gone", true, true},     {"halted", true, true}};
+    for (size_t i = 0; i < sizeof LIVES / sizeof *LIVES; i++) {
+        struct ob_problems problems;
+        struct ob_status_machine machine;
+        struct ob_status status = status_of(&machine);
+        status.life = LIVES[i].life;
+        ob_problems_of(&status, NOW, &problems);
+        const struct ob_problem *found = NULL;
+        for (size_t k = 0; k < problems.count; k++)
+            found = strcmp(problems.items[k].kind, LIVES[i].life) == 0 ? &problems.items[k] : found;
+        if (!found)
+            fail_msg("no problem says why it is %s", LIVES[i].life);
+        assert_true(found->text[0] != 0);
+        assert_int_equal(found->critical, LIVES[i].critical);
+        assert_int_equal(found->remedy[0] != 0, LIVES[i].remedy);
+    }
+    struct ob_status_machine machine;
+    struct ob_status status = status_of(&machine);
+    status.life = "paused";
+    (void)ob_pause_set(&status.pause, OB_PAUSE_OPERATOR, true);
+    expect_text(&status, "operator", "paused by the operator; run `onebyte resume` to continue");
+    (void)ob_pause_set(&status.pause, OB_PAUSE_ALONE, true);
+    assert_true(is_told(&status, "alone", ""));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_machine_that_has_done_all_rounds_is_finished),
@@ -136,6 +169,7 @@ int main(void) {
         cmocka_unit_test(certificates_warn_a_week_before),
         cmocka_unit_test(silence_is_told_with_its_length),
         cmocka_unit_test(machine_that_is_not_waited_for_yet_is_behind),
+        cmocka_unit_test(every_life_that_does_not_train_has_its_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
