@@ -44,8 +44,8 @@ CASES = {
     "saturated": Case("saturated", "the same, estimates scaled so that many are beyond the code's end", [LONE + "exponent = -3\n"], 250, "1e-9", SCALES),
     "starved": Case("starved", "a machine whose mini-batches are six times as large as ours", ["batch = 2\nlength = 16\nproducts = float32\n",
                     "batch = 12\nlength = 16\nproducts = float32\n"], 200),
-    "one-of-four": Case(None, "one of four machines is stopped: no split", [LONE] * 4, 200, stop=(3,)),
-    "split": Case("split", "two of four machines are stopped", [LONE] * 4, 200, stop=(2, 3)),
+    "one-of-four": Case(None, "one of four machines is stopped: no split", [LONE] * 4, 200, "1e-7", stop=(3,)),
+    "split": Case("split", "two of four machines are stopped", [LONE] * 4, 200, "1e-7", stop=(2, 3)),
 }
 
 
