@@ -11,7 +11,7 @@
 #include "model/forward/vector.h"
 
 #define TILE_ELEMENTS   ((size_t)5 << 18) /* 5 MiB of float32 for each side of a direction */
-#define BESIDE_ELEMENTS ((size_t)1 << 18) /* 1 MiB of float32: stays in the second-level cache */
+#define BESIDE_ELEMENTS ((size_t)1 << 16) /* 256 KiB of float32: a quarter of the second-level cache */
 #define VOCABULARY_TILE 512               /* a multiple of the columns of a packed tile */
 #define ALIGNMENT       64
 #define SHARED_VIEWS    64 /* runs of sequences whose states are not kept */
