@@ -118,13 +118,24 @@ void compare_logits(struct loaded *l, const struct ob_weight_source *source) {
     free(logits);
 }
 
-void shrink_tiles(struct ob_forward *forward) {
-    const struct ob_model_config *c = &forward->config;
+static size_t widest_of(const struct ob_model_config *c) {
     size_t rows[] = {c->width, c->embedding_width, c->ff_width,
                      (size_t)c->head_width * (c->heads + 2 * (size_t)c->kv_heads)};
     size_t widest = 0;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         widest = rows[i] > widest ? rows[i] : widest;
+    return widest;
+}
+
+void few_at_once(struct ob_forward *forward) {
+    size_t elements = 12 * widest_of(&forward->config);
+    assert_true(elements < forward->tile_elements);
+    forward->tile_elements = elements;
+}
+
+void shrink_tiles(struct ob_forward *forward) {
+    const struct ob_model_config *c = &forward->config;
+    size_t widest = widest_of(c);
     assert_true(5 * widest / 2 < forward->tile_elements && forward->vocabulary_tile > 7);
     forward->tile_elements = 5 * widest / 2;
     forward->vocabulary_tile = c->embedding_width * 7 < forward->tile_elements ? 7 : 2;

@@ -42,6 +42,8 @@ void compare_losses(struct loaded *l, const struct ob_weight_source *source);
 void compare_logits(struct loaded *l, const struct ob_weight_source *source);
 /* These models fit one tile each; large ones do not. Tiles of a few rows walk through every seam. */
 void shrink_tiles(struct ob_forward *forward);
+/* … so that adapters of rank 3 of two or three views fit, and not of more. */
+void few_at_once(struct ob_forward *forward);
 /* All of that, with one thread and with two. */
 void compare(const char *model, const char *expected);
 
