@@ -21,6 +21,7 @@
 #include "cli/patience.h"
 #include "cli/places.h"
 #include "cli/progress.h"
+#include "cli/status_screen.h"
 #include "cli/unit.h"
 #include "run/certificate.h"
 
@@ -391,24 +392,43 @@ struct watching {
     struct ob_progress progress; /* on a terminal, when there is something to count */
 };
 
-/* On a terminal: how much of the base model, or of the log, is here. False: nothing is known of that. */
+/* What is under way and can be counted. `what` is NULL: nothing. */
+struct countable {
+    const char *what, *unit;
+    uint64_t done, total;
+};
+
+static uint64_t number_at(const json_t *status, const char *path) {
+    return (uint64_t)json_integer_value(ob_status_at(status, path));
+}
+
+static struct countable count_of(const struct joining *j, const json_t *status, uint64_t fetched,
+                                 bool linked) {
+    uint64_t of = number_at(status, "fetching.of"), known = number_at(status, "catch_up.samples_known"),
+             held = number_at(status, "catch_up.samples_held");
+    if (fetched > 0)
+        return (struct countable){"fetching the base model", "MB", fetched / 1000000,
+                                  j->token.base_bytes / 1000000};
+    if (of > 0)
+        return (struct countable){"fetching what the run needs", "MB",
+                                  number_at(status, "fetching.bytes") / 1000000, of / 1000000};
+    if (linked && known > held)
+        return (struct countable){"catching up", "samples", held, known};
+    return (struct countable){0};
+}
+
+/* On a terminal: how much of a file, or of the log, is here. False: nothing is known of that. */
 static bool show_progress(const struct joining *j, const json_t *status, uint64_t fetched,
                           struct watching *w) {
-    const json_t *log = json_object_get(status, "catch_up");
-    uint64_t held = (uint64_t)json_integer_value(json_object_get(log, "samples_held")),
-             known = (uint64_t)json_integer_value(json_object_get(log, "samples_known"));
-    const char *what = fetched > 0                 ? "fetching the base model"
-                       : w->linked && known > held ? "catching up"
-                                                   : NULL;
-    if (!what || isatty(STDERR_FILENO) != 1) {
+    struct countable c = count_of(j, status, fetched, w->linked);
+    if (!c.what || isatty(STDERR_FILENO) != 1) {
         ob_progress_end(&w->progress);
         return false;
     }
     ob_patience_end(&w->patience);
-    if (!w->progress.enabled || w->progress.what != what)
-        ob_progress_start(&w->progress, what, fetched > 0 ? "MB" : "samples",
-                          fetched > 0 ? j->token.base_bytes / 1000000 : known);
-    ob_progress_at(&w->progress, fetched > 0 ? fetched / 1000000 : held);
+    if (!w->progress.enabled || w->progress.what != c.what)
+        ob_progress_start(&w->progress, c.what, c.unit, c.total);
+    ob_progress_at(&w->progress, c.done);
     return true;
 }
 

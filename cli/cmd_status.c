@@ -78,10 +78,25 @@ static int print_numbers(const struct ob_terminal *terminal, const json_t *s) {
     return lines + 1;
 }
 
+static void print_fetching(const struct ob_terminal *terminal, const json_t *s) {
+    char text[256];
+    const char *what = ob_status_text(s, "fetching.what");
+    double bytes = ob_status_number(s, "fetching.bytes"), of = ob_status_number(s, "fetching.of");
+    if (*what == 0)
+        return;
+    if (of > 0)
+        (void)snprintf(text, sizeof text, "%.100s: %.1f of %.1f MB (%.0f %%)", what, bytes / 1e6, of / 1e6,
+                       100 * bytes / of);
+    else
+        (void)snprintf(text, sizeof text, "%.100s", what);
+    (void)ob_status_line(terminal, stdout, "fetch", text);
+}
+
 static void print_status(const json_t *s) {
     struct ob_terminal terminal = ob_terminal_of(stdout);
     int rows = terminal.rows > 12 ? terminal.rows - 1 : 0; /* the prompt */
     int head = ob_status_head(&terminal, stdout, s, rows > 0 ? rows / 2 : 0);
+    print_fetching(&terminal, s);
     if (!json_is_array(json_object_get(s, "machines")))
         return; /* it is still fetching */
     head += print_numbers(&terminal, s);

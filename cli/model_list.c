@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "cli/progress.h"
 #include "transfer/share.h"
 
 static bool belongs(const char *file) {
@@ -30,9 +31,12 @@ static enum ob_err add(struct ob_model_parts *parts, const char *folder, const c
     if (!ob_model_parts_good_name(file))
         return ob_fail(error, OB_EUSAGE,
                        "%s: rename it: only letters, digits, '.', '_' and '-' can be shared", file);
+    struct ob_progress progress = {0};
+    struct ob_progress_callback shown = ob_progress_of_bytes(&progress);
     enum ob_err failed = ob_path_join(path, folder, file, error);
     if (!failed)
-        failed = ob_share_open(path, OB_MODEL_PART_BYTES_MAX, NULL, &share, error);
+        failed = ob_share_open(path, OB_MODEL_PART_BYTES_MAX, NULL, &shown, &share, error);
+    ob_progress_end(&progress);
     if (failed)
         return failed;
     part->name = share.name;
@@ -94,7 +98,7 @@ bool ob_cli_model_list_name(const char *state_dir, struct ob_hash *ret_name) {
     char path[OB_PATH_MAX];
     struct ob_share share = {0};
     if (ob_path_join(path, state_dir, OB_MODEL_PARTS_FILE, NULL) != OB_OK ||
-        ob_share_open(path, OB_MODEL_PARTS_BYTES_MAX, NULL, &share, NULL) != OB_OK)
+        ob_share_open(path, OB_MODEL_PARTS_BYTES_MAX, NULL, NULL, &share, NULL) != OB_OK)
         return false;
     *ret_name = share.name;
     ob_share_close(&share);

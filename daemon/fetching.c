@@ -61,6 +61,9 @@ static char *status_text(const struct fetching *f) {
                                .machines = calloc(count + 1, sizeof *status.machines)};
     if (!status.machines)
         return NULL;
+    status.fetching.what = f->wanted->what;
+    if (f->wanted->count)
+        f->wanted->count(f->wanted->context, &status.fetching.bytes, &status.fetching.of);
     for (; status.machine_count < count; status.machine_count++)
         gather_machine(f, status.machine_count, &status.machines[status.machine_count]);
     json_t *json = ob_status_json(&status);

@@ -19,6 +19,8 @@ struct ob_wanted {
     /* A frame of a machine that we connected to. */
     enum ob_err (*frame)(void *context, struct ob_transport *transport,
                          const struct ob_transport_event *event, struct ob_error *error);
+    /* Bytes of it that are here, and that it has (0: not known yet). NULL: it is small. */
+    void (*count)(const void *context, uint64_t *ret_bytes, uint64_t *ret_of);
     /* Several times a second. *ret_done: it is there. */
     enum ob_err (*tend)(void *context, struct ob_transport *transport, bool *ret_done,
                         struct ob_error *error);

@@ -55,6 +55,13 @@ static void tell(struct arriving *a, bool done) {
                (unsigned long long)progress.bytes_kept);
 }
 
+static void count(const void *context, uint64_t *ret_bytes, uint64_t *ret_of) {
+    const struct arriving *a = context;
+    struct ob_transfer_progress progress = ob_transfer_fetch_progress(a->fetch);
+    *ret_bytes = progress.bytes_have;
+    *ret_of = progress.bytes_total;
+}
+
 static enum ob_err tend(void *context, struct ob_transport *transport, bool *ret_done,
                         struct ob_error *error) {
     struct arriving *a = context;
@@ -69,7 +76,7 @@ enum ob_err ob_file_fetch(const struct ob_session *session, const struct ob_cert
     struct arriving a = {
         .session = session, .wanted = wanted, .run = certificate->certificate.run, .told_s = ob_now_s()};
     struct ob_wanted loop = {
-        .what = wanted->what, .context = &a, .linked = linked, .frame = frame, .tend = tend};
+        .what = wanted->what, .context = &a, .linked = linked, .frame = frame, .count = count, .tend = tend};
     struct ob_transfer_fetch_options options = {.run = a.run,
                                                 .name = wanted->name,
                                                 .bytes_max = wanted->bytes_max,

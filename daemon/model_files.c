@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "daemon/file_fetch.h"
+#include "daemon/progress_log.h"
 #include "run/model_parts.h"
 
 static enum ob_err read_list(const struct ob_session *session, struct ob_model_parts *ret_parts,
@@ -91,6 +92,8 @@ enum ob_err ob_model_files_share(const struct ob_session *session, struct ob_sha
                                  size_t *count, struct ob_error *error) {
     const struct ob_config *config = session->config;
     char folder[OB_PATH_MAX], path[OB_PATH_MAX];
+    struct ob_progress_log lines = {.logger = session->logger, .kind = "base"};
+    struct ob_progress_callback progress = ob_progress_log_callback(&lines);
     struct ob_model_parts *parts = config->share_model ? calloc(1, sizeof *parts) : NULL;
     if (!config->share_model)
         return OB_OK;
@@ -104,12 +107,12 @@ enum ob_err ob_model_files_share(const struct ob_session *session, struct ob_sha
     if (!failed && *count + 1 + parts->count > most)
         failed = ob_fail(error, OB_ETOOBIG, "the base model has too many files to share");
     if (!failed)
-        failed = ob_share_open(path, OB_MODEL_PARTS_BYTES_MAX, NULL, &shares[*count], error);
+        failed = ob_share_open(path, OB_MODEL_PARTS_BYTES_MAX, NULL, NULL, &shares[*count], error);
     *count += !failed;
     for (size_t i = 0; i < parts->count && !failed; i++) {
         failed = ob_path_join(path, folder, parts->parts[i].file, error);
         if (!failed)
-            failed = ob_share_open(path, OB_MODEL_PART_BYTES_MAX, NULL, &shares[*count], error);
+            failed = ob_share_open(path, OB_MODEL_PART_BYTES_MAX, NULL, &progress, &shares[*count], error);
         *count += !failed;
     }
     free(parts);

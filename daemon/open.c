@@ -84,7 +84,8 @@ static enum ob_err open_basis(struct ob_daemon *daemon, struct ob_error *error) 
         failed = ob_run_basis_open(manifest, &basis, error);
     ob_basis_free(basis);
     if (!failed)
-        failed = ob_share_open(manifest->basis_path, OB_BASIS_BYTES_MAX, NULL, &daemon->shares[0], error);
+        failed =
+            ob_share_open(manifest->basis_path, OB_BASIS_BYTES_MAX, NULL, NULL, &daemon->shares[0], error);
     daemon->share_count = failed ? 0 : 1;
     return failed;
 }

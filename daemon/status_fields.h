@@ -68,6 +68,10 @@ struct ob_status {
             dropped;
         double write_seconds;
     } snapshot;
+    struct {
+        const char *what; /* NULL: nothing */
+        uint64_t bytes, of;
+    } fetching; /* while `life` is that */
     unsigned threads;
     const char *blas_core, *blas_failed_cores, *kernels;
     char kernels_measured[OB_RACE_TEXT_MAX];

@@ -9,6 +9,7 @@
 #include "base/access.h"
 
 #define JOB_BLOCKS 32 /* a megabyte of the file */
+#define TELL_JOBS  16 /* between two words to `progress` */
 
 static bool read_at(int descriptor, uint8_t *data, size_t bytes, uint64_t offset) {
     while (bytes > 0) {
@@ -26,6 +27,7 @@ static bool read_at(int descriptor, uint8_t *data, size_t bytes, uint64_t offset
 
 struct hash_job {
     struct ob_share *share;
+    size_t done; /* jobs before these */
     _Atomic bool failed;
 };
 
@@ -34,7 +36,7 @@ static void hash_blocks(void *context, size_t index, unsigned thread) {
     struct hash_job *job = context;
     struct ob_share *share = job->share;
     uint8_t data[OB_FILE_BLOCK];
-    uint64_t first = (uint64_t)index * JOB_BLOCKS, end = first + JOB_BLOCKS;
+    uint64_t first = (uint64_t)(job->done + index) * JOB_BLOCKS, end = first + JOB_BLOCKS;
     for (uint64_t block = first; block < end && block < share->tree.blocks[0]; block++) {
         size_t bytes = ob_file_block_bytes(&share->tree, 0, block);
         if (read_at(share->descriptor, data, bytes, block * OB_FILE_BLOCK))
@@ -45,10 +47,20 @@ static void hash_blocks(void *context, size_t index, unsigned thread) {
 }
 
 static enum ob_err hash_file(const char *path, struct ob_share *share, struct ob_pool *pool,
-                             struct ob_error *error) {
+                             const struct ob_progress_callback *progress, struct ob_error *error) {
     struct hash_job job = {.share = share};
     size_t jobs = (size_t)((share->tree.blocks[0] + JOB_BLOCKS - 1) / JOB_BLOCKS);
-    ob_pool_run(pool, jobs, hash_blocks, &job);
+    enum ob_err failed = OB_OK;
+    while (job.done < jobs && !failed) {
+        size_t part = jobs - job.done < TELL_JOBS ? jobs - job.done : TELL_JOBS;
+        uint64_t done = (uint64_t)job.done * JOB_BLOCKS * OB_FILE_BLOCK;
+        failed = ob_progress_tell(progress, "hashing the files", done, share->tree.bytes, error);
+        if (!failed)
+            ob_pool_run(pool, part, hash_blocks, &job);
+        job.done += part;
+    }
+    if (failed)
+        return failed;
     if (job.failed)
         return ob_fail(error, OB_EIO, "%s: cannot read it whole; was it changed meanwhile?", path);
     share->name = ob_file_tree_finish(&share->tree);
@@ -56,7 +68,8 @@ static enum ob_err hash_file(const char *path, struct ob_share *share, struct ob
 }
 
 enum ob_err ob_share_open(const char *path, uint64_t bytes_max, struct ob_pool *pool,
-                          struct ob_share *ret_share, struct ob_error *error) {
+                          const struct ob_progress_callback *progress, struct ob_share *ret_share,
+                          struct ob_error *error) {
     struct ob_share share = {.descriptor = open(path, O_RDONLY | O_CLOEXEC)};
     struct stat info;
     if (share.descriptor < 0)
@@ -70,7 +83,7 @@ enum ob_err ob_share_open(const char *path, uint64_t bytes_max, struct ob_pool *
     if (!failed)
         failed = ob_file_tree_new((uint64_t)info.st_size, &share.tree, error);
     if (!failed)
-        failed = hash_file(path, &share, pool, error);
+        failed = hash_file(path, &share, pool, progress, error);
     if (failed) {
         ob_share_close(&share);
         return failed;

@@ -11,6 +11,7 @@
 #define OB_TRANSFER_SHARE_H
 
 #include "base/pool.h"
+#include "base/progress_callback.h"
 #include "record/file_tree.h"
 
 struct ob_share {
@@ -19,9 +20,10 @@ struct ob_share {
     int descriptor;
 };
 
-/* pool: NULL, the calling thread alone. */
+/* pool: NULL, the calling thread alone. progress: counts the file's bytes; NULL: nobody. */
 OB_MUST_USE enum ob_err ob_share_open(const char *path, uint64_t bytes_max, struct ob_pool *pool,
-                                      struct ob_share *ret_share, struct ob_error *error);
+                                      const struct ob_progress_callback *progress, struct ob_share *ret_share,
+                                      struct ob_error *error);
 void ob_share_close(struct ob_share *share); /* one of zeros is fine */
 /* Any block of any level. False: it cannot be read, any longer or at all. ret_data: room for OB_FILE_BLOCK. */
 bool ob_share_read(const struct ob_share *share, unsigned level, uint64_t block, uint8_t *ret_data,

@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     test_folder_make(&folder);
     test_folder_write(&folder, "served", "onebyte", 7);
     struct ob_share share;
-    if (ob_share_open(test_folder_path(&folder, "served", path), 100, NULL, &share, NULL) != OB_OK)
+    if (ob_share_open(test_folder_path(&folder, "served", path), 100, NULL, NULL, &share, NULL) != OB_OK)
         abort();
     struct ob_transfer_fetch_options options = {.run = RUN,
                                                 .name = {{3}},

@@ -59,6 +59,8 @@ forget 1
 start 1 --set run.manifest="$work/p1/run.json"
 wait_for 60 life_is 1 fetching || fail "status does not answer while the manifest is fetched"
 status 1 && grep -q '"why_unlinked":"[^"]' "$work/p1.json" || fail "status does not say why the manifest does not come"
+grep -q '"fetching":{"what":"the manifest","bytes":0,"of":0}' "$work/p1.json" || fail "status --json does not say what is fetched"
+"$BIN/onebyte" status "$work/p1" | grep -qx 'fetch  the manifest' || fail "status does not say what is fetched"
 wait_for 60 says 1 'warn unreached machine=peer2 .*text="?.*(refused|no answer)' || fail "the log does not say why the manifest does not come"
 kill -HUP "${pid[1]}"; sleep 0.5; alive 1 || fail "SIGHUP kills while a manifest is fetched"
 kill -INT "${pid[1]}"

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "tests/support/folder.h"
+#include "tests/support/progress.h"
 #include "transfer/fetch.h"
 
 enum {
@@ -122,7 +123,7 @@ static int setup(void **state) {
     free(data);
     test_folder_path(&w->folder, "original", w->original);
     test_folder_path(&w->folder, "fetched", w->path);
-    assert_int_equal(ob_share_open(w->original, UINT64_MAX, NULL, &w->share, &w->error), OB_OK);
+    assert_int_equal(ob_share_open(w->original, UINT64_MAX, NULL, NULL, &w->share, &w->error), OB_OK);
     for (size_t i = 0; i < SERVERS; i++) {
         w->servers[i].machine.key[0] = (uint8_t)(i + 1);
         w->servers[i].has_file = true;
@@ -144,7 +145,7 @@ static int teardown(void **state) {
 
 static void assert_same_file(const struct world *w) {
     struct ob_share got;
-    assert_int_equal(ob_share_open(w->path, UINT64_MAX, NULL, &got, NULL), OB_OK);
+    assert_int_equal(ob_share_open(w->path, UINT64_MAX, NULL, NULL, &got, NULL), OB_OK);
     assert_true(ob_hash_equal(&got.name, &w->share.name));
     ob_share_close(&got);
     char part[TEST_PATH_MAX + 8];
@@ -225,10 +226,30 @@ static void fetch_of_one_block(void **state) {
     struct world *w = *state;
     ob_share_close(&w->share);
     test_file_write(w->original, "onebyte", 7);
-    assert_int_equal(ob_share_open(w->original, 7, NULL, &w->share, &w->error), OB_OK);
+    assert_int_equal(ob_share_open(w->original, 7, NULL, NULL, &w->share, &w->error), OB_OK);
     w->fetch = fetching(w, 7);
     assert_true(run(w, UINT64_MAX));
     assert_same_file(w);
+}
+
+static void share_tells_how_far_it_is_and_ends_when_asked(void **state) {
+    struct world *w = *state;
+    struct ob_share silent, share;
+    struct ob_error error = {0};
+    struct test_progress told = {0};
+    struct ob_progress_callback progress = {test_progress_tell, &told};
+    char path[TEST_PATH_MAX];
+    test_folder_write(&w->folder, "large", "onebyte", 7);
+    assert_int_equal(truncate(test_folder_path(&w->folder, "large", path), 40 << 20), 0);
+    assert_int_equal(ob_share_open(path, UINT64_MAX, NULL, NULL, &silent, NULL), OB_OK);
+    assert_int_equal(ob_share_open(path, UINT64_MAX, NULL, &progress, &share, NULL), OB_OK);
+    assert_true(ob_hash_equal(&silent.name, &share.name));
+    assert_true(told.calls == 3 && told.size == 40 << 20 && !told.wrong);
+    ob_share_close(&silent);
+    ob_share_close(&share);
+    told = (struct test_progress){.end_at = "hashing the files"};
+    assert_int_equal(ob_share_open(path, UINT64_MAX, NULL, &progress, &share, &error), OB_ESTATE);
+    assert_int_equal(told.calls, 1);
 }
 
 static void share_refuses_what_is_no_file(void **state) {
@@ -236,12 +257,13 @@ static void share_refuses_what_is_no_file(void **state) {
     struct ob_share share;
     char path[TEST_PATH_MAX];
     test_folder_write(&w->folder, "empty", "", 0);
-    assert_int_equal(ob_share_open(test_folder_path(&w->folder, "empty", path), 100, NULL, &share, NULL),
-                     OB_ETOOBIG);
-    assert_int_equal(ob_share_open(test_folder_path(&w->folder, "none", path), 100, NULL, &share, NULL),
+    assert_int_equal(
+        ob_share_open(test_folder_path(&w->folder, "empty", path), 100, NULL, NULL, &share, NULL),
+        OB_ETOOBIG);
+    assert_int_equal(ob_share_open(test_folder_path(&w->folder, "none", path), 100, NULL, NULL, &share, NULL),
                      OB_ENOTFOUND);
-    assert_int_equal(ob_share_open(w->folder.path, 1 << 20, NULL, &share, NULL), OB_EFORMAT);
-    assert_int_equal(ob_share_open(w->original, 100, NULL, &share, NULL), OB_ETOOBIG);
+    assert_int_equal(ob_share_open(w->folder.path, 1 << 20, NULL, NULL, &share, NULL), OB_EFORMAT);
+    assert_int_equal(ob_share_open(w->original, 100, NULL, NULL, &share, NULL), OB_ETOOBIG);
 }
 
 static void serve_queues_so_many_of_one_machine(void **state) {
@@ -263,10 +285,14 @@ static void serve_queues_so_many_of_one_machine(void **state) {
 
 int main(void) {
 #define CASE(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
-    const struct CMUnitTest tests[] = {
-        CASE(fetch_through_losses_from_all),          CASE(fetch_names_who_lies),
-        CASE(fetch_goes_on_where_it_was_broken_off),  CASE(fetch_waits_for_who_has_it),
-        CASE(fetch_refuses_what_is_too_big_or_there), CASE(fetch_of_one_block),
-        CASE(share_refuses_what_is_no_file),          CASE(serve_queues_so_many_of_one_machine)};
+    const struct CMUnitTest tests[] = {CASE(fetch_through_losses_from_all),
+                                       CASE(fetch_names_who_lies),
+                                       CASE(fetch_goes_on_where_it_was_broken_off),
+                                       CASE(fetch_waits_for_who_has_it),
+                                       CASE(fetch_refuses_what_is_too_big_or_there),
+                                       CASE(fetch_of_one_block),
+                                       CASE(share_tells_how_far_it_is_and_ends_when_asked),
+                                       CASE(share_refuses_what_is_no_file),
+                                       CASE(serve_queues_so_many_of_one_machine)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
