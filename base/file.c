@@ -10,7 +10,8 @@
 
 #include "base/access.h"
 
-#define TELL_BYTES (1u << 20) /* between two words to `progress` */
+#define TELL_BYTES  (1u << 20)  /* between two words to `progress` */
+#define FLUSH_BYTES (32u << 20) /* that the disk is given at once */
 
 /* ---- reading ---- */
 
@@ -132,6 +133,20 @@ enum ob_err ob_output_open(struct ob_output *output, const char *folder, const c
     return output->file ? OB_OK : ob_access_fail_writing(error, output->temporary, "cannot create", errno);
 }
 
+/* A process that waits in fsync() cannot be ended. So the disk gets what is written piece by piece, at most two pieces behind, and
+ * nothing large is left for the end. What a file system does not know of this, the end does. */
+static void flush_behind(struct ob_output *output) {
+    static const unsigned ALL =
+        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+    int fd = fileno(output->file);
+    off_t end = (off_t)(output->written / FLUSH_BYTES * FLUSH_BYTES);
+    int failed = sync_file_range(fd, end - FLUSH_BYTES, FLUSH_BYTES, SYNC_FILE_RANGE_WRITE);
+    if (!failed && end >= 2 * (off_t)FLUSH_BYTES)
+        failed = sync_file_range(fd, end - 2 * (off_t)FLUSH_BYTES, FLUSH_BYTES, ALL);
+    if (failed && (errno == EIO || errno == ENOSPC || errno == EDQUOT))
+        output->failed = ob_access_fail_writing(output->error, output->final, "cannot write", errno);
+}
+
 void ob_output_write(struct ob_output *output, const void *data, size_t bytes) {
     if (output->failed || bytes == 0)
         return;
@@ -139,6 +154,8 @@ void ob_output_write(struct ob_output *output, const void *data, size_t bytes) {
         output->failed = ob_access_fail_writing(output->error, output->final, "cannot write", errno);
     uint64_t before = output->written;
     output->written += bytes;
+    if (!output->failed && before / FLUSH_BYTES != output->written / FLUSH_BYTES)
+        flush_behind(output);
     uint64_t size = output->written > output->size ? output->written : output->size;
     if (!output->failed && before / TELL_BYTES != output->written / TELL_BYTES)
         output->failed = ob_progress_tell(output->progress, "writing", output->written, size, output->error);

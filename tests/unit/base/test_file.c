@@ -114,6 +114,31 @@ static void output_is_there_whole_or_not_at_all(void **state) {
     free(data);
 }
 
+/* It goes to the disk in pieces. */
+static void output_of_many_pieces_holds_what_was_written(void **state) {
+    (void)state;
+    enum { BYTES = 100000007, BLOCK = 1000003 }; /* pieces end within blocks */
+    char path[TEST_PATH_MAX], *data = NULL, *block = malloc(BLOCK);
+    size_t bytes = 0;
+    struct ob_output output;
+    assert_non_null(block);
+    assert_int_equal(ob_output_open(&output, folder.path, "out", NULL), OB_OK);
+    for (size_t at = 0; at < BYTES; at += BLOCK) {
+        size_t part = BYTES - at < BLOCK ? BYTES - at : BLOCK;
+        for (size_t i = 0; i < part; i++)
+            block[i] = (char)((at + i) * 2654435761u >> 13);
+        ob_output_write(&output, block, part);
+    }
+    free(block);
+    assert_int_equal(ob_output_close(&output, OB_OK), OB_OK);
+    assert_int_equal(ob_file_read(test_folder_path(&folder, "out", path), BYTES, &data, &bytes, NULL), OB_OK);
+    assert_int_equal(bytes, BYTES);
+    for (size_t i = 0; i < BYTES; i++)
+        if (data[i] != (char)(i * 2654435761u >> 13))
+            fail_msg("another byte at %zu", i);
+    free(data);
+}
+
 static void output_tells_how_far_it_is_and_ends_when_asked(void **state) {
     (void)state;
     static const char BLOCK[1 << 20];
@@ -147,6 +172,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(write_new_keeps_what_exists, set_up, tear_down),
         cmocka_unit_test_setup_teardown(make_folder_takes_a_folder_only, set_up, tear_down),
         cmocka_unit_test_setup_teardown(output_is_there_whole_or_not_at_all, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(output_of_many_pieces_holds_what_was_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(output_tells_how_far_it_is_and_ends_when_asked, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
