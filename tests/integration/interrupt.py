@@ -31,7 +31,7 @@ def fail(message):
 
 
 def make_model(layers=14, width=1024, context=128, vocabulary=1024):
-    """GPT-2 with zeros for weights: a file with holes takes no room on the disk, and as long as any to read."""
+    """GPT-2 with zeros for weights but for its biases: a file with holes takes no room on the disk, and as long as any to read."""
     shutil.copytree(SMALL, MODEL)
     config = json.load(open(f"{SMALL}/config.json"))
     config |= {"n_layer": layers, "n_embd": width, "n_head": 16}
@@ -55,6 +55,11 @@ def make_model(layers=14, width=1024, context=128, vocabulary=1024):
     with open(f"{MODEL}/model.safetensors", "wb") as file:
         file.write(struct.pack("<Q", len(header)) + header)
         file.truncate(8 + len(header) + at)
+        for name, tensor in tensors.items():
+            begin, end = tensor["data_offsets"]
+            if name.endswith(".bias"):  # ones, so that what matrices take has a direction
+                file.seek(8 + len(header) + begin)
+                file.write(b"\x00\x3c" * ((end - begin) // 2))
 
 
 def run(*command):
@@ -208,7 +213,7 @@ def all_commands():
     interrupted("run create", base, *create, "--adapters", "none", "--lr", "1e-5")
     interrupted("run create, basis", "calibrating", *create, "--data", ROWS, "--lr", "1e-5")
     shutil.copy(f"{WORK}/run.authority", f"{HERE}/new.authority")
-    interrupted("run create, --lr auto", "measuring the curvature", *create, "--lora-rank", "4", "--data", ROWS, "--lr", "auto")
+    interrupted("run create, --lr auto", "measuring the curvature", *create, "--calibrate-rows", "8", "--data", ROWS, "--lr", "auto")
     interrupted("run create, an old key", base, *create, "--adapters", "none", "--lr", "1e-5")
     os.unlink(f"{HERE}/new.authority")
     interrupted("generate", "generating", "generate", "--model", MODEL, "--prompt", "In the", "--tokens", "1000")
