@@ -63,7 +63,8 @@ def make_model(layers=14, width=1024, context=128, vocabulary=1024):
 
 
 def run(*command):
-    done = subprocess.run([ONEBYTE, *command], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run([ONEBYTE, *command], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=LIMIT_S)
     if done.returncode != 0:
         fail(f"{command}: {done.stdout}")
     return done.stdout
@@ -163,7 +164,6 @@ def in_terminal(word, command, after_s=0.0, number=signal.SIGINT):
 def interrupted(name, word, *command, kept=(), number=signal.SIGINT, after_s=0.0, line=True):
     if not any(part in name for part in ONLY):
         return
-    os.sync()  # what was written before is not what it waits for
     before = tree(HERE, STATE, TEMPORARY)
     shown, status, seconds = in_terminal(word.encode(), [ONEBYTE, *command], after_s, number)
     after = tree(HERE, STATE, TEMPORARY)
@@ -268,6 +268,7 @@ def main():
     print(f"the slowest of {len(took)}: {max(took, key=lambda t: t[2])}")
 
 
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # daemons end with us, whatever ends us
 try:
     main()
 finally:

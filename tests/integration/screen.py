@@ -194,6 +194,7 @@ def main():
     check_age(alice, other)
 
 
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # daemons end with us, whatever ends us
 try:
     main()
 finally:
