@@ -112,10 +112,11 @@ static void look_at_wait(const struct ob_status *s, struct ob_problems *problems
 }
 
 static void look_at_health(const struct ob_status *s, struct ob_problems *problems) {
+    static const char DIVERGING[] =
+        "pause the machines, keep the best weights (`onebyte export --best`), and go on "
+        "from them in a new run with a lower rate";
     static const char *const REMEDIES[OB_HEALTH_FINISHED + 1] = {
-        [OB_HEALTH_DIVERGING] =
-            "pause the machines, keep the best weights (`onebyte export --best`), and go on from "
-            "them in a new run with a lower rate",
+        [OB_HEALTH_DIVERGING] = DIVERGING,
         [OB_HEALTH_SPLIT] = "look whether the others run, and at the network in between",
         [OB_HEALTH_IS_STARVED] = "smaller mini-batches on the machine that is waited for",
         [OB_HEALTH_IS_SATURATED] = "",

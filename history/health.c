@@ -9,6 +9,7 @@
 #define HELD_OUT_POINTS 12 /* at most: the last ones */
 #define BYTES_MIN       200
 #define ERRORS_TO_LEARN 2.0
+#define BEYOND_DOUBT    2.0 /* so many times what it takes to be said needs no second look */
 #define GOES_ON         0.5 /* a word that is shown goes on until half of what it took … */
 #define GOES_ON_NEAR    0.8 /* … or, of what is measured well, four fifths */
 #define POINTS_TO_RISE  16
@@ -363,7 +364,12 @@ void ob_health_of(const struct ob_history *history, const struct ob_health_facts
 void ob_health_show(struct ob_health_view *view, const struct ob_health *now) {
     struct ob_health before = view->shown;
     bool first = before.kind == OB_HEALTH_STARTING;
-    bool at_once = first || now->kind == OB_HEALTH_DIVERGING || now->kind == OB_HEALTH_FINISHED;
+    bool trend = before.kind == OB_HEALTH_FLAT || before.kind == OB_HEALTH_NOISE ||
+                 before.kind == OB_HEALTH_IS_SATURATED;
+    bool no_doubt = falls_by(&now->held_out, HELD_OUT_MIN, BEYOND_DOUBT) ||
+                    falls_by(&now->loss, POINTS_MIN, BEYOND_DOUBT);
+    bool at_once = first || now->kind == OB_HEALTH_DIVERGING || now->kind == OB_HEALTH_FINISHED ||
+                   (trend && now->kind == OB_HEALTH_LEARNING && no_doubt);
     bool same = now->kind == before.kind;
     view->times = same ? 0 : view->times > 0 && now->kind == view->next ? view->times + 1 : 1;
     view->next = now->kind;

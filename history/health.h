@@ -92,8 +92,9 @@ struct ob_health_view {
 const char *ob_health_name(enum ob_health_kind kind);
 void ob_health_of(const struct ob_history *history, const struct ob_health_facts *facts,
                   struct ob_health *ret_verdict);
-/* A word is shown once OB_HEALTH_HOLD evaluations in a row say it, `diverging` and `finished` at once, as is the first one; with
- * its sentence until the next is. The figures are those of `now`. */
+/* A word is shown once OB_HEALTH_HOLD evaluations in a row say it, with its sentence until the next is. At once: the first word,
+ * `diverging`, `finished`, and `learning` where no trend was shown and the fall is twice what it takes. The figures are those of
+ * `now`. */
 void ob_health_show(struct ob_health_view *view, const struct ob_health *now);
 
 /* The losses of the last rounds in `count` parts of equal length, oldest first, NaN where there are none; for a sparkline. */

@@ -414,6 +414,14 @@ static void divergence_and_the_end_are_told_at_once(void **state) {
     watch.facts.finished = true;
     look(&watch);
     assert_verdict(watch.view.shown, "finished");
+    watch = (struct watch){.facts = usual()}; /* a short run says that it learns before it ends */
+    assert_int_equal(close_history(state) + open_history(state), 0);
+    run(&(struct course){20, 3.4, 3.4, 0.1, 0.5, 0, 1, 0, 0});
+    look(&watch);
+    assert_verdict(watch.view.shown, "saturated");
+    run_from(&(struct course){40, 3.4, 2.4, 0.1, 0.5, 0, 1, 0, 0}, 20);
+    look(&watch);
+    assert_verdict(watch.view.shown, "learning");
 }
 
 int main(void) {
