@@ -50,7 +50,8 @@ for p in 3 4 3; do
     wait_for 300 life_is $p halted || fail "host $p of a copied identity trains again after a restart"
     says $p " halted .*another daemon" || fail "the host that was started again does not say why it halted"
     again=$(($(get $p own_samples) / 4))
-    [ "$again" -le 100 ] || fail "host $p of a copied identity, started again, was stopped only after $again rounds of its own"
+    [ "$again" -le 1000 ] || # two seconds at most, of a fast machine; peer/twin and the schedule copy-started-again are strict
+        fail "host $p of a copied identity, started again, was stopped only after $again rounds of its own"
     echo "host $p, started again, was stopped after $again rounds of its own" >&2
 done
 before=$(get 1 own_samples)

@@ -37,7 +37,9 @@ wait_for 60 live 1 2 || fail "two do not train on"
 kill -STOP "${pid[3]}"
 wait_for 90 heard 1 split "" || fail "half of the machines are gone, and no event says so: $(cat "$work/p1.events")"
 kill -CONT "${pid[3]}"
-"$BIN/onebyte" history "$work/p1" --events >"$work/told" || fail "history --events"
+# the command is started first, the history's file is written with the next round's
+in_history() { "$BIN/onebyte" history "$work/p1" --events >"$work/told" && grep -q "$1" "$work/told"; }
+wait_for 60 in_history split || fail "the history has no event split: $(cat "$work/told")"
 for kind in joined left silent back expires split; do grep -q "$kind" "$work/told" || fail "the history has no event $kind: $(cat "$work/told")"; done
 stop_all; release
 echo "machines, certificate, disk: done" >&2

@@ -79,7 +79,7 @@ as alice "${up[@]}" --threads 2 --listen "$(at 3)" --share-model; expect 0 'thre
 as alice "${up[@]}" --rounds 5; expect 2 "100000 rounds" "--run NAME"; one_sentence
 as alice "${up[@]}" --lr 1e-3; expect 2 "learning rate 3e-05" "--run NAME"; one_sentence
 as alice "${up[@]}" --adapters none; expect 2 "trains adapters on a basis" "leave --adapters out" "--run NAME"; one_sentence
-as alice "${up[@]}" --adapters basis; expect 0 "already running"
+as alice "${up[@]}" --threads 2 --adapters basis; expect 0 "already running"
 as alice "${up[@]}" --listen tcp://x; expect 2 "--listen"; one_sentence
 [ "$(conf alice rows listen)" = "$(at 3)" ] || fail "a mistyped address is in the configuration"
 as alice down; expect 0 "left and stopped"
