@@ -15,7 +15,8 @@
 #include "peer/state.h"
 #include "peer/twin.h"
 
-#define FRONTIER_EVERY_NS (500 * MILLISECONDS) /* between two frontier asks, to one peer and in all */
+#define FRONTIER_EVERY_NS (500 * MILLISECONDS)     /* between two frontier asks, to one peer and in all */
+#define ANSWER_EVERY_NS   (HEARTBEAT_EVERY_NS / 2) /* what one machine that disagrees is sent */
 
 static_assert(sizeof OB_HEARTBEAT_LABEL - 1 == 16, "the label's length is part of the format");
 static_assert(OB_HEARTBEAT_BYTES <= OB_SMALL_MESSAGE_BYTES_MAX, "small messages");
@@ -88,8 +89,9 @@ static bool trains(const struct ob_peer *peer) {
            peer->life == OB_PEER_WAITING;
 }
 
-/* The same bytes may be published and sent within one step. */
-static size_t build(struct ob_peer *peer, uint8_t *data) {
+/* `digest`: of our weights, what it says of them; NULL: nothing. The same bytes may be published and sent within one
+ * step. */
+static size_t build(struct ob_peer *peer, const struct weights_digest *digest, uint8_t *data) {
     struct ob_heartbeat heartbeat = {
         .run = peer->options.run,
         .machine = peer->options.machine,
@@ -102,10 +104,9 @@ static size_t build(struct ob_peer *peer, uint8_t *data) {
         .log = ob_log_digest(peer),
         .control = ob_control_table_digest(&peer->control),
     };
-    const struct weights_digest *last = ob_named_last(peer);
-    if (last != NULL) {
-        heartbeat.weights = last->weights;
-        heartbeat.weights_log = last->log;
+    if (digest != NULL) {
+        heartbeat.weights = digest->weights;
+        heartbeat.weights_log = digest->log;
     }
     uint8_t body[OB_HEARTBEAT_BODY_BYTES], signature[64];
     size_t body_bytes = ob_heartbeat_body(&heartbeat, body);
@@ -118,14 +119,31 @@ void ob_heartbeat_publish(struct ob_peer *peer) {
     uint8_t *data = ob_effects_scratch(peer, OB_SMALL_MESSAGE_BYTES_MAX);
     if (data == NULL)
         return;
-    ob_effects_publish(peer, data, build(peer, data));
+    ob_effects_publish(peer, data, build(peer, ob_named_last(peer), data));
     peer->heartbeat.sent_ns = peer->now_ns;
 }
 
-void ob_heartbeat_send(struct ob_peer *peer, const struct machine *to) {
+static void send_with(struct ob_peer *peer, const struct machine *to, const struct weights_digest *digest) {
     uint8_t *data = ob_effects_scratch(peer, OB_SMALL_MESSAGE_BYTES_MAX);
     if (data != NULL && to != peer->own)
-        ob_effects_send(peer, to, data, build(peer, data));
+        ob_effects_send(peer, to, data, build(peer, digest, data));
+}
+
+void ob_heartbeat_send(struct ob_peer *peer, const struct machine *to) {
+    send_with(peer, to, ob_named_last(peer));
+}
+
+/* Either of two that disagree may be wrong, so both have to know. Our heartbeats are of later records by now, perhaps, of
+ * which it has no digest: a slow machine makes its own when we are further. */
+static void answer_dispute(struct ob_peer *peer, struct machine *sender) {
+    struct machine_dispute *said = &sender->dispute;
+    const struct weights_digest *ours = ob_named_find(peer, &sender->heartbeat.weights_log);
+    if (!said->compared || said->agrees || ours == NULL ||
+        ob_hash_equal(&ours->log, &ob_named_last(peer)->log) ||
+        (said->answered_ns != 0 && peer->now_ns - said->answered_ns < ANSWER_EVERY_NS))
+        return;
+    said->answered_ns = peer->now_ns;
+    send_with(peer, sender, ours);
 }
 
 static bool refused(struct ob_peer *peer, struct machine *sender, const struct ob_heartbeat *heartbeat) {
@@ -232,6 +250,7 @@ void ob_receive_heartbeat(struct ob_peer *peer, struct machine *sender, struct o
     sender->heartbeat.weights = heartbeat.weights;
     sender->heartbeat.weights_log = heartbeat.weights_log;
     ob_dispute_compare(peer, sender);
+    answer_dispute(peer, sender);
     struct ob_hash control = ob_control_table_digest(&peer->control);
     if (!ob_hash_equal(&heartbeat.control, &control))
         ob_control_ask(peer, sender);

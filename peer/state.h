@@ -120,6 +120,7 @@ struct machine_dispute {
     unsigned false_alarms;  /* … as were so many that found nothing */
     uint64_t deaf_until_ns; /* until then we do not listen */
     uint64_t told_ns;
+    uint64_t answered_ns; /* it was sent our digest of the records that it spoke of: heartbeat.c */
 };
 
 struct machine_frontier {

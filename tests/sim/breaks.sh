@@ -95,3 +95,6 @@ break_it admissions-stay peer/authority.c \
 break_it news-late peer/twin.c \
     's/return handed_on->left > 0 \&\& !said;/return now - handed_on->last_ns >= AGAIN_NS;/; s/&twin->newest_handed_on/\&twin->naming_handed_on/' \
     "what stops a second host waits until something else may be handed on again" copy-started-again
+break_it late-unanswered peer/heartbeat.c \
+    '/^static void answer_dispute/,/^}/s/if \(!said->compared/if (true || !said->compared/' \
+    "who is slow and wrong is not told by those whose heartbeats are about later records" flip-of-a-slow-one

@@ -322,6 +322,48 @@ static void healed_weights_have_new_digests(void **state) {
     fixture_free(f);
 }
 
+/* What we were asked to send to machine 1 says this of our weights; nothing was sent: false. */
+static bool told_it(const struct fixture *f, const struct ob_hash *log, const struct ob_hash *weights) {
+    const struct ob_effect *sent = find_sent(f, OB_MESSAGE_HEARTBEAT);
+    struct ob_heartbeat heartbeat;
+    if (sent == NULL)
+        return false;
+    assert_true(ob_machine_equal(&sent->machine, &f->machines[1].id));
+    assert_true(ob_heartbeat_decode(ob_reader_init(sent->data + 2, sent->bytes - 2), &heartbeat));
+    assert_true(ob_hash_equal(&heartbeat.weights_log, log) && ob_hash_equal(&heartbeat.weights, weights));
+    return true;
+}
+
+/* It is slow: its digest of a frontier comes when ours are of a later one, that it has no digest of. It may be the one that
+ * is wrong. */
+static void who_disagrees_late_is_sent_our_digest_of_the_same_records(void **state) {
+    (void)state;
+    static const struct ob_hash LATER = {{7}};
+    struct fixture *f = two_that_train(4);
+    struct ob_hash log = with_digest(f);
+    report(f, 1, &log, &THEIRS);
+    assert_false(told_it(f, &log, &OURS)); /* our next heartbeat says so to everybody */
+    rebuilt(f, false);
+    train_to(f, 9);
+    const struct ob_effect *effect = pass_until(f, 10 * SECOND, OB_EFFECT_DIGEST);
+    assert_non_null(effect);
+    struct ob_hash later = effect->digest.log;
+    answer(f, &later, &LATER);
+    report(f, 1, &log, &THEIRS);
+    assert_true(told_it(f, &log, &OURS));
+    report(f, 1, &log, &THEIRS);
+    assert_false(told_it(f, &log, &OURS)); /* a flood of questions has few answers */
+    pass(f, SECOND);
+    report(f, 1, &log, &THEIRS);
+    assert_true(told_it(f, &log, &OURS)); /* the first one may be lost */
+    pass(f, SECOND);
+    report(f, 1, &log, &OURS);
+    assert_false(told_it(f, &log, &OURS));
+    report(f, 1, &(struct ob_hash){{9}}, &THEIRS);
+    assert_false(told_it(f, &log, &OURS));
+    fixture_free(f);
+}
+
 static void the_memory_check_stops_rounds_as_well(void **state) {
     (void)state;
     struct fixture *f = two_that_train(4);
@@ -351,6 +393,7 @@ int main(void) {
         cmocka_unit_test(accusers_in_turn_take_a_small_part_of_our_time),
         cmocka_unit_test(most_of_all_do_not_wait_for_their_turn),
         cmocka_unit_test(healed_weights_have_new_digests),
+        cmocka_unit_test(who_disagrees_late_is_sent_our_digest_of_the_same_records),
         cmocka_unit_test(the_memory_check_stops_rounds_as_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
