@@ -394,14 +394,23 @@ static enum ob_err watch_first_rounds(const struct starting *s, pid_t pid, struc
     return failed ? failed : ob_cli_launched(s->state_dir, pid, error);
 }
 
+/* Its folder may have another name. */
+static void name_run(const struct starting *s, char ret_name[static OB_NAME_MAX]) {
+    struct ob_manifest *manifest = NULL;
+    enum ob_err failed = ob_manifest_read(s->manifest, &manifest, NULL);
+    (void)snprintf(ret_name, OB_NAME_MAX, "%s", failed ? s->name : manifest->name);
+    ob_manifest_free(manifest);
+}
+
 static void print_up(const struct starting *s) {
     char endpoint[OB_ENDPOINT_MAX], hint[OB_CLI_HINT_MAX], option[OB_CLI_HINT_MAX];
     char journal[OB_UNIT_JOURNAL_MAX];
-    const char *folder = strrchr(s->state_dir, '/');
+    char name[OB_NAME_MAX];
     bool reached = ob_cli_own_endpoint(s->state_dir, endpoint);
     (void)ob_cli_hint(s->state_dir, "", hint);
-    printf("  run \"%s\" is up%s%s. Stop it with `onebyte down%s`, watch it with `onebyte status%s`.\n",
-           folder ? folder + 1 : s->state_dir, reached ? " on " : "", reached ? endpoint : "", hint, hint);
+    name_run(s, name);
+    printf("  run \"%s\" is up%s%s. Stop it with `onebyte down%s`, watch it with `onebyte status%s`.\n", name,
+           reached ? " on " : "", reached ? endpoint : "", hint, hint);
     if (!s->arguments->foreground && ob_unit_exists(s->state_dir))
         printf("  systemd keeps it; its messages: %s%s\n", ob_unit_journal(s->state_dir, journal),
                geteuid() == 0 ? "" : ". It ends when you log out, unless you `loginctl enable-linger`");

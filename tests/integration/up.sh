@@ -92,7 +92,7 @@ as alice "${up[@]}" --run second --lr 3e-5 --rounds 4 --exit-when-finished --lis
 expect 0 'onebyte down --run second' 'onebyte status --run second' 'onebyte invite NAME --run second'
 as alice status; expect 2 "several runs on this machine (rows, second)" "--run NAME"; one_sentence
 as alice "${up[@]}" --run third --state "$work/state-third" --lr 3e-5 --rounds 100000 --listen none
-expect 0 "onebyte down $work/state-third"
+expect 0 'run "third" is up' "onebyte down $work/state-third"
 expect 0 "onebyte invite NAME --state $work/state-third"
 as alice down "$work/state-third"; expect 0 "left and stopped"
 
