@@ -168,7 +168,8 @@ bool sim_network_knows(const struct sim_cluster *cluster, size_t from, size_t to
 /* Whoever must agree in the end is linked: an overlay that lost machines gets new links, a newcomer whose one
  * address leads nowhere any more another one. */
 void sim_network_mend(struct sim_cluster *cluster);
-/* A newcomer whose contact stopped for good is given another one by its operator. */
+/* A newcomer whose contact stopped for good is given another one by its operator. So is a machine that has no way to one that
+ * must agree because those between them stopped (overlay), or that stands alone because its contact moved (mesh). */
 void sim_network_ask_again(struct sim_cluster *cluster, size_t node);
 /* To the host of that machine, or to one of them when there are two. */
 void sim_network_send(struct sim_cluster *cluster, size_t from, size_t machine, struct sim_buffer *buffer);

@@ -282,16 +282,70 @@ void sim_network_changed(struct sim_cluster *cluster, size_t number, bool up) {
             notice(cluster, links->to[i], number, false);
 }
 
+/* An address of theirs, from their operator. */
+static void give_contact(struct sim_cluster *cluster, size_t number, size_t other) {
+    sim_network_link(cluster, number, other);
+    change_link(cluster, number, other, true);
+}
+
+/* Marks those that must agree and that are linked, through others, with a node; at least itself. In a mesh, where it is for
+ * the peers to tell each other where they are, only those that are linked with it directly. */
+static size_t mark_part(const struct sim_cluster *cluster, size_t number, uint8_t *marked, size_t *queue) {
+    size_t head = 0, tail = 0;
+    marked[number] = 1;
+    queue[tail++] = number;
+    while (head < tail) {
+        size_t from = queue[head++];
+        const struct sim_links *links = &cluster->nodes[from].links;
+        for (size_t i = 0; i < links->count; i++) {
+            size_t to = links->to[i];
+            if (to >= cluster->machine_count || marked[to] || !sim_cluster_counts(cluster, to) ||
+                !found(cluster, from, to))
+                continue;
+            marked[to] = 1;
+            queue[tail++] = to;
+        }
+        if (cluster->plan.degree == 0)
+            break;
+    }
+    return tail;
+}
+
+/* One that must agree and that a node has no way to: in an overlay any; in a mesh when it stands alone, and then its contact,
+ * which may have moved. */
+static size_t out_of_reach(const struct sim_cluster *cluster, size_t number) {
+    uint8_t *marked = calloc(cluster->machine_count, sizeof *marked);
+    size_t *queue = calloc(cluster->machine_count, sizeof *queue), other = SIM_NOBODY;
+    if (marked == NULL || queue == NULL)
+        abort();
+    size_t contact = cluster->nodes[number].contact;
+    bool alone = mark_part(cluster, number, marked, queue) == 1;
+    if (contact != SIM_NOBODY && !marked[contact] && alone)
+        other = contact;
+    for (size_t i = 0; i < cluster->machine_count && other == SIM_NOBODY; i++)
+        if (!marked[i] && (alone || cluster->plan.degree > 0) && sim_cluster_counts(cluster, i))
+            other = i;
+    free(marked);
+    free(queue);
+    return other;
+}
+
 void sim_network_ask_again(struct sim_cluster *cluster, size_t number) {
     struct sim_node *node = &cluster->nodes[number];
-    if (!cluster->healed || node->contact == SIM_NOBODY || sim_cluster_counts(cluster, node->contact))
+    if (!cluster->healed)
         return;
+    if (node->contact == SIM_NOBODY || sim_cluster_counts(cluster, node->contact)) {
+        bool looks = number < cluster->machine_count && sim_cluster_counts(cluster, number);
+        size_t other = looks ? out_of_reach(cluster, number) : SIM_NOBODY;
+        if (other != SIM_NOBODY)
+            give_contact(cluster, number, other);
+        return;
+    }
     for (size_t other = 0; other < cluster->machine_count; other++) {
         if (other == number || !sim_cluster_counts(cluster, other))
             continue;
         node->contact = other;
-        sim_network_link(cluster, number, other);
-        change_link(cluster, number, other, true);
+        give_contact(cluster, number, other);
         return;
     }
 }
