@@ -13,7 +13,7 @@
 
 struct arguments {
     const char *token, *hosts, *data, *model, *run, *state_dir, *listen, *ssh_config;
-    int64_t threads, at_once;
+    int64_t threads, timeout_s, at_once;
     bool copy, observer, exit_when_finished;
 };
 
@@ -39,6 +39,8 @@ static const struct ob_option OPTIONS[] = {
     {"threads", "N", "compute threads; 0: all processors", AT(threads), .low = 0, .high = 1024,
      .fallback = "0"},
     {"observer", NULL, "follow, store and serve the run, but do not train", AT(observer)},
+    {"timeout", "SECONDS", "how long each host waits for a link", AT(timeout_s), .low = 1, .high = 86400,
+     .fallback = "60"},
     {"exit-when-finished", NULL, "the daemons end when the run is finished", AT(exit_when_finished)},
     {"ssh-config", "FILE", "configuration for ssh, as with ssh -F", AT(ssh_config)},
     {"at-once", "N", "so many hosts at a time", AT(at_once), .low = 1, .high = OB_HOSTS_MAX,
@@ -81,11 +83,12 @@ static void add_option(char command[static COMMAND_MAX], const char *name, const
 static enum ob_err write_command(struct launching *l, struct ob_error *error) {
     const struct arguments *a = l->arguments;
     const char *const given[] = {a->data, a->model, a->run, a->state_dir, a->listen};
-    char threads[24];
+    char threads[24], timeout[24];
     for (size_t i = 0; i < sizeof given / sizeof *given; i++)
         if (given[i] && (strlen(given[i]) > COMMAND_MAX / 32 || strpbrk(given[i], "\r\n")))
             return ob_fail(error, OB_EUSAGE, "\"%.60s\" is too long, or has line breaks", given[i]);
     (void)snprintf(threads, sizeof threads, "%lld", (long long)a->threads);
+    (void)snprintf(timeout, sizeof timeout, "%lld", (long long)a->timeout_s);
     (void)snprintf(l->command, sizeof l->command, "%sonebyte join -", a->copy ? "~/.local/bin/" : "");
     add_option(l->command, "data", a->data);
     add_option(l->command, "model", a->model);
@@ -93,6 +96,7 @@ static enum ob_err write_command(struct launching *l, struct ob_error *error) {
     add_option(l->command, "state", a->state_dir);
     add_option(l->command, "listen", a->listen);
     add_option(l->command, "threads", threads);
+    add_option(l->command, "timeout", timeout);
     size_t at = strlen(l->command);
     (void)snprintf(l->command + at, sizeof l->command - at, "%s%s", a->observer ? " --observer" : "",
                    a->exit_when_finished ? " --exit-when-finished" : "");

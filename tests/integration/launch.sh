@@ -34,7 +34,7 @@ port=$(free_ports)
     --listen "tcp://127.0.0.1:$port" >"$work/out" 2>&1 || fail "up: $(cat "$work/out")"
 token() { "$BIN/onebyte" invite "$1" --uses "$2" --state "$work/alice" 2>/dev/null | grep -o 'ob1\.[A-Za-z0-9_-]*'; }
 many=$(token node 4)
-common=(--model "$model" --data "$rows" --threads 1 --listen none)
+common=(--model "$model" --data "$rows" --threads 1 --listen none --timeout 300)
 
 # what is no host is refused before anything is started
 for name in -oProxyCommand=true 'a b' 'a;b' 'me@-x' '$(id)' "a'b" '@a' 'a@' 'a/b' $'a\tb' $'a\033b'; do
