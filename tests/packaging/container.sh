@@ -87,11 +87,11 @@ port=$(free_ports)
 token=$("$BIN/onebyte" invite inside --state "$alice" | grep -o 'ob1\.[A-Za-z0-9_-]*') || fail "onebyte invite"
 machine() { inside onebyte join "$token" --model /models/base --data /data/rows.jsonl --listen "tcp://127.0.0.1:$((port + 6))" --foreground; }
 (machine) >>"$work/p1.log" 2>&1 & pid[1]=$!
-wait_for 60 healthy || { cat "$work/health"; fail "it does not become healthy: $(tail -5 "$work/p1.log")"; }
+wait_for 300 healthy || { cat "$work/health"; fail "it does not become healthy: $(tail -5 "$work/p1.log")"; }
 state=$(ls -d "$root"/var/lib/onebyte/*/) && [ -f "$state/identity" ] || fail "no state in the volume: $(ls -R "$root/var/lib/onebyte")"
 of() { "$BIN/onebyte" status "$state" --json >"$work/inside.json" 2>/dev/null; field "$work/inside.json" "$1"; }
 trains_past() { [ "$(of own_samples)" -gt "$1" ] 2>/dev/null; }
-wait_for 60 trains_past 0 || fail "it does not train: $(tail -5 "$work/p1.log")"
+wait_for 300 trains_past 0 || fail "it does not train: $(tail -5 "$work/p1.log")"
 [ "$(of threads)" = 1 ] || fail "$(of threads) threads, with a quota of one processor"
 
 # ---- the daemon is process 1, without rights; a stop is a leave ----
@@ -107,6 +107,6 @@ wait "${pid[1]}"; code=$?
 # ---- the same command again: the same machine goes on ----
 key=$(cat "$state/identity.pub") samples=$(field "$work/inside.json" own_samples)
 (machine) >>"$work/p1.log" 2>&1 & pid[1]=$!
-wait_for 60 healthy && wait_for 60 trains_past 0 || fail "it does not go on: $(tail -5 "$work/p1.log")"
+wait_for 300 healthy && wait_for 60 trains_past 0 || fail "it does not go on: $(tail -5 "$work/p1.log")"
 [ "$(cat "$state/identity.pub")" = "$key" ] && [ "$(of next_sample)" -ge "$samples" ] || fail "it is another machine"
 echo "in its own root file system it joined, left, and went on"
