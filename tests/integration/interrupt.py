@@ -8,12 +8,14 @@ import pty
 import select
 import shutil
 import signal
-import socket
 import struct
 import subprocess
 import sys
 import tempfile
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from ports import free_port
 
 BIN, ROOT = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 WORK = tempfile.mkdtemp(prefix="onebyte-interrupt-")
@@ -68,22 +70,6 @@ def run(*command):
     if done.returncode != 0:
         fail(f"{command}: {done.stdout}")
     return done.stdout
-
-
-def free_port():
-    """The first of three in a row, below those that the kernel gives to outgoing connections."""
-    for first in range(20000 + os.getpid() % 4000, 32000, 3):
-        sockets = [socket.socket() for _ in range(3)]
-        try:
-            for i, s in enumerate(sockets):
-                s.bind(("127.0.0.1", first + i))
-            return first
-        except OSError:
-            continue
-        finally:
-            for s in sockets:
-                s.close()
-    fail("no free port")
 
 
 def make_run():

@@ -10,7 +10,6 @@ import re
 import select
 import shutil
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -18,6 +17,9 @@ import tempfile
 import termios
 import time
 import unicodedata
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from ports import free_port
 
 BIN, ROOT = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 WORK = tempfile.mkdtemp(prefix="onebyte-screen-")
@@ -114,21 +116,6 @@ def of(place, name):
     """What the daemon there says of a machine."""
     status = json.loads(run("status", place, "--json"))
     return next((m for m in status["machines"] if m["name"] == name), None)
-
-
-def free_port():
-    for first in range(20000 + 3 * (os.getpid() % 3000), 32000, 3):
-        sockets = [socket.socket() for _ in range(3)]
-        try:
-            for i, s in enumerate(sockets):
-                s.bind(("127.0.0.1", first + i))
-            return first
-        except OSError:
-            continue
-        finally:
-            for s in sockets:
-                s.close()
-    fail("no free port")
 
 
 def start():
