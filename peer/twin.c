@@ -6,9 +6,9 @@
 #include "peer/effects.h"
 #include "peer/state.h"
 
-#define AGAIN_NS (2 * SECONDS) /* what was handed on already … */
-#define MORE_NS                                                                                              \
-    (1 * SECONDS) /* … and anything, in the long run: less often, so that there is room for news */
+/* What was handed on already, and anything in the long run: the latter more often, so that there is room for news. */
+#define AGAIN_NS (2 * SECONDS)
+#define MORE_NS  (1 * SECONDS)
 #define BURST    4
 #define ALIVE_NS (5 * HEARTBEAT_EVERY_NS) /* since the last heartbeat of an instance */
 
@@ -65,7 +65,8 @@ static void tell(struct ob_peer *peer, struct machine *machine, uint64_t instanc
 
 void ob_twin_heard(struct ob_peer *peer, struct machine *machine, const struct ob_twin_said *said) {
     struct machine_twin *twin = &machine->twin;
-    bool older = said->instance<twin->newest, rose = said->instance> twin->newest;
+    bool older = said->instance < twin->newest;
+    bool rose = said->instance > twin->newest;
     bool alive = peer->now_ns - twin->heard_ns < ALIVE_NS;
     bool doubled = twin->doubled_ns > 0 && peer->now_ns - twin->doubled_ns < ALIVE_NS;
     tell(peer, machine, said->instance);

@@ -77,20 +77,25 @@ static void compare_products(struct loaded *l, const char *checkpoint, const str
     ob_spsa_weights_free((struct ob_spsa_weights *)(uintptr_t)trained.weights);
 }
 
-static void products_in_bfloat16(void **state) {
-    (void)state;
+/* Every checkpoint by every way that this processor has, from way number `first` on. */
+static void each_way(size_t first, void (*check)(struct loaded *, const char *, const struct ob_products *)) {
     struct names names = checkpoints();
     for (size_t n = 0; n < names.count; n++)
-        for (size_t i = 1; ob_products_at(i); i++) {
+        for (size_t i = first; ob_products_at(i); i++) {
             char folder[512], expected[600];
             struct loaded l;
             if (!ob_products_available(ob_products_at(i), NULL))
                 continue;
             folder_of(names.list[n], folder, expected);
             load(&l, folder, expected, 2);
-            compare_products(&l, names.list[n], ob_products_at(i));
+            check(&l, names.list[n], ob_products_at(i));
             unload(&l);
         }
+}
+
+static void products_in_bfloat16(void **state) {
+    (void)state;
+    each_way(1, compare_products);
 }
 
 static double loss_in(struct loaded *l, const struct ob_products *products) {
@@ -264,36 +269,29 @@ static void see_rows(void *context, size_t tensor, const float *x, size_t rows, 
         seen->rows = rows;
 }
 
+static void compare_needed(struct loaded *l, const char *checkpoint, const struct ob_products *products) {
+    struct ob_weight_source source = {.model = l->model};
+    struct ob_batch *batch;
+    double all, some;
+    struct seen seen = {.tensor = ob_model_slot(l->model, l->model->config.layers - 1, OB_SLOT_DOWN)};
+    assert_int_equal(ob_batch_new(2, 64, &batch, NULL), OB_OK);
+    const int32_t tokens[2][6] = {{1, 2, 3, 4, 5, 6}, {6, 5, 4, 3, 2, 1}};
+    assert_true(ob_batch_add(batch, tokens[0], 6, 5) && ob_batch_add(batch, tokens[1], 6, 3));
+    assert_int_equal(ob_forward_use(l->forward, products, NULL), OB_OK);
+    assert_int_equal(ob_forward_losses(l->forward, &source, batch, &some, NULL), OB_OK);
+    ob_forward_observe(l->forward, see_rows, &seen);
+    assert_int_equal(ob_forward_losses(l->forward, &source, batch, &all, NULL), OB_OK);
+    assert_int_equal(seen.rows, 10); /* 5 + 5, of which 1 + 3 are needed */
+    if (fabs(all - some) > 1e-6 * all)
+        fail_msg("%s, %s: %.9g of all rows, %.9g of those that are needed", checkpoint, products->name, all,
+                 some);
+    ob_batch_free(batch);
+}
+
 /* In the last layer only the rows go on that a loss needs, unless somebody wants to see all: the losses are the same. */
 static void rows_that_no_loss_needs_change_none(void **state) {
     (void)state;
-    struct names names = checkpoints();
-    for (size_t n = 0; n < names.count; n++)
-        for (size_t i = 0; ob_products_at(i); i++) {
-            char folder[512], expected[600];
-            struct loaded l;
-            if (!ob_products_available(ob_products_at(i), NULL))
-                continue;
-            folder_of(names.list[n], folder, expected);
-            load(&l, folder, expected, 2);
-            struct ob_weight_source source = {.model = l.model};
-            struct ob_batch *batch;
-            double all, some;
-            struct seen seen = {.tensor = ob_model_slot(l.model, l.model->config.layers - 1, OB_SLOT_DOWN)};
-            assert_int_equal(ob_batch_new(2, 64, &batch, NULL), OB_OK);
-            const int32_t tokens[2][6] = {{1, 2, 3, 4, 5, 6}, {6, 5, 4, 3, 2, 1}};
-            assert_true(ob_batch_add(batch, tokens[0], 6, 5) && ob_batch_add(batch, tokens[1], 6, 3));
-            assert_int_equal(ob_forward_use(l.forward, ob_products_at(i), NULL), OB_OK);
-            assert_int_equal(ob_forward_losses(l.forward, &source, batch, &some, NULL), OB_OK);
-            ob_forward_observe(l.forward, see_rows, &seen);
-            assert_int_equal(ob_forward_losses(l.forward, &source, batch, &all, NULL), OB_OK);
-            assert_int_equal(seen.rows, 10); /* 5 + 5, of which 1 + 3 are needed */
-            if (fabs(all - some) > 1e-6 * all)
-                fail_msg("%s, %s: %.9g of all rows, %.9g of those that are needed", names.list[n],
-                         ob_products_at(i)->name, all, some);
-            ob_batch_free(batch);
-            unload(&l);
-        }
+    each_way(0, compare_needed);
 }
 
 /* States that are kept are the bits that were computed: a pass over sequences that were seen before, alone or among

@@ -53,6 +53,14 @@ static size_t brought_any(const struct fixture *f) {
     return count;
 }
 
+/* Instance 200 starts while 100 stands halted: each is brought what the other says. */
+static void expect_both_are_stopped(struct fixture *f) {
+    struct heard started = say(f, 200, 0);
+    assert_true(brought(f, &started));
+    struct heard named = say(f, 100, 200);
+    assert_true(brought(f, &named));
+}
+
 /* One host stands halted and says so every second; the other one is started again. However their turns fall, the first one
  * hears of it at once, and so does the second one of what the first one says then. */
 static void host_started_again_is_stopped_within_an_exchange(void **state) {
@@ -65,10 +73,7 @@ static void host_started_again_is_stopped_within_an_exchange(void **state) {
             pass(f, SECOND);
         }
         f->now_ns += phase * 100 * MILLISECOND;
-        struct heard started = say(f, 200, 0);
-        assert_true(brought(f, &started));
-        struct heard named = say(f, 100, 200);
-        assert_true(brought(f, &named));
+        expect_both_are_stopped(f);
         fixture_free(f);
     }
 }
@@ -86,10 +91,7 @@ static void two_that_have_stopped_leave_room_for_news(void **state) {
             pass(f, 700 * MILLISECOND);
         }
         f->now_ns += phase * 100 * MILLISECOND;
-        struct heard started = say(f, 200, 0);
-        assert_true(brought(f, &started));
-        struct heard named = say(f, 100, 200);
-        assert_true(brought(f, &named));
+        expect_both_are_stopped(f);
         fixture_free(f);
     }
 }
