@@ -117,8 +117,8 @@ static void look_at_health(const struct ob_status *s, struct ob_problems *proble
         "from them in a new run with a lower rate";
     static const char *const REMEDIES[OB_HEALTH_FINISHED + 1] = {
         [OB_HEALTH_DIVERGING] = DIVERGING,
-        [OB_HEALTH_SPLIT] = "look whether the others run, and at the network in between",
-        [OB_HEALTH_IS_STARVED] = "smaller mini-batches on the machine that is waited for",
+        [OB_HEALTH_SPLIT] = "check that the others are running, and check the network between you",
+        [OB_HEALTH_IS_STARVED] = "use smaller mini-batches on the machine that the others wait for",
         [OB_HEALTH_IS_SATURATED] = "",
     };
     enum ob_health_kind kind = s->health->kind;
@@ -178,7 +178,8 @@ const char *ob_machine_state(const struct ob_status *s, const struct ob_status_m
 }
 
 static void say_silent(const struct ob_status_machine *m, struct ob_problems *problems) {
-    struct ob_problem *problem = add(problems, false, "silent", "look whether it runs, and at its network");
+    struct ob_problem *problem =
+        add(problems, false, "silent", "check that it is running, and check its network");
     char link[OB_DURATION_MAX + 32] = "", since[OB_DURATION_MAX];
     if (!m->linked && !isnan(m->link_s))
         (void)snprintf(link, sizeof link, ", link down for %s", ob_duration_text(m->link_s, since));
