@@ -54,8 +54,8 @@ static const struct ob_option OPTIONS[] = {
      AT(listen)},
     {"threads", "N", "compute threads; default: 0, all processors", AT(threads), .low = 0, .high = 1024},
     {"observer", NULL, "follow, store and serve the run, but do not train", AT(observer)},
-    {"timeout", "SECONDS", "how long to wait for a link", AT(timeout_s), .low = 1, .high = 86400,
-     .fallback = "60"},
+    {"timeout", "SECONDS", "how long to wait for a link, and half of it for others to connect", AT(timeout_s),
+     .low = 1, .high = 86400, .fallback = "60"},
     {"exit-when-finished", NULL, "the daemon ends when the run is finished", AT(exit_when_finished)},
     OB_CLI_OPTION_SET(struct arguments),
     {"foreground", NULL, "be the daemon: messages to the terminal, Ctrl-C leaves", AT(foreground)},
@@ -69,8 +69,7 @@ static const struct ob_option OPTIONS[] = {
 #define POLL_NS         200000000L
 #define FETCH_TELL_S    5
 #define IN_STEP_SAMPLES 64 /* what may be under way */
-#define REACHED_S       30 /* until others connect to a new machine */
-#define REACHED_AGAIN_S 3
+#define REACHED_AGAIN_S 3  /* until others connect to a machine that has been here before */
 
 struct joining {
     const struct arguments *arguments;
@@ -531,7 +530,8 @@ static size_t who_reaches(const struct joining *j, char ret_names[static 320]) {
 static enum ob_err watch_reached(const struct joining *j, struct ob_error *error) {
     char endpoint[OB_ENDPOINT_MAX], names[320];
     struct ob_patience patience;
-    uint64_t started_s = ob_now_s(), limit_s = j->been_here ? REACHED_AGAIN_S : REACHED_S;
+    uint64_t started_s = ob_now_s(),
+             limit_s = j->been_here ? REACHED_AGAIN_S : (uint64_t)(j->arguments->timeout_s + 1) / 2;
     size_t count = 0;
     if (!ob_cli_own_endpoint(j->state_dir, endpoint)) {
         puts("  this machine does not listen: it reaches others, and what is for it comes over those links");

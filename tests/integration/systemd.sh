@@ -54,7 +54,7 @@ systemctl --user stop $unit && up >out 2>&1 && active $unit && grep -q "systemd 
 
 # a second machine of the same user
 token=$("$onebyte" invite bob --run rows 2>/dev/null | grep -o 'ob1\.[A-Za-z0-9_-]*' | head -1)
-"$onebyte" join "$token" --data "$data/train.jsonl" --model "$model" --state "$work/bob" --threads 1 --systemd \
+"$onebyte" join "$token" --data "$data/train.jsonl" --model "$model" --state "$work/bob" --threads 1 --timeout 180 --systemd \
     --listen "tcp://127.0.0.1:$((base_port + 3))" >out 2>&1 || fail "join --systemd: $(cat out)"
 active onebyte-bob.service || fail "the second service is not active"
 
