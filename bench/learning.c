@@ -171,13 +171,19 @@ static json_t *describe(const struct arguments *a, const struct swarm *swarm) {
     return object;
 }
 
-static enum ob_err look(struct swarm *swarm, json_t *line, double seconds, struct ob_error *error) {
+struct spent {
+    uint64_t wall_ns, cpu_ns; /* of training */
+};
+
+static enum ob_err look(struct swarm *swarm, json_t *line, const struct spent *spent,
+                        struct ob_error *error) {
     struct swarm_score score;
     enum ob_err failed = swarm_evaluate(swarm, &score, error);
     if (!failed && line) {
         json_object_set_new(line, "samples", json_integer((json_int_t)swarm->samples));
         json_object_set_new(line, "passes", json_integer((json_int_t)swarm->passes));
-        set(line, "seconds", seconds);
+        set(line, "seconds", (double)spent->wall_ns * 1e-9);
+        set(line, "processor_seconds", (double)spent->cpu_ns * 1e-9);
         set(line, "loss", score.loss);
         set(line, "accuracy", score.accuracy);
         set(line, "training_loss", swarm->losses / (double)swarm->counted);
@@ -195,17 +201,18 @@ static enum ob_err look(struct swarm *swarm, json_t *line, double seconds, struc
 /* Seconds are those of training alone: evaluations do not count. */
 static enum ob_err train(struct swarm *swarm, const struct arguments *a, struct ob_error *error) {
     int64_t rounds = swarm->options.rounds, looked = 0;
-    uint64_t spent_ns = 0;
-    enum ob_err failed = look(swarm, describe(a, swarm), 0, error);
+    struct spent spent = {0};
+    enum ob_err failed = look(swarm, describe(a, swarm), &spent, error);
     for (int64_t round = 0; round < rounds && !failed; round++) {
-        uint64_t begin_ns = ob_now_ns();
+        uint64_t began_ns = ob_now_ns(), cpu_began_ns = ob_cpu_ns();
         failed = swarm_round(swarm, error);
         if (!failed && round + 1 == rounds)
             failed = swarm_catch_up(swarm, error);
-        spent_ns += ob_now_ns() - begin_ns;
+        spent.wall_ns += ob_now_ns() - began_ns;
+        spent.cpu_ns += ob_cpu_ns() - cpu_began_ns;
         if (!failed && (round + 1) * a->looks / rounds > looked) {
             looked = (round + 1) * a->looks / rounds;
-            failed = look(swarm, json_object(), (double)spent_ns * 1e-9, error);
+            failed = look(swarm, json_object(), &spent, error);
         }
     }
     return failed;

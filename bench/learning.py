@@ -5,7 +5,7 @@ what it prints to a results file, and makes the table and the plot of docs/learn
     bench/learning.py run BUILD RESULTS --task kjv|sst2 [--method NAME]... [--seeds 1,2,3] [--passes N] [--threads N]
         [--model MODEL --data FILE --held-out FILE] [--products WAY]
     bench/learning.py table RESULTS            a table for each task: each method at its best rate
-    bench/learning.py plot RESULTS OUT.svg [--method NAME]...     held-out loss against passes, samples, seconds
+    bench/learning.py plot RESULTS OUT.svg [--method NAME]...     held-out loss against passes, samples, processor seconds
     bench/learning.py quick BUILD              a short run of each kind on the shipped model; fails if one does not learn
 
 Task kjv trains examples/kjv-1m on the Jargon File; sst2 needs --model (SmolLM2-135M-Instruct) and rows with choices
@@ -230,7 +230,7 @@ def plot(results, path, methods):
         parts.append('<g transform="translate(0 %d)">' % top)
         parts += curve_panel("%s: held-out loss against passes of a row" % task, runs, "passes", 20)
         parts += curve_panel("against samples (row, direction)", runs, "samples", 420)
-        parts += curve_panel("against seconds of training", runs, "seconds", 820)
+        parts += curve_panel("against seconds of training of one processor", runs, "processor_seconds", 820)
         for i, name in enumerate(runs):
             parts.append('<text x="20" y="%d" fill="%s">%s</text>' % (372 + 18 * i, COLOURS[i % len(COLOURS)], name))
         parts.append("</g>")

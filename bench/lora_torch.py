@@ -117,10 +117,10 @@ def main():
     train, held_out = (read_items(path, tokenizer, a.length, a.bos, most) for path, most in ((a.data, 1 << 30), (a.held_out, a.held_out_rows)))
     trained = adapt(model, a.lora_rank, a.lora_alpha, a.upper_half)
     optimizer = torch.optim.AdamW(trained, lr=a.lr, weight_decay=0)
-    look(model, held_out, 8, dict(trained=sum(p.numel() for p in trained), samples=0, passes=0, seconds=0, rows=a.rows, lr=a.lr, seed=a.seed))
-    order, spent, steps = torch.randperm(len(train)).tolist(), 0.0, a.samples // a.rows
+    look(model, held_out, 8, dict(trained=sum(p.numel() for p in trained), samples=0, passes=0, seconds=0, processor_seconds=0, rows=a.rows, lr=a.lr, seed=a.seed))
+    order, spent, processor, steps = torch.randperm(len(train)).tolist(), 0.0, 0.0, a.samples // a.rows
     for step in range(steps):
-        begin = time.perf_counter()
+        begin, processor_begin = time.perf_counter(), time.process_time()
         for group in optimizer.param_groups:
             group["lr"] = a.lr * (1 - step / steps)
         total, count, _ = losses(model, [train[order[(step * a.rows + i) % len(train)]] for i in range(a.rows)])
@@ -128,9 +128,10 @@ def main():
         (total / count).backward()
         optimizer.step()
         spent += time.perf_counter() - begin
+        processor += time.process_time() - processor_begin
         if (step + 1) * a.looks // steps > step * a.looks // steps:
             samples = (step + 1) * a.rows
-            look(model, held_out, 8, dict(samples=samples, passes=3 * samples, seconds=spent))
+            look(model, held_out, 8, dict(samples=samples, passes=3 * samples, seconds=spent, processor_seconds=processor))
 
 
 main()
