@@ -121,15 +121,19 @@ static void print_plain(const char *text) {
         putchar(*text == '|' || (unsigned char)*text < ' ' ? '/' : *text);
 }
 
+/* Such systems show the first line of standard output; most of them throw standard error away. */
+static int check_failed(const struct ob_error *error) {
+    printf("ONEBYTE %s - ", LEVELS[UNKNOWN]);
+    print_plain(error->text);
+    putchar('\n');
+    return UNKNOWN;
+}
+
 static int check(const char *state_dir) {
     struct ob_error error = {0};
     json_t *s = NULL;
-    if (ob_cli_ask_command(state_dir, "status", &s, &error)) {
-        printf("ONEBYTE %s - ", LEVELS[UNKNOWN]);
-        print_plain(error.text);
-        putchar('\n');
-        return UNKNOWN;
-    }
+    if (ob_cli_ask_command(state_dir, "status", &s, &error))
+        return check_failed(&error);
     const json_t *problems = json_object_get(s, "problems");
     int level = GOOD;
     for (size_t i = 0; i < json_array_size(problems); i++) {
@@ -179,7 +183,7 @@ static int status(const void *arguments) {
     struct ob_cli_place place;
     struct ob_error error = {0};
     if (ob_cli_find(&a->at, OB_NEED_STATE_DIR, &place, &error))
-        return a->check ? (ob_cli_fail(&error), UNKNOWN) : ob_cli_fail(&error);
+        return a->check ? check_failed(&error) : ob_cli_fail(&error);
     if (a->check)
         return check(place.state_dir);
     int code = show(a, place.state_dir, clear);

@@ -125,6 +125,15 @@ assert data["rate_found"]["rows_per_sample"] == 1, data["rate_found"]
 END
 "$BIN/onebyte" run create --model "$model" --out norms.json --trainable norms --lr 3e-5 >norms.out && grep -q "trains 9 of 52 tensors" norms.out || fail "--trainable norms: $(cat norms.out)"
 
+# a monitoring system reads the first line of standard output, also where there is no run at all
+mkdir nobody
+for arguments in "" "--run none" "$work/none"; do
+    HOME="$work/nobody" XDG_STATE_HOME="$work/nobody" ONEBYTE_STATE="" "$BIN/onebyte" status $arguments --check >check.out 2>check.err
+    [ $? = 3 ] || fail "status $arguments --check: exit code"
+    [ "$(wc -l <check.out)" = 1 ] && grep -q "^ONEBYTE UNKNOWN - ..*" check.out && [ ! -s check.err ] ||
+        fail "status $arguments --check says \"$(cat check.out)\", and on standard error \"$(cat check.err)\""
+done
+
 # progress: on a terminal, cleared at the end; an interrupt ends the command; results are elsewhere
 cat >progress.py <<'P'
 import os, pty, signal, subprocess, sys
