@@ -105,13 +105,13 @@ static void last_words(const char *state_dir, char ret_line[static LINE_MAX_]) {
 
 enum ob_err ob_cli_launched(const char *state_dir, pid_t pid, struct ob_error *error) {
     char line[LINE_MAX_];
-    int status = 0;
     if (pid == OB_CLI_SERVICE)
         return ob_unit_check(state_dir, error);
-    if (waitpid(pid, &status, WNOHANG) != pid)
+    siginfo_t ended = {0};
+    if (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_pid != pid)
         return OB_OK;
     last_words(state_dir, line);
-    bool lasting = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_LASTING;
+    bool lasting = ended.si_code == CLD_EXITED && ended.si_status == EXIT_LASTING;
     return ob_fail(error, lasting ? OB_EUSAGE : OB_EIO, "%s", line);
 }
 

@@ -24,9 +24,10 @@ OB_MUST_USE enum ob_err ob_cli_launch(const char *state_dir, bool service, struc
  * free one. True: it is worth another start; at most OB_CLI_MOVES of them. */
 #define OB_CLI_MOVES 8
 bool ob_cli_move(const char *state_dir);
-/* Is it still there? When not, as an error, what it last said. */
+/* Is it still there? When not, as an error, what it last said. Its number stays ours until unlaunch, or until this
+ * program ends: whoever signals it (cli/guard.h, from another thread) reaches no process that got the number since. */
 OB_MUST_USE enum ob_err ob_cli_launched(const char *state_dir, pid_t pid, struct ob_error *error);
-/* Ends one that was launched, and waits for it. */
+/* Ends one that was launched, and waits for it: it, and the guard, must not be told of it again. */
 void ob_cli_unlaunch(const char *state_dir, pid_t pid);
 /* Runs another subcommand of this program with our terminal, and waits for it. `arguments` end with NULL.
  * Errors: it said why itself, so the text is empty. OB_EUSAGE: its exit code was that of one; else OB_ESTATE. */

@@ -1,6 +1,7 @@
 /* onebyte - finds the subcommand, parses its options, runs it, and sees that all output was written. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,5 +161,8 @@ static int dispatch(int argc, char **argv) {
 
 int main(int argc, char **argv) {
     hold_standard_files();
+    (void)signal(
+        SIGCHLD,
+        SIG_DFL); /* where it is ignored, nobody learns how a child ended, and its number is free at once */
     return finish(dispatch(argc, argv));
 }

@@ -134,6 +134,13 @@ for arguments in "" "--run none" "$work/none"; do
         fail "status $arguments --check says \"$(cat check.out)\", and on standard error \"$(cat check.err)\""
 done
 
+# who starts us may ignore SIGCHLD: then, too, we learn how what we start ended
+python3 - "$BIN/onebyte" up --model "$model" --data rows.jsonl --lr nonsense --state "$work/orphan" <<'P' || fail "with SIGCHLD ignored"
+import signal, subprocess, sys
+done = subprocess.run(sys.argv[1:], stderr=subprocess.PIPE, timeout=120, preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+assert done.returncode == 2 and b"--lr is \"nonsense\"" in done.stderr, done
+P
+
 # progress: on a terminal, cleared at the end; an interrupt ends the command; results are elsewhere
 cat >progress.py <<'P'
 import os, pty, signal, subprocess, sys
