@@ -1,7 +1,7 @@
 /* passphrase - asked for on the terminal without showing it, or read from the file that $ONEBYTE_PASSPHRASE_FILE names
  * (its first line).
  *
- * Errors:  OB_EUSAGE (no terminal and no file, an empty one, two that differ), those of the file. */
+ * Errors:  OB_EUSAGE (no terminal and no file, an empty one, two that differ), those of the file and of cli/hidden_line.h. */
 #ifndef OB_CLI_PASSPHRASE_H
 #define OB_CLI_PASSPHRASE_H
 
