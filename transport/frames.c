@@ -59,6 +59,26 @@ static struct ob_link *sender(const struct ob_transport *transport) {
     return link && link->admitted ? link : NULL; /* forbidden a moment ago? */
 }
 
+/* A routing id is remembered until the ROUTER, a silence or the end of our own connection says that it is gone: for as long as
+ * OB_LINK_SILENCE_S. The ROUTER gives each of our machines a number of its own and never the same again. A member that speaks
+ * ZMTP by itself may choose the id of one that has gone: what is for that one must not go to it then. Until it speaks, it can
+ * take that much from a machine that is not there, and reads nothing that members may not read: only members are admitted,
+ * and whoever no longer is loses its connection (ob_transport_forbid). */
+static void take_routing_id(struct ob_transport *transport, struct ob_link *link, const uint8_t *id,
+                            size_t bytes) {
+    if (link->routing_id_bytes == bytes && memcmp(link->routing_id, id, bytes) == 0)
+        return;
+    for (size_t i = 0; i < transport->link_count; i++) {
+        struct ob_link *other = transport->links[i];
+        if (other == link || other->routing_id_bytes != bytes || memcmp(other->routing_id, id, bytes) != 0)
+            continue;
+        other->routing_id_bytes = 0;
+        ob_link_changed(transport, other);
+    }
+    memcpy(link->routing_id, id, bytes);
+    link->routing_id_bytes = bytes;
+}
+
 /* From the ROUTER: routing id, then the frame; who it is from is the ZAP handler's word, not the routing id.
  */
 enum ob_taken ob_take_routed(struct ob_transport *transport, struct ob_transport_event *event) {
@@ -77,8 +97,7 @@ enum ob_taken ob_take_routed(struct ob_transport *transport, struct ob_transport
     struct ob_link *link = sender(transport);
     if (!link)
         return OB_TAKEN_MORE;
-    memcpy(link->routing_id, id, id_bytes);
-    link->routing_id_bytes = id_bytes;
+    take_routing_id(transport, link, id, id_bytes);
     ob_link_changed(transport, link);
     return deliver(transport, link, false, event);
 }
