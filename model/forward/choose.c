@@ -89,6 +89,14 @@ static void take_fastest(struct ob_choices *choices, const struct ob_race *race,
     }
 }
 
+/* Does this processor have another way than float32? */
+static bool is_a_choice(const struct ob_products *const *ways, size_t count) {
+    for (size_t i = 1; i < count; i++)
+        if (ob_products_available(ways[i], NULL))
+            return true;
+    return false;
+}
+
 enum ob_err ob_choose(const struct ob_choose_job *job, struct ob_choices *ret_choices,
                       struct ob_error *error) {
     assert(job->way_count >= 1 && job->way_count <= OB_CHOICES_MAX);
@@ -97,6 +105,12 @@ enum ob_err ob_choose(const struct ob_choose_job *job, struct ob_choices *ret_ch
     for (size_t i = 0; i < choices.count; i++)
         choices.list[i].products = job->ways[i];
     struct ob_race race = line_up(&choices);
+    if (!is_a_choice(job->ways, job->way_count)) {
+        choices.list[0].passes = true;
+        (void)snprintf(choices.list[0].why, sizeof choices.list[0].why, "the only way here");
+        *ret_choices = choices;
+        return job->use(job->context, job->ways[0], error);
+    }
     struct ob_race_job turns = {.run = take_turn,
                                 .context = &m,
                                 .now_ns = job->now_ns,
@@ -177,7 +191,7 @@ enum ob_err ob_forward_choose(struct ob_forward *forward, ob_choose_losses_fn lo
                                 .ways = ways,
                                 .way_count = count};
     enum ob_err failed = ob_forward_use(forward, ways[0], error);
-    if (!failed && count > 1)
+    if (!failed && is_a_choice(ways, count))
         failed = fit_layers(&door, count, error);
     ob_forward_keep_ways(forward, true);
     if (!failed)

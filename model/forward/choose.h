@@ -7,6 +7,7 @@
  * A way is skipped if this processor lacks what it needs, if its estimates differ from those in float32 by more than
  * OB_CHOOSE_ERROR_MAX (rms of the differences over rms of g, over the directions of its turns), or if it is not faster
  * than float32, which is the default.
+ * Nothing is measured where this processor has no other way than float32.
  * Few directions are measured: `onebyte probe` tells a way's error exactly.
  * Errors:  those of the losses in float32. An error in another way only rules that way out.
  * Threads: one call at a time for a forward. */

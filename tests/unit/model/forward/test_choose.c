@@ -149,6 +149,25 @@ static void estimates_that_are_off_are_ruled_out(void **state) {
     assert_string_equal(chosen((struct machine){.ms = {20, 50}, .off = {(double)NAN, 0}}), "other");
 }
 
+static void with_nothing_to_choose_from_nothing_is_measured(void **state) {
+    (void)state;
+    static const struct ob_products *const lacking[] = {&plain, &absent};
+    struct machine machine = {0};
+    struct ob_choices choices;
+    char text[OB_CHOICES_TEXT_MAX];
+    struct ob_choose_job job = {.context = &machine,
+                                .use = use,
+                                .losses = losses,
+                                .now_ns = fake_now,
+                                .ways = lacking,
+                                .way_count = 2};
+    assert_int_equal(ob_choose(&job, &choices, NULL), OB_OK);
+    assert_ptr_equal(machine.in_use, &plain);
+    assert_int_equal(choices.chosen, 0);
+    assert_int_equal(machine.all, 0);
+    assert_non_null(strstr(ob_choices_text(&choices, text), "float32: the only way here; absent: "));
+}
+
 static void the_text_says_which_and_why(void **state) {
     (void)state;
     char text[OB_CHOICES_TEXT_MAX];
@@ -171,6 +190,7 @@ int main(void) {
         cmocka_unit_test(a_slow_one_leaves_after_the_heats),
         cmocka_unit_test(it_takes_no_more_than_its_time_and_the_heats),
         cmocka_unit_test(estimates_that_are_off_are_ruled_out),
+        cmocka_unit_test(with_nothing_to_choose_from_nothing_is_measured),
         cmocka_unit_test(the_text_says_which_and_why),
     };
     return cmocka_run_group_tests_name("choose", tests, NULL, NULL);
