@@ -2,6 +2,7 @@
 
 #include <cblas.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,4 +124,37 @@ const char *ob_blas_failed_cores(void) {
 
 void ob_blas_set_threads(unsigned threads) {
     openblas_set_num_threads((int)threads);
+}
+
+/* ---- rows ---- */
+
+enum { ALIKE_ROWS = 25, ALIKE_TERMS = 64, ALIKE_COLUMNS = 130 }; /* two blocks of twelve, and one */
+
+/* The same row over and over, `rows` times, times (n, k) or (k, n): is every row of the result the same? */
+static bool alike(int rows, int n, int k, bool transposed, const float *x, const float *w, float *y) {
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, transposed ? CblasTrans : CblasNoTrans, rows, n, k, 1.0f, x, k,
+                w, transposed ? k : n, 0.0f, y, n);
+    for (int row = 1; row < rows; row++)
+        if (memcmp(y, y + row * n, (size_t)n * sizeof *y) != 0)
+            return false;
+    return true;
+}
+
+bool ob_blas_rows_alike(void) {
+    float x[ALIKE_ROWS * ALIKE_TERMS], w[ALIKE_COLUMNS * ALIKE_TERMS], y[ALIKE_ROWS * ALIKE_COLUMNS];
+    float first[ALIKE_COLUMNS];
+    uint32_t random = 1;
+    bool same = true;
+    for (size_t i = 0; i < sizeof w / sizeof *w; i++)
+        w[i] = (float)((random = random * 1664525u + 1013904223u) >> 8) * 0x1p-24f - 0.5f;
+    for (size_t i = 0; i < sizeof x / sizeof *x; i++)
+        x[i] = w[i % ALIKE_TERMS] + 0.25f;
+    for (int transposed = 0; transposed < 2; transposed++)
+        for (int rows = 1; rows <= ALIKE_ROWS && same; rows++) {
+            same = alike(rows, ALIKE_COLUMNS, ALIKE_TERMS, transposed, x, w, y);
+            if (rows == 1)
+                memcpy(first, y, sizeof first);
+            same = same && memcmp(first, y, sizeof first) == 0;
+        }
+    return same;
 }

@@ -9,6 +9,8 @@
 #ifndef OB_MODEL_FORWARD_BLAS_H
 #define OB_MODEL_FORWARD_BLAS_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /* Call it first in main, while the process has one thread. `wanted`: "auto", an OpenBLAS core name, or "keep".
@@ -21,5 +23,9 @@ const char *ob_blas_core(void); /* the core in use */
 /* Names of the cores that failed the check in this process or before its restarts; "" if none did. */
 const char *ob_blas_failed_cores(void);
 void ob_blas_set_threads(unsigned threads);
+/* Is what a row gets from sgemm the same bits wherever it stands, and whatever rows are beside it? Tries it: some
+ * milliseconds at most. Kernels of the cores Haswell and Zen take rows by twelve, of which the last six have their terms
+ * added in another order, and so have rows that are left over. */
+bool ob_blas_rows_alike(void);
 
 #endif

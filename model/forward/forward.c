@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/forward/blas.h"
 #include "model/forward/in_use.h"
 #include "model/forward/multiply.h"
 #include "model/forward/products_float32.h"
@@ -152,6 +153,7 @@ enum ob_err ob_forward_new(const struct ob_model_config *config, size_t tokens_m
     if (!f)
         return ob_fail(error, OB_ENOMEM, "not enough memory for a forward pass");
     *f = sized_for(config, tokens_max, sequences_max, pool);
+    f->rows_alike = ob_blas_rows_alike();
     f->arena = aligned_alloc(ALIGNMENT, f->arena_bytes);
     if (!f->arena) {
         size_t megabytes = f->arena_bytes >> 20;
@@ -391,6 +393,7 @@ static void run_shared(const struct ob_pass *pass, uint32_t first, uint32_t laye
     struct ob_view views[SHARED_VIEWS];
     struct ob_pass shared = *pass;
     shared.has_centre = false;
+    shared.apart = !f->rows_alike; /* what is kept is what would be computed anew */
     look_up(pass, layers);
     size_t count = views_to_compute(pass, views, SHARED_VIEWS, &shared.rows);
     if (count == SIZE_MAX) { /* too scattered: compute everything */

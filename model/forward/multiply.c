@@ -194,6 +194,32 @@ static void multiply_item(void *context, size_t index, unsigned thread) {
     s->finish(job->pass, &block, s->context);
 }
 
+/* The rows of packed sequence number `index` of those that the pass has. */
+static struct ob_span rows_of_sequence(const struct ob_pass *pass, size_t index) {
+    const struct ob_forward *f = pass->forward;
+    const struct ob_view *view = pass->views;
+    while (index >= view->sequences)
+        index -= view++->sequences;
+    size_t sequence = view->first_sequence + index, first = f->starts[sequence];
+    return (struct ob_span){.first = view->inputs.first + first - view->first_input,
+                            .rows = f->starts[sequence + 1] - first};
+}
+
+static void multiply_sequence(void *context, size_t index, unsigned thread) {
+    const struct multiply_job *job = context;
+    struct ob_span rows = rows_of_sequence(job->pass, index);
+    multiply_tiles(job, &job->step->operands[0], &rows, 0, thread);
+}
+
+static void multiply_apart(const struct ob_pass *pass, const struct ob_step *step) {
+    struct multiply_job job = {.pass = pass, .step = step, .tiles = 1, .groups = 1};
+    size_t sequences = 0;
+    assert(step->operand_count == 1 && !step->targets && !step->finish);
+    for (size_t v = 0; v < pass->view_count; v++)
+        sequences += pass->views[v].sequences;
+    ob_pool_run(pass->forward->pool, sequences, multiply_sequence, &job);
+}
+
 static size_t block_rows(const struct ob_forward *f, const struct ob_step *s, size_t rows, size_t threads) {
     if (!s->way->packs)
         return (rows + threads - 1) / threads;
@@ -211,6 +237,10 @@ void ob_multiply(const struct ob_pass *pass, const struct ob_step *step) {
         rows += step->operands[i].rows.rows;
     if (rows == 0)
         return;
+    if (pass->apart && !step->way->packs) {
+        multiply_apart(pass, step);
+        return;
+    }
     struct multiply_job job = {
         .pass = pass, .step = step, .groups = 1, .tiles = tiles_of(step->way, step->n)};
     job.block = block_rows(f, step, rows, threads);

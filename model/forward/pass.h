@@ -90,6 +90,7 @@ struct ob_forward {
     size_t tokens_max, sequences_max, rows_max, views_max;
     size_t widest;        /* columns of the widest rows */
     uint32_t layer_limit; /* 0: none */
+    bool rows_alike;      /* ob_blas_rows_alike */
     size_t tile_elements, vocabulary_tile, vector_elements;
     float *x, *h, *qkv, *attn_out, *up, *gate, *low, *logits;
     double *loss;
@@ -139,6 +140,8 @@ struct ob_pass {
     size_t tokens, sequences, target_count; /* T, B: of the mini-batch's inputs */
     size_t target_rows;                     /* of all views */
     bool is_narrow;                         /* rows and inputs are the targets': narrow.c */
+    bool
+        apart; /* products in float32 take each sequence by itself: its rows do not depend on those beside it */
     bool has_centre; /* the last view is w, over all that the others see, and products round: linear.c */
 };
 
