@@ -50,7 +50,7 @@ says 4 "for another run" || fail "does not say that it is another run's"
 start 4 # without a manifest it goes to the door of a peer of the first run
 wait_for 60 says 4 "refused-by .*certificate is for another run" || fail "the door's answer is not told"
 wait_for 60 says 1 "refused .*127.0.0.1.*another run" || fail "the refusal is not logged with the address"
-kill -9 "${pid[4]}"
+crash 4
 [ -e "$work/p4/run.json" ] && fail "a stranger got a manifest"
 # signed by somebody who is not the authority
 rm "$work/p4/certificate"
@@ -58,7 +58,7 @@ rm "$work/p4/certificate"
     --out "$work/p4/certificate" >/dev/null 2>&1 || fail invite
 start 4
 wait_for 60 says 4 "not signed by the run's authority" || fail "a forged certificate is not refused by name"
-kill -9 "${pid[4]}"
+crash 4
 chmod 644 "$work/run.authority"
 "$BIN/onebyte" revoke "$work/p1" peer3 --authority "$work/run.authority" 2>"$work/mode.log" && fail "an authority key that others can read"
 grep -q "chmod 600" "$work/mode.log" || fail "no hint about the authority's mode"
@@ -104,10 +104,10 @@ grep -q "$(cat "$work/new.authority.pub")" "$work/old.log" || fail "rotate does 
 make_machine 5 && newcomer 5 2
 start 5
 wait_for 60 says 5 "refused-by .*not signed" || fail "the old authority key still admits"
-kill -9 "${pid[5]}"; rm "$work/p5/certificate"
+crash 5; rm "$work/p5/certificate"
 "$BIN/onebyte" invite --authority "$work/new.authority" --manifest "$work/run.json" --machine "$(key 5)" --name peer5 \
     --out "$work/p5/certificate" >/dev/null 2>&1 || fail "invite with the new key"
-kill -9 "${pid[3]}" # revoked, it knocks on
+crash 3 # revoked, it knocks on
 sleep 1
 for p in 1 2 4 5; do : >"$work/p$p.log"; done
 start 5

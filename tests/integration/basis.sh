@@ -41,7 +41,7 @@ sed -i "s|^manifest = .*|manifest = $work/p3/run.json|" "$work/p3.conf"
 start 1; start 2
 trained() { [ "$(get "$1" own_rounds)" -ge "$2" ] 2>/dev/null; }
 wait_for 60 trained 2 2 || fail "no rounds"
-kill -9 "${pid[2]}"
+crash 2
 start 2
 start 3
 wait_for 60 trained 2 1 || fail "peer 2 does not train after it was killed"

@@ -74,6 +74,9 @@ make_run() {
 }
 start() { $(within "$1") "$BIN/onebyted" --config "$work/p$1.conf" "${@:2}" 2>>"$work/p$1.log" & pid[$1]=$! started+=($!); disown; }
 alive() { [ -d "/proc/${pid[$1]}" ]; }
+# crash PEER: returns when it is gone, and its lock with it: on a busy machine a killed process takes its time
+crash() { kill -9 "${pid[$1]}"; wait_for 60 crashed "$1" || fail "peer $1 does not die"; }
+crashed() { ! alive "$1" || grep -q '^State:.Z' "/proc/${pid[$1]}/status" 2>/dev/null; }
 
 # wait_for SECONDS COMMAND…: a limit against hanging, not a time that is asserted
 wait_for() {

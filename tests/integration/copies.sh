@@ -20,10 +20,10 @@ before=$(get 3 own_samples)
 wait_for 60 trained 3 $((before + 8)) || fail "the stopped peer does not go on"
 
 # an old backup
-kill -9 "${pid[3]}"; cp -a "$work/p3" "$work/backup"
+crash 3; cp -a "$work/p3" "$work/backup"
 start 3
 wait_for 60 trained 3 40 || fail "peer 3 does not come back"
-kill -9 "${pid[3]}"; sleep 0.5
+crash 3
 all=$(signed 1)
 rm -r "$work/p3"; mv "$work/backup" "$work/p3"
 [ "$(signed 3)" -lt "$all" ] || fail "the backup is not older"
@@ -46,7 +46,7 @@ for p in 3 4; do wait_for 90 life_is $p halted || fail "host $p of a copied iden
 for p in 3 4; do says $p " twin \| halted .*another daemon" || fail "host $p does not say why"; done
 # each of them started again: the other one, halted as it is, stops it before it has signed more than a few rounds
 for p in 3 4 3; do
-    kill -9 "${pid[$p]}"; : >"$work/p$p.log"; start $p
+    crash $p; : >"$work/p$p.log"; start $p
     wait_for 300 life_is $p halted || fail "host $p of a copied identity trains again after a restart"
     says $p " halted .*another daemon" || fail "the host that was started again does not say why it halted"
     again=$(($(get $p own_samples) / 4))
@@ -60,7 +60,7 @@ no_forks 1 2
 for p in 1 2; do "$BIN/onebyte" pause "$work/p$p" || fail "peer $p does not pause"; done
 wait_for 60 agree 1 2 || fail "the others do not agree"
 # everybody is gone without a goodbye
-for p in 2 3 4; do kill -9 "${pid[$p]}"; done
+for p in 2 3 4; do crash $p; done
 wait_for 120 says 1 " warn alone missing=" || fail "nobody is told that all others fell silent"
 echo "stopped, restored and copied: $all records of peer 3 before, $(signed 1) in the end"
 exit 0

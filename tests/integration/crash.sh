@@ -9,7 +9,7 @@ wait_for 60 life_is 1 training || fail "peer 1 does not train"
 for i in $(seq "$rounds"); do
     sleep "$((RANDOM % 3)).$((RANDOM % 10))"
     seen=$(get 2 log_digest)
-    kill -9 "${pid[1]}"
+    crash 1
     # what the others hold of it now must be there, byte for byte, at the end
     sleep 0.5
     "$BIN/onebyte" log "$work/p2" --manifest "$work/run.json" --json | grep "\"machine\":\"$(cat "$work/p1/identity.pub")\"" >"$work/published.$i"
@@ -37,7 +37,7 @@ for keep in 120 60 24 8; do
     before=$(records3 2)
     "$BIN/onebyte" revoke "$work/p2" peer3 --authority "$work/run.authority" --keep-below "$keep" >/dev/null || fail revoke
     sleep "0.0$((RANDOM % 10))"
-    kill -9 "${pid[1]}"
+    crash 1
     start 1
     cut() { [ "$(records3 2)" -lt "$before" ] && [ "$(records3 1)" = "$(records3 2)" ]; }
     wait_for 60 cut || fail "peer 1 does not take out what was revoked while it was killed: $(records3 1), $(records3 2) of $before"

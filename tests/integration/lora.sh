@@ -9,7 +9,7 @@ grep -q "trains 32 of 52 tensors, 32768 of 940800 parameters: 0.1 MB" "$work/cre
 start 1; start 2
 trained() { [ "$(get "$1" own_rounds)" -ge "$2" ] 2>/dev/null; }
 wait_for 60 trained 2 5 || fail "no rounds"
-kill -9 "${pid[2]}"
+crash 2
 start 2
 wait_for 60 trained 2 1 || fail "peer 2 does not train after it was killed"
 for p in 1 2; do wait_for 120 life_is $p finished || fail "peer $p does not finish"; done

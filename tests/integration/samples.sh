@@ -12,7 +12,7 @@ start 2 --set training.rows=16 --set training.directions_per_row=4 --set trainin
 start 3 --set training.batch=8 --set training.samples_per_round=8
 trained() { [ "$(get "$1" own_rounds)" -ge "$2" ] 2>/dev/null; }
 for p in 1 2; do wait_for 120 trained $p 3 || fail "peer $p does not train"; done
-kill -9 "${pid[2]}"
+crash 2
 start 2 --set training.rows=64 --set training.rows_per_sample=2
 for p in 1 2 3; do wait_for 200 life_is $p finished || fail "peer $p does not finish"; done
 wait_for 60 agree 1 2 3 || fail "no agreement"
@@ -42,7 +42,7 @@ awk -v a="$after" -v b="$before" 'BEGIN { exit !(a > 0 && a < b - 0.3) }' || fai
 # what cannot be meant is said
 start 1 --set training.rows=128
 wait_for 60 grep -q 'pass=128 round=64' "$work/p1.log" || fail "no word of a pass that is cut"
-kill -9 "${pid[1]}"
+crash 1
 "$BIN/onebyted" --config "$work/p1.conf" --set training.rows=9 --set training.rows_per_sample=2 2>"$work/refused"
 [ $? = 2 ] && grep -q "multiple of rows_per_sample" "$work/refused" || fail "rows = 9: $(cat "$work/refused")"
 exit 0

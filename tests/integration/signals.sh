@@ -84,7 +84,7 @@ sed "s|$work/p1|$work/p4|; s|^listen = .*|listen = $(address 4)|; /^peer1 = /d; 
 start 4
 wait_for 60 says 4 'warn unreached machine=peer2 .*nothing comes from there' || fail "it does not say that the port is another one"
 [ "$(get 4 own_rounds)" = 0 ] || fail "it trains alone when its peer's address has the door's port"
-kill -9 "${pid[4]}"
+crash 4
 
 # --check beside the daemon
 out=$("$BIN/onebyted" --config "$work/p1.conf" --check 2>"$work/check.log") || fail "--check beside a daemon: $(cat "$work/check.log")"

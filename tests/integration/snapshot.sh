@@ -98,7 +98,7 @@ wait_for 60 agree 1 2 || fail "no agreement before a slow newcomer"
 newcomer 5
 part() { [ "$(get 5 bytes_have)" -gt 1000000 ] 2>/dev/null; }
 wait_for 60 part || fail "nothing of the snapshot arrives"
-kill -9 "${pid[5]}"; forget 5
+crash 5; forget 5
 start 5 --set training.observer=yes --set swarm.snapshot=always
 wait_for 120 says 5 'snapshot-join state=waiting' || fail "the snapshot does not arrive after a kill"
 fetched=$(sed -n 's/.*state=waiting bytes=\([0-9]*\) .*/\1/p' "$work/p5.log")

@@ -10,7 +10,7 @@ links() { [ "$(get "$1" links)" = "$2" ]; }
 for p in 1 2 3; do start $p; done
 for p in 1 2 3; do wait_for 60 trained $p 8 && wait_for 60 links $p 2 || fail "peer $p does not train with both others"; done
 for p in 2 3; do
-    kill -9 "${pid[$p]}"
+    crash $p
     ip -n "$net-$p" addr flush dev "${net}t$p" && ip -n "$net-$p" addr add "10.77.0.1$p/24" dev "${net}t$p" || fail "host $p does not move"
 done
 for p in 2 3; do start $p --set "network.listen=tcp://10.77.0.1$p:7300"; done

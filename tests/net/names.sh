@@ -41,7 +41,7 @@ says_why() { "$BIN/onebyte" status "$work/p1" --json | grep -q 'cannot resolve "
 wait_for 30 says_why || fail "the status does not say why peer 4 is missing: $("$BIN/onebyte" status "$work/p1" --all | grep why)"
 
 # 3 says that it is at a name that cannot be looked up, and dies: 1 and 2 stay together and train on
-dies() { kill -9 "${pid[3]}"; wait_for 60 links 1 1 || fail "peer 1 does not notice that peer 3 is gone"; }
+dies() { crash 3; wait_for 60 links 1 1 || fail "peer 1 does not notice that peer 3 is gone"; }
 dies
 start 3 --set network.advertise=tcp://three.test:7300
 wait_for 60 links 1 2 || fail "peer 3 is not linked again"
@@ -53,7 +53,7 @@ start 3
 wait_for 60 links 1 2 || fail "peer 3 does not come back"
 
 # 2 moves: only its name says where
-kill -9 "${pid[2]}"
+crash 2
 wait_for 60 links 1 1 || fail "peer 1 does not notice that peer 2 is gone"
 ip -n "$net-2" addr flush dev "${net}t2" && ip -n "$net-2" addr add 10.77.0.22/24 dev "${net}t2" || fail "moving"
 sed -i "s|10.77.0.2:|10.77.0.22:|" "$work/p2.conf"

@@ -32,7 +32,7 @@ sed -i "/^manifest = /d" "$work/p5.conf"
 start 4 --set network.beacon=yes
 start 5 --set network.beacon=yes
 for p in 4 5; do wait_for 90 trained $p 8 && wait_for 60 links $p 1 || fail "peer $p finds nobody by beacon"; done
-for p in 4 5; do kill -9 "${pid[$p]}"; done
+for p in 4 5; do crash $p; done
 
 # half-open: what 3 sends is lost, what is sent to it arrives
 network mute 0 0 1 0 0 0
