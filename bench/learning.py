@@ -206,33 +206,36 @@ def tables(results):
 COLOURS = ["#1b6ca8", "#c1440e", "#2e8b57", "#8e44ad", "#b8860b", "#444444", "#008b8b", "#d81b60"]
 
 
-def curve_panel(title, runs_by_method, key, left):
-    points = {name: [(l[key], statistics.fmean(r["lines"][i]["loss"] for r in runs)) for i, l in enumerate(runs[0]["lines"])]
+def curve_panel(title, runs_by_method, colours, key, left):
+    points = {name: [(l.get(key, 0), statistics.fmean(r["lines"][i]["loss"] for r in runs)) for i, l in enumerate(runs[0]["lines"])]
               for name, runs in runs_by_method.items()}
     most = max(x for p in points.values() for x, _ in p) or 1
     low, high = min(y for p in points.values() for _, y in p), max(y for p in points.values() for _, y in p)
     high += (high - low or 1) * 0.05
     parts = ['<text x="%d" y="20">%s</text>' % (left, title)]
-    for i, (name, p) in enumerate(points.items()):
+    for name, p in points.items():
         line = " ".join("%.1f,%.1f" % (left + 360 * x / most, 330 - 290 * (y - low) / (high - low)) for x, y in p)
-        parts.append('<polyline fill="none" stroke="%s" stroke-width="2" points="%s"/>' % (COLOURS[i % len(COLOURS)], line))
+        parts.append('<polyline fill="none" stroke="%s" stroke-width="2" points="%s"/>' % (colours[name], line))
     parts.append('<path fill="none" stroke="#888" d="M%d 40V330H%d"/>' % (left, left + 360))
-    parts.append('<text x="%d" y="348" text-anchor="end">%.3g</text><text x="%d" y="48">%.3f</text><text x="%d" y="326">%.3f</text>' % (
-        left + 360, most, left + 4, high, left + 4, low))
+    parts.append('<text x="%d" y="348" text-anchor="end">%s</text><text x="%d" y="48">%.3f</text><text x="%d" y="326">%.3f</text>' % (
+        left + 360, "{:,.0f}".format(most), left + 4, high, left + 4, low))
     return parts
 
 
 def plot(results, path, methods):
     results = [r for r in results if not methods or r["method"] in methods]
+    names = list(dict.fromkeys(r["method"] for r in results))
+    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)} # of a method, the same for every task
     parts, top = [], 0
     for task, passes in sorted({(r["task"], r["passes"]) for r in results}):
         runs = best(results, task, passes)
         parts.append('<g transform="translate(0 %d)">' % top)
-        parts += curve_panel("%s: held-out loss against passes of a row" % task, runs, "passes", 20)
-        parts += curve_panel("against samples (row, direction)", runs, "samples", 420)
-        parts += curve_panel("against seconds of training of one processor", runs, "processor_seconds", 820)
+        parts += curve_panel("%s: held-out loss against passes of a row" % task, runs, colours, "passes", 20)
+        parts += curve_panel("against samples (row, direction)", runs, colours, "samples", 420)
+        if all("processor_seconds" in l for r in runs.values() for l in r[0]["lines"][1:]):
+            parts += curve_panel("against seconds of training of one processor", runs, colours, "processor_seconds", 820)
         for i, name in enumerate(runs):
-            parts.append('<text x="20" y="%d" fill="%s">%s</text>' % (372 + 18 * i, COLOURS[i % len(COLOURS)], name))
+            parts.append('<text x="20" y="%d" fill="%s">%s</text>' % (372 + 18 * i, colours[name], name))
         parts.append("</g>")
         top += 400 + 18 * len(runs)
     with open(path, "w", encoding="utf-8") as file:
