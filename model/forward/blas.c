@@ -130,19 +130,22 @@ void ob_blas_set_threads(unsigned threads) {
 
 enum { ALIKE_ROWS = 25, ALIKE_TERMS = 64, ALIKE_COLUMNS = 130 }; /* two blocks of twelve, and one */
 
-/* The same row over and over, `rows` times, times (n, k) or (k, n): is every row of the result the same? */
-static bool alike(int rows, int n, int k, bool transposed, const float *x, const float *w, float *y) {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, transposed ? CblasTrans : CblasNoTrans, rows, n, k, 1.0f, x, k,
-                w, transposed ? k : n, 0.0f, y, n);
-    for (int row = 1; row < rows; row++)
-        if (memcmp(y, y + row * n, (size_t)n * sizeof *y) != 0)
+/* The same row over and over, `rows` times, times (n, k) or (k, n): is every row of the result what one row alone gives? */
+static bool alike(int rows, bool transposed, const float *x, const float *w, float *y, float *ret_one) {
+    enum { N = ALIKE_COLUMNS, K = ALIKE_TERMS };
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, transposed ? CblasTrans : CblasNoTrans, rows, N, K, 1.0f, x, K,
+                w, transposed ? K : N, 0.0f, y, N);
+    if (rows == 1)
+        memcpy(ret_one, y, N * sizeof *y);
+    for (int i = 0; i < rows * N; i++)
+        if (y[i] != ret_one[i % N])
             return false;
     return true;
 }
 
 bool ob_blas_rows_alike(void) {
     float x[ALIKE_ROWS * ALIKE_TERMS], w[ALIKE_COLUMNS * ALIKE_TERMS], y[ALIKE_ROWS * ALIKE_COLUMNS];
-    float first[ALIKE_COLUMNS];
+    float one[ALIKE_COLUMNS];
     uint32_t random = 1;
     bool same = true;
     for (size_t i = 0; i < sizeof w / sizeof *w; i++)
@@ -150,11 +153,7 @@ bool ob_blas_rows_alike(void) {
     for (size_t i = 0; i < sizeof x / sizeof *x; i++)
         x[i] = w[i % ALIKE_TERMS] + 0.25f;
     for (int transposed = 0; transposed < 2; transposed++)
-        for (int rows = 1; rows <= ALIKE_ROWS && same; rows++) {
-            same = alike(rows, ALIKE_COLUMNS, ALIKE_TERMS, transposed, x, w, y);
-            if (rows == 1)
-                memcpy(first, y, sizeof first);
-            same = same && memcmp(first, y, sizeof first) == 0;
-        }
+        for (int rows = 1; rows <= ALIKE_ROWS && same; rows++)
+            same = alike(rows, transposed, x, w, y, one);
     return same;
 }
