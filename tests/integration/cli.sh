@@ -156,7 +156,7 @@ while True:
     except OSError: # the other side is closed
         break
     said += part
-    if interrupt and b" left" in said:
+    if interrupt and b" left" in said.partition(b"evaluating")[2]:
         process.send_signal(signal.SIGINT)
         interrupt = False
 result = process.stdout.read()
