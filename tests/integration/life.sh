@@ -28,8 +28,8 @@ wait_for 60 joined || fail "the third does not train"
 gone() { ! alive 2; }
 wait_for 60 gone || fail "peer 2 does not leave"
 grep -q " stop " "$work/p2.log" || fail "peer 2 did not leave properly"
-wait_for 120 life_is 1 finished || fail "peer 1 does not finish"
-wait_for 60 life_is 3 finished || fail "peer 3 does not finish"
+wait_for 600 life_is 1 finished || fail "peer 1 does not finish"
+wait_for 300 life_is 3 finished || fail "peer 3 does not finish"
 wait_for 60 agree 1 3 || fail "no agreement"
 digest=$(get 1 weights_digest)
 # beside the daemons
