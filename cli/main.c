@@ -161,8 +161,7 @@ static int dispatch(int argc, char **argv) {
 
 int main(int argc, char **argv) {
     hold_standard_files();
-    (void)signal(
-        SIGCHLD,
-        SIG_DFL); /* where it is ignored, nobody learns how a child ended, and its number is free at once */
+    /* Where it is ignored, nobody learns how a child ended, and its number is free at once. */
+    (void)signal(SIGCHLD, SIG_DFL);
     return finish(dispatch(argc, argv));
 }

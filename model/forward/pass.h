@@ -140,8 +140,7 @@ struct ob_pass {
     size_t tokens, sequences, target_count; /* T, B: of the mini-batch's inputs */
     size_t target_rows;                     /* of all views */
     bool is_narrow;                         /* rows and inputs are the targets': narrow.c */
-    bool
-        apart; /* products in float32 take each sequence by itself: its rows do not depend on those beside it */
+    bool apart;      /* products in float32 take each sequence by itself: others do not change its bits */
     bool has_centre; /* the last view is w, over all that the others see, and products round: linear.c */
 };
 
